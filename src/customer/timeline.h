@@ -43,11 +43,14 @@ struct timeline_payload {
   uint8_t flags;                        // enum timeline_flag
   const struct identifier *identifiers; // the accepted ones it carried, highest rank first
   size_t identifier_count;
+  const uint32_t *excluded; // names of traits that were not taken: another person's identifiers, blocked values
+  size_t excluded_count;
   struct value message;
 };
 enum timeline_flag {
-  TIMELINE_NO_TRAITS = 1, // carried identifiers of customers that were parted since: gives traits to neither
-  TIMELINE_CORRECTION = 2 // a person's correction: traits with an author
+  TIMELINE_NO_TRAITS = 1,  // carried identifiers of customers that were parted since: gives traits to neither
+  TIMELINE_CORRECTION = 2, // a person's correction: traits with an author
+  TIMELINE_TRAITS = 4      // its message gives traits to the record
 };
 
 struct timeline_name_count {

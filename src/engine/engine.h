@@ -128,7 +128,7 @@ struct engine_event {
   struct engine_identifier identifiers[LIMIT_EVENT_IDENTIFIERS];
   size_t identifier_count;
   struct bytes previous_id; // alias: raw previousId, cleaned as text; a known anonymous_id, else a user_id
-  struct value traits;      // a document, or absent: traits for the record
+  bool gives_traits;        // identify and correction: message.traits and message.context.traits go to the record
   struct bytes author;      // of a correction
   struct value message;     // the whole packed message, kept as the payload
   struct bytes text;        // its JSON, kept when the event is set aside; may be empty (then written from `message`)
