@@ -20,7 +20,8 @@ struct bytes {
 #define BYTES(literal) ((struct bytes){(const uint8_t *)(literal), sizeof(literal) - 1})
 
 // The same for a static initialiser, where a compound literal is not allowed.
-#define BYTES_INIT(literal) {(const uint8_t *)(literal), sizeof(literal) - 1}
+#define BYTES_INIT(literal)                                                                                            \
+  { (const uint8_t *)(literal), sizeof(literal) - 1 }
 
 // printf helpers: printf("%.*s", BYTES_ARG(text)).
 #define BYTES_ARG(view) (int)(view).size_bytes, (const char *)(view).data

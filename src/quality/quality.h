@@ -14,18 +14,18 @@
 // The order is the order of the checks. Names (quality_reason_name) are API codes.
 enum quality_reason {
   QUALITY_OK,
-  QUALITY_EMPTY,              // nothing but white space
-  QUALITY_TOO_LONG,           // over LIMIT_IDENTIFIER_BYTES, or over the protocol's own limit
-  QUALITY_CONTROL_CHARACTER,  // a byte below 0x20, 0x7f, or a Unicode control or format character
-  QUALITY_NO_AT_SIGN,         // e-mail
-  QUALITY_BAD_LOCAL_PART,     // e-mail: empty, dot first or last or doubled, a character not allowed
-  QUALITY_BAD_DOMAIN,         // e-mail: empty label, bad hyphen, not convertible to ASCII, no dot
-  QUALITY_QUOTED_LOCAL_PART,  // e-mail: valid by RFC 5321, refused by policy ("a b"@x.org)
-  QUALITY_DOMAIN_LITERAL,     // e-mail: user@[192.0.2.1], refused by policy
-  QUALITY_NOT_A_NUMBER,       // phone: nothing that could be one
-  QUALITY_NO_COUNTRY,         // phone: national format and no region to read it in
-  QUALITY_BAD_LENGTH,         // phone: too short or too long for its country
-  QUALITY_NOT_ASSIGNED,       // phone: the right length, but no such range
+  QUALITY_EMPTY,             // nothing but white space
+  QUALITY_TOO_LONG,          // over LIMIT_IDENTIFIER_BYTES, or over the protocol's own limit
+  QUALITY_CONTROL_CHARACTER, // a byte below 0x20, 0x7f, or a Unicode control or format character
+  QUALITY_NO_AT_SIGN,        // e-mail
+  QUALITY_BAD_LOCAL_PART,    // e-mail: empty, dot first or last or doubled, a character not allowed
+  QUALITY_BAD_DOMAIN,        // e-mail: empty label, bad hyphen, not convertible to ASCII, no dot
+  QUALITY_QUOTED_LOCAL_PART, // e-mail: valid by RFC 5321, refused by policy ("a b"@x.org)
+  QUALITY_DOMAIN_LITERAL,    // e-mail: user@[192.0.2.1], refused by policy
+  QUALITY_NOT_A_NUMBER,      // phone: nothing that could be one
+  QUALITY_NO_COUNTRY,        // phone: national format and no region to read it in
+  QUALITY_BAD_LENGTH,        // phone: too short or too long for its country
+  QUALITY_NOT_ASSIGNED,      // phone: the right length, but no such range
   QUALITY_REASON_COUNT
 };
 const char *quality_reason_name(enum quality_reason reason); // "bad_domain"
@@ -49,7 +49,8 @@ enum err quality_phone(struct quality_phones *phones, struct bytes raw, struct b
 // control characters.
 enum err quality_identifier(struct bytes raw, struct arena *arena, struct bytes *out, enum quality_reason *reason);
 
-// A name folded for comparison and search: NFKD, accents stripped, lower case, ß to ss, punctuation to one space, trimmed.
+// A name folded for comparison and search: NFKD, accents stripped, lower case, ß to ss, punctuation to one space,
+// trimmed.
 enum err quality_fold(struct bytes raw, struct arena *arena, struct bytes *out);
 
 // The words of a folded text: at most `words_max` views into `folded`. Returns how many.
@@ -59,6 +60,6 @@ size_t quality_words(struct bytes folded, struct bytes *words, size_t words_max)
 // year*10000+month*100+day; 0 when it cannot be read or is not a real date. dd/mm is read day first.
 int quality_birth_date(struct bytes raw);
 
-// The edit distance of two folded words, with adjacent swaps as one (optimal string alignment), or `most` + 1 as soon as
-// it must exceed `most`. Words are at most 64 characters; longer ones count as different.
+// The edit distance of two folded words, with adjacent swaps as one (optimal string alignment), or `most` + 1 as soon
+// as it must exceed `most`. Words are at most 64 characters; longer ones count as different.
 int quality_distance(struct bytes a, struct bytes b, int most);

@@ -36,19 +36,19 @@
 //   customer  the key begins with the customer id (8 bytes, big endian); a distributed engine places by it
 //   lookup    the key is placed by itself and only ever read by whole key, except by a snapshot
 //   small     workspace documents: few rows, cached
-#define STORE_KEYSPACES(X)                                                                                            \
-  X(META, meta, small)             /* format version, counters */                                                     \
-  X(DOCUMENT, document, small)     /* identity rules, sources, keys, jobs: versioned documents */                     \
-  X(NAME, name, small)             /* the dictionary of names */                                                      \
-  X(CUSTOMER, customer, customer)  /* the record and the timeline head */                                             \
-  X(TIMELINE, timeline, customer)  /* hot columns, in chunks; appended */                                             \
-  X(PAYLOAD, payload, customer)    /* everything else of an event, packed */                                          \
-  X(EDGE, edge, customer)          /* who was joined with whom, by what, when */                                      \
-  X(IDENTIFIER, identifier, lookup) /* identifier to customer; devices with their owners */                           \
-  X(MESSAGE, message, lookup)      /* deduplication: keyed hash of (source, message id) */                            \
-  X(SEARCH, search, lookup)        /* folded name tokens to customers */                                              \
-  X(ASIDE, aside, lookup)          /* rejected and set-aside events, kept for correction */                           \
-  X(RECEIPT, receipt, lookup)      /* erasure receipts and suppressed keyed hashes */                                 \
+#define STORE_KEYSPACES(X)                                                                                             \
+  X(META, meta, small)                /* format version, counters */                                                   \
+  X(DOCUMENT, document, small)        /* identity rules, sources, keys, jobs: versioned documents */                   \
+  X(NAME, name, small)                /* the dictionary of names */                                                    \
+  X(CUSTOMER, customer, customer)     /* the record and the timeline head */                                           \
+  X(TIMELINE, timeline, customer)     /* hot columns, in chunks; appended */                                           \
+  X(PAYLOAD, payload, customer)       /* everything else of an event, packed */                                        \
+  X(EDGE, edge, customer)             /* who was joined with whom, by what, when */                                    \
+  X(IDENTIFIER, identifier, lookup)   /* identifier to customer; devices with their owners */                          \
+  X(MESSAGE, message, lookup)         /* deduplication: keyed hash of (source, message id) */                          \
+  X(SEARCH, search, lookup)           /* folded name tokens to customers */                                            \
+  X(ASIDE, aside, lookup)             /* rejected and set-aside events, kept for correction */                         \
+  X(RECEIPT, receipt, lookup)         /* erasure receipts and suppressed keyed hashes */                               \
   X(IDEMPOTENCY, idempotency, lookup) /* Idempotency-Key to the stored response */
 
 enum store_keyspace {
@@ -79,12 +79,12 @@ struct store_mark {
 };
 
 struct store_options {
-  const char *path;            // the data directory; created when `create`
-  bool create;                 // make a new workspace; ERR_BUSY with code "exists" when there is one
-  size_t cache_bytes;          // block cache, indexes and filters included (0: 160 MiB)
-  size_t write_buffer_bytes;   // all memtables together (0: 96 MiB)
-  uint64_t reserve_bytes;      // free space below which writes are refused (0: 256 MiB and what is computed)
-  bool bulk;                   // an import owns the directory: fewer, larger flushes; durability unchanged
+  const char *path;          // the data directory; created when `create`
+  bool create;               // make a new workspace; ERR_BUSY with code "exists" when there is one
+  size_t cache_bytes;        // block cache, indexes and filters included (0: 160 MiB)
+  size_t write_buffer_bytes; // all memtables together (0: 96 MiB)
+  uint64_t reserve_bytes;    // free space below which writes are refused (0: 256 MiB and what is computed)
+  bool bulk;                 // an import owns the directory: fewer, larger flushes; durability unchanged
 };
 
 // Opens the embedded store. ERR_BUSY code "in_use" when another process has it, ERR_NOT_FOUND code
@@ -138,8 +138,7 @@ void store_abort(struct store_txn *txn);
 // Runs `body` in a transaction and commits when it returns ERR_OK; aborts otherwise. ERR_CONFLICT from the body
 // or the commit runs it again, up to 16 times with growing pauses, then code "conflict".
 typedef enum err store_body_fn(struct store_txn *txn, void *context, struct diag *diag);
-enum err store_run(struct store *store, store_body_fn *body, void *context, struct store_mark *mark,
-                   struct diag *diag);
+enum err store_run(struct store *store, store_body_fn *body, void *context, struct store_mark *mark, struct diag *diag);
 
 // --- durability ----------------------------------------------------------------------------------------------
 
@@ -190,7 +189,7 @@ struct store_stats {
   uint64_t keys_estimate[STORE_KEYSPACE_COUNT];
   uint64_t bytes[STORE_KEYSPACE_COUNT]; // on disk
   uint64_t log_bytes;
-  uint64_t free_bytes;   // of the file system
+  uint64_t free_bytes; // of the file system
   uint64_t commits, syncs, conflicts;
   bool writable;
 };

@@ -16,7 +16,7 @@ __extension__ typedef unsigned __int128 decimal_coefficient;
 enum {
   DECIMAL_EXPONENT_MIN = -6176, // decimal128's range for a 34-digit coefficient
   DECIMAL_EXPONENT_MAX = 6111,
-  DECIMAL_TEXT_BYTES = 48,      // longest text of decimal_format, with the NUL
+  DECIMAL_TEXT_BYTES = 48, // longest text of decimal_format, with the NUL
 };
 
 struct decimal {

@@ -38,7 +38,9 @@ struct value {
 // --- reading -------------------------------------------------------------------------------------------------
 
 enum value_type value_type(struct value value);
-static inline bool value_is_absent(struct value value) { return value.packed.size_bytes == 0; }
+static inline bool value_is_absent(struct value value) {
+  return value.packed.size_bytes == 0;
+}
 
 // The content when the type fits; false (and *out untouched) when it does not.
 bool value_as_bool(struct value value, bool *out);
@@ -83,7 +85,7 @@ enum err value_check(struct bytes packed, const struct names *names, struct diag
 struct value_builder {
   struct buffer *out;
   struct names *names;
-  enum err err;     // the first failure of the dictionary
+  enum err err; // the first failure of the dictionary
   uint8_t depth;
   size_t open[JSON_WRITER_DEPTH_MAX]; // where each open container's size is to be written
 };
@@ -93,7 +95,7 @@ void value_put_null(struct value_builder *builder);
 void value_put_bool(struct value_builder *builder, bool value);
 void value_put_i64(struct value_builder *builder, int64_t number);
 void value_put_number(struct value_builder *builder, struct decimal number);
-void value_put_text(struct value_builder *builder, struct bytes text); // must be UTF-8
+void value_put_text(struct value_builder *builder, struct bytes text);   // must be UTF-8
 void value_put_value(struct value_builder *builder, struct value value); // a copy of a packed value
 void value_list_begin(struct value_builder *builder);
 void value_list_end(struct value_builder *builder);

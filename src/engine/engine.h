@@ -1,0 +1,286 @@
+// engine: applies events, one transaction at a time, and answers questions about customers.
+//
+// Layer 6. The only writer of customers. engine_apply takes cleaned events in order, drops repeats, resolves who each
+// is, writes record, timeline, identifiers and edges in one commit a slice, and says what became of each event.
+// Everything a person or a program can ask is here once, so that HTTP and the command line give the same document.
+//
+// Memory: an engine owns its rules, sources and keys in memory; results live where the caller says. Answers are written
+// as JSON through a json_writer. Errors: enum err with a diag whose code is the API's.
+// Threads: every call is safe from any thread. Durability: writing calls give a store_mark; tell nobody before
+// store_wait or store_notify on it. Reading calls: take store_mark_now(store) after the read and wait for it.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/json_writer.h"
+#include "base/limits.h"
+#include "identity/identity.h"
+#include "store/store.h"
+#include "value/value.h"
+
+struct engine;
+
+struct engine_options {
+  struct store *store;       // stays the caller's, who closes it after the engine
+  const struct clock *clock; // the same
+  bool read_only;            // a command that looks at a workspace: no counters are reserved
+};
+
+// Makes what a new workspace needs: format, secret hash key, default identity rules. Once, after the store was created.
+enum err engine_create_workspace(struct store *store, struct diag *diag);
+
+enum err engine_open(struct engine **engine, const struct engine_options *options, struct diag *diag);
+void engine_close(struct engine *engine);
+
+struct names *engine_names(struct engine *engine);
+struct store *engine_store(struct engine *engine);
+const struct clock *engine_clock(struct engine *engine);
+
+// The rules in force. Valid until engine_close, also after they were replaced.
+const struct identity_rules *engine_rules(struct engine *engine);
+
+// --- sources and keys (engine/access.c) ----------------------------------------------------------------------
+
+enum engine_source_kind {
+  ENGINE_SOURCE_BROWSER,
+  ENGINE_SOURCE_SERVER,
+  ENGINE_SOURCE_TILL,
+  ENGINE_SOURCE_FILE,
+  ENGINE_SOURCE_PERSON
+};
+
+// Where events come from. Ids are dense from 1; 1 is "import", 2 is "correction" (a person), 3 is "api"; the rest are
+// made by engine_source_put. Views are valid until engine_close.
+struct engine_source {
+  uint32_t id;
+  struct bytes name; // "web shop"
+  enum engine_source_kind kind;
+  struct bytes region;       // default phone region, "FR"; may be empty
+  struct bytes user_id_type; // identifier type for its userId; "user_id" by default
+  int priority;              // for ties between traits; higher wins; 0 by default
+};
+const struct engine_source *engine_source(struct engine *engine, uint32_t id); // NULL when unknown
+const struct engine_source *engine_source_find(struct engine *engine, struct bytes name);
+
+// Creates or changes the source called `name`. NULL or empty fields keep what is there (or the default).
+enum err engine_source_put(struct engine *engine, const struct engine_source *wanted, uint32_t *id,
+                           struct store_mark *mark, struct diag *diag);
+enum err engine_sources_json(struct engine *engine, struct json_writer *writer);
+
+// Keys. A write key ("wk_…") belongs to a source and can only collect; it is public in browsers. A secret key ("sk_…")
+// has scopes. Only a BLAKE2b hash of the 256-bit random secret is stored; it is compared in constant time.
+enum engine_scope {
+  ENGINE_SCOPE_COLLECT = 1, // send events
+  ENGINE_SCOPE_READ = 2,    // look at customers, schema, statistics
+  ENGINE_SCOPE_WRITE = 4,   // correct, split, resend, change rules and sources
+  ENGINE_SCOPE_ERASE = 8,   // erase and export a person
+  ENGINE_SCOPE_ADMIN = 16,  // keys
+};
+enum { ENGINE_KEY_TEXT_BYTES = 96 };
+struct engine_key {
+  uint64_t id;
+  bool secret;     // sk_ or wk_
+  uint32_t scopes; // bits of enum engine_scope
+  uint32_t source; // events sent with this key come from it
+  struct bytes name;
+};
+// Makes a key and writes its text, shown this once, to `text` (ENGINE_KEY_TEXT_BYTES).
+enum err engine_key_create(struct engine *engine, const struct engine_key *wanted, char *text, uint64_t *id,
+                           struct store_mark *mark, struct diag *diag);
+// Who a key's text is. ERR_DENIED code "bad_key" (unknown or revoked; the same words for both). Never logs the text.
+enum err engine_key_check(struct engine *engine, struct bytes text, struct engine_key *key, struct diag *diag);
+enum err engine_key_revoke(struct engine *engine, uint64_t id, struct store_mark *mark, struct diag *diag);
+enum err engine_keys_json(struct engine *engine, struct json_writer *writer); // never the secrets
+// Reads "read,write" or "all" into bits. ERR_INVALID names the unknown scope.
+enum err engine_scopes_parse(struct bytes text, uint32_t *scopes, struct diag *diag);
+
+// --- applying events (engine/apply.c) ------------------------------------------------------------------------
+
+enum engine_event_type {
+  ENGINE_IDENTIFY,
+  ENGINE_TRACK,
+  ENGINE_PAGE,
+  ENGINE_SCREEN,
+  ENGINE_GROUP,
+  ENGINE_ALIAS,
+  ENGINE_CORRECTION
+};
+
+// An identifier as a message carried it: normalised, or with the reason why it could not be.
+struct engine_identifier {
+  struct identifier identifier; // of the raw value when `reason` is not IDENTITY_OK
+  enum identity_reason reason;  // IDENTITY_OK, or IDENTITY_MALFORMED from cleaning
+};
+
+// One event, cleaned. Everything it points to is the caller's and must outlive engine_apply.
+struct engine_event {
+  enum engine_event_type type;
+  uint32_t name; // dictionary id of the event's name ("Order Completed", "Page Viewed", "Identified"…)
+  uint32_t source;
+  bool trusted; // came with a server key: an alias may exceed the limit of user_id
+  bool replay;  // import, restore: people erased before are skipped
+  int64_t time_us, received_us;
+  struct bytes message_id; // never empty: the source made one where the message had none
+  struct engine_identifier identifiers[LIMIT_EVENT_IDENTIFIERS];
+  size_t identifier_count;
+  struct bytes previous_id; // alias: raw previousId, cleaned as text; a known anonymous_id, else a user_id
+  struct value traits;      // a document, or absent: traits for the record
+  struct bytes author;      // of a correction
+  struct value message;     // the whole packed message, kept as the payload
+  struct bytes text;        // its JSON, kept when the event is set aside; may be empty (then written from `message`)
+  int64_t amount;           // hot columns, as in timeline_event
+  uint8_t amount_scale;
+  uint16_t currency;
+  uint32_t dims[2];
+};
+
+enum engine_outcome {
+  ENGINE_APPLIED,
+  ENGINE_DUPLICATE,  // this message of this source was taken before
+  ENGINE_ASIDE,      // kept aside with `code` as the reason
+  ENGINE_SUPPRESSED, // of a person who was erased and must not come back
+};
+struct engine_result {
+  enum engine_outcome outcome;
+  const char *code;  // of ASIDE: "no_identifier", "time_in_future", …; static storage
+  uint64_t customer; // of APPLIED
+};
+
+// Applies events in order. Slices of it are committed one by one; on an error the results of committed slices are right
+// and *done says how many events they cover: the caller may repeat the whole call, deduplication makes that harmless.
+// *mark covers everything written, and everything a result tells.
+enum err engine_apply(struct engine *engine, const struct engine_event *events, size_t count,
+                      struct engine_result *results, size_t *done, struct store_mark *mark, struct diag *diag);
+
+// Keeps aside what never became an event (too large, not readable, a bot, a time out of range). `code` and `message`
+// say why; `text` is the JSON (cut out when longer than LIMIT_ASIDE_BYTES). `source` as in events.
+enum err engine_set_aside(struct engine *engine, uint32_t source, const char *code, const char *message,
+                          struct bytes text, struct store_mark *mark, struct diag *diag);
+
+// --- what was set aside (engine/aside.c) ---------------------------------------------------------------------
+
+// {"items":[{"id","code","message","source","received_at","event":{…}|null,"event_bytes"}],"next":cursor|null}, oldest
+// first.
+enum err engine_aside_json(struct engine *engine, struct bytes after, size_t limit, struct bytes code,
+                           struct json_writer *writer, struct diag *diag);
+// The JSON text, source and receipt of one, into `arena`. ERR_NOT_FOUND.
+enum err engine_aside_get(struct engine *engine, struct bytes id, struct arena *arena, struct bytes *text,
+                          uint32_t *source, int64_t *received_us, struct diag *diag);
+enum err engine_aside_delete(struct engine *engine, struct bytes id, struct store_mark *mark, struct diag *diag);
+
+// --- reading (engine/read.c) ---------------------------------------------------------------------------------
+
+// One consistent view for the calls below; cheap.
+struct engine_view;
+enum err engine_view_open(struct engine *engine, struct engine_view **view);
+void engine_view_close(struct engine_view *view);
+
+// The customer behind "c42" or "email:Zoe@Exemple.fr" (cleaned here; phones by the workspace's default region),
+// redirects followed; for a device the one who owns it now. ERR_INVALID code "bad_reference" with the known types,
+// ERR_NOT_FOUND code "no_customer".
+enum err engine_find(struct engine_view *view, struct bytes reference, uint64_t *customer, struct diag *diag);
+
+// The record's document (customer_to_json).
+enum err engine_customer_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                              struct diag *diag);
+
+struct engine_events_query {
+  struct bytes name; // empty: all
+  bool has_from, has_to;
+  int64_t from_us, to_us; // [from, to)
+  struct bytes after;     // cursor of the page before; empty: the newest
+  size_t limit;           // 1..LIMIT_PAGE_ROWS
+};
+// {"items":[{"id","name","type","time","received_at","source","identifiers":[{"type","value"}],"properties"|"traits",
+// "context",…the message's own members}],"next":cursor|null}, newest first.
+enum err engine_events_json(struct engine_view *view, uint64_t customer, const struct engine_events_query *query,
+                            struct json_writer *writer, struct diag *diag);
+
+// {"customer","identifiers":[…],"edges":[{"id","a","b","rule","source","message_id","time","received_at","state"}],
+// "devices":[{"type","value","shared","owners":[{"from","customer","identifier"}]}],"refused":[…],"cannot_links":[…],"history":[…]}
+enum err engine_identity_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                              struct diag *diag);
+
+// Why two identifiers ("type:value") are or are not one customer: {"same":bool,"customers":[..],"path":[edges],
+// "refused":[…],"sentence":"…"}.
+enum err engine_explain_json(struct engine_view *view, struct bytes a, struct bytes b, struct json_writer *writer,
+                             struct diag *diag);
+
+// {"items":[{"id","name","email","phone",…,"matched"}]}: names by prefix and with one typo, e-mail, phone, card and
+// user id by prefix.
+enum err engine_search_json(struct engine_view *view, struct bytes query, size_t limit, struct json_writer *writer,
+                            struct diag *diag);
+
+// Everything held about a person, for an access request: record, identity, all events, what was set aside is not
+// included.
+enum err engine_export_json(struct engine_view *view, uint64_t customer, struct json_writer *writer, struct diag *diag);
+
+// The attribute catalogue from a sample of `sample` customers:
+// {"customers","sampled","traits":[{"name","types","sources",
+// "fill_rate","examples","personal"}],"events":[{"name","customers","count","properties":[…]}]}.
+enum err engine_schema_json(struct engine_view *view, size_t sample, struct json_writer *writer, struct diag *diag);
+
+struct engine_counts {
+  uint64_t customers, events, identifiers, edges, merges, splits, set_aside, duplicates, erased;
+};
+enum err engine_get_counts(struct engine *engine, struct engine_counts *counts);
+// {"customers","events","identifiers","merges","splits","set_aside","duplicates","erased","bytes":{…}}
+enum err engine_stats_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
+
+// --- changing customers (engine/change.c) --------------------------------------------------------------------
+
+// What to part: exactly one of the three.
+struct engine_split {
+  uint64_t edge;               // an edge's id
+  struct bytes identifier;     // "type:value": all of its edges
+  struct bytes apart[2];       // two identifiers: the newest edges that connect them
+  struct bytes author, reason; // kept in the history
+};
+// Parts a customer. Writes {"customers":["c1","c2"],"edges_disabled":[…],"cannot_links":[…],"events_moved":n}.
+// ERR_INVALID code "not_connected" when there is nothing to part.
+enum err engine_split_customer(struct engine *engine, uint64_t customer, const struct engine_split *split,
+                               struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+
+// Lifts the cannot-links between two identifiers, so that later events may join them again.
+enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct store_mark *mark,
+                           struct diag *diag);
+
+// A person's correction of traits: an event of source "correction" that wins until a newer correction.
+enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
+                        struct store_mark *mark, struct diag *diag);
+
+// Erases a person: record, events, identifiers, search entries; writes the receipt's document {"receipt","customer",
+// "erased_at","identifiers":n,"events":n,"suppressed":bool}. `suppress`: later events of these identifiers are refused
+// too.
+enum err engine_erase(struct engine *engine, uint64_t customer, bool suppress, struct json_writer *writer,
+                      struct store_mark *mark, struct diag *diag);
+
+// After a restore: erases whoever is named by receipts `from` another workspace of the same origin (their keyed
+// hashes).
+enum err engine_apply_receipts(struct engine *engine, struct store *from, uint64_t *erased, struct diag *diag);
+
+// --- identity rules (engine/rules.c) -------------------------------------------------------------------------
+
+// {"version","changed_at","author","rules":{…}}; version 0 is the newest.
+enum err engine_rules_json(struct engine *engine, uint64_t version, struct json_writer *writer, struct diag *diag);
+// Stores a new version and puts it in force for later events.
+enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
+                          struct store_mark *mark, struct diag *diag);
+// {"customers_now","customers_then","would_merge","would_part"}: all stored decisions run again in their order under
+// `document`.
+enum err engine_rules_try(struct engine *engine, struct value document, struct json_writer *writer, struct diag *diag);
+
+// --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------
+
+// Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most a
+// few milliseconds of it. *idle is true when nothing is left for now.
+enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
+
+// Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts.
+typedef void engine_breach_fn(void *context, const char *what);
+enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
+                      struct diag *diag);
