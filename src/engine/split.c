@@ -1,11 +1,12 @@
 // split.c: a customer is parted, and each part is again what it was.
 //
 // Edges are disabled; the person identifiers that are still connected stay together. A device goes with every part that
-// signed in on it (it never joined them), or stands alone when nobody is left who did. Each part keeps the lowest customer
-// id that one of its identifiers founded, the other ids founded in it lead to it; a part that founded none gets a new
-// id. Events go by the identifiers they carried: the highest-ranked person's, else whoever owns the device at that time.
-// Traits are folded again from each part's own events. Between the ends of every edge that parted customers stands a
-// cannot-link until it is lifted (engine_allow_link).
+// signed in on it (it never joined them), or stands alone when nobody is left who did. Each part keeps the lowest
+// customer id that one of its identifiers founded, the other ids founded in it lead to it; a part that founded none
+// gets a new id. Events go by the identifiers they carried: the highest-ranked person's, else whoever owns the device
+// at that time. Traits are folded again from each part's own events. Between the ends of every edge that parted
+// customers stands a cannot-link until it is lifted (engine_allow_link).
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/parts.h"
@@ -22,9 +23,9 @@ struct split_request {
 struct parting {
   struct work *work;
   struct work_customer *whole;
-  struct customer before;      // the record as it was
-  bool *cut;                   // by edge: disabled now
-  uint16_t *part;              // by identifier: its part; of a device the first one
+  struct customer before; // the record as it was
+  bool *cut;              // by edge: disabled now
+  uint16_t *part;         // by identifier: its part; of a device the first one
   size_t part_count;
   struct work_customer *customers[PARTS_MAX];
   uint64_t moved;
@@ -46,8 +47,7 @@ static enum err find_named(struct work *work, const struct customer *record, str
   enum err err = clean_reference(work->engine, text, work->arena, &identifier, work->diag);
   if (err != ERR_OK) return err;
   int found = customer_find_identifier(record, identifier);
-  if (found < 0)
-    return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");
+  if (found < 0) return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");
   *index = (size_t)found;
   return ERR_OK;
 }
@@ -70,7 +70,8 @@ static enum err cut_identifier(struct parting *parting, struct bytes text) {
   return err;
 }
 
-// Edges to devices join no people, so only edges between persons can connect the two; when one end is a device, all count.
+// Edges to devices join no people, so only edges between persons can connect the two; when one end is a device, all
+// count.
 static enum err cut_apart(struct parting *parting, const struct bytes apart[2]) {
   struct work *work = parting->work;
   const struct customer *record = &parting->before;
@@ -118,8 +119,8 @@ static size_t active_edges(const struct parting *parting, bool devices, struct i
 
 static enum err number_part(struct parting *parting, uint16_t *number) {
   if (parting->part_count == PARTS_MAX)
-    return diag_set(parting->work->diag, ERR_LIMIT, "too_many_parts", "a split makes at most %d customers; cut fewer edges",
-                    PARTS_MAX);
+    return diag_set(parting->work->diag, ERR_LIMIT, "too_many_parts",
+                    "a split makes at most %d customers; cut fewer edges", PARTS_MAX);
   *number = (uint16_t)parting->part_count++;
   return ERR_OK;
 }
@@ -406,8 +407,10 @@ static enum err add_cannots(struct parting *parting, struct json_writer *writer)
     err = add_cannot(parting, edge->a, edge->b, edge->sequence);
     if (err == ERR_OK) err = add_cannot(parting, edge->b, edge->a, edge->sequence);
     json_array_begin(writer);
-    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->a), parting->work->arena));
-    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->b), parting->work->arena));
+    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->a),
+                                              parting->work->arena));
+    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->b),
+                                              parting->work->arena));
     json_array_end(writer);
   }
   json_array_end(writer);
@@ -442,8 +445,9 @@ static enum err part_customer(struct parting *parting, const struct split_reques
   if (err == ERR_OK) err = redirect_founded(parting);
   if (err == ERR_OK) err = point_identifiers(parting);
   if (err == ERR_OK) err = move_events(parting);
-  if (err == ERR_OK) err = parts_move_edges(parting->work, parting->whole->record.id, parting->customers, parting->part_count,
-                                            parting->before.edges, parting->before.edge_count, parting->cut, request->split);
+  if (err == ERR_OK)
+    err = parts_move_edges(parting->work, parting->whole->record.id, parting->customers, parting->part_count,
+                           parting->before.edges, parting->before.edge_count, parting->cut, request->split);
   if (err != ERR_OK) return err;
   json_object_begin(writer);
   write_customers(parting, writer);
