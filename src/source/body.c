@@ -199,8 +199,8 @@ static enum err read_item(struct applying *applying, size_t index, struct diag *
     return refuse(applying, index, item->fault) == ERR_OK ? ERR_OK : diag_no_memory(diag);
   }
   diag_init(&fault);
-  enum err err = source_message_read(applying->reader, applying->envelope, item->message, BYTES(""), 0,
-                                     applying->arena, event, &fault);
+  enum err err = source_message_read(applying->reader, applying->envelope, item->message, BYTES(""), 0, applying->arena,
+                                     event, &fault);
   if (err == ERR_INVALID || err == ERR_LIMIT) {
     return refuse(applying, index, &fault) == ERR_OK ? ERR_OK : diag_no_memory(diag);
   }

@@ -98,8 +98,8 @@ static enum err read_field(struct bytes record, uint8_t delimiter, size_t *at, s
     return unquote(bytes_of(record.data + begin + 1, end - begin - 2), arena, out) == ERR_OK ? ERR_OK
                                                                                              : diag_no_memory(diag);
   }
-  const uint8_t *next = begin == record.size_bytes ? NULL
-                                                   : memchr(record.data + begin, delimiter, record.size_bytes - begin);
+  const uint8_t *next =
+      begin == record.size_bytes ? NULL : memchr(record.data + begin, delimiter, record.size_bytes - begin);
   end = next == NULL ? record.size_bytes : (size_t)(next - record.data);
   *at = end;
   *out = bytes_of(record.data + begin, end - begin);

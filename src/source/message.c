@@ -35,8 +35,7 @@ static enum err read_type(struct source_message *message, struct diag *diag) {
     found = find_type(message->envelope->type);
   }
   if (found == NULL) {
-    return diag_set(diag, ERR_INVALID, "unknown_type",
-                    "type must be identify, track, page, screen, group or alias%s",
+    return diag_set(diag, ERR_INVALID, "unknown_type", "type must be identify, track, page, screen, group or alias%s",
                     own.size_bytes == 0 ? "; the message has none" : "");
   }
   message->event->type = found->type;
@@ -62,8 +61,8 @@ static enum err read_name(struct source_message *message, struct diag *diag) {
   }
   enum err err = names_intern(message->reader->names, name, &event->name, diag);
   if (err == ERR_OK && event->name == 0) {
-    return diag_set(diag, ERR_INVALID, "too_many_names", "this workspace already knows %d names; no new event name fits",
-                    LIMIT_NAMES);
+    return diag_set(diag, ERR_INVALID, "too_many_names",
+                    "this workspace already knows %d names; no new event name fits", LIMIT_NAMES);
   }
   return err;
 }

@@ -100,9 +100,8 @@ static void hash_content(const struct source_message *message, uint8_t hash[HASH
 struct bytes source_hash_id(const uint8_t hash[16], uint64_t occurrence, struct arena *arena) {
   char text[HASH_TEXT_BYTES];
   bytes_to_hex(bytes_of(hash, HASH_BYTES), text);
-  return bytes_from_text(occurrence == 0
-                             ? arena_format(arena, "hash:%s", text)
-                             : arena_format(arena, "hash:%s/%llu", text, (unsigned long long)occurrence));
+  return bytes_from_text(occurrence == 0 ? arena_format(arena, "hash:%s", text)
+                                         : arena_format(arena, "hash:%s/%llu", text, (unsigned long long)occurrence));
 }
 
 static enum err own_id(const struct source_message *message, struct diag *diag) {

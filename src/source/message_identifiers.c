@@ -191,9 +191,10 @@ enum err source_identifiers_read(struct source_message *message, struct diag *di
     err = take_external(&found, message->context.at[MEMBER_EXTERNAL_ID]);
   }
   if (err == ERR_OK && message->event->identifier_count == 0) {
-    err = diag_set(diag, ERR_INVALID, "missing_identifier",
-                   "the message says nothing about who it is: give userId, anonymousId, or another identifier where the "
-                   "identity rules look for it");
+    err =
+        diag_set(diag, ERR_INVALID, "missing_identifier",
+                 "the message says nothing about who it is: give userId, anonymousId, or another identifier where the "
+                 "identity rules look for it");
   }
   if (err == ERR_OK && message->event->type == ENGINE_ALIAS) {
     err = read_previous_id(message, diag);

@@ -108,7 +108,6 @@ enum err source_time_correct(struct source_message *message, struct diag *diag) 
     sent_us = envelope->sent_us;
   }
   bool as_it_is = envelope->replay || sent_us == INT64_MIN || (has_timestamp && has_original);
-  message->event->time_us =
-      as_it_is ? message->original_us : envelope->received_us - (sent_us - message->original_us);
+  message->event->time_us = as_it_is ? message->original_us : envelope->received_us - (sent_us - message->original_us);
   return check_range(message->event->time_us, envelope->received_us, diag);
 }

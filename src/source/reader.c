@@ -11,15 +11,14 @@
 
 enum { PHONES_REMEMBERED = 4096 };
 
-static const struct bytes member_names[MEMBER_COUNT] = {
-    [MEMBER_NONE] = {NULL, 0},
+static const struct bytes member_names[MEMBER_COUNT] = {[MEMBER_NONE] = {NULL, 0},
 #define X(upper, text) [MEMBER_##upper] = BYTES_INIT(text),
-    SOURCE_MEMBERS(X)
+                                                        SOURCE_MEMBERS(X)
 #undef X
 };
 
 static const struct bytes fixed_names[ENGINE_CORRECTION] = {
-    [ENGINE_IDENTIFY] = BYTES_INIT("Identified"), [ENGINE_PAGE] = BYTES_INIT("Page Viewed"),
+    [ENGINE_IDENTIFY] = BYTES_INIT("Identified"),  [ENGINE_PAGE] = BYTES_INIT("Page Viewed"),
     [ENGINE_SCREEN] = BYTES_INIT("Screen Viewed"), [ENGINE_GROUP] = BYTES_INIT("Group Joined"),
     [ENGINE_ALIAS] = BYTES_INIT("Aliased"),
 };

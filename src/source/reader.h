@@ -103,7 +103,7 @@ struct source_message {
   struct engine_event *event;
   struct value packed;
   struct source_fields top, context, properties;
-  bool has_original; // the message says when it happened,
+  bool has_original;   // the message says when it happened,
   int64_t original_us; // by its own clock
 };
 
