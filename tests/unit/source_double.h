@@ -162,7 +162,7 @@ static void double_close(struct engine *engine) {
   free(engine->seen);
 }
 
-static struct source_envelope double_envelope(struct engine *engine) {
+static inline struct source_envelope double_envelope(struct engine *engine) {
   return (struct source_envelope){
       .source = engine->source.id, .trusted = true, .received_us = clock_now_us(&engine->clock), .sent_us = INT64_MIN};
 }
