@@ -4,12 +4,13 @@
 // engine, over HTTP/1.1 on libmicrohttpd. docs/openapi.yaml describes every route; routes.def is the one table behind
 // dispatch, 404, 405, OPTIONS and the metrics.
 //
-// Durability. A reply leaves after everything it tells is on the disk. The connection is suspended meanwhile and resumed
-// by the store's sync thread, so a few threads serve many connections and one sync covers many replies.
+// Durability. A reply leaves after everything it tells is on the disk. The connection is suspended meanwhile and
+// resumed by the store's sync thread, so a few threads serve many connections and one sync covers many replies.
 //
 // Keys. Collect routes take any key with the scope "collect"; management routes take a secret key with the scope named
 // in routes.def. /healthz and /readyz are open. /metrics is open to a loopback peer whose request carries no
-// X-Forwarded-For, and asks for the scope "read" otherwise. /v1/clock exists only with a test clock and asks for no key.
+// X-Forwarded-For, and asks for the scope "read" otherwise. /v1/clock exists only with a test clock and asks for no
+// key.
 //
 // Idempotency-Key. On every management write: the first request stores a claim, runs, then stores its reply (sealed
 // under the caller's own key, so that the row is unreadable without it) for 24 hours. The claim, the change and the

@@ -29,8 +29,7 @@ static enum err find(struct request *request, struct aside *aside, struct diag *
 }
 
 // The text may be anything a client sent: it is shown as JSON only when it is.
-static void write_event(struct request *request, struct worker *worker, struct json_writer *writer,
-                        struct bytes text) {
+static void write_event(struct request *request, struct worker *worker, struct json_writer *writer, struct bytes text) {
   struct names *names = engine_names(request->api->engine);
   buffer_clear(&worker->packed);
   bool readable = text.size_bytes && value_parse_json(worker->parser, text, names, &worker->packed, NULL) == ERR_OK;
@@ -73,10 +72,8 @@ enum err asides_delete(struct request *request, struct worker *worker, struct di
 static struct source_envelope envelope_of(const struct request *request, const struct aside *aside) {
   const struct engine_source *source = engine_source(request->api->engine, aside->source);
   bool trusted = source && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
-  return (struct source_envelope){.source = aside->source,
-                                  .trusted = trusted,
-                                  .received_us = aside->received_us,
-                                  .sent_us = INT64_MIN};
+  return (struct source_envelope){
+      .source = aside->source, .trusted = trusted, .received_us = aside->received_us, .sent_us = INT64_MIN};
 }
 
 // Tries the event without applying it: one that would only be set aside again stays where it is.
@@ -106,8 +103,8 @@ static enum err apply_event(struct request *request, struct worker *worker, cons
   buffer_append_bytes(&body, text);
   buffer_append_text(&body, "]}");
   enum err err = body.failed ? diag_no_memory(diag)
-                             : source_body_apply(worker->reader, &envelope, buffer_view(&body), &request->arena,
-                                                 report, &request->mark, diag);
+                             : source_body_apply(worker->reader, &envelope, buffer_view(&body), &request->arena, report,
+                                                 &request->mark, diag);
   buffer_release(&body);
   return err;
 }

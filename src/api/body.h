@@ -1,10 +1,9 @@
 // body: what was uploaded, as the bytes that were meant.
 //
-// Layer 8. Compression is recognised by its magic bytes, because clients mislabel it: gzip (several members too) always,
-// zlib when Content-Encoding says "deflate". A byte order mark is skipped. The limit holds before and after unzipping,
-// and unzipping stops as soon as it is passed.
-// Memory: the result is a view into the upload or into the decoder, valid until the decoder's next use.
-// Threads: a decoder belongs to one thread at a time.
+// Layer 8. Compression is recognised by its magic bytes, because clients mislabel it: gzip (several members too)
+// always, zlib when Content-Encoding says "deflate". A byte order mark is skipped. The limit holds before and after
+// unzipping, and unzipping stops as soon as it is passed. Memory: the result is a view into the upload or into the
+// decoder, valid until the decoder's next use. Threads: a decoder belongs to one thread at a time.
 #pragma once
 
 #include <stdbool.h>

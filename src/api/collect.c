@@ -12,8 +12,7 @@ static bool is_trusted(const struct request *request) {
   return source && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
 }
 
-static void write_items(struct json_writer *writer, const char *name, const struct source_report *report,
-                        int outcome) {
+static void write_items(struct json_writer *writer, const char *name, const struct source_report *report, int outcome) {
   json_name(writer, name);
   json_array_begin(writer);
   for (size_t i = 0; i < report->count; i++) {
@@ -48,8 +47,8 @@ static enum err apply(struct request *request, struct worker *worker, struct byt
                                      .received_us = clock_now_us(engine_clock(api->engine)),
                                      .sent_us = INT64_MIN,
                                      .type = type};
-  enum err err = source_body_apply(worker->reader, &envelope, request->json, &request->arena, report, &request->mark,
-                                   diag);
+  enum err err =
+      source_body_apply(worker->reader, &envelope, request->json, &request->arena, report, &request->mark, diag);
   if (err) return err;
   request->marked = true;
   metrics_count_events(api->metrics, report->taken, report->duplicates, report->rejected, report->aside);

@@ -4,12 +4,14 @@
 #include <string.h>
 
 static const char *const known_headers[] = {
-    "accept",          "anonymousid",  "authorization", "baggage",       "cache-control", "content-encoding",
-    "content-type",    "idempotency-key", "sentat",     "traceparent",   "tracestate",    "x-ids",
-    "x-jitsu-custom",  "x-requested-with", "x-retry-count", "x-write-key",
+    "accept",         "anonymousid",      "authorization", "baggage",     "cache-control", "content-encoding",
+    "content-type",   "idempotency-key",  "sentat",        "traceparent", "tracestate",    "x-ids",
+    "x-jitsu-custom", "x-requested-with", "x-retry-count", "x-write-key",
 };
 
-void cors_init(struct cors_policy *policy, const char *origins) { policy->origins = origins ? origins : "*"; }
+void cors_init(struct cors_policy *policy, const char *origins) {
+  policy->origins = origins ? origins : "*";
+}
 
 // Takes the next item of a comma-separated list, trimmed. False at the end.
 static bool next_item(struct bytes *rest, struct bytes *item) {

@@ -2,8 +2,8 @@
 //
 // Layer 8. SDKs put it in five places. The first that is present counts: Authorization (Basic: the user, or the
 // password when the user is empty; Bearer: the token), X-Write-Key, the parameter writeKey; the body comes last and is
-// read by the caller. "id:secret" is what Jitsu's clients send: the part after the colon is tried first, then all of it.
-// Memory: results live in the arena. Nothing here is ever logged.
+// read by the caller. "id:secret" is what Jitsu's clients send: the part after the colon is tried first, then all of
+// it. Memory: results live in the arena. Nothing here is ever logged.
 #pragma once
 
 #include "base/arena.h"

@@ -1,5 +1,5 @@
-// Customers by reference: "c42" or "email:zoe@exemple.fr". Every answer is a document the engine writes; this file finds
-// the customer, reads parameters and bodies, and passes them on.
+// Customers by reference: "c42" or "email:zoe@exemple.fr". Every answer is a document the engine writes; this file
+// finds the customer, reads parameters and bodies, and passes them on.
 #include "api/handlers.h"
 #include "api/server.h"
 #include "base/limits.h"

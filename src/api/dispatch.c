@@ -70,14 +70,14 @@ static enum err admit(struct request *request, struct diag *diag) {
   if (!(request->route->flags & ROUTE_COLLECT)) return ERR_OK;
   int64_t now_us = clock_monotonic_us();
   if (limiter_admit(request->api->limiter, request->key.id, now_us, &request->retry_after_s)) return ERR_OK;
-  return diag_set(diag, ERR_BUSY, "rate_limited", "This key sends more than its %llu events a second; try again in %u s.",
+  return diag_set(diag, ERR_BUSY, "rate_limited",
+                  "This key sends more than its %llu events a second; try again in %u s.",
                   (unsigned long long)request->api->options.rate_events_per_s, request->retry_after_s);
 }
 
 // --- Idempotency-Key -----------------------------------------------------------------------------------------
 
-static enum err make_key(struct request *request, struct bytes header, struct idempotency_key *key,
-                         struct diag *diag) {
+static enum err make_key(struct request *request, struct bytes header, struct idempotency_key *key, struct diag *diag) {
   if (header.size_bytes == 0 || header.size_bytes > IDEMPOTENCY_HEADER_BYTES_MAX) {
     return diag_set(diag, ERR_INVALID, "bad_idempotency_key", "The Idempotency-Key must have 1 to %d bytes.",
                     IDEMPOTENCY_HEADER_BYTES_MAX);
@@ -104,8 +104,8 @@ static enum err keep_reply(struct request *request, const struct idempotency_key
                            struct diag *diag) {
   if (request->status == 429 || request->status >= 500) return idempotency_forget(request->api->store, key, diag);
   struct store_mark mark;
-  enum err err = idempotency_finish(request->api->store, key, now_us, request->status, buffer_view(&request->reply),
-                                    &mark, diag);
+  enum err err =
+      idempotency_finish(request->api->store, key, now_us, request->status, buffer_view(&request->reply), &mark, diag);
   // The change is done whatever becomes of its stored reply: a failure to store is logged, the reply is given.
   if (err) log_write(LOG_WARN, "idempotency reply not stored", "code=%s", diag->code);
   if (!err) request->mark = mark;

@@ -38,7 +38,9 @@ void idempotency_key_make(struct idempotency_key *key, const struct idempotency_
   hash(key->seal, BYTES("seal"), (const struct bytes[]){request->key_text, request->header}, 2);
 }
 
-static struct bytes row_key(const struct idempotency_key *key) { return bytes_of(key->row, sizeof key->row); }
+static struct bytes row_key(const struct idempotency_key *key) {
+  return bytes_of(key->row, sizeof key->row);
+}
 
 static void row_begin(struct key *row, uint8_t state, int64_t end_us, const uint8_t *request) {
   key_init(row);

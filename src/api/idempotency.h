@@ -22,9 +22,9 @@ enum {
 };
 
 struct idempotency_key {
-  uint8_t row[IDEMPOTENCY_ROW_KEY_BYTES];   // key id, hash of the header
-  uint8_t request[IDEMPOTENCY_HASH_BYTES];  // hash of method, target and body
-  uint8_t seal[IDEMPOTENCY_HASH_BYTES];     // secretbox key
+  uint8_t row[IDEMPOTENCY_ROW_KEY_BYTES];  // key id, hash of the header
+  uint8_t request[IDEMPOTENCY_HASH_BYTES]; // hash of method, target and body
+  uint8_t seal[IDEMPOTENCY_HASH_BYTES];    // secretbox key
 };
 
 struct idempotency_request {

@@ -46,7 +46,9 @@ enum err metrics_open(struct metrics **metrics) {
   return ERR_OK;
 }
 
-void metrics_close(struct metrics *metrics) { alloc_free(metrics); }
+void metrics_close(struct metrics *metrics) {
+  alloc_free(metrics);
+}
 
 void metrics_count_request(struct metrics *metrics, size_t route_index, int status, int64_t duration_us) {
   struct route_counters *counters = &metrics->routes[route_index];
@@ -82,7 +84,8 @@ static void write_requests(const struct metrics *metrics, struct buffer *out) {
       if (number == 0) continue;
       buffer_append_text(out, "rapport_http_requests_total{");
       write_labels(out, metrics, i);
-      if (s < STATUS_COUNT) buffer_append_format(out, ",status=\"%d\"} %llu\n", statuses[s], (unsigned long long)number);
+      if (s < STATUS_COUNT)
+        buffer_append_format(out, ",status=\"%d\"} %llu\n", statuses[s], (unsigned long long)number);
       if (s == STATUS_COUNT) buffer_append_format(out, ",status=\"other\"} %llu\n", (unsigned long long)number);
     }
   }
@@ -98,7 +101,8 @@ static void write_histogram(const struct metrics *metrics, size_t index, struct 
     running += read_counter(&counters->by_duration[b]);
     buffer_append_text(out, "rapport_http_request_seconds_bucket{");
     write_labels(out, metrics, index);
-    if (b < BOUND_COUNT) buffer_append_format(out, ",le=\"%g\"} %llu\n", (double)bounds_us[b] / 1e6, (unsigned long long)running);
+    if (b < BOUND_COUNT)
+      buffer_append_format(out, ",le=\"%g\"} %llu\n", (double)bounds_us[b] / 1e6, (unsigned long long)running);
     if (b == BOUND_COUNT) buffer_append_format(out, ",le=\"+Inf\"} %llu\n", (unsigned long long)running);
   }
   buffer_append_text(out, "rapport_http_request_seconds_sum{");

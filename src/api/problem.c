@@ -10,18 +10,24 @@ static const struct {
   const char *code;
   int status;
 } by_code[] = {
-    {"bad_key", 401},          {"missing_key", 401},          {"missing_scope", 403},
-    {"server_key_needed", 403}, {"method_not_allowed", 405},   {"idempotency_in_flight", 409},
-    {"idempotency_mismatch", 422}, {"still_refused", 422},     {"rate_limited", 429},
+    {"bad_key", 401},
+    {"missing_key", 401},
+    {"missing_scope", 403},
+    {"server_key_needed", 403},
+    {"method_not_allowed", 405},
+    {"idempotency_in_flight", 409},
+    {"idempotency_mismatch", 422},
+    {"still_refused", 422},
+    {"rate_limited", 429},
 };
 
 static const struct {
   enum err err;
   int status;
 } by_kind[] = {
-    {ERR_INVALID, 400}, {ERR_LIMIT, 400}, {ERR_NOT_FOUND, 404}, {ERR_NO_MEMORY, 503}, {ERR_IO, 503},
-    {ERR_CONFLICT, 503}, {ERR_FULL, 507}, {ERR_BUSY, 503},      {ERR_CORRUPT, 500},   {ERR_DENIED, 403},
-    {ERR_STOPPED, 503}, {ERR_UNSUPPORTED, 501},
+    {ERR_INVALID, 400}, {ERR_LIMIT, 400},    {ERR_NOT_FOUND, 404}, {ERR_NO_MEMORY, 503},
+    {ERR_IO, 503},      {ERR_CONFLICT, 503}, {ERR_FULL, 507},      {ERR_BUSY, 503},
+    {ERR_CORRUPT, 500}, {ERR_DENIED, 403},   {ERR_STOPPED, 503},   {ERR_UNSUPPORTED, 501},
 };
 
 static const struct {

@@ -1,5 +1,5 @@
-// The body is handed to MHD without a copy: it stays in the request, which lives until MHD is done with it. The log line
-// names the route by its pattern: an address holds identifiers.
+// The body is handed to MHD without a copy: it stays in the request, which lives until MHD is done with it. The log
+// line names the route by its pattern: an address holds identifiers.
 #include "api/reply.h"
 
 #include <stdio.h>

@@ -79,7 +79,8 @@ void request_reset(struct request *request) {
 struct bytes request_header(const struct request *request, const char *name) {
   const char *value = NULL;
   size_t size = 0;
-  if (MHD_lookup_connection_value_n(request->connection, MHD_HEADER_KIND, name, strlen(name), &value, &size) != MHD_YES ||
+  if (MHD_lookup_connection_value_n(request->connection, MHD_HEADER_KIND, name, strlen(name), &value, &size) !=
+          MHD_YES ||
       !value) {
     return (struct bytes){NULL, 0};
   }

@@ -59,9 +59,9 @@ struct request {
   unsigned allowed;          // of the path
   struct bytes parameters[ROUTE_PARAMETERS_MAX];
   struct buffer upload;
-  bool upload_over;    // larger than the limit: the rest is read and dropped
+  bool upload_over; // larger than the limit: the rest is read and dropped
   uint64_t dropped_bytes;
-  struct bytes json;   // the decoded body
+  struct bytes json; // the decoded body
   struct engine_key key;
   struct bytes key_text;
 

@@ -27,7 +27,9 @@ enum http_method http_method_parse(const char *text) {
   return HTTP_OTHER;
 }
 
-const char *http_method_name(enum http_method method) { return method_names[method]; }
+const char *http_method_name(enum http_method method) {
+  return method_names[method];
+}
 
 const struct route *route_table(size_t *count) {
   *count = ROUTE_COUNT;

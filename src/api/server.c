@@ -268,13 +268,13 @@ static enum err start_daemon(struct api *api, int fd, struct diag *diag) {
   // MHD divides the limit among its threads.
   unsigned connections = api->options.connections_max;
   if (connections < api->options.threads) connections = api->options.threads;
-  api->daemon = MHD_start_daemon(
-      flags, 0, NULL, NULL, answer, api, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-      MHD_OPTION_THREAD_POOL_SIZE, api->options.threads, MHD_OPTION_CONNECTION_LIMIT, connections,
-      MHD_OPTION_CONNECTION_TIMEOUT, api->options.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, first_line, api, MHD_OPTION_UNESCAPE_CALLBACK,
-      keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, api, MHD_OPTION_NOTIFY_CONNECTION,
-      connection_changed, api, MHD_OPTION_END);
+  api->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, api, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
+                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, api->options.threads,
+                                 MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                                 api->options.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                 (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, first_line, api,
+                                 MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                                 completed, api, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, api, MHD_OPTION_END);
   if (api->daemon) return ERR_OK;
   return diag_set(diag, ERR_IO, "cannot_listen", "The HTTP server could not be started (out of threads or memory).");
 }
@@ -340,7 +340,9 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
   return ERR_OK;
 }
 
-uint16_t api_port(const struct api *api) { return api->port; }
+uint16_t api_port(const struct api *api) {
+  return api->port;
+}
 
 // Running requests get their time; a sync is waited for as long as it takes, because its callback holds the request.
 static void drain(struct api *api) {

@@ -35,8 +35,8 @@ struct api {
   pthread_cond_t changed; // running fell, or the upkeep thread should look
   struct request *requests;
   struct worker *workers;
-  size_t request_count;      // free ones
-  struct link links;                  // head of a ring
+  size_t request_count; // free ones
+  struct link links;    // head of a ring
   size_t link_count;
   size_t running;   // requests between dispatch and their end
   size_t suspended; // of them: waiting for a sync

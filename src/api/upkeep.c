@@ -26,8 +26,7 @@ static void sweep(struct api *api) {
   struct diag diag;
   size_t deleted = 0;
   diag_init(&diag);
-  enum err err =
-      idempotency_sweep(api->store, clock_now_us(engine_clock(api->engine)), SWEEP_ROWS, &deleted, &diag);
+  enum err err = idempotency_sweep(api->store, clock_now_us(engine_clock(api->engine)), SWEEP_ROWS, &deleted, &diag);
   if (err) log_write(LOG_WARN, "idempotency rows not deleted", "err=%s", err_name(err));
 }
 

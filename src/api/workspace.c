@@ -148,8 +148,7 @@ static enum err read_scopes(struct value member, uint32_t *out, struct diag *dia
   return *out ? ERR_OK : bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);
 }
 
-static enum err read_key(struct request *request, struct value document, struct engine_key *wanted,
-                         struct diag *diag) {
+static enum err read_key(struct request *request, struct value document, struct engine_key *wanted, struct diag *diag) {
   struct engine *engine = request->api->engine;
   struct bytes kind, source;
   *wanted = (struct engine_key){.scopes = ENGINE_SCOPE_COLLECT};
