@@ -1,11 +1,12 @@
 // split.c: a customer is parted, and each part is again what it was.
 //
 // Edges are disabled; the person identifiers that are still connected stay together. A device goes with every part that
-// signed in on it (it never joined them), or stands alone when nobody is left who did. Each part keeps the lowest customer
-// id that one of its identifiers founded, the other ids founded in it lead to it; a part that founded none gets a new
-// id. Events go by the identifiers they carried: the highest-ranked person's, else whoever owns the device at that time.
-// Traits are folded again from each part's own events. Between the ends of every edge that parted customers stands a
-// cannot-link until it is lifted (engine_allow_link).
+// signed in on it (it never joined them), or stands alone when nobody is left who did. Each part keeps the lowest
+// customer id that one of its identifiers founded, the other ids founded in it lead to it; a part that founded none
+// gets a new id. Events go by the identifiers they carried: the highest-ranked person's, else whoever owns the device
+// at that time. Traits are folded again from each part's own events. Between the ends of every edge that parted
+// customers stands a cannot-link until it is lifted (engine_allow_link).
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/parts.h"
@@ -22,9 +23,9 @@ struct split_request {
 struct parting {
   struct work *work;
   struct work_customer *whole;
-  struct customer before;      // the record as it was
-  bool *cut;                   // by edge: disabled now
-  uint16_t *part;              // by identifier: its part; of a device the first one
+  struct customer before; // the record as it was
+  bool *cut;              // by edge: disabled now
+  uint16_t *part;         // by identifier: its part; of a device the first one
   size_t part_count;
   struct work_customer *customers[PARTS_MAX];
   uint64_t moved;
@@ -46,8 +47,7 @@ static enum err find_named(struct work *work, const struct customer *record, str
   enum err err = clean_reference(work->engine, text, work->arena, &identifier, work->diag);
   if (err != ERR_OK) return err;
   int found = customer_find_identifier(record, identifier);
-  if (found < 0)
-    return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");
+  if (found < 0) return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");
   *index = (size_t)found;
   return ERR_OK;
 }
@@ -70,7 +70,8 @@ static enum err cut_identifier(struct parting *parting, struct bytes text) {
   return err;
 }
 
-// Edges to devices join no people, so only edges between persons can connect the two; when one end is a device, all count.
+// Edges to devices join no people, so only edges between persons can connect the two; when one end is a device, all
+// count.
 static enum err cut_apart(struct parting *parting, const struct bytes apart[2]) {
   struct work *work = parting->work;
   const struct customer *record = &parting->before;
@@ -118,8 +119,8 @@ static size_t active_edges(const struct parting *parting, bool devices, struct i
 
 static enum err number_part(struct parting *parting, uint16_t *number) {
   if (parting->part_count == PARTS_MAX)
-    return diag_set(parting->work->diag, ERR_LIMIT, "too_many_parts", "a split makes at most %d customers; cut fewer edges",
-                    PARTS_MAX);
+    return diag_set(parting->work->diag, ERR_LIMIT, "too_many_parts",
+                    "a split makes at most %d customers; cut fewer edges", PARTS_MAX);
   *number = (uint16_t)parting->part_count++;
   return ERR_OK;
 }
@@ -139,7 +140,15 @@ static enum err number_persons(struct parting *parting, const uint16_t *componen
   return err;
 }
 
-// A device's first part is that of its oldest edge; without edges it is a part of its own.
+// A device nobody of this customer signed in on any more: it is a part of its own, unless it has its own customer
+// already.
+static enum err number_alone(struct parting *parting, size_t index) {
+  const struct work_target *target = work_target(parting->work, identifier_at(&parting->before, index));
+  if (target != NULL && target->device != NULL && target->device->own != 0) return ERR_OK;
+  return number_part(parting, &parting->part[index]);
+}
+
+// A device's first part is that of its oldest edge.
 static enum err number_devices(struct parting *parting, const struct identity_edge *edges, size_t count) {
   enum err err = ERR_OK;
   for (size_t i = 0; i < count; i++) {
@@ -148,7 +157,7 @@ static enum err number_devices(struct parting *parting, const struct identity_ed
     if (parting->part[device] == NO_PART) parting->part[device] = parting->part[person];
   }
   for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++)
-    if (parting->part[i] == NO_PART) err = number_part(parting, &parting->part[i]);
+    if (parting->part[i] == NO_PART) err = number_alone(parting, i);
   return err;
 }
 
@@ -211,11 +220,17 @@ static enum err choose_customer(struct parting *parting, uint16_t part) {
   return ERR_OK;
 }
 
+// The customer an identifier is with after the split: of a device that is in no part, its own.
+static uint64_t home_of(const struct parting *parting, size_t index) {
+  if (parting->part[index] != NO_PART) return parting->customers[parting->part[index]]->record.id;
+  return work_target(parting->work, identifier_at(&parting->before, index))->device->own;
+}
+
 // Every other id that was founded in a part leads to the part's customer.
 static enum err redirect_founded(struct parting *parting) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++) {
-    uint64_t founded = parting->before.identifiers[i].founded, to = parting->customers[parting->part[i]]->record.id;
+    uint64_t founded = parting->before.identifiers[i].founded, to = home_of(parting, i);
     if (founded != 0 && founded != to) err = merge_redirect(parting->work, founded, to);
   }
   return err;
@@ -249,17 +264,15 @@ static enum err fill_record(struct parting *parting, uint16_t part) {
 // --- rows that lead to them ----------------------------------------------------------------------------------
 
 // The runs of the parted customer become runs of whichever part signed in, event by event.
-struct run_builder {
-  struct parting *parting;
-  struct identity_device runs;
-};
-
 static void push_run(struct identity_device *device, const struct identity_run *run) {
+  if (device->overflow) return;
   if (device->run_count > 0 && device->runs[device->run_count - 1].customer == run->customer) return;
-  if (device->run_count < IDENTITY_RUNS_MAX)
+  if (device->run_count < IDENTITY_RUNS_MAX) {
     device->runs[device->run_count++] = *run;
-  else
-    device->overflow = device->shared = true;
+    return;
+  }
+  device->overflow = device->shared = true; // as when the sign-ins came one by one
+  device->run_count = 0;
 }
 
 static bool first_person(const struct parting *parting, const struct timeline_payload *payload,
@@ -324,8 +337,9 @@ static enum err rebuild_device(struct parting *parting, struct work_target *targ
     else
       push_run(rebuilt, &old->runs[run]);
   }
-  bool alone = parting->customers[parting->part[index]]->record.identifier_count == 1;
-  if (alone && rebuilt->own == 0) rebuilt->own = parting->customers[parting->part[index]]->record.id;
+  bool alone =
+      parting->part[index] != NO_PART && parting->customers[parting->part[index]]->record.identifier_count == 1;
+  if (alone && rebuilt->own == 0) rebuilt->own = home_of(parting, index);
   identity_device_normalise(rebuilt, parting->work->rules);
   target->device = rebuilt;
   target->dirty = true;
@@ -341,7 +355,7 @@ static enum err point_identifiers(struct parting *parting) {
       err = rebuild_device(parting, target, i);
       continue;
     }
-    target->person.customer = parting->customers[parting->part[i]]->record.id;
+    if (target->person.customer == parting->whole->record.id) target->person.customer = home_of(parting, i);
     target->dirty = true;
   }
   return err;
@@ -391,6 +405,7 @@ static enum err move_events(struct parting *parting) {
 
 static enum err add_cannot(struct parting *parting, size_t own, size_t other, uint64_t sequence) {
   struct identity_cannot pair = {identifier_at(&parting->before, own), identifier_at(&parting->before, other)};
+  if (parting->part[own] == NO_PART) return ERR_OK; // the other side's record keeps them apart
   struct customer *record = &parting->customers[parting->part[own]]->record;
   return customer_add_cannot(record, parting->work->arena, pair, sequence);
 }
@@ -406,8 +421,10 @@ static enum err add_cannots(struct parting *parting, struct json_writer *writer)
     err = add_cannot(parting, edge->a, edge->b, edge->sequence);
     if (err == ERR_OK) err = add_cannot(parting, edge->b, edge->a, edge->sequence);
     json_array_begin(writer);
-    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->a), parting->work->arena));
-    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->b), parting->work->arena));
+    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->a),
+                                              parting->work->arena));
+    json_bytes(writer, engine_identifier_text(parting->work->engine, identifier_at(&parting->before, edge->b),
+                                              parting->work->arena));
     json_array_end(writer);
   }
   json_array_end(writer);
@@ -442,8 +459,9 @@ static enum err part_customer(struct parting *parting, const struct split_reques
   if (err == ERR_OK) err = redirect_founded(parting);
   if (err == ERR_OK) err = point_identifiers(parting);
   if (err == ERR_OK) err = move_events(parting);
-  if (err == ERR_OK) err = parts_move_edges(parting->work, parting->whole->record.id, parting->customers, parting->part_count,
-                                            parting->before.edges, parting->before.edge_count, parting->cut, request->split);
+  if (err == ERR_OK)
+    err = parts_move_edges(parting->work, parting->whole->record.id, parting->customers, parting->part_count,
+                           parting->before.edges, parting->before.edge_count, parting->cut, request->split);
   if (err != ERR_OK) return err;
   json_object_begin(writer);
   write_customers(parting, writer);

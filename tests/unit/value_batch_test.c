@@ -188,6 +188,24 @@ static void the_callers_failure_ends_the_call(void **state) {
   assert_int_equal(packed.size_bytes, 0);
 }
 
+static enum err lose(void *context, uint32_t id, struct bytes name, struct diag *diag) {
+  (void)context;
+  (void)id;
+  return diag_set(diag, ERR_IO, "io", "no disk for %.*s", BYTES_ARG(name));
+}
+
+// The dictionary's failure is nobody's fault in particular.
+static void a_dictionary_that_fails_ends_the_call(void **state) {
+  (void)state;
+  struct diag diag;
+  diag_init(&diag);
+  names_close(names);
+  assert_int_equal(names_open(&names, lose, NULL), ERR_OK);
+  assert_int_equal(read_batch(BYTES("{\"batch\":[1,{\"a\":1},3]}"), 10, &diag), ERR_IO);
+  assert_string_equal(diag.code, "io");
+  assert_string_equal(diag.field, "");
+}
+
 static void memory_may_end_anywhere(void **state) {
   (void)state;
   bool delivered = true;
@@ -219,6 +237,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_faulty_structure_fails_the_call, begin, end),
       cmocka_unit_test_setup_teardown(items_have_a_limit, begin, end),
       cmocka_unit_test_setup_teardown(the_callers_failure_ends_the_call, begin, end),
+      cmocka_unit_test_setup_teardown(a_dictionary_that_fails_ends_the_call, begin, end),
       cmocka_unit_test_setup_teardown(memory_may_end_anywhere, begin, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <glob.h>
+
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "value/value.h"
@@ -355,6 +357,44 @@ static void no_byte_past_the_end_is_read(void **state) {
   }
 }
 
+static void read_file(const char *path, struct buffer *content) {
+  uint8_t chunk[4096];
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  buffer_clear(content);
+  for (size_t size; (size = fread(chunk, 1, sizeof chunk, file)) > 0;) buffer_append(content, chunk, size);
+  fclose(file);
+}
+
+// Recordings of real clients, if they are there: read, written and read again, the packed bytes are the same.
+static void recordings_come_back_whole(void **state) {
+  (void)state;
+  const char *shared = getenv("RAPPORT_SHARED");
+  const char *own_name = strstr(__FILE__, "tests/unit/"); // the recordings may lie beside the source tree
+  char beside[2048], pattern[4096];
+  glob_t found;
+  struct buffer json, again;
+  assert_non_null(own_name);
+  snprintf(beside, sizeof beside, "%.*s../shared", (int)(own_name - __FILE__), __FILE__);
+  snprintf(pattern, sizeof pattern, "%s/sdk-captures/*/*.json", shared != NULL ? shared : beside);
+  if (glob(pattern, 0, NULL, &found) != 0) {
+    print_message("skipped: no recordings at %s (set RAPPORT_SHARED)\n", pattern);
+    skip();
+  }
+  buffer_init(&json);
+  buffer_init(&again);
+  for (size_t i = 0; i < found.gl_pathc; i++) {
+    read_file(found.gl_pathv[i], &json);
+    round_trip(buffer_view(&json));
+    buffer_clear(&again);
+    assert_int_equal(value_parse_json(parser, buffer_view(&text), names, &again, NULL), ERR_OK);
+    assert_true(bytes_equal(buffer_view(&packed), buffer_view(&again)));
+  }
+  globfree(&found);
+  buffer_release(&json);
+  buffer_release(&again);
+}
+
 static void memory_may_end_anywhere(void **state) {
   (void)state;
   static const char json[] =
@@ -399,6 +439,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_refusal_names_the_place, begin, end),
       cmocka_unit_test_setup_teardown(values_are_appended, begin, end),
       cmocka_unit_test_setup_teardown(no_byte_past_the_end_is_read, begin, end),
+      cmocka_unit_test_setup_teardown(recordings_come_back_whole, begin, end),
       cmocka_unit_test_setup_teardown(memory_may_end_anywhere, begin, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
