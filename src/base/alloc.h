@@ -10,6 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Memory of `size_bytes` bytes, uninitialised, or NULL. Freed with alloc_free.
 void *alloc_get(size_t size_bytes) __attribute__((malloc));
 
@@ -26,3 +30,7 @@ void alloc_fail_after(uint64_t allowed, bool sticky);
 
 // Ends the failing. Returns true when a failure was delivered since it was armed.
 bool alloc_fail_disarm(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -33,6 +33,9 @@ enum err names_intern(struct names *names, struct bytes name, uint32_t *id, stru
 // The id of a known name, or 0. Never adds.
 uint32_t names_find(const struct names *names, struct bytes name);
 
+// A hash of `name` with this dictionary's random key: for tables of names that clients choose.
+uint64_t names_hash(const struct names *names, struct bytes name);
+
 // The name of an id; the empty view for an unknown id. Valid until names_close.
 struct bytes names_text(const struct names *names, uint32_t id);
 

@@ -11,6 +11,9 @@
 //   document                  tag, 32-bit little-endian size of the rest, members: varint key, value;
 //                             key = id << 1, or size << 1 | 1 followed by the name's bytes
 //
+// A packed form is canonical: a number, a size or a name has one way to be written, and value_check refuses others.
+// Documents nest at most VALUE_DEPTH_MAX deep: what JSON may bring (LIMIT_JSON_DEPTH) and what wraps it.
+//
 // `struct value` is a view of one packed value; it owns nothing and lives as long as the bytes. Bytes from the
 // disk are checked once with value_check; every other reader trusts them.
 #pragma once
@@ -23,6 +26,8 @@
 #include "base/json_writer.h"
 #include "value/decimal.h"
 #include "value/names.h"
+
+enum { VALUE_DEPTH_MAX = 48 };
 
 enum value_type { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_TEXT, VALUE_LIST, VALUE_DOCUMENT };
 
