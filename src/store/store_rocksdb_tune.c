@@ -1,0 +1,170 @@
+// How RocksDB is set up.
+//
+// Memory is bounded by three numbers that do not grow with the data: one block cache that also holds the indexes and
+// filters of all files, one budget for the memtables of all keyspaces together, and a limit on open files. The log
+// limit follows from the memtables: a log is kept as long as one keyspace has unflushed rows in it.
+#include "store/store_rocksdb_tune.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "store/store_backend.h"
+
+#define MIB ((size_t)1024 * 1024)
+
+enum {
+  CACHE_MIB = 160,
+  MEMTABLES_MIB = 96,
+  SMALL_MEMTABLE_MIB = 4,
+  BLOOM_BITS = 10, // one false positive in a hundred
+  OPEN_FILES = 512,
+  ZSTD_LEVEL = 1,
+  CUSTOMER_ID_BYTES = 8,
+  KEEP_INFO_LOGS = 2,
+  INFO_LOG_MIB = 2,
+  INFO_LOG_WARN = 2,
+};
+
+// --- concatenation -------------------------------------------------------------------------------------------
+
+static char *join(const char *first, size_t first_bytes, const char *const *parts, const size_t *parts_bytes, int count,
+                  unsigned char *success, size_t *joined_bytes) {
+  size_t total = first_bytes;
+  for (int i = 0; i < count; i++) total += parts_bytes[i];
+  char *joined = alloc_get(total + 1);
+  *success = joined != NULL;
+  *joined_bytes = joined ? total : 0;
+  if (!joined) return NULL;
+  if (first_bytes > 0) memcpy(joined, first, first_bytes);
+  char *end = joined + first_bytes;
+  for (int i = 0; i < count; i++) {
+    memcpy(end, parts[i], parts_bytes[i]);
+    end += parts_bytes[i];
+  }
+  return joined;
+}
+
+static char *join_all(void *state, const char *key, size_t key_bytes, const char *existing, size_t existing_bytes,
+                      const char *const *parts, const size_t *parts_bytes, int count, unsigned char *success,
+                      size_t *joined_bytes) {
+  (void)state;
+  (void)key;
+  (void)key_bytes;
+  return join(existing, existing ? existing_bytes : 0, parts, parts_bytes, count, success, joined_bytes);
+}
+
+static char *join_parts(void *state, const char *key, size_t key_bytes, const char *const *parts,
+                        const size_t *parts_bytes, int count, unsigned char *success, size_t *joined_bytes) {
+  (void)state;
+  (void)key;
+  (void)key_bytes;
+  return join(NULL, 0, parts, parts_bytes, count, success, joined_bytes);
+}
+
+static void free_joined(void *state, const char *value, size_t value_bytes) {
+  (void)state;
+  (void)value_bytes;
+  alloc_free((void *)(uintptr_t)value);
+}
+
+static const char *join_name(void *state) {
+  (void)state;
+  return "rapport.concatenate";
+}
+
+static void no_state(void *state) {
+  (void)state;
+}
+
+// --- families ------------------------------------------------------------------------------------------------
+
+static void set_tables(rocksdb_options_t *family, rocksdb_cache_t *cache, enum store_key_class key_class) {
+  rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+  rocksdb_block_based_options_set_block_cache(table, cache);
+  rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+  rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+  rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+  rocksdb_block_based_options_set_format_version(table, 5);
+  rocksdb_block_based_options_set_block_size(table, key_class == STORE_KEY_customer ? 16 * 1024 : 4 * 1024);
+  if (key_class != STORE_KEY_small) {
+    rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    rocksdb_block_based_options_set_whole_key_filtering(table, 1);
+  }
+  rocksdb_options_set_block_based_table_factory(family, table);
+  rocksdb_block_based_options_destroy(table);
+}
+
+static void set_compression(rocksdb_options_t *family, enum store_keyspace keyspace) {
+  if (keyspace == STORE_MESSAGE) { // random keys with next to no value: nothing to gain
+    rocksdb_options_set_compression(family, rocksdb_no_compression);
+    return;
+  }
+  rocksdb_options_set_compression(family, rocksdb_lz4_compression);
+  if (store_keyspace_class(keyspace) != STORE_KEY_customer) return;
+  rocksdb_options_set_bottommost_compression(family, rocksdb_zstd_compression);
+  rocksdb_options_set_bottommost_compression_options(family, -14, ZSTD_LEVEL, 0, 0, 1);
+}
+
+static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum store_keyspace keyspace, bool bulk) {
+  rocksdb_options_t *family = rocksdb_options_create();
+  enum store_key_class key_class = store_keyspace_class(keyspace);
+  size_t memtable_bytes = SMALL_MEMTABLE_MIB * MIB;
+  if (key_class != STORE_KEY_small) memtable_bytes = (size_t)tune->memtable_limit_bytes / (bulk ? 2 : 4);
+  rocksdb_options_set_write_buffer_size(family, memtable_bytes);
+  rocksdb_options_set_max_write_buffer_number(family, 3);
+  rocksdb_options_set_target_file_size_base(family, 64 * MIB);
+  rocksdb_options_set_max_bytes_for_level_base(family, 256 * MIB);
+  rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1);
+  rocksdb_options_set_level0_file_num_compaction_trigger(family, bulk ? 8 : 4);
+  set_tables(family, tune->cache, key_class);
+  set_compression(family, keyspace);
+  if (key_class == STORE_KEY_customer) {
+    rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
+  }
+  if (keyspace == STORE_TIMELINE) {
+    rocksdb_mergeoperator_t *operator=
+        rocksdb_mergeoperator_create(NULL, no_state, join_all, join_parts, free_joined, join_name);
+    rocksdb_options_set_merge_operator(family, operator);
+  }
+  return family;
+}
+
+// The options of the database as a whole, which also serve its unused default family.
+static rocksdb_options_t *database_options(const struct store_rocksdb_tune *tune, bool create) {
+  rocksdb_options_t *database = rocksdb_options_create();
+  rocksdb_options_set_create_if_missing(database, create);
+  rocksdb_options_set_create_missing_column_families(database, 1);
+  rocksdb_options_set_write_buffer_size(database, SMALL_MEMTABLE_MIB * MIB);
+  rocksdb_options_set_db_write_buffer_size(database, (size_t)tune->memtable_limit_bytes);
+  rocksdb_options_set_max_total_wal_size(database, tune->log_limit_bytes);
+  rocksdb_options_set_max_open_files(database, OPEN_FILES);
+  rocksdb_options_set_max_background_jobs(database, 2);
+  rocksdb_options_set_bytes_per_sync(database, MIB);
+  rocksdb_options_set_enable_pipelined_write(database, 1);
+  rocksdb_options_set_skip_stats_update_on_db_open(database, 1);
+  rocksdb_options_set_stats_dump_period_sec(database, 0);
+  rocksdb_options_set_stats_persist_period_sec(database, 0);
+  rocksdb_options_set_info_log_level(database, INFO_LOG_WARN);
+  rocksdb_options_set_keep_log_file_num(database, KEEP_INFO_LOGS);
+  rocksdb_options_set_max_log_file_size(database, INFO_LOG_MIB * MIB);
+  set_tables(database, tune->cache, STORE_KEY_small);
+  return database;
+}
+
+void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options) {
+  size_t cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
+  tune->memtable_limit_bytes = options->write_buffer_bytes ? options->write_buffer_bytes : MEMTABLES_MIB * MIB;
+  tune->log_limit_bytes = 2 * tune->memtable_limit_bytes;
+  tune->cache = rocksdb_cache_create_lru(cache_bytes);
+  tune->names[0] = "default";
+  tune->families[0] = database_options(tune, options->create);
+  for (int i = 0; i < STORE_KEYSPACE_COUNT; i++) {
+    tune->names[i + 1] = store_keyspace_name((enum store_keyspace)i);
+    tune->families[i + 1] = family_options(tune, (enum store_keyspace)i, options->bulk);
+  }
+}
+
+void store_rocksdb_tune_release(struct store_rocksdb_tune *tune) {
+  for (int i = 0; i < STORE_FAMILY_COUNT; i++) rocksdb_options_destroy(tune->families[i]);
+  rocksdb_cache_destroy(tune->cache);
+}

@@ -1,0 +1,21 @@
+// store_rocksdb_tune: every option of RocksDB, from the memory it may use and the class of each keyspace.
+//
+// Layer 2, private to this folder.
+#pragma once
+
+#include <rocksdb/c.h>
+
+#include "store/store.h"
+
+enum { STORE_FAMILY_COUNT = STORE_KEYSPACE_COUNT + 1 }; // keyspace k is family k + 1; RocksDB insists on "default"
+
+struct store_rocksdb_tune {
+  rocksdb_cache_t *cache;
+  rocksdb_options_t *families[STORE_FAMILY_COUNT];
+  const char *names[STORE_FAMILY_COUNT];
+  uint64_t log_limit_bytes;      // RocksDB flushes so that its log stays about this
+  uint64_t memtable_limit_bytes; // all memtables together
+};
+
+void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options);
+void store_rocksdb_tune_release(struct store_rocksdb_tune *tune);
