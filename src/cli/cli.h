@@ -10,11 +10,16 @@
 #include "base/diag.h"
 #include "engine/engine.h"
 
+// Zero (or NULL) means the server's own default.
 struct cli_server_options {
-  struct engine *engine; // open until close has returned
-  const char *host;      // without brackets
-  uint16_t port;         // 0: a free one
-  unsigned threads, connections;
+  struct engine *engine;    // open until close has returned
+  const char *listen;       // "127.0.0.1:8080"
+  struct clock *test_clock; // NULL: the machine's clock
+  const char *cors_origins;
+  uint64_t rate_events_per_s;
+  size_t body_bytes_max;
+  unsigned threads, connections_max;
+  unsigned idle_timeout_s, request_timeout_s, stop_timeout_s;
 };
 
 // The HTTP server. `open` returns when it answers and tells its port; `close` finishes what is under way.

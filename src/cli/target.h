@@ -21,7 +21,7 @@ enum target_op {
   X(REF, ref)                                                                                                          \
   X(A, a)                                                                                                              \
   X(B, b)                                                                                                              \
-  X(QUERY, query)                                                                                                      \
+  X(QUERY, q)                                                                                                          \
   X(NAME, name)                                                                                                        \
   X(FROM, from)                                                                                                        \
   X(TO, to)                                                                                                            \
@@ -32,7 +32,6 @@ enum target_op {
   X(SAMPLE, sample)                                                                                                    \
   X(SUPPRESS, suppress)                                                                                                \
   X(VERSION, version)                                                                                                  \
-  X(AUTHOR, author)                                                                                                    \
   X(DRY_RUN, dry_run)
 
 enum target_arg {
@@ -83,6 +82,9 @@ enum err target_remote_call(struct http *http, const struct target_call *call, s
 
 // Opens the connection that --url and the key name.
 enum err target_remote_open(struct http **http, const struct options *options, struct diag *diag);
+
+// The refusal in a reply, RFC 9457 or any other, as a diag.
+enum err target_remote_problem(unsigned status, struct bytes body, struct diag *diag);
 
 // The path and query of a call: "/v1/customers/email%3Aa%40b.fr/events?limit=5".
 void target_path(const struct target_call *call, struct buffer *out);

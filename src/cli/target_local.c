@@ -42,12 +42,10 @@ static struct bytes member_text(const struct answer *answer, const char *name) {
   return text;
 }
 
-static uint64_t member_number(const struct answer *answer, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  struct value member = value_member(answer->body, engine_names(answer->engine), bytes_from_text(name));
-  if (!value_as_number(member, &number) || decimal_to_scaled_i64(number, 0, &whole) != ERR_OK) return 0;
-  return whole > 0 ? (uint64_t)whole : 0;
+// Who decided, when nobody says.
+static struct bytes author(const struct answer *answer) {
+  struct bytes named = member_text(answer, "author");
+  return named.size_bytes > 0 ? named : BYTES("command line");
 }
 
 // --- looking -------------------------------------------------------------------------------------------------
@@ -102,10 +100,14 @@ static enum err local_stats(struct answer *answer) {
 // --- changing customers --------------------------------------------------------------------------------------
 
 static enum err local_split(struct answer *answer) {
-  struct engine_split split = {.edge = member_number(answer, "edge"),
-                               .identifier = member_text(answer, "identifier"),
-                               .author = member_text(answer, "author"),
+  struct engine_split split = {.identifier = member_text(answer, "identifier"),
+                               .author = author(answer),
                                .reason = member_text(answer, "reason")};
+  struct bytes edge = member_text(answer, "edge");
+  if (bytes_starts_with(edge, BYTES("e"))) edge = bytes_of(edge.data + 1, edge.size_bytes - 1);
+  if (edge.size_bytes > 0 && bytes_to_u64(edge, &split.edge) != ERR_OK) {
+    return diag_set(answer->diag, ERR_INVALID, "bad_member", "an edge is named as e12; `rapport identity` shows them");
+  }
   struct value_iter iter = value_iterate(value_member(answer->body, engine_names(answer->engine), BYTES("apart")));
   for (size_t i = 0; i < 2 && value_next(&iter); i++) value_as_text(iter.item, &split.apart[i]);
   uint64_t customer;
@@ -119,7 +121,7 @@ static enum err local_correct(struct answer *answer) {
   uint64_t customer;
   enum err err = find(answer, &customer);
   if (err == ERR_OK) {
-    err = engine_correct(answer->engine, customer, traits, member_text(answer, "author"), &answer->mark, answer->diag);
+    err = engine_correct(answer->engine, customer, traits, author(answer), &answer->mark, answer->diag);
   }
   if (err != ERR_OK) return err;
   // The view was opened before the correction.
@@ -156,15 +158,23 @@ static enum err local_rules_get(struct answer *answer) {
   return engine_rules_json(answer->engine, version, answer->writer, answer->diag);
 }
 
+static struct value rules_of(const struct answer *answer) {
+  return value_member(answer->body, engine_names(answer->engine), BYTES("rules"));
+}
+
 static enum err local_rules_put(struct answer *answer) {
   uint64_t version;
-  enum err err = engine_rules_put(answer->engine, answer->body, arg(answer, TARGET_ARG_AUTHOR), &version, &answer->mark,
-                                  answer->diag);
-  return err == ERR_OK ? engine_rules_json(answer->engine, version, answer->writer, answer->diag) : err;
+  enum err err =
+      engine_rules_put(answer->engine, rules_of(answer), author(answer), &version, &answer->mark, answer->diag);
+  if (err != ERR_OK) return err;
+  json_object_begin(answer->writer);
+  json_member_u64(answer->writer, "version", version);
+  json_object_end(answer->writer);
+  return ERR_OK;
 }
 
 static enum err local_rules_try(struct answer *answer) {
-  return engine_rules_try(answer->engine, answer->body, answer->writer, answer->diag);
+  return engine_rules_try(answer->engine, rules_of(answer), answer->writer, answer->diag);
 }
 
 // --- what was set aside --------------------------------------------------------------------------------------
@@ -175,90 +185,149 @@ static enum err local_aside_list(struct answer *answer) {
                            answer->writer, answer->diag);
 }
 
-static enum err local_aside_get(struct answer *answer) {
-  struct bytes text, id = arg(answer, TARGET_ARG_ID);
+struct aside {
+  struct bytes text;
   uint32_t source;
   int64_t received_us;
-  enum err err = engine_aside_get(answer->engine, id, answer->arena, &text, &source, &received_us, answer->diag);
-  if (err != ERR_OK) return err;
-  const struct engine_source *known = engine_source(answer->engine, source);
-  json_object_begin(answer->writer);
-  json_member_bytes(answer->writer, "id", id);
-  json_member_bytes(answer->writer, "source", known != NULL ? known->name : BYTES(""));
-  json_member_time(answer->writer, "received_at", received_us);
+};
+
+static enum err get_aside(struct answer *answer, struct aside *aside) {
+  return engine_aside_get(answer->engine, arg(answer, TARGET_ARG_ID), answer->arena, &aside->text, &aside->source,
+                          &aside->received_us, answer->diag);
+}
+
+// What was sent may be anything: it is shown as JSON only when it is.
+static enum err write_aside_event(struct answer *answer, struct bytes text) {
+  struct value_parser *parser;
+  struct buffer packed;
+  if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(answer->diag);
+  buffer_init(&packed);
+  bool readable =
+      text.size_bytes > 0 && value_parse_json(parser, text, engine_names(answer->engine), &packed, NULL) == ERR_OK;
   json_name(answer->writer, "event");
-  if (text.size_bytes == 0) {
+  if (readable) value_to_json(answer->writer, (struct value){buffer_view(&packed)}, engine_names(answer->engine));
+  if (!readable) json_null(answer->writer);
+  json_name(answer->writer, "text");
+  if (readable || text.size_bytes == 0) {
     json_null(answer->writer);
   } else {
     json_bytes(answer->writer, text);
   }
-  json_object_end(answer->writer);
+  buffer_release(&packed);
+  value_parser_close(parser);
   return ERR_OK;
+}
+
+static enum err local_aside_get(struct answer *answer) {
+  struct aside aside;
+  enum err err = get_aside(answer, &aside);
+  if (err != ERR_OK) return err;
+  const struct engine_source *source = engine_source(answer->engine, aside.source);
+  json_object_begin(answer->writer);
+  json_member_text(answer->writer, "id", answer->call->args[TARGET_ARG_ID]);
+  json_member_bytes(answer->writer, "source", source != NULL ? source->name : BYTES(""));
+  json_member_time(answer->writer, "received_at", aside.received_us);
+  err = write_aside_event(answer, aside.text);
+  json_object_end(answer->writer);
+  return err;
+}
+
+static void write_nothing(struct answer *answer) {
+  json_object_begin(answer->writer);
+  json_object_end(answer->writer);
 }
 
 static enum err local_aside_drop(struct answer *answer) {
-  struct bytes id = arg(answer, TARGET_ARG_ID);
-  enum err err = engine_aside_delete(answer->engine, id, &answer->mark, answer->diag);
-  if (err != ERR_OK) return err;
-  json_object_begin(answer->writer);
-  json_member_bytes(answer->writer, "id", id);
-  json_member_bool(answer->writer, "dropped", true);
-  json_object_end(answer->writer);
-  return ERR_OK;
-}
-
-static const char *outcome_name(const struct source_item *item) {
-  switch (item->outcome) {
-  case SOURCE_TAKEN:
-    return "taken";
-  case SOURCE_DUPLICATE:
-    return "duplicate";
-  case SOURCE_REJECTED:
-    return "rejected";
-  case SOURCE_ASIDE:
-    return "aside";
+  struct aside aside;
+  enum err err = get_aside(answer, &aside);
+  if (err == ERR_OK) {
+    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->mark, answer->diag);
   }
-  return "";
+  if (err == ERR_OK) write_nothing(answer);
+  return err;
 }
 
-// Sends one message through the reader that all events go through. `body` is {"batch":[message]}.
-static enum err resend(struct answer *answer, uint32_t source, int64_t received_us, struct bytes body,
-                       struct source_report *report) {
+static void write_text_or_null(struct json_writer *writer, const char *name, const char *text) {
+  json_name(writer, name);
+  if (text != NULL) {
+    json_text(writer, text);
+  } else {
+    json_null(writer);
+  }
+}
+
+static void write_outcome(struct answer *answer, const struct source_item *item) {
+  static const char *const names[] = {[SOURCE_TAKEN] = "taken",
+                                      [SOURCE_DUPLICATE] = "duplicate",
+                                      [SOURCE_REJECTED] = "rejected",
+                                      [SOURCE_ASIDE] = "aside"};
+  json_object_begin(answer->writer);
+  json_member_text(answer->writer, "id", answer->call->args[TARGET_ARG_ID]);
+  json_member_text(answer->writer, "outcome", names[item->outcome]);
+  write_text_or_null(answer->writer, "code", item->code);
+  write_text_or_null(answer->writer, "message", item->message);
+  json_object_end(answer->writer);
+}
+
+// One that would only be set aside again stays where it is.
+static enum err try_event(struct answer *answer, struct source_reader *reader, const struct source_envelope *envelope,
+                          struct bytes text) {
+  struct engine_event *event = arena_take(answer->arena, sizeof *event);
+  struct value_parser *parser;
+  struct buffer packed;
+  if (event == NULL || value_parser_open(&parser) != ERR_OK) return diag_no_memory(answer->diag);
+  buffer_init(&packed);
+  enum err err = value_parse_json(parser, text, engine_names(answer->engine), &packed, answer->diag);
+  if (err == ERR_OK) {
+    struct value message = {buffer_view(&packed)};
+    err = source_message_read(reader, envelope, message, text, 0, answer->arena, event, answer->diag);
+  }
+  value_parser_close(parser);
+  buffer_release(&packed);
+  if (err != ERR_INVALID && err != ERR_LIMIT) return err;
+  struct diag why = *answer->diag;
+  return diag_set(answer->diag, ERR_INVALID, "still_refused", "the event is still refused (%s): %.300s", why.code,
+                  why.message);
+}
+
+// A batch of one, so that the message's own type counts.
+static enum err apply_event(struct answer *answer, const struct aside *aside, struct bytes text,
+                            struct source_report *report) {
   struct source_reader *reader;
-  struct source_envelope envelope = {
-      .source = source, .trusted = true, .received_us = received_us, .sent_us = INT64_MIN};
-  enum err err = source_reader_open(&reader, answer->engine);
-  if (err != ERR_OK) return diag_no_memory(answer->diag);
-  err = source_body_apply(reader, &envelope, body, answer->arena, report, &answer->mark, answer->diag);
+  const struct engine_source *source = engine_source(answer->engine, aside->source);
+  struct source_envelope envelope = {.source = aside->source, .received_us = aside->received_us, .sent_us = INT64_MIN};
+  envelope.trusted = source != NULL && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
+  char *body = arena_format(answer->arena, "{\"batch\":[%.*s]}", BYTES_ARG(text));
+  if (body == NULL || source_reader_open(&reader, answer->engine) != ERR_OK) return diag_no_memory(answer->diag);
+  enum err err = try_event(answer, reader, &envelope, text);
+  if (err == ERR_OK) {
+    err =
+        source_body_apply(reader, &envelope, bytes_from_text(body), answer->arena, report, &answer->mark, answer->diag);
+  }
   source_reader_close(reader);
   return err;
 }
 
+// An event that is set aside once more waits under a new id, so the old row goes in every case.
 static enum err local_aside_resend(struct answer *answer) {
-  struct bytes text, id = arg(answer, TARGET_ARG_ID);
-  uint32_t source;
-  int64_t received_us;
-  struct source_report report;
-  enum err err = engine_aside_get(answer->engine, id, answer->arena, &text, &source, &received_us, answer->diag);
+  struct source_report report = {.count = 0};
+  struct aside aside;
+  enum err err = get_aside(answer, &aside);
   if (err != ERR_OK) return err;
-  if (answer->call->body.size_bytes > 0) text = answer->call->body;
-  char *body = arena_format(answer->arena, "{\"batch\":[%.*s]}", BYTES_ARG(text));
-  if (body == NULL) return diag_no_memory(answer->diag);
-  err = resend(answer, source, received_us, bytes_from_text(body), &report);
-  if (err != ERR_OK) return err;
-  const struct source_item *item = &report.items[0];
-  bool done = item->outcome == SOURCE_TAKEN || item->outcome == SOURCE_DUPLICATE;
-  if (done) err = engine_aside_delete(answer->engine, id, &answer->mark, answer->diag);
-  if (err != ERR_OK) return err;
-  json_object_begin(answer->writer);
-  json_member_bytes(answer->writer, "id", id);
-  json_member_text(answer->writer, "outcome", outcome_name(item));
-  if (!done) {
-    json_member_text(answer->writer, "code", item->code);
-    json_member_text(answer->writer, "message", item->message);
+  struct bytes text = answer->call->body.size_bytes > 0 ? answer->call->body : aside.text;
+  if (text.size_bytes == 0) {
+    return diag_set(answer->diag, ERR_INVALID, "missing_event",
+                    "the event was too large to be kept; give it as a file");
   }
-  json_object_end(answer->writer);
-  return ERR_OK;
+  err = apply_event(answer, &aside, text, &report);
+  if (err == ERR_OK && report.count != 1) {
+    err = diag_set(answer->diag, ERR_INVALID, "not_an_object", "the file must hold one event");
+  }
+  if (err == ERR_OK) {
+    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->mark, answer->diag);
+  }
+  if (err == ERR_OK) write_outcome(answer, &report.items[0]);
+  return err;
 }
 
 // --- sources and keys ----------------------------------------------------------------------------------------
@@ -267,38 +336,77 @@ static enum err local_sources(struct answer *answer) {
   return engine_sources_json(answer->engine, answer->writer);
 }
 
+static const char *const kind_names[] = {[ENGINE_SOURCE_BROWSER] = "browser",
+                                         [ENGINE_SOURCE_SERVER] = "server",
+                                         [ENGINE_SOURCE_TILL] = "till",
+                                         [ENGINE_SOURCE_FILE] = "file",
+                                         [ENGINE_SOURCE_PERSON] = "person"};
+
+static void write_source(struct json_writer *writer, const struct engine_source *source) {
+  json_object_begin(writer);
+  json_member_u64(writer, "id", source->id);
+  json_member_bytes(writer, "name", source->name);
+  json_member_text(writer, "kind", kind_names[source->kind]);
+  json_member_bytes(writer, "region", source->region);
+  json_member_bytes(writer, "user_id_type", source->user_id_type);
+  json_member_i64(writer, "priority", source->priority);
+  json_object_end(writer);
+}
+
+// Members that are not given keep what the source has.
 static enum err local_source_put(struct answer *answer) {
-  static const char *const kinds[] = {"browser", "server", "till", "file", "person"};
-  struct bytes kind = member_text(answer, "kind");
+  struct bytes name = member_text(answer, "name"), kind = member_text(answer, "kind");
+  const struct engine_source *known = engine_source_find(answer->engine, name);
+  struct engine_source wanted = known != NULL ? *known : (struct engine_source){.kind = ENGINE_SOURCE_SERVER};
+  struct decimal priority;
+  int64_t whole;
   uint32_t id;
-  const struct engine_source *known = engine_source_find(answer->engine, member_text(answer, "name"));
-  struct engine_source wanted = {.name = member_text(answer, "name"),
-                                 .kind = known != NULL ? known->kind : ENGINE_SOURCE_SERVER,
-                                 .region = member_text(answer, "region"),
-                                 .user_id_type = member_text(answer, "user_id_type"),
-                                 .priority = known != NULL ? known->priority : 0};
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-    if (bytes_equal(kind, bytes_from_text(kinds[i]))) wanted.kind = (enum engine_source_kind)i;
+  wanted.name = name;
+  wanted.region = member_text(answer, "region");
+  wanted.user_id_type = member_text(answer, "user_id_type");
+  for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) {
+    if (bytes_equal(kind, bytes_from_text(kind_names[i]))) wanted.kind = (enum engine_source_kind)i;
   }
-  struct value priority = value_member(answer->body, engine_names(answer->engine), BYTES("priority"));
-  if (!value_is_absent(priority)) wanted.priority = (int)member_number(answer, "priority");
+  struct value given = value_member(answer->body, engine_names(answer->engine), BYTES("priority"));
+  if (value_as_number(given, &priority) && decimal_to_scaled_i64(priority, 0, &whole) == ERR_OK) {
+    wanted.priority = (int)whole;
+  }
   enum err err = engine_source_put(answer->engine, &wanted, &id, &answer->mark, answer->diag);
-  return err == ERR_OK ? engine_sources_json(answer->engine, answer->writer) : err;
+  if (err == ERR_OK) write_source(answer->writer, engine_source(answer->engine, id));
+  return err;
 }
 
 static enum err local_keys(struct answer *answer) {
   return engine_keys_json(answer->engine, answer->writer);
 }
 
-// "scopes" makes a secret key; without it a write key of "source".
+static void write_key(struct answer *answer, uint64_t id, const struct engine_key *key, const char *text) {
+  static const char *const scopes[] = {"collect", "read", "write", "erase", "admin"};
+  json_object_begin(answer->writer);
+  json_member_u64(answer->writer, "id", id);
+  json_member_text(answer->writer, "key", text);
+  json_member_text(answer->writer, "kind", key->secret ? "secret" : "write");
+  json_member_bytes(answer->writer, "name", key->name);
+  json_member_bytes(answer->writer, "source", engine_source(answer->engine, key->source)->name);
+  json_name(answer->writer, "scopes");
+  json_array_begin(answer->writer);
+  for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
+    if (key->scopes >> i & 1) json_text(answer->writer, scopes[i]);
+  }
+  json_array_end(answer->writer);
+  json_object_end(answer->writer);
+}
+
 static enum err local_key_create(struct answer *answer) {
-  struct bytes scopes = member_text(answer, "scopes"), source = member_text(answer, "source");
-  struct engine_key wanted = {.secret = scopes.size_bytes > 0, .name = member_text(answer, "name")};
+  struct bytes source = member_text(answer, "source");
+  struct engine_key wanted = {.secret = bytes_equal(member_text(answer, "kind"), BYTES("secret")),
+                              .scopes = ENGINE_SCOPE_COLLECT,
+                              .name = member_text(answer, "name")};
   char text[ENGINE_KEY_TEXT_BYTES];
   uint64_t id;
-  enum err err = wanted.secret ? engine_scopes_parse(scopes, &wanted.scopes, answer->diag) : ERR_OK;
+  enum err err = ERR_OK;
+  if (wanted.secret) err = engine_scopes_parse(member_text(answer, "scopes"), &wanted.scopes, answer->diag);
   if (err != ERR_OK) return err;
-  if (!wanted.secret) wanted.scopes = ENGINE_SCOPE_COLLECT;
   const struct engine_source *known = engine_source_find(answer->engine, source.size_bytes > 0 ? source : BYTES("api"));
   if (known == NULL) {
     return diag_set(answer->diag, ERR_NOT_FOUND, "no_source",
@@ -306,23 +414,15 @@ static enum err local_key_create(struct answer *answer) {
   }
   wanted.source = known->id;
   err = engine_key_create(answer->engine, &wanted, text, &id, &answer->mark, answer->diag);
-  if (err != ERR_OK) return err;
-  json_object_begin(answer->writer);
-  json_member_u64(answer->writer, "id", id);
-  json_member_text(answer->writer, "key", text);
-  json_object_end(answer->writer);
-  return ERR_OK;
+  if (err == ERR_OK) write_key(answer, id, &wanted, text);
+  return err;
 }
 
 static enum err local_key_revoke(struct answer *answer) {
   uint64_t id = arg_number(answer, TARGET_ARG_ID, 0);
   enum err err = engine_key_revoke(answer->engine, id, &answer->mark, answer->diag);
-  if (err != ERR_OK) return err;
-  json_object_begin(answer->writer);
-  json_member_u64(answer->writer, "id", id);
-  json_member_bool(answer->writer, "revoked", true);
-  json_object_end(answer->writer);
-  return ERR_OK;
+  if (err == ERR_OK) write_nothing(answer);
+  return err;
 }
 
 // --- the call ------------------------------------------------------------------------------------------------
@@ -402,7 +502,10 @@ enum err target_local_open(struct target_local *local, const struct options *opt
                                  .create = (flags & TARGET_CREATE) != 0,
                                  .cache_bytes = (size_t)options->values[OPTION_CACHE_SIZE].number,
                                  .write_buffer_bytes = (size_t)options->values[OPTION_WRITE_BUFFER].number,
-                                 .reserve_bytes = (uint64_t)options->values[OPTION_DISK_RESERVE].number,
+                                 // The store computes a reserve of its own when none is asked for.
+                                 .reserve_bytes = options->origins[OPTION_DISK_RESERVE] == OPTION_DEFAULT
+                                                      ? 0
+                                                      : (uint64_t)options->values[OPTION_DISK_RESERVE].number,
                                  .bulk = (flags & TARGET_BULK) != 0};
   struct diag why;
   diag_init(&why);

@@ -84,8 +84,7 @@ static bool copy_member(struct value document, const struct names *names, const 
   return true;
 }
 
-// RFC 9457: {"title","detail","code"}; anything else is told by its status.
-static enum err problem(unsigned status, struct bytes body, struct diag *diag) {
+enum err target_remote_problem(unsigned status, struct bytes body, struct diag *diag) {
   struct names *names = NULL;
   struct value_parser *parser = NULL;
   struct buffer packed;
@@ -118,7 +117,7 @@ enum err target_remote_call(struct http *http, const struct target_call *call, s
   enum err err = path.failed ? diag_no_memory(diag)
                              : http_send(http, ops[call->op].method, (const char *)path.data, call->body, &reply, diag);
   if (err == ERR_OK && (reply.status < 200 || reply.status > 299)) {
-    err = problem(reply.status, buffer_view(&reply.body), diag);
+    err = target_remote_problem(reply.status, buffer_view(&reply.body), diag);
   }
   if (err == ERR_OK) {
     struct bytes document = bytes_trim(buffer_view(&reply.body));
