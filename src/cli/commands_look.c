@@ -15,7 +15,7 @@ static enum err look(struct cli *cli, enum target_op op, ask_view_fn *view, stru
   call.args[TARGET_ARG_TO] = options_text(options, OPTION_TO, NULL);
   call.args[TARGET_ARG_LIMIT] = options_text(options, OPTION_LIMIT, "50");
   call.args[TARGET_ARG_AFTER] = options_text(options, OPTION_AFTER, NULL);
-  call.args[TARGET_ARG_SAMPLE] = options_text(options, OPTION_SAMPLE, "10000");
+  call.args[TARGET_ARG_SAMPLE] = options_text(options, OPTION_SAMPLE, "1000");
   return ask(cli, &call, false, view, diag);
 }
 
