@@ -140,7 +140,15 @@ static enum err number_persons(struct parting *parting, const uint16_t *componen
   return err;
 }
 
-// A device's first part is that of its oldest edge; without edges it is a part of its own.
+// A device nobody of this customer signed in on any more: it is a part of its own, unless it has its own customer
+// already.
+static enum err number_alone(struct parting *parting, size_t index) {
+  const struct work_target *target = work_target(parting->work, identifier_at(&parting->before, index));
+  if (target != NULL && target->device != NULL && target->device->own != 0) return ERR_OK;
+  return number_part(parting, &parting->part[index]);
+}
+
+// A device's first part is that of its oldest edge.
 static enum err number_devices(struct parting *parting, const struct identity_edge *edges, size_t count) {
   enum err err = ERR_OK;
   for (size_t i = 0; i < count; i++) {
@@ -149,7 +157,7 @@ static enum err number_devices(struct parting *parting, const struct identity_ed
     if (parting->part[device] == NO_PART) parting->part[device] = parting->part[person];
   }
   for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++)
-    if (parting->part[i] == NO_PART) err = number_part(parting, &parting->part[i]);
+    if (parting->part[i] == NO_PART) err = number_alone(parting, i);
   return err;
 }
 
@@ -212,11 +220,17 @@ static enum err choose_customer(struct parting *parting, uint16_t part) {
   return ERR_OK;
 }
 
+// The customer an identifier is with after the split: of a device that is in no part, its own.
+static uint64_t home_of(const struct parting *parting, size_t index) {
+  if (parting->part[index] != NO_PART) return parting->customers[parting->part[index]]->record.id;
+  return work_target(parting->work, identifier_at(&parting->before, index))->device->own;
+}
+
 // Every other id that was founded in a part leads to the part's customer.
 static enum err redirect_founded(struct parting *parting) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++) {
-    uint64_t founded = parting->before.identifiers[i].founded, to = parting->customers[parting->part[i]]->record.id;
+    uint64_t founded = parting->before.identifiers[i].founded, to = home_of(parting, i);
     if (founded != 0 && founded != to) err = merge_redirect(parting->work, founded, to);
   }
   return err;
@@ -250,17 +264,15 @@ static enum err fill_record(struct parting *parting, uint16_t part) {
 // --- rows that lead to them ----------------------------------------------------------------------------------
 
 // The runs of the parted customer become runs of whichever part signed in, event by event.
-struct run_builder {
-  struct parting *parting;
-  struct identity_device runs;
-};
-
 static void push_run(struct identity_device *device, const struct identity_run *run) {
+  if (device->overflow) return;
   if (device->run_count > 0 && device->runs[device->run_count - 1].customer == run->customer) return;
-  if (device->run_count < IDENTITY_RUNS_MAX)
+  if (device->run_count < IDENTITY_RUNS_MAX) {
     device->runs[device->run_count++] = *run;
-  else
-    device->overflow = device->shared = true;
+    return;
+  }
+  device->overflow = device->shared = true; // as when the sign-ins came one by one
+  device->run_count = 0;
 }
 
 static bool first_person(const struct parting *parting, const struct timeline_payload *payload,
@@ -325,8 +337,9 @@ static enum err rebuild_device(struct parting *parting, struct work_target *targ
     else
       push_run(rebuilt, &old->runs[run]);
   }
-  bool alone = parting->customers[parting->part[index]]->record.identifier_count == 1;
-  if (alone && rebuilt->own == 0) rebuilt->own = parting->customers[parting->part[index]]->record.id;
+  bool alone =
+      parting->part[index] != NO_PART && parting->customers[parting->part[index]]->record.identifier_count == 1;
+  if (alone && rebuilt->own == 0) rebuilt->own = home_of(parting, index);
   identity_device_normalise(rebuilt, parting->work->rules);
   target->device = rebuilt;
   target->dirty = true;
@@ -342,7 +355,7 @@ static enum err point_identifiers(struct parting *parting) {
       err = rebuild_device(parting, target, i);
       continue;
     }
-    target->person.customer = parting->customers[parting->part[i]]->record.id;
+    if (target->person.customer == parting->whole->record.id) target->person.customer = home_of(parting, i);
     target->dirty = true;
   }
   return err;
@@ -392,6 +405,7 @@ static enum err move_events(struct parting *parting) {
 
 static enum err add_cannot(struct parting *parting, size_t own, size_t other, uint64_t sequence) {
   struct identity_cannot pair = {identifier_at(&parting->before, own), identifier_at(&parting->before, other)};
+  if (parting->part[own] == NO_PART) return ERR_OK; // the other side's record keeps them apart
   struct customer *record = &parting->customers[parting->part[own]]->record;
   return customer_add_cannot(record, parting->work->arena, pair, sequence);
 }
