@@ -3,7 +3,8 @@
 // 1. messageId, as the client gave it.
 // 2. A till's own numbers: store, till, ticket and the ticket's day, with the event's name, since a ticket may be sold
 //    and taken back. Tills begin again at 1 each morning, so without a date there is no natural key.
-// 3. A hash of the content, without what differs from one sending to the next (sentAt, writeKey). Equal messages of one
+// 3. A hash of the content, without what differs from one sending to the next (sentAt, writeKey) and an empty
+//    messageId. Equal messages of one
 //    file or one request are told apart by how many came before, so that reading the same file again repeats the ids.
 #include <sodium.h>
 #include <string.h>
@@ -88,7 +89,8 @@ static void hash_content(const struct source_message *message, uint8_t hash[HASH
   struct value_iter iter = value_iterate(message->packed);
   while (value_next(&iter)) {
     const uint8_t *at = iter.item.packed.data;
-    if (at == top->at[MEMBER_SENT_AT].packed.data || at == top->at[MEMBER_WRITE_KEY].packed.data) {
+    if (at == top->at[MEMBER_SENT_AT].packed.data || at == top->at[MEMBER_WRITE_KEY].packed.data ||
+        at == top->at[MEMBER_MESSAGE_ID].packed.data) {
       continue;
     }
     hash_part(&state, value_iter_name(&iter, message->reader->names));
