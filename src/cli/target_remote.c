@@ -102,7 +102,10 @@ enum err target_remote_problem(unsigned status, struct bytes body, struct diag *
   if (parser != NULL) value_parser_close(parser);
   if (names != NULL) names_close(names);
   buffer_release(&packed);
-  enum err err = status == 404 ? ERR_NOT_FOUND : status == 401 || status == 403 ? ERR_DENIED : ERR_INVALID;
+  enum err err = status == 404                    ? ERR_NOT_FOUND
+                 : status == 401 || status == 403 ? ERR_DENIED
+                 : status >= 500                  ? ERR_IO
+                                                  : ERR_INVALID;
   const char *hint = status == 401 ? "; give the key in RAPPORT_KEY or --key-file" : "";
   return diag_set(diag, err, code, "%s%s", detail, hint);
 }
