@@ -1,6 +1,13 @@
 // Golden table of messages: tests/golden/source/*.txt. A case is a JSON message on one line, options in lines that
 // begin with "@" before it, and the expected event or refusal in one line after it.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "source_double.h"
 
