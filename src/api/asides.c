@@ -28,17 +28,19 @@ static enum err find(struct request *request, struct aside *aside, struct diag *
                           &aside->received_us, diag);
 }
 
-// The text may be anything a client sent: it is shown as JSON only when it is.
+// The text may be anything a client sent: it is shown as JSON when it is, as a text otherwise, like in the listing.
 static void write_event(struct request *request, struct worker *worker, struct json_writer *writer, struct bytes text) {
   struct names *names = engine_names(request->api->engine);
   buffer_clear(&worker->packed);
   bool readable = text.size_bytes && value_parse_json(worker->parser, text, names, &worker->packed, NULL) == ERR_OK;
   json_name(writer, "event");
-  if (readable) value_to_json(writer, (struct value){buffer_view(&worker->packed)}, names);
-  if (!readable) json_null(writer);
-  json_name(writer, "text");
-  if (readable || !text.size_bytes) json_null(writer);
-  if (!readable && text.size_bytes) json_bytes(writer, text);
+  if (text.size_bytes == 0) {
+    json_null(writer);
+  } else if (readable) {
+    json_raw(writer, text);
+  } else {
+    json_bytes(writer, text);
+  }
 }
 
 enum err asides_get(struct request *request, struct worker *worker, struct diag *diag) {
