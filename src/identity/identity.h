@@ -203,6 +203,9 @@ void identity_device_encode(const struct identity_device *device, struct buffer 
 // The index of the run that owns `at`, or -1 (no runs, or shared).
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at);
 
+// The index of the last run that starts at or before `at`, shared or not; -1 when there is none.
+int identity_device_run(const struct identity_device *device, const struct identity_instant *at);
+
 // What a sign-in changed, so that the engine can move the anonymous events of [from, to) to their new owner. The
 // interval is empty (from equals to, open on no side) when the device's row changed but no event's owner did.
 struct identity_change {
