@@ -32,7 +32,8 @@ void *alloc_get(size_t size_bytes) {
 }
 
 void *alloc_zero(size_t count, size_t size_bytes) {
-  if (must_fail()) return NULL;
+  size_t total;
+  if (must_fail() || __builtin_mul_overflow(count, size_bytes, &total)) return NULL;
   return calloc(at_least_one(count), at_least_one(size_bytes));
 }
 

@@ -144,7 +144,8 @@ static void put_head(struct line *line, enum log_format format, enum log_level l
   struct clock machine;
   char time[CLOCK_TEXT_BYTES];
   clock_init(&machine);
-  clock_format(clock_now_us(&machine), time);
+  int64_t now_us = clock_now_us(&machine);
+  clock_format(now_us - now_us % CLOCK_MS_US, time);
   if (format == LOG_JSON) put_text(line, "{\"ts\":\"");
   if (format == LOG_TEXT) put_text(line, "ts=");
   put_text(line, time);

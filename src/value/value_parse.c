@@ -36,9 +36,11 @@ struct value_parser {
   struct buffer brackets;           // open brackets while a faulty item is stepped over
   // The text being read.
   const uint8_t *json;
+  size_t json_bytes;
   const uint32_t *tokens;
   size_t token_count, at;
   size_t first_offset; // of the document or item that offsets are told from
+  size_t backslash;    // offset of the first backslash at or after the last text looked at
   bool checks_texts;
   struct names *names;
   struct buffer *out;
@@ -66,6 +68,11 @@ void value_parser_close(struct value_parser *parser) {
   alloc_free(parser->slow_tokens);
   alloc_free(parser->seen);
   alloc_free(parser);
+}
+
+// buffer_reserve with its usual answer in line.
+static inline bool room(struct buffer *out, size_t extra_bytes) {
+  return extra_bytes <= out->capacity_bytes - out->size_bytes || buffer_reserve(out, extra_bytes);
 }
 
 // --- tokens --------------------------------------------------------------------------------------------------
@@ -120,6 +127,11 @@ static enum err invalid_json(struct value_parser *parser, size_t offset, const c
                   offset - parser->first_offset);
 }
 
+static size_t find_backslash(const struct value_parser *parser, size_t from) {
+  const uint8_t *found = memchr(parser->json + from, '\\', parser->json_bytes - from);
+  return found == NULL ? parser->json_bytes : (size_t)(found - parser->json);
+}
+
 // Finds the tokens of `json` and readies the parser to walk them.
 static enum err begin_text(struct value_parser *parser, struct bytes json, struct names *names, struct buffer *out,
                            struct diag *diag) {
@@ -128,12 +140,14 @@ static enum err begin_text(struct value_parser *parser, struct bytes json, struc
   parser->out = out;
   parser->diag = diag;
   parser->at = parser->first_offset = parser->seen_count = 0;
+  parser->json_bytes = json.size_bytes;
   if (json.size_bytes == 0) return invalid_json(parser, 0, "the text is empty");
   if (json.size_bytes >= UINT32_MAX)
     return diag_set(diag, ERR_LIMIT, "too_large", "a JSON text may have at most %u bytes", UINT32_MAX - 1);
   enum value_index_result result =
       value_index_run(parser->index, json.data, json.size_bytes, &parser->tokens, &parser->token_count);
   if (result == VALUE_INDEX_NO_MEMORY) return diag_no_memory(diag);
+  parser->backslash = find_backslash(parser, 0);
   parser->checks_texts = result == VALUE_INDEX_FAULT;
   if (!parser->checks_texts) return ERR_OK;
   enum err err = index_slowly(parser, json);
@@ -143,7 +157,7 @@ static enum err begin_text(struct value_parser *parser, struct bytes json, struc
 }
 
 // The first byte of the next token, or 0 at the end. (A 0 byte in the text is no token of JSON either.)
-static uint8_t peek(const struct value_parser *parser) {
+static inline uint8_t peek(const struct value_parser *parser) {
   return parser->at < parser->token_count ? parser->json[parser->tokens[parser->at]] : 0;
 }
 
@@ -152,7 +166,7 @@ static size_t offset_of(const struct value_parser *parser) {
 }
 
 // The bytes of token `n` without the white space that follows it.
-static struct bytes token_text(const struct value_parser *parser, size_t n) {
+static inline struct bytes token_text(const struct value_parser *parser, size_t n) {
   size_t from = parser->tokens[n], to = parser->tokens[n + 1];
   while (to > from + 1 && is_space(parser->json[to - 1])) to--;
   return bytes_of(parser->json + from, to - from);
@@ -247,7 +261,7 @@ static enum err unescape(struct value_parser *parser, struct bytes raw, struct b
 }
 
 // The inside of the text token that comes next, still escaped.
-static enum err take_raw_text(struct value_parser *parser, struct bytes *raw) {
+static inline enum err take_raw_text(struct value_parser *parser, struct bytes *raw) {
   struct bytes token = token_text(parser, parser->at++);
   size_t size = token.size_bytes;
   if (size < 2 || token.data[size - 1] != '"')
@@ -256,8 +270,12 @@ static enum err take_raw_text(struct value_parser *parser, struct bytes *raw) {
   return parser->checks_texts ? check_text(parser, *raw) : ERR_OK;
 }
 
-static bool has_escape(struct bytes raw) {
-  return raw.size_bytes > 0 && memchr(raw.data, '\\', raw.size_bytes) != NULL;
+// Looks for backslashes once over the whole of the text: most texts have none, and a search per text costs more than
+// all the rest of reading it. Texts are looked at in order (again only when an item is, see take_outer_member).
+static bool has_escape(struct value_parser *parser, struct bytes raw) {
+  size_t from = (size_t)(raw.data - parser->json);
+  if (parser->backslash < from) parser->backslash = find_backslash(parser, from);
+  return parser->backslash < from + raw.size_bytes;
 }
 
 static enum err parse_escaped_text(struct value_parser *parser, struct bytes raw) {
@@ -275,9 +293,9 @@ static enum err parse_text(struct value_parser *parser) {
   struct bytes raw;
   enum err err = take_raw_text(parser, &raw);
   if (err != ERR_OK) return err;
-  if (has_escape(raw)) return parse_escaped_text(parser, raw);
+  if (has_escape(parser, raw)) return parse_escaped_text(parser, raw);
   struct buffer *out = parser->out;
-  if (!buffer_reserve(out, raw.size_bytes + 1 + PACK_VARINT_BYTES)) return diag_no_memory(parser->diag);
+  if (!room(out, raw.size_bytes + 1 + PACK_VARINT_BYTES)) return diag_no_memory(parser->diag);
   uint8_t *at = out->data + out->size_bytes;
   *at++ = PACK_TEXT;
   at = pack_varint(at, raw.size_bytes);
@@ -294,7 +312,7 @@ static enum err parse_number(struct value_parser *parser) {
   enum err err = decimal_parse(text, &number, parser->diag);
   if (err != ERR_OK) return err;
   struct buffer *out = parser->out;
-  if (!buffer_reserve(out, PACK_NUMBER_BYTES)) return diag_no_memory(parser->diag);
+  if (!room(out, PACK_NUMBER_BYTES)) return diag_no_memory(parser->diag);
   uint8_t *at = out->data + out->size_bytes;
   out->size_bytes = (size_t)(pack_number(at, number) - out->data);
   return ERR_OK;
@@ -340,7 +358,7 @@ static enum err take_name(struct value_parser *parser, struct bytes *name) {
   if (peek(parser) != '"') return invalid_json(parser, offset, "a member's name is missing");
   enum err err = take_raw_text(parser, name);
   if (err != ERR_OK) return err;
-  if (has_escape(*name)) {
+  if (has_escape(parser, *name)) {
     buffer_clear(&parser->name);
     err = unescape(parser, *name, &parser->name);
     if (err != ERR_OK) return err;
@@ -360,7 +378,7 @@ static enum err pack_name(struct value_parser *parser, struct bytes name) {
   enum err err = names_intern(parser->names, name, &id, parser->diag);
   if (err != ERR_OK) return err;
   struct buffer *out = parser->out;
-  if (!buffer_reserve(out, name.size_bytes + PACK_VARINT_BYTES)) return diag_no_memory(parser->diag);
+  if (!room(out, name.size_bytes + PACK_VARINT_BYTES)) return diag_no_memory(parser->diag);
   uint8_t *at = out->data + out->size_bytes;
   at = pack_varint(at, id != 0 ? (uint64_t)id << 1 : (uint64_t)name.size_bytes << 1 | 1);
   size_t offset = (size_t)(at - out->data);
@@ -440,7 +458,7 @@ static enum err begin_container(struct value_parser *parser, enum pack_tag tag, 
                     LIMIT_JSON_DEPTH, offset_of(parser) - parser->first_offset);
   parser->at++;
   struct buffer *out = parser->out;
-  if (!buffer_reserve(out, PACK_HEAD_BYTES)) return diag_no_memory(parser->diag);
+  if (!room(out, PACK_HEAD_BYTES)) return diag_no_memory(parser->diag);
   out->data[out->size_bytes] = (uint8_t)tag;
   *size_offset = out->size_bytes + 1;
   out->size_bytes += PACK_HEAD_BYTES;
@@ -453,7 +471,7 @@ static void end_container(struct value_parser *parser, size_t size_offset) {
 }
 
 // Takes the comma or the closing bracket after an item. *more tells which.
-static enum err take_separator(struct value_parser *parser, uint8_t closing, bool *more) {
+static inline enum err take_separator(struct value_parser *parser, uint8_t closing, bool *more) {
   uint8_t byte = peek(parser);
   if (byte != ',' && byte != closing) {
     const char *found = closing == '}' ? "a comma or } is missing" : "a comma or ] is missing";
@@ -610,29 +628,42 @@ static struct bytes item_text(const struct value_parser *parser, size_t from) {
   return bytes_of(first, (size_t)(last.data + last.size_bytes - first));
 }
 
-static enum err take_item(struct value_parser *parser, const struct batch *batch, size_t index, struct diag *fault) {
+// Reads the item that comes next into `item`, told from its own first byte. Its fault goes to `fault`.
+static enum err parse_item(struct value_parser *parser, struct diag *fault) {
   struct diag *outer = parser->diag;
-  size_t from = parser->at, seen_before = parser->seen_count, outer_offset = parser->first_offset;
+  size_t seen_before = parser->seen_count;
   buffer_clear(&parser->item);
   parser->out = &parser->item;
   parser->diag = fault;
-  parser->first_offset = parser->at < parser->token_count ? offset_of(parser) : outer_offset;
+  parser->first_offset = offset_of(parser);
   enum err err = parse_value(parser, 0);
   parser->diag = outer;
-  parser->first_offset = outer_offset;
+  parser->first_offset = 0;
   parser->seen_count = seen_before;
+  return err;
+}
+
+// A fault that cannot be kept to its item: the whole call has it.
+static enum err fail_call(struct value_parser *parser, const struct batch *batch, size_t index, enum err err,
+                          const struct diag *fault) {
+  if (parser->diag != NULL) *parser->diag = *fault;
+  if (is_fault_of_text(err)) diag_in_field(parser->diag, "%.*s[%zu]", BYTES_ARG(batch->list_name), index);
+  return err;
+}
+
+static enum err take_item(struct value_parser *parser, const struct batch *batch, size_t index, struct diag *fault) {
+  size_t from = parser->at;
+  enum err err = parse_item(parser, fault);
   if (err == ERR_OK) {
     if (peek(parser) != ',' && peek(parser) != ']')
       return invalid_json(parser, offset_of(parser), "a comma or ] is missing");
-    return batch->item(batch->context, index, (struct value){buffer_view(&parser->item)}, item_text(parser, from),
-                       NULL);
+    struct value item = {buffer_view(&parser->item)};
+    return batch->item(batch->context, index, item, item_text(parser, from), NULL);
   }
-  if (!is_fault_of_text(err) || !skip_item(parser, from)) {
-    if (parser->brackets.failed) return diag_no_memory(outer);
-    if (outer != NULL) *outer = *fault;
-    diag_in_field(outer, "%.*s[%zu]", BYTES_ARG(batch->list_name), index);
-    return err;
-  }
+  if (!is_fault_of_text(err)) return fail_call(parser, batch, index, err, fault);
+  bool skipped = skip_item(parser, from);
+  if (parser->brackets.failed) return diag_no_memory(parser->diag);
+  if (!skipped) return fail_call(parser, batch, index, err, fault);
   return batch->item(batch->context, index, (struct value){0}, item_text(parser, from), fault);
 }
 
