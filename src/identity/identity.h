@@ -191,7 +191,8 @@ struct identity_run {
 struct identity_device {
   uint64_t own; // the customer that holds its ownerless events; 0: none
   bool shared;
-  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good, no runs are kept
+  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good. The sign-in that brings it about
+                 // leaves the runs as they were, so that events can be taken from their owners; they are not stored.
   size_t run_count;
   struct identity_run runs[IDENTITY_RUNS_MAX];
 };
