@@ -414,7 +414,9 @@ static void stall(struct rocks *rocks, uint64_t bytes) {
   uint64_t before = atomic_fetch_add_explicit(&rocks->unchecked_bytes, bytes, memory_order_relaxed);
   if (before / step == (before + bytes) / step) return;
   struct timespec pause = {0, STALL_STEP_MS * 1000000L};
-  for (int i = 0; i < STALL_STEPS_MAX && memtables_are_over(rocks); i++) nanosleep(&pause, NULL);
+  for (int i = 0; i < STALL_STEPS_MAX && !atomic_load(&rocks->broken) && memtables_are_over(rocks); i++) {
+    nanosleep(&pause, NULL);
+  }
 }
 
 static enum err rocks_commit(void *self, const struct store_batch *batch, struct diag *diag) {

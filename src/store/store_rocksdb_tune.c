@@ -172,6 +172,7 @@ static rocksdb_options_t *database_options(const struct store_rocksdb_tune *tune
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options) {
   size_t cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
   tune->memtable_limit_bytes = options->write_buffer_bytes ? options->write_buffer_bytes : MEMTABLES_MIB * MIB;
+  if (tune->memtable_limit_bytes < MIB) tune->memtable_limit_bytes = MIB;
   tune->log_limit_bytes = 2 * tune->memtable_limit_bytes;
   tune->cache = rocksdb_cache_create_lru(cache_bytes);
   tune->names[0] = "default";
