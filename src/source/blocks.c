@@ -5,6 +5,7 @@
 #include "source/blocks.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "source/json_scan.h"
@@ -69,16 +70,32 @@ static void consume(struct source_blocks *blocks, size_t size) {
 
 // --- what kind of file it is ---------------------------------------------------------------------------------
 
-static void find_format(struct source_blocks *blocks) {
+// True when the name, without .gz, ends in `suffix`.
+static bool is_named(const char *name, const char *suffix) {
+  size_t size = strlen(name), suffix_size = strlen(suffix);
+  if (size > 3 && strcasecmp(name + size - 3, ".gz") == 0) {
+    size -= 3;
+  }
+  return size > suffix_size && strncasecmp(name + size - suffix_size, suffix, suffix_size) == 0;
+}
+
+// A line that is whole, or a text that is broken anyway: then every line is judged alone.
+static bool is_by_lines(struct bytes text) {
+  const uint8_t *newline = text.size_bytes == 0 ? NULL : memchr(text.data, '\n', text.size_bytes);
+  if (newline == NULL || text.data[0] != '{') {
+    return true;
+  }
+  return source_scan_value(bytes_of(text.data, (size_t)(newline - text.data))) != 0 || source_scan_value(text) == 0;
+}
+
+static void find_format(struct source_blocks *blocks, const char *name) {
   struct bytes text = bytes_trim(buffer_view(&blocks->ahead));
-  blocks->format = SOURCE_CSV;
-  if (text.size_bytes == 0 || text.data[0] == '[') {
-    blocks->format = text.size_bytes == 0 ? SOURCE_NDJSON : SOURCE_JSON;
-  } else if (text.data[0] == '{') {
-    const uint8_t *newline = memchr(text.data, '\n', text.size_bytes);
-    size_t line = newline == NULL ? text.size_bytes : (size_t)(newline - text.data);
-    bool whole = newline == NULL || source_scan_value(bytes_of(text.data, line)) != 0 || source_scan_value(text) == 0;
-    blocks->format = whole ? SOURCE_NDJSON : SOURCE_JSON;
+  uint8_t first = text.size_bytes == 0 ? '{' : text.data[0];
+  bool json = is_named(name, ".ndjson") || is_named(name, ".jsonl") || is_named(name, ".json");
+  if (is_named(name, ".csv") || (!json && first != '[' && first != '{')) {
+    blocks->format = SOURCE_CSV;
+  } else {
+    blocks->format = first != '[' && is_by_lines(text) ? SOURCE_NDJSON : SOURCE_JSON;
   }
 }
 
@@ -93,7 +110,8 @@ static enum err take_header(struct source_blocks *blocks, struct diag *diag) {
   return blocks->header.failed ? diag_no_memory(diag) : ERR_OK;
 }
 
-enum err source_blocks_open(struct source_blocks **blocks, struct source_input *input, struct diag *diag) {
+enum err source_blocks_open(struct source_blocks **blocks, struct source_input *input, const char *name,
+                            struct diag *diag) {
   static const struct bytes mark = BYTES_INIT("\xEF\xBB\xBF");
   struct source_blocks *made = alloc_zero(1, sizeof *made);
   if (made == NULL) {
@@ -108,7 +126,7 @@ enum err source_blocks_open(struct source_blocks **blocks, struct source_input *
     consume(made, mark.size_bytes);
   }
   if (err == ERR_OK) {
-    find_format(made);
+    find_format(made, name);
   }
   if (err != ERR_OK) {
     source_blocks_close(made);

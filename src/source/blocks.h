@@ -18,10 +18,12 @@ struct source_block {
 void source_block_init(struct source_block *block);
 void source_block_release(struct source_block *block);
 
-// Cuts one input. The format is told by the content: a line that begins with a brace and is whole is NDJSON, any other
-// JSON is a run of values (an array or one after another), all else is CSV with a header. Threads: one at a time.
+// Cuts one input. A name that ends in .csv, .json, .jsonl or .ndjson (a .gz after it is overlooked) says whether it is
+// CSV or JSON, else the content does. JSON whose first line is whole is NDJSON; any other is a run of values: an array,
+// or one after another. CSV has a header. Threads: one at a time.
 struct source_blocks;
-enum err source_blocks_open(struct source_blocks **blocks, struct source_input *input, struct diag *diag);
+enum err source_blocks_open(struct source_blocks **blocks, struct source_input *input, const char *name,
+                            struct diag *diag);
 void source_blocks_close(struct source_blocks *blocks);
 
 enum source_format source_blocks_format(const struct source_blocks *blocks);

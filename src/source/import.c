@@ -151,7 +151,7 @@ static enum err open_file(struct run *run, struct diag *diag) {
   struct importing *importing = &run->importing;
   enum err err = source_input_open(&importing->input, importing->import->path, diag);
   if (err == ERR_OK) {
-    err = source_blocks_open(&importing->blocks, importing->input, diag);
+    err = source_blocks_open(&importing->blocks, importing->input, importing->import->path, diag);
   }
   if (err != ERR_OK) {
     return err;

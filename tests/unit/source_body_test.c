@@ -2,6 +2,15 @@
 // of memory at every allocation.
 #include <dirent.h>
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
 #include "source_double.h"
 
 struct bench {

@@ -1,18 +1,15 @@
-// source_double: an engine that only remembers. It stands in for the engine's own objects in the tests of source/: it
-// gives a dictionary, the default rules, one source and a store in memory, drops repeats of a message id, and keeps
-// every event it applied as the line that the golden tests show.
+// source_double: an engine that only remembers. It stands in for the engine's own objects in the tests, fuzz targets
+// and benchmarks of source/: it gives a dictionary, the default rules, one source and a store in memory, drops repeats
+// of a message id, and counts.
 #pragma once
 
+#include <assert.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/alloc.h"
 #include "engine/engine.h"
@@ -25,9 +22,8 @@ struct engine {
   struct identity_rules *rules;
   struct engine_source source;
   pthread_mutex_t lock;
-  struct buffer ids;    // message ids applied, each followed by a newline; told apart by a table below
-  uint64_t *seen;       // hashes of them
-  size_t seen_capacity; //
+  uint64_t *seen; // hashes of the message ids applied; 0 is a free slot
+  size_t seen_capacity;
   size_t applied, duplicates, aside, apply_calls;
   struct buffer aside_log; // "code text\n"
   uint64_t fail_after;     // applied events after which engine_apply fails; 0: never
@@ -92,10 +88,10 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
       pthread_mutex_unlock(&engine->lock);
       return diag_set(diag, ERR_IO, "crash", "the test ends here");
     }
-    assert_true(events[*done].message_id.size_bytes > 0);
-    assert_int_not_equal(events[*done].name, 0);
-    assert_true(events[*done].identifier_count > 0);
-    assert_int_equal(value_check(events[*done].message.packed, engine->names, NULL), ERR_OK);
+    assert(events[*done].message_id.size_bytes > 0);
+    assert(events[*done].name != 0);
+    assert(events[*done].identifier_count > 0);
+    assert(value_check(events[*done].message.packed, engine->names, NULL) == ERR_OK);
     results[*done] = (struct engine_result){.customer = 1};
     results[*done].outcome = double_judge(engine, &events[*done], &results[*done].code);
     engine->applied += results[*done].outcome == ENGINE_APPLIED;
@@ -109,7 +105,7 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
 enum err engine_set_aside(struct engine *engine, uint32_t source, const char *code, const char *message,
                           struct bytes text, struct store_mark *mark, struct diag *diag) {
   (void)source;
-  assert_non_null(message);
+  assert(message != NULL);
   pthread_mutex_lock(&engine->lock);
   engine->aside++;
   text.size_bytes = text.size_bytes > 80 ? 80 : text.size_bytes;
@@ -121,28 +117,26 @@ enum err engine_set_aside(struct engine *engine, uint32_t source, const char *co
   return failed ? diag_no_memory(diag) : ERR_OK;
 }
 
-static void double_open(struct engine *engine) {
+static inline void double_open(struct engine *engine) {
   struct value_parser *parser;
   struct buffer packed;
   struct diag diag;
   *engine = (struct engine){.seen_capacity = 1 << 19};
   diag_init(&diag);
   pthread_mutex_init(&engine->lock, NULL);
-  buffer_init(&engine->ids);
   buffer_init(&engine->aside_log);
   clock_init(&engine->clock);
   int64_t now_us;
-  assert_int_equal(clock_parse(BYTES("2026-11-22T12:00:00Z"), &now_us), ERR_OK);
+  assert(clock_parse(BYTES("2026-11-22T12:00:00Z"), &now_us) == ERR_OK);
   clock_hold(&engine->clock, now_us);
   engine->seen = calloc(engine->seen_capacity, sizeof *engine->seen);
-  assert_non_null(engine->seen);
-  assert_int_equal(names_open(&engine->names, NULL, NULL), ERR_OK);
-  assert_int_equal(store_open_memory(&engine->store), ERR_OK);
-  assert_int_equal(value_parser_open(&parser), ERR_OK);
+  assert(engine->seen != NULL);
+  assert(names_open(&engine->names, NULL, NULL) == ERR_OK);
+  assert(store_open_memory(&engine->store) == ERR_OK);
+  assert(value_parser_open(&parser) == ERR_OK);
   buffer_init(&packed);
-  assert_int_equal(value_parse_json(parser, identity_rules_default(), engine->names, &packed, &diag), ERR_OK);
-  assert_int_equal(identity_rules_open(&engine->rules, (struct value){buffer_view(&packed)}, 1, engine->names, &diag),
-                   ERR_OK);
+  assert(value_parse_json(parser, identity_rules_default(), engine->names, &packed, &diag) == ERR_OK);
+  assert(identity_rules_open(&engine->rules, (struct value){buffer_view(&packed)}, 1, engine->names, &diag) == ERR_OK);
   buffer_release(&packed);
   value_parser_close(parser);
   engine->source = (struct engine_source){.id = 4,
@@ -152,11 +146,10 @@ static void double_open(struct engine *engine) {
                                           .user_id_type = BYTES("user_id")};
 }
 
-static void double_close(struct engine *engine) {
+static inline void double_close(struct engine *engine) {
   identity_rules_close(engine->rules);
   store_close(engine->store);
   names_close(engine->names);
-  buffer_release(&engine->ids);
   buffer_release(&engine->aside_log);
   pthread_mutex_destroy(&engine->lock);
   free(engine->seen);
@@ -177,8 +170,8 @@ static inline struct bytes double_read_file(const char *path) {
   long size = ftell(file);
   rewind(file);
   uint8_t *data = malloc((size_t)size + 1);
-  assert_non_null(data);
-  assert_int_equal(fread(data, 1, (size_t)size, file), (size_t)size);
+  assert(data != NULL);
+  assert(fread(data, 1, (size_t)size, file) == (size_t)size);
   fclose(file);
   return bytes_of(data, (size_t)size);
 }

@@ -2,6 +2,15 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
 #include "source_double.h"
 
 struct bench {
@@ -126,6 +135,25 @@ static void test_gzip(void **state) {
   assert_int_equal(import_now(bench), ERR_INVALID);
   assert_string_equal(bench->diag.code, "bad_gzip");
   free((void *)(uintptr_t)zipped.data);
+}
+
+// A name tells CSV from JSON where the first line is broken or begins with a brace.
+static void test_format_by_name(void **state) {
+  struct bench *bench = *state;
+  const char *plain = bench->import.path;
+  char name[160];
+  snprintf(name, sizeof name, "%s.ndjson.gz", plain);
+  write_file(name, BYTES("broken\n" PAGE("1") "\n"));
+  bench->import.path = name;
+  bench->import.rejects_path = bench->rejects;
+  assert_int_equal(import_now(bench), ERR_OK);
+  assert_counts(bench, 2, 1, 0, 1);
+  unlink(name);
+  snprintf(name, sizeof name, "%s.CSV", plain);
+  write_file(name, BYTES("[x],userId\n1,u\n"));
+  assert_int_equal(import_now(bench), ERR_OK);
+  assert_counts(bench, 1, 1, 0, 0);
+  unlink(name);
 }
 
 static void test_csv(void **state) {
@@ -339,6 +367,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_ndjson, setup, teardown),
       cmocka_unit_test_setup_teardown(test_json, setup, teardown),
       cmocka_unit_test_setup_teardown(test_gzip, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_format_by_name, setup, teardown),
       cmocka_unit_test_setup_teardown(test_csv, setup, teardown),
       cmocka_unit_test_setup_teardown(test_map, setup, teardown),
       cmocka_unit_test_setup_teardown(test_bad_maps, setup, teardown),
