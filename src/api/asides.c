@@ -93,6 +93,7 @@ static enum err try_event(struct request *request, struct worker *worker, const 
   if (err != ERR_INVALID && err != ERR_LIMIT) return err;
   struct diag why = *diag;
   diag_set(diag, ERR_INVALID, "still_refused", "The event is still refused (%s): %.300s", why.code, why.message);
+  if (why.field[0]) diag_in_field(diag, "%s", why.field);
   return ERR_INVALID;
 }
 
