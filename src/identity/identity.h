@@ -200,6 +200,10 @@ struct identity_device {
 enum err identity_device_decode(struct bytes bytes, struct identity_device *device);
 void identity_device_encode(const struct identity_device *device, struct buffer *out);
 
+// The index of the last run that starts at or before `at`, shared or not; -1 before the first. This is the run that a
+// sign-in at `at` falls into.
+int identity_device_run(const struct identity_device *device, const struct identity_instant *at);
+
 // The index of the run that owns `at`, or -1 (no runs, or shared).
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at);
 

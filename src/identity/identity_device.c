@@ -75,8 +75,7 @@ void identity_device_encode(const struct identity_device *device, struct buffer 
 
 // --- owners --------------------------------------------------------------------------------------------------
 
-// The last run that starts at or before `at`, or -1.
-static int last_run_at(const struct identity_device *device, const struct identity_instant *at) {
+int identity_device_run(const struct identity_device *device, const struct identity_instant *at) {
   size_t from = 0, to = device->run_count;
   while (from < to) {
     size_t middle = from + (to - from) / 2;
@@ -91,7 +90,7 @@ static int last_run_at(const struct identity_device *device, const struct identi
 
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at) {
   if (device->shared || device->run_count == 0) return -1;
-  int run = last_run_at(device, at);
+  int run = identity_device_run(device, at);
   return run < 0 ? 0 : run;
 }
 
@@ -195,7 +194,7 @@ struct identity_change identity_device_sign_in(struct identity_device *device, c
   struct identity_change change = {.from = *at, .to = *at};
   if (device->overflow) return change;
   struct identity_run run = {.start = *at, .person = person, .customer = customer};
-  int position = last_run_at(device, at);
+  int position = identity_device_run(device, at);
   if (position < 0) {
     change = sign_in_first(device, run);
   } else {
