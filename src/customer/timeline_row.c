@@ -4,7 +4,8 @@
 // a walk over an array. A head is varints: its times are near each other and its counts are small.
 //   head     count, chunk count, chunks: flags, bound (time, event id) unless first, count, first time, length in time,
 //            name count, names with their counts
-//   payload  flags, source, received, sequence, identifier count, identifiers (type, value), packed message
+//   payload  flags, source, received, sequence, identifier count, identifiers (type, value), excluded count, excluded
+//            names, packed message
 #include "customer/timeline_row.h"
 
 #include <endian.h>
@@ -236,7 +237,7 @@ size_t timeline_row_payload_bytes_max(const struct timeline_payload *payload) {
   size_t size = PAYLOAD_HEAD_BYTES_MAX + payload->message.packed.size_bytes;
   for (size_t i = 0; i < payload->identifier_count; i++)
     size += IDENTIFIER_BYTES_MAX + payload->identifiers[i].value.size_bytes;
-  return size;
+  return size + (payload->excluded_count + 1) * VARINT_BYTES_MAX;
 }
 
 uint8_t *timeline_row_put_payload(const struct timeline_payload *payload, uint8_t *out) {
@@ -248,6 +249,8 @@ uint8_t *timeline_row_put_payload(const struct timeline_payload *payload, uint8_
   at = varint_put(at, payload->identifier_count);
   for (size_t i = 0; i < payload->identifier_count; i++)
     at = varint_put_bytes(varint_put(at, payload->identifiers[i].type), payload->identifiers[i].value);
+  at = varint_put(at, payload->excluded_count);
+  for (size_t i = 0; i < payload->excluded_count; i++) at = varint_put(at, payload->excluded[i]);
   return varint_put_raw(at, payload->message.packed);
 }
 
@@ -272,6 +275,13 @@ enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct t
     identifiers[i].value = varint_read_bytes(&reader);
   }
   payload->identifiers = identifiers;
+  payload->excluded_count = (size_t)varint_read_up_to(&reader, varint_rest_bytes(&reader));
+  if (reader.failed) return ERR_CORRUPT;
+  uint32_t *excluded = arena_take(arena, payload->excluded_count * sizeof *excluded);
+  if (excluded == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < payload->excluded_count; i++)
+    excluded[i] = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
+  payload->excluded = excluded;
   payload->message.packed = varint_read_raw(&reader, varint_rest_bytes(&reader));
   return reader.failed ? ERR_CORRUPT : ERR_OK;
 }

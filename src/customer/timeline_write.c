@@ -203,18 +203,6 @@ enum err timeline_add(struct store_txn *txn, uint64_t customer, struct timeline_
   return err;
 }
 
-enum err timeline_put_payload(struct store_txn *txn, uint64_t customer, const struct identity_instant *at,
-                              const struct timeline_payload *payload) {
-  struct buffer row;
-  buffer_init(&row);
-  timeline_payload_encode(payload, &row);
-  struct key key;
-  timeline_row_key(customer, at, &key);
-  enum err err = row.failed ? ERR_NO_MEMORY : store_put(txn, STORE_PAYLOAD, key_view(&key), buffer_view(&row));
-  buffer_release(&row);
-  return err;
-}
-
 // --- moves ---------------------------------------------------------------------------------------------------
 
 struct move {
