@@ -31,7 +31,8 @@ struct bytes bytes_from_text(const char *text);
 
 // A view of `size_bytes` bytes at `data`.
 static inline struct bytes bytes_of(const void *data, size_t size_bytes) {
-  return (struct bytes){(const uint8_t *)data, size_bytes};
+  struct bytes view = {(const uint8_t *)data, size_bytes}; // no compound literal: C++ reads this header too
+  return view;
 }
 
 // True when both hold the same bytes.
@@ -86,5 +87,5 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...) __attr
 
 // A view of the content. Valid until the next append or release.
 static inline struct bytes buffer_view(const struct buffer *buffer) {
-  return (struct bytes){buffer->data, buffer->size_bytes};
+  return bytes_of(buffer->data, buffer->size_bytes);
 }

@@ -206,6 +206,7 @@ enum err device_sign_in(struct work *work, struct work_event *event, struct work
   if (err != ERR_OK) return err;
   if (reason != IDENTITY_OK) return resolve_refuse(work, event, person, who, device_id, reason);
   struct identity_device *owners = device->device;
+  if (owners->overflow) return ERR_OK; // shared for good
   int run = identity_device_owner(owners, &event->at);
   bool inside = run >= 0 && identity_instant_compare(&event->at, &owners->runs[run].start) >= 0;
   if (inside && owners->runs[run].customer == person->record.id) return ERR_OK;

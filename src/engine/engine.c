@@ -280,7 +280,9 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
   pthread_mutex_init(&engine->decisions.mutex, NULL);
   pthread_mutex_init(&engine->rules_mutex, NULL);
   pthread_mutex_init(&engine->access_mutex, NULL);
+  engine->message_days = options->message_days;
   pthread_mutex_init(&engine->stripes_mutex, NULL);
+  pthread_mutex_init(&engine->upkeep_mutex, NULL);
   pthread_rwlock_init(&engine->keys_lock, NULL);
 }
 
@@ -310,6 +312,7 @@ void engine_close(struct engine *engine) {
   pthread_mutex_destroy(&engine->rules_mutex);
   pthread_mutex_destroy(&engine->access_mutex);
   pthread_mutex_destroy(&engine->stripes_mutex);
+  pthread_mutex_destroy(&engine->upkeep_mutex);
   pthread_rwlock_destroy(&engine->keys_lock);
   sodium_memzero(engine->hash_key, sizeof engine->hash_key);
   alloc_free(engine);

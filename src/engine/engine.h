@@ -27,6 +27,7 @@ struct engine;
 struct engine_options {
   struct store *store;       // stays the caller's, who closes it after the engine
   const struct clock *clock; // the same
+  uint32_t message_days;     // how long message ids are remembered for deduplication (0: 30)
   bool read_only;            // a command that looks at a workspace: no counters are reserved
 };
 

@@ -68,10 +68,20 @@ enum err fold_message(struct work *work, struct work_customer *customer, struct 
   return err;
 }
 
+// True when every person the event named is still this customer.
+static bool names_only(const struct work *work, const struct customer *record, const struct timeline_payload *payload) {
+  for (size_t i = 0; i < payload->identifier_count; i++) {
+    const struct identity_type *type = identity_type_by_id(work->rules, payload->identifiers[i].type);
+    if (type != NULL && type->class == IDENTITY_DEVICE) continue;
+    if (customer_find_identifier(record, payload->identifiers[i]) < 0) return false;
+  }
+  return true;
+}
+
 // Folds one event read back, as it was folded when it came.
 static enum err fold_item(struct work *work, struct work_customer *customer, const struct timeline_item *item) {
   const struct timeline_payload *payload = &item->payload;
-  if ((payload->flags & TIMELINE_TRAITS) == 0 || (payload->flags & TIMELINE_NO_TRAITS) != 0) return ERR_OK;
+  if ((payload->flags & TIMELINE_TRAITS) == 0 || !names_only(work, &customer->record, payload)) return ERR_OK;
   struct bytes message = arena_copy(work->arena, payload->message.packed);
   if (message.data == NULL) return diag_no_memory(work->diag);
   if (payload->received_us > customer->record.updated_us) customer->record.updated_us = payload->received_us;

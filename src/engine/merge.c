@@ -4,7 +4,7 @@
 // loser's moves: identifiers with their rows, edges and history, events. A device's row names customers too: those are
 // rewritten, and when the merge changes whether a device is shared, its anonymous events move as well.
 // The locks of all the loser's identifiers are needed: when they are not held, the transaction starts again with them.
-#include "engine/work.h"
+#include "engine/parts.h"
 
 // All identifiers of the loser must be locked before anything is changed. True when they are.
 static bool hold_identifiers(struct work *work, const struct work_customer *loser) {
@@ -17,24 +17,13 @@ static bool hold_identifiers(struct work *work, const struct work_customer *lose
   return all;
 }
 
-static enum err redirect_row(struct work *work, uint64_t id, uint64_t survivor) {
-  struct customer redirect;
-  struct key key;
-  customer_init(&redirect, id);
-  redirect.merged_into = survivor;
-  customer_key(id, CUSTOMER_ROW_RECORD, &key);
-  buffer_clear(work->buffer);
-  customer_encode(&redirect, work->buffer);
-  if (work->buffer->failed) return diag_no_memory(work->diag);
-  return store_put(work->txn, STORE_CUSTOMER, key_view(&key), buffer_view(work->buffer));
-}
-
 // Ids that led to the loser lead to the survivor.
 static enum err redirect_aliases(struct work *work, const struct work_customer *loser, uint64_t survivor) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < loser->record.identifier_count; i++) {
     uint64_t founded = loser->record.identifiers[i].founded;
-    if (founded != 0 && founded != loser->record.id && founded != survivor) err = redirect_row(work, founded, survivor);
+    if (founded != 0 && founded != loser->record.id && founded != survivor)
+      err = merge_redirect(work, founded, survivor);
   }
   return err;
 }

@@ -232,7 +232,12 @@ static bool check_utf8(struct checker *checker, uint64_t size) {
 static bool check_name(struct checker *checker) {
   uint64_t key = 0;
   if (!check_varint(checker, &key)) return false;
-  if ((key & 1) != 0) return check_utf8(checker, key >> 1);
+  if ((key & 1) != 0) {
+    const uint8_t *name = checker->at;
+    if (!check_utf8(checker, key >> 1)) return false;
+    // value_member would look for its id and not find it.
+    return names_find(checker->names, bytes_of(name, key >> 1)) == 0 || breach(checker, "a known name is inline");
+  }
   bool known = key >> 1 <= UINT32_MAX && names_text(checker->names, (uint32_t)(key >> 1)).data != NULL;
   return known || breach(checker, "a name is unknown");
 }

@@ -118,8 +118,9 @@ void value_parser_close(struct value_parser *parser);
 // Appends the packed form of the one JSON value in `json` to `out` (truncated to where it was on failure).
 // Refuses, with a code of its own and the byte offset or the member's name in words:
 //   invalid_json, invalid_utf8, duplicate_key, invalid_number (NaN, 01, +1), number_too_long,
-//   number_out_of_range, too_deep (LIMIT_JSON_DEPTH), too_many_members (LIMIT_JSON_MEMBERS), name_too_long.
-// `json` needs no padding (the parser copies when it must).
+//   number_out_of_range, too_deep (LIMIT_JSON_DEPTH), too_many_members (LIMIT_JSON_MEMBERS), name_too_long,
+//   too_large (4 GiB).
+// `json` needs no padding: nothing past its end is read, and nothing is copied.
 enum err value_parse_json(struct value_parser *parser, struct bytes json, struct names *names, struct buffer *out,
                           struct diag *diag);
 
@@ -128,7 +129,9 @@ enum err value_parse_json(struct value_parser *parser, struct bytes json, struct
 // document without it (an absent list is fine). A fault inside one item is that item's alone when the text's
 // structure allows it: `item` gets an absent value and the diag, and the rest goes on. A fault of the structure
 // itself fails the whole call, before or after items were handed over: the caller must act only on ERR_OK.
-// `text` is the item's own JSON text, a view into the parser's copy, valid during the call.
+// `text` is the item's own JSON text, a view into `json`; `item` and `fault` are valid during the call. Depth and byte
+// offsets count from the item. Codes of the call itself, beside those above: not_an_object, too_many_items. A member of
+// that name which is no array stays in `out`, for the caller to refuse.
 typedef enum err value_item_fn(void *context, size_t index, struct value item, struct bytes text,
                                const struct diag *fault);
 enum err value_parse_batch(struct value_parser *parser, struct bytes json, struct bytes list_name, size_t items_max,

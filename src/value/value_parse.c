@@ -628,29 +628,42 @@ static struct bytes item_text(const struct value_parser *parser, size_t from) {
   return bytes_of(first, (size_t)(last.data + last.size_bytes - first));
 }
 
-static enum err take_item(struct value_parser *parser, const struct batch *batch, size_t index, struct diag *fault) {
+// Reads the item that comes next into `item`, told from its own first byte. Its fault goes to `fault`.
+static enum err parse_item(struct value_parser *parser, struct diag *fault) {
   struct diag *outer = parser->diag;
-  size_t from = parser->at, seen_before = parser->seen_count, outer_offset = parser->first_offset;
+  size_t seen_before = parser->seen_count;
   buffer_clear(&parser->item);
   parser->out = &parser->item;
   parser->diag = fault;
-  parser->first_offset = parser->at < parser->token_count ? offset_of(parser) : outer_offset;
+  parser->first_offset = offset_of(parser);
   enum err err = parse_value(parser, 0);
   parser->diag = outer;
-  parser->first_offset = outer_offset;
+  parser->first_offset = 0;
   parser->seen_count = seen_before;
+  return err;
+}
+
+// A fault that cannot be kept to its item: the whole call has it.
+static enum err fail_call(struct value_parser *parser, const struct batch *batch, size_t index, enum err err,
+                          const struct diag *fault) {
+  if (parser->diag != NULL) *parser->diag = *fault;
+  if (is_fault_of_text(err)) diag_in_field(parser->diag, "%.*s[%zu]", BYTES_ARG(batch->list_name), index);
+  return err;
+}
+
+static enum err take_item(struct value_parser *parser, const struct batch *batch, size_t index, struct diag *fault) {
+  size_t from = parser->at;
+  enum err err = parse_item(parser, fault);
   if (err == ERR_OK) {
     if (peek(parser) != ',' && peek(parser) != ']')
       return invalid_json(parser, offset_of(parser), "a comma or ] is missing");
-    return batch->item(batch->context, index, (struct value){buffer_view(&parser->item)}, item_text(parser, from),
-                       NULL);
+    struct value item = {buffer_view(&parser->item)};
+    return batch->item(batch->context, index, item, item_text(parser, from), NULL);
   }
-  if (!is_fault_of_text(err) || !skip_item(parser, from)) {
-    if (parser->brackets.failed) return diag_no_memory(outer);
-    if (outer != NULL) *outer = *fault;
-    diag_in_field(outer, "%.*s[%zu]", BYTES_ARG(batch->list_name), index);
-    return err;
-  }
+  if (!is_fault_of_text(err)) return fail_call(parser, batch, index, err, fault);
+  bool skipped = skip_item(parser, from);
+  if (parser->brackets.failed) return diag_no_memory(parser->diag);
+  if (!skipped) return fail_call(parser, batch, index, err, fault);
   return batch->item(batch->context, index, (struct value){0}, item_text(parser, from), fault);
 }
 

@@ -1,0 +1,54 @@
+# Shared by ./dev and the scripts beside this file; sourced, never run.
+# Everything here works on a bare Debian 12: bash, awk, coreutils, diffutils, findutils.
+# shellcheck shell=bash
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT" || exit 1
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "dev: $*"
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command silently; on failure shows all that it printed, and returns its status.
+quietly() {
+  local output status=0
+  output=$("$@" 2>&1 </dev/null) || status=$?
+  [ "$status" -eq 0 ] || printf '%s\n' "$output" >&2
+  return "$status"
+}
+
+# The newest node that is at hand: the system's when it is 20 or later, else the one locked in tests/http.
+use_node() {
+  local version
+  version=$(node --version 2>/dev/null) || version=v0
+  version=${version#v}
+  [ "${version%%.*}" -ge 20 ] || PATH="$ROOT/tests/http/node_modules/.bin:$PATH"
+}
+
+# Configures a preset when it never was, when the presets changed, or after ./dev setup installed something.
+# CMake itself notices every other change.
+configure() {
+  local tree="build/$1"
+  if [ -e "$tree/build.ninja" ] && cmp -s CMakePresets.json "$tree/.presets"; then return 0; fi
+  say "Configuring $tree"
+  quietly cmake --preset "$1" || return 1
+  cp CMakePresets.json "$tree/.presets"
+}
+
+# build PRESET [TARGET...]: quiet when there is nothing to do.
+build() {
+  local preset=$1
+  shift
+  configure "$preset" || return 1
+  if [ -t 2 ]; then
+    ninja -C "build/$preset" "$@" >&2 || return 1
+  else
+    ninja -C "build/$preset" --quiet "$@" 2>&1 | { grep -vE '^(ninja: no work to do|-- )' >&2 || true; } || return 1
+  fi
+  if [ "$preset" = release ]; then ln -sfn release/rapport build/rapport; fi
+}
