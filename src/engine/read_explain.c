@@ -223,11 +223,17 @@ static void say_refusal(struct explanation *why, struct value document) {
   say_reason(why, read_text(document, engine->id.reason));
 }
 
+static void say_identifier(struct explanation *why, struct identifier identifier) {
+  struct bytes text = engine_identifier_text(why->view->engine, identifier, why->arena);
+  if (text.size_bytes == 0) why->sentence.failed = true;
+  say_bytes(why, text);
+}
+
 static void say_cannot(struct explanation *why, const struct identity_cannot *pair) {
   say(why, "a person parted ");
-  say_bytes(why, engine_identifier_text(why->view->engine, pair->own, why->arena));
+  say_identifier(why, pair->own);
   say(why, " from ");
-  say_bytes(why, engine_identifier_text(why->view->engine, pair->other, why->arena));
+  say_identifier(why, pair->other);
   say(why, ", and no event joins them until that is lifted");
 }
 

@@ -190,11 +190,13 @@ static enum err read_cannots(struct replay *replay) {
   return err;
 }
 
-static bool read_identifier(struct replay *replay, struct value document, uint32_t name,
-                            struct identifier *identifier) {
-  if (!engine_identifier_read(replay->view->engine, read_text(document, name), identifier)) return false;
+// An identifier out of a row's document; type 0 when the dictionary no longer knows it.
+static enum err read_identifier(struct replay *replay, struct value document, uint32_t name,
+                                struct identifier *identifier) {
+  identifier->type = 0;
+  if (!engine_identifier_read(replay->view->engine, read_text(document, name), identifier)) return ERR_OK;
   identifier->value = arena_copy(replay->arena, identifier->value);
-  return identifier->value.data != NULL;
+  return identifier->value.data == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
 // A row of EDGE becomes a decision. Rows whose identifiers no longer exist in the dictionary say nothing.
@@ -207,11 +209,12 @@ static enum err add_decision(struct replay *replay, uint64_t number, struct valu
   replay->decisions = decisions;
   struct decision *decision = &decisions[replay->decision_count];
   *decision = (struct decision){.number = number, .refused = refused};
-  if (!read_identifier(replay, document, engine->id.a, &a) || !read_identifier(replay, document, engine->id.b, &b))
-    return ERR_OK;
+  enum err err = read_identifier(replay, document, engine->id.a, &a);
+  if (err == ERR_OK) err = read_identifier(replay, document, engine->id.b, &b);
+  if (err != ERR_OK || a.type == 0 || b.type == 0) return err;
   clock_parse(read_text(document, engine->id.received_at), &decision->at_us);
   decision->alias = bytes_equal(read_text(document, engine->id.rule), BYTES("alias"));
-  enum err err = take_node(replay, a, decision->at_us, &decision->a);
+  err = take_node(replay, a, decision->at_us, &decision->a);
   if (err == ERR_OK) err = take_node(replay, b, decision->at_us, &decision->b);
   if (err == ERR_OK) replay->decision_count++;
   return err;

@@ -167,7 +167,10 @@ static inline enum err read_ask(struct engine_view *view, char **words, size_t c
   }
   enum err err = engine_find(view, read_word(words, count, 1), &customer, diag);
   if (err != ERR_OK) return err;
-  if (strcmp(verb, "find") == 0) json_u64(writer, customer);
+  if (strcmp(verb, "find") == 0) {
+    json_u64(writer, customer);
+    return writer->out->failed ? ERR_NO_MEMORY : ERR_OK;
+  }
   if (strcmp(verb, "customer") == 0) return engine_customer_json(view, customer, writer, diag);
   if (strcmp(verb, "identity") == 0) return engine_identity_json(view, customer, writer, diag);
   if (strcmp(verb, "export") == 0) return engine_export_json(view, customer, writer, diag);
