@@ -30,7 +30,7 @@ static const char *argument(const struct target_call *call, const char *name, si
   for (int i = 0; i < TARGET_ARG_COUNT; i++) {
     if (strlen(arg_names[i]) == size && memcmp(arg_names[i], name, size) == 0) return call->args[i];
   }
-  assert(!"a path of target_ops.def names an unknown argument");
+  assert(false && "a path of target_ops.def names an unknown argument");
   return NULL;
 }
 
