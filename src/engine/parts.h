@@ -3,8 +3,8 @@
 
 #include "engine/work.h"
 
-// "email:Zoe@Exemple.fr" as a person writes it, cleaned as an event's identifier is. The value lives in `arena`. ERR_INVALID
-// code "bad_reference".
+// "email:Zoe@Exemple.fr" as a person writes it, cleaned as an event's identifier is. The value lives in `arena`.
+// ERR_INVALID code "bad_reference".
 enum err parts_identifier(struct engine *engine, struct bytes text, struct arena *arena, struct identifier *identifier,
                           struct diag *diag);
 

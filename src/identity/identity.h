@@ -101,8 +101,8 @@ enum identity_reason {
   IDENTITY_MALFORMED,        // quality/ could not read it (bad e-mail, bad phone…)
   IDENTITY_BLOCKED,          // a value that names nobody: "undefined", "0", "aaaaaaa"
   IDENTITY_CANNOT_LINK,      // a person parted them, and that has not been lifted
-  IDENTITY_LIMIT,            // the union would hold more of a type than its limit
   IDENTITY_DIFFERENT_PERSON, // a shared phone or mailbox: given names or birth dates differ
+  IDENTITY_LIMIT,            // the union would hold more of a type than its limit
   IDENTITY_SHARED,           // this value is known to be shared and identifies nobody
   IDENTITY_FULL,             // LIMIT_CUSTOMER_IDENTIFIERS
   IDENTITY_REASON_COUNT
@@ -191,7 +191,8 @@ struct identity_run {
 struct identity_device {
   uint64_t own; // the customer that holds its ownerless events; 0: none
   bool shared;
-  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good, no runs are kept
+  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good. The sign-in that brings it about
+                 // leaves the runs as they were, so that events can be taken from their owners; they are not stored.
   size_t run_count;
   struct identity_run runs[IDENTITY_RUNS_MAX];
 };

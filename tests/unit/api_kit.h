@@ -138,6 +138,7 @@ static inline bool kit_send(CURL *curl, uint16_t port, const struct kit_request 
   char url[4096];
   struct curl_slist *headers = kit_headers(request);
   *reply = (struct kit_reply){.body = calloc(1, 1), .headers = calloc(1, 1)};
+  if (!reply->body || !reply->headers) abort();
   snprintf(url, sizeof url, "http://127.0.0.1:%u%s", (unsigned)port, request->path);
   curl_easy_reset(curl);
   curl_easy_setopt(curl, CURLOPT_URL, url);

@@ -88,6 +88,8 @@ static struct timeline_event random_event(struct bench *bench, int64_t time_us) 
   return event;
 }
 
+static const uint32_t EXCLUDED[] = {300, 7};
+
 // A payload that says which event it is of.
 static void payload_of(const struct timeline_event *event, const struct identifier *identifiers, struct value message,
                        struct timeline_payload *payload) {
@@ -97,6 +99,8 @@ static void payload_of(const struct timeline_event *event, const struct identifi
                                        .flags = event->amount_scale,
                                        .identifiers = identifiers,
                                        .identifier_count = event->amount_scale,
+                                       .excluded = EXCLUDED,
+                                       .excluded_count = 2u - event->amount_scale,
                                        .message = message};
 }
 
@@ -123,6 +127,8 @@ static void assert_payload_fits(const struct timeline_event *event, const struct
   assert_int_equal(payload->identifier_count, expected.identifier_count);
   for (size_t i = 0; i < expected.identifier_count; i++)
     assert_true(identifier_equal(payload->identifiers[i], IDENTIFIERS[i]));
+  assert_int_equal(payload->excluded_count, expected.excluded_count);
+  for (size_t i = 0; i < expected.excluded_count; i++) assert_int_equal(payload->excluded[i], EXCLUDED[i]);
   assert_true(value_equal(payload->message, message));
 }
 
@@ -463,31 +469,22 @@ static void test_reading_in_the_transaction_that_writes(void **state) {
 
 // --- payloads, heads, breaches, memory -----------------------------------------------------------------------
 
-static void test_payloads_are_rewritten_in_place(void **state) {
+static void test_payload_rows_come_back_or_are_refused(void **state) {
   (void)state;
-  struct bench *bench = open_bench(false);
-  add_events(bench, 0, 3, 10, 1, 0);
   struct arena arena;
-  struct store_txn *txn;
-  struct timeline_head head;
+  struct buffer row;
   arena_init(&arena, 0);
-  load_head(bench, 0, &arena, &head);
-  begin(bench, &txn);
-  struct timeline_payload flagged = {.flags = TIMELINE_NO_TRAITS, .source = 5};
-  const struct identity_instant *at = &bench->plain[0].events[1].at;
-  assert_int_equal(timeline_put_payload(txn, id_of(0), at, &flagged), ERR_OK);
-  struct timeline_query query = {.payloads = true, .has_from = true, .from = *at};
-  struct timeline_cursor *cursor;
-  struct timeline_item item;
-  struct timeline_reader reader = {.txn = txn};
-  assert_int_equal(timeline_open(&cursor, reader, id_of(0), &head, &query), ERR_OK);
-  assert_int_equal(timeline_next(cursor, &item), ERR_OK);
-  assert_int_equal(item.payload.flags, TIMELINE_NO_TRAITS);
-  assert_true(value_is_absent(item.payload.message));
-  timeline_close(cursor);
-  store_abort(txn);
+  buffer_init(&row);
+  struct timeline_event event = {.at = {.time_us = -5}, .name = 4, .amount = 9, .amount_scale = 1};
+  struct timeline_payload payload, back;
+  payload_of(&event, IDENTIFIERS, (struct value){{NULL, 0}}, &payload);
+  timeline_payload_encode(&payload, &row);
+  assert_int_equal(timeline_payload_decode(buffer_view(&row), &arena, &back), ERR_OK);
+  assert_payload_fits(&event, &back, (struct value){{NULL, 0}});
+  for (size_t size = 0; size < row.size_bytes; size++) // without a message, every byte counts
+    assert_int_equal(timeline_payload_decode(arena_copy(&arena, bytes_of(row.data, size)), &arena, &back), ERR_CORRUPT);
+  buffer_release(&row);
   arena_release(&arena);
-  close_bench(bench);
 }
 
 static void test_damaged_heads_are_refused(void **state) {
@@ -597,6 +594,27 @@ static void test_short_memory_leaks_nothing(void **state) {
   close_bench(bench);
 }
 
+// Every read of the store fails once: the error comes out, and the stored timeline stays whole.
+static void test_failing_reads_are_passed_on(void **state) {
+  (void)state;
+  struct bench *bench = open_bench(false);
+  assert_int_equal(store_open_fault(&bench->fixture.store, bench->fixture.store), ERR_OK);
+  add_events(bench, 0, 200, 0, 0, 1000);
+  enum err err = ERR_IO;
+  for (uint64_t allowed = 0; err != ERR_OK && allowed < 1000; allowed++) {
+    struct store_txn *txn;
+    begin(bench, &txn);
+    store_fault_after(bench->fixture.store, allowed, ERR_IO, false);
+    err = add_and_read(bench, txn);
+    bool failed = store_fault_disarm(bench->fixture.store);
+    assert_true(failed ? err == ERR_IO : err == ERR_OK);
+    store_abort(txn);
+  }
+  assert_int_equal(err, ERR_OK);
+  check_customer(bench, 0);
+  close_bench(bench);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arrivals_in_memory),
@@ -609,10 +627,11 @@ int main(void) {
       cmocka_unit_test(test_erasure_in_memory),
       cmocka_unit_test(test_erasure_on_disk),
       cmocka_unit_test(test_reading_in_the_transaction_that_writes),
-      cmocka_unit_test(test_payloads_are_rewritten_in_place),
+      cmocka_unit_test(test_payload_rows_come_back_or_are_refused),
       cmocka_unit_test(test_damaged_heads_are_refused),
       cmocka_unit_test(test_breaches_are_told),
       cmocka_unit_test(test_short_memory_leaks_nothing),
+      cmocka_unit_test(test_failing_reads_are_passed_on),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
