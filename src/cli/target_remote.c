@@ -106,7 +106,7 @@ enum err target_remote_problem(unsigned status, struct bytes body, struct diag *
                  : status == 401 || status == 403 ? ERR_DENIED
                  : status >= 500                  ? ERR_IO
                                                   : ERR_INVALID;
-  const char *hint = status == 401 ? "; give the key in RAPPORT_KEY or --key-file" : "";
+  const char *hint = status == 401 ? " (give the key in RAPPORT_KEY or --key-file)" : "";
   return diag_set(diag, err, code, "%s%s", detail, hint);
 }
 
