@@ -4,6 +4,7 @@
 // directory in use, is checked, and only then do two renames put it in place. Whatever fails before leaves all as it
 // was.
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,8 +28,10 @@ static enum err check(struct target_local *local, struct diag *diag) {
   uint64_t breaches = 0;
   enum err err = engine_check(local->engine, print_breach, NULL, &breaches, diag);
   if (err != ERR_OK || breaches == 0) return err;
-  return diag_set(diag, ERR_CORRUPT, "broken", "%llu broken invariants; bring back a backup with `rapport restore`",
-                  (unsigned long long)breaches);
+  return diag_set(
+      diag, ERR_CORRUPT, "broken",
+      "%llu broken invariants; keep this directory, and bring back an earlier backup with `rapport restore`",
+      (unsigned long long)breaches);
 }
 
 enum err command_check(struct cli *cli, struct diag *diag) {
@@ -131,6 +134,16 @@ static enum err prepare(const struct options *options, const char *backup, const
   return err;
 }
 
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
+  (void)status, (void)type, (void)walk;
+  return remove(path);
+}
+
+// Takes away the copy that could not be put in place; it was made by this command.
+static void remove_copy(const char *path) {
+  nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static enum err swap(const char *current, const char *fresh, const char *aside, struct diag *diag) {
   bool there = access(current, F_OK) == 0;
   if (there && rename(current, aside) != 0) {
@@ -173,10 +186,15 @@ enum err command_restore(struct cli *cli, struct diag *diag) {
   if (err == ERR_OK) err = path_beside(data, suffix, aside, diag);
   if (err == ERR_OK) err = refuse_existing(fresh, diag);
   if (err == ERR_OK) err = refuse_existing(aside, diag);
-  if (err == ERR_OK) err = prepare(&cli->options, cli->options.args[0], current, fresh, &erased, diag);
+  if (err != ERR_OK) return err;
+  err = prepare(&cli->options, cli->options.args[0], current, fresh, &erased, diag);
   if (err == ERR_OK) err = swap(current, fresh, aside, diag);
-  if (err == ERR_OK) tell_restored(cli, erased, current, aside);
-  return err;
+  if (err != ERR_OK) {
+    remove_copy(fresh);
+    return err;
+  }
+  tell_restored(cli, erased, current, aside);
+  return ERR_OK;
 }
 
 // --- settings ------------------------------------------------------------------------------------------------

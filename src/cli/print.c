@@ -127,13 +127,14 @@ static void widen(struct column *column, const struct print_document *document, 
   buffer_release(&scratch);
 }
 
-// The members of the first rows are the columns, in their order.
+// The members of the first row are the columns, in their order, but for documents, which do not fit a cell.
 static size_t find_columns(const struct print_document *document, struct value list, struct column *columns) {
   size_t count = 0;
   struct value_iter rows = value_iterate(list);
   if (!value_next(&rows)) return 0;
   struct value_iter members = value_iterate(rows.item);
   while (count < TABLE_COLUMNS_MAX && value_next(&members)) {
+    if (value_type(members.item) == VALUE_DOCUMENT) continue;
     struct bytes name = value_iter_name(&members, document->names);
     columns[count++] = (struct column){name, name.size_bytes};
   }
@@ -300,10 +301,9 @@ static void append_amount(struct buffer *out, const struct print_document *event
   }
 }
 
-void print_events(const struct print_document *events, struct buffer *out) {
+static void print_event_rows(const struct print_document *events, struct buffer *out) {
   struct value items = member(events, events->root, "items");
   struct value_iter iter = value_iterate(items);
-  struct bytes next;
   if (is_empty(items)) buffer_append_text(out, "  none\n");
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
@@ -316,9 +316,19 @@ void print_events(const struct print_document *events, struct buffer *out) {
     append_amount(out, events, iter.item);
     buffer_append_byte(out, '\n');
   }
+}
+
+void print_events(const struct print_document *events, struct buffer *out) {
+  struct bytes next;
+  print_event_rows(events, out);
   if (value_as_text(member(events, events->root, "next"), &next)) {
     buffer_append_format(out, "  more: --after %.*s\n", BYTES_ARG(next));
   }
+}
+
+void print_last_events(const struct print_document *events, struct buffer *out) {
+  buffer_append_text(out, "\nLast events\n");
+  print_event_rows(events, out);
 }
 
 // An identifier is {"type","value"} or already text.

@@ -224,13 +224,14 @@ static enum err choose_anchor(struct work *work, struct work_event *event, struc
       accept(event, known->identifier);
       return ERR_OK;
     }
-    if (reason == IDENTITY_DIFFERENT_PERSON) mark_shared(known);
   }
   size_t first = 0;
   while (first < event->person_count && targets[first]->person.shared) first++;
   if (first == event->person_count) return ERR_NOT_FOUND; // only shared identifiers: they name nobody
   *anchor_rank = first;
-  return found_customer(work, event, targets[first], customer, &index);
+  enum err err = found_customer(work, event, targets[first], customer, &index);
+  if (err != ERR_OK || reason != IDENTITY_DIFFERENT_PERSON) return err;
+  return refuse_target(work, event, *customer, targets[first]->identifier, known, reason);
 }
 
 static enum err resolve_persons(struct work *work, struct work_event *event, struct work_customer **customer) {

@@ -101,8 +101,8 @@ enum identity_reason {
   IDENTITY_MALFORMED,        // quality/ could not read it (bad e-mail, bad phone…)
   IDENTITY_BLOCKED,          // a value that names nobody: "undefined", "0", "aaaaaaa"
   IDENTITY_CANNOT_LINK,      // a person parted them, and that has not been lifted
-  IDENTITY_LIMIT,            // the union would hold more of a type than its limit
   IDENTITY_DIFFERENT_PERSON, // a shared phone or mailbox: given names or birth dates differ
+  IDENTITY_LIMIT,            // the union would hold more of a type than its limit
   IDENTITY_SHARED,           // this value is known to be shared and identifies nobody
   IDENTITY_FULL,             // LIMIT_CUSTOMER_IDENTIFIERS
   IDENTITY_REASON_COUNT
@@ -207,9 +207,6 @@ int identity_device_run(const struct identity_device *device, const struct ident
 
 // The index of the run that owns `at`, or -1 (no runs, or shared).
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at);
-
-// The index of the last run that starts at or before `at`, shared or not; -1 when there is none.
-int identity_device_run(const struct identity_device *device, const struct identity_instant *at);
 
 // What a sign-in changed, so that the engine can move the anonymous events of [from, to) to their new owner. The
 // interval is empty (from equals to, open on no side) when the device's row changed but no event's owner did.

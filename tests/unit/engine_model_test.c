@@ -123,13 +123,12 @@ static enum verdict may_join(const struct model *model, const int *ids, int coun
       if (model->customer[j] == b && model->cannot[ids[i]][j]) return REFUSED;
   counts_of_list(ids, count, counts_a);
   counts_of(model, b, counts_b);
-  if (!within_limits(counts_a, counts_b)) return REFUSED;
   for (int j = 0; j < PERSONS; j++) other = other || (model->customer[j] == b && j != via);
   bool another = false;
   for (int i = 0; i < count; i++) another = another || ids[i] != via;
   int name_b = name_of(model, b);
   if (is_phone(via) && other && another && name_a != 0 && name_b != 0 && name_a != name_b) return DIFFERENT;
-  return OK;
+  return within_limits(counts_a, counts_b) ? OK : REFUSED;
 }
 
 static int members(const struct model *model, int customer, int *ids) {
