@@ -43,11 +43,13 @@ struct timeline_payload {
   uint8_t flags;                        // enum timeline_flag
   const struct identifier *identifiers; // the accepted ones it carried, highest rank first
   size_t identifier_count;
+  const uint32_t *excluded; // names of traits that were not taken: another person's identifiers, blocked values
+  size_t excluded_count;
   struct value message;
 };
 enum timeline_flag {
-  TIMELINE_NO_TRAITS = 1, // carried identifiers of customers that were parted since: gives traits to neither
-  TIMELINE_CORRECTION = 2 // a person's correction: traits with an author
+  TIMELINE_CORRECTION = 1, // a person's correction: traits with an author
+  TIMELINE_TRAITS = 2      // its message gives traits to the record
 };
 
 struct timeline_name_count {
@@ -108,10 +110,6 @@ void timeline_close(struct timeline_cursor *cursor);
 
 // The stored form of a payload (the value of a PAYLOAD row), for check and export. Decoded views point into `row`.
 enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct timeline_payload *payload);
-
-// Rewrites the payload of one event in place (a flag).
-enum err timeline_put_payload(struct store_txn *txn, uint64_t customer, const struct identity_instant *at,
-                              const struct timeline_payload *payload);
 
 // Moves events from one customer to another: those for which `pick` says yes (NULL: all). Both heads are updated in
 // memory; chunks left empty are deleted, chunks that lose events are rewritten. `moved` counts.

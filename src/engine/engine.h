@@ -27,6 +27,7 @@ struct engine;
 struct engine_options {
   struct store *store;       // stays the caller's, who closes it after the engine
   const struct clock *clock; // the same
+  uint32_t message_days;     // how long message ids are remembered for deduplication (0: 30)
   bool read_only;            // a command that looks at a workspace: no counters are reserved
 };
 
@@ -128,7 +129,7 @@ struct engine_event {
   struct engine_identifier identifiers[LIMIT_EVENT_IDENTIFIERS];
   size_t identifier_count;
   struct bytes previous_id; // alias: raw previousId, cleaned as text; a known anonymous_id, else a user_id
-  struct value traits;      // a document, or absent: traits for the record
+  bool gives_traits;        // identify and correction: message.traits and message.context.traits go to the record
   struct bytes author;      // of a correction
   struct value message;     // the whole packed message, kept as the payload
   struct bytes text;        // its JSON, kept when the event is set aside; may be empty (then written from `message`)

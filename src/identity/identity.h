@@ -41,7 +41,13 @@ enum identity_class { IDENTITY_PERSON, IDENTITY_DEVICE };
 // How a raw value of this type is normalised (the engine's caller does it with quality/).
 enum identity_form { IDENTITY_FORM_TEXT, IDENTITY_FORM_EMAIL, IDENTITY_FORM_PHONE };
 
-enum { IDENTITY_TYPES_MAX = 64, IDENTITY_PATHS_MAX = 8, IDENTITY_BLOCKED_MAX = 256 };
+enum {
+  IDENTITY_TYPES_MAX = 64,
+  IDENTITY_TYPE_NAME_BYTES = 64, // a letter, then letters, digits, '_' and '-'
+  IDENTITY_PATHS_MAX = 8,        // with the NULL that ends them
+  IDENTITY_BLOCKED_MAX = 256,
+  IDENTITY_PATTERNS_MAX = 16, // of one type
+};
 
 struct identity_type {
   uint32_t name; // dictionary id
@@ -60,8 +66,12 @@ struct identity_rules;
 // The rules every workspace starts with, as the JSON a person would edit. Static storage.
 struct bytes identity_rules_default(void);
 
-// Parses a rules document. ERR_INVALID with the field, what was expected and the nearest known name. `version` is kept
-// and shown. The document:
+// Parses a rules document. ERR_INVALID with the field, what was expected and the nearest known name; ERR_LIMIT when
+// there is too much of something. `version` is kept and shown. What the document leaves out is as in the default rules,
+// so an empty document (or none: null, absent) means those. A type set to null does not exist. A new type is by default
+// of class person and form text, has limit 5 (a device: 20), and is looked for in traits.T, context.traits.T,
+// properties.T. `blocked` of a type are PCRE2 patterns; one that would take too many steps on a value counts as a
+// match, because a guard that cannot tell must not join. "priority" names person types. The document:
 // {"types": {"email": {"class": "person", "form": "email", "limit": 5, "window_days": null, "shares": false,
 //                      "blocked": ["^test@"], "paths": ["traits.email", "context.traits.email"]}, ...},
 //  "priority": ["user_id", "loyalty_card", "email", "phone"],
@@ -122,13 +132,15 @@ struct identity_side {
 };
 
 // May `identifier`, which belongs to nobody yet, be added to this customer? `ignore_limit` is for an explicit alias by
-// a trusted source.
+// a trusted source. (A guard that looks at a window counts by `seen_us` in (now - window, now].)
 enum identity_reason identity_may_attach(const struct identity_rules *rules, const struct identity_side *side,
                                          struct identifier identifier, int64_t now_us, bool ignore_limit);
 
 // May two customers become one because of `via` (which belongs to b)? When via's type may be shared and both sides hold
 // another person identifier, given names and birth dates must not differ (missing is no difference):
-// IDENTITY_DIFFERENT_PERSON then means "mark it shared".
+// IDENTITY_DIFFERENT_PERSON then means "mark it shared". An identifier on both sides (a shared device) counts once. A
+// limit that one side passed before (by an explicit alias) stands in the way only of joins that bring more of that
+// type.
 enum identity_reason identity_may_join(const struct identity_rules *rules, const struct identity_side *a,
                                        const struct identity_side *b, struct identifier via, int64_t now_us,
                                        bool ignore_limit);
@@ -151,7 +163,8 @@ size_t identity_cut(size_t count, const struct identity_edge *edges, size_t edge
                     uint16_t *scratch, size_t *cut);
 
 // The shortest path of edges from a to b: writes positions in `edges` to `path`, returns its length; 0 when there is
-// none.
+// none, IDENTITY_PATH_NO_MEMORY when the arena could not give the scratch space.
+#define IDENTITY_PATH_NO_MEMORY SIZE_MAX
 size_t identity_path(size_t count, const struct identity_edge *edges, size_t edge_count, uint16_t a, uint16_t b,
                      struct arena *arena, size_t *path);
 
@@ -178,7 +191,7 @@ struct identity_run {
 struct identity_device {
   uint64_t own; // the customer that holds its ownerless events; 0: none
   bool shared;
-  bool overflow; // shared, and past IDENTITY_RUNS_MAX runs: no longer tracked
+  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good, no runs are kept
   size_t run_count;
   struct identity_run runs[IDENTITY_RUNS_MAX];
 };
@@ -190,9 +203,10 @@ void identity_device_encode(const struct identity_device *device, struct buffer 
 // The index of the run that owns `at`, or -1 (no runs, or shared).
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at);
 
-// What a sign-in changed, so that the engine can move the anonymous events of [from, to) to their new owner.
+// What a sign-in changed, so that the engine can move the anonymous events of [from, to) to their new owner. The
+// interval is empty (from equals to, open on no side) when the device's row changed but no event's owner did.
 struct identity_change {
-  bool changed;
+  bool changed;            // the device differs from before: write its row
   bool from_start, to_end; // the interval is open on that side
   struct identity_instant from, to;
 };
@@ -200,7 +214,7 @@ struct identity_change {
 // Records that `person` (of `customer`) signed in at `at`. Runs' customers must be fresh: equal customers are one
 // person. When `at` falls inside another person's run, that run continues after it at `resumes` (the other person's
 // next sign-in after `at` inside the run, which the engine looks up), or not at all when NULL. Updates `shared` and
-// `overflow`.
+// `overflow`. A sign-in at an instant that starts a run already (the same event again) changes nothing.
 struct identity_change identity_device_sign_in(struct identity_device *device, const struct identity_rules *rules,
                                                const struct identity_instant *at, struct identifier person,
                                                uint64_t customer, const struct identity_instant *resumes);

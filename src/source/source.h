@@ -25,12 +25,13 @@ struct source_envelope {
 };
 
 // Reads one packed message into an event. Normalises identifiers (paths of the identity rules), corrects the time by
-// sentAt as Segment's specification says (time = received - (sent - original)), finds the hot amount, currency, store
-// and channel, and makes a message id where there is none: a till's natural key (store, till, ticket), else a hash of
-// the content and `occurrence` (how many equal messages came before it in the same file). A refusal is ERR_INVALID with
-// code: "not_an_object", "unknown_type", "missing_event", "missing_identifier", "bad_timestamp", "time_in_future" (over
-// 48 h after receipt), "time_before_1970", "bot", "bad_message_id", "name_too_long", … The caller reports it and sets
-// the message aside.
+// sentAt as Segment's specification says (time = received - (sent - original); not in a replay, and not when a message
+// has both timestamp and originalTimestamp: then timestamp is what the caller meant), finds the hot amount, currency,
+// store and channel, and makes a message id where there is none: a till's natural key (store, till, ticket), else a
+// hash of the content and `occurrence` (how many equal messages came before it in the same file or request). A refusal
+// is ERR_INVALID with code: "not_an_object", "unknown_type", "missing_event", "missing_identifier", "bad_timestamp",
+// "time_in_future" (over 48 h after receipt), "time_before_1970", "bot", "bad_message_id", "name_too_long", … The
+// caller reports it and sets the message aside.
 enum err source_message_read(struct source_reader *reader, const struct source_envelope *envelope, struct value message,
                              struct bytes text, uint64_t occurrence, struct arena *arena, struct engine_event *event,
                              struct diag *diag);
@@ -54,8 +55,8 @@ enum err source_body_apply(struct source_reader *reader, struct source_envelope 
                            struct arena *arena, struct source_report *report, struct store_mark *mark,
                            struct diag *diag);
 
-// The writeKey member of a body, found without applying it (for clients that put it only there). Empty when there is
-// none.
+// The writeKey member of a body, found without applying it (for clients that put it only there): a view into `body`,
+// which is scanned only, so that an unknown sender leaves no names in the dictionary. Empty when there is none.
 enum err source_body_write_key(struct source_reader *reader, struct bytes body, struct arena *arena,
                                struct bytes *write_key, struct diag *diag);
 
@@ -65,9 +66,9 @@ struct source_import {
   const char *path;         // .ndjson .json .jsonl .csv, or any of them with .gz; "-" is standard input
   const char *map_path;     // a mapping for CSV columns; NULL: columns are taken by their usual names
   const char *rejects_path; // where refused lines go, as NDJSON {"line","code","message","event"}; NULL: path +
-                            // ".rejects.ndjson"
+                            // ".rejects.ndjson" ("stdin.rejects.ndjson" for "-"). Made when a line is refused
   uint32_t source;
-  unsigned threads; // 0: as many as cores
+  unsigned threads; // 0: as many as cores; 1 also keeps the order of the file, which more do not
   // Called about ten times a second and at the end.
   void (*progress)(void *context, uint64_t bytes_done, uint64_t bytes_total, uint64_t events);
   void *context;
@@ -78,6 +79,9 @@ struct source_import_result {
   bool resumed; // a part of the file was taken before a crash and skipped now
 };
 // Loads a file. Resumable: progress is kept in the workspace under a hash of the file's beginning and size; a second
-// run goes on where the first ended, and deduplication makes any overlap harmless. Ends with everything durable.
+// run goes on where the first ended, and deduplication makes any overlap harmless. Ends with everything durable; a file
+// that was taken whole begins anew, and then changes nothing. A failure and a stop (ERR_STOPPED, code "stopped") keep
+// what was applied; *result tells it in every case. The progress of a pipe is not kept. A mapping is described in
+// map.h.
 enum err source_import_file(struct engine *engine, const struct source_import *import,
                             struct source_import_result *result, struct diag *diag);

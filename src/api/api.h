@@ -1,0 +1,66 @@
+// api: the HTTP server.
+//
+// Layer 8. Serves the collect protocol of the usual SDKs, the management routes and the operations routes of one
+// engine, over HTTP/1.1 on libmicrohttpd. docs/openapi.yaml describes every route; routes.def is the one table behind
+// dispatch, 404, 405, OPTIONS and the metrics.
+//
+// Durability. A reply leaves after everything it tells is on the disk. The connection is suspended meanwhile and
+// resumed by the store's sync thread, so a few threads serve many connections and one sync covers many replies.
+//
+// Keys. Collect routes take any key with the scope "collect"; management routes take a secret key with the scope named
+// in routes.def. /healthz and /readyz are open. /metrics is open to a loopback peer whose request carries no
+// X-Forwarded-For, and asks for the scope "read" otherwise. /v1/clock exists only with a test clock and asks for no
+// key.
+//
+// Idempotency-Key. On every management write: the first request stores a claim, runs, then stores its reply (sealed
+// under the caller's own key, so that the row is unreadable without it) for 24 hours. The claim, the change and the
+// reply are three commits. A crash between the change and the reply leaves the claim: a retry gets 409 until the claim
+// ends (60 seconds after it was made), and after that runs the change again. Replies that ask to be repeated (429, 5xx)
+// are not stored.
+//
+// Limits. Bodies, headers, paths, parameters, connections and the time a request may take are bounded; each bound has
+// an answer of its own.
+//
+// Upkeep. A thread of the server calls engine_tick once a second, ends connections that dawdle and deletes idempotency
+// rows whose time has passed. The caller needs to run nothing.
+//
+// Memory: the server owns what it allocates. The engine and the clock are the caller's and outlive the server.
+// Threads: open and close from one thread; api_port from any.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "engine/engine.h"
+
+struct api;
+
+enum { API_THREADS_MAX = 16, API_CONNECTIONS_MAX = 65536 };
+
+// Zero (or NULL) means the default of each.
+struct api_options {
+  const char *listen; // "127.0.0.1:8080" (the default), "[::1]:0", "localhost:8080"; port 0 takes a free one
+  unsigned threads;   // 2 a core, at most API_THREADS_MAX
+  // The clock the engine was opened with, when tests may hold it through /v1/clock; NULL: the route does not exist.
+  struct clock *test_clock;
+  const char *cors_origins;   // origins that browsers may send from: "*" (the default) or "https://a.fr,https://b.fr"
+  uint64_t rate_events_per_s; // events a second for each key; none by default: a default must not drop a shop's events
+  uint64_t rate_burst_events; // what a key may send at once; ten seconds of the rate
+  size_t body_bytes_max;      // of a body after gunzip; LIMIT_BODY_BYTES, which it cannot exceed
+  unsigned connections_max;   // 4096
+  unsigned idle_timeout_s;    // a connection without traffic; 75
+  unsigned request_timeout_s; // from the request line to the end of the body; 60
+  unsigned stop_timeout_s;    // what api_close gives to running requests; 10
+};
+
+// Listens and starts to serve. ERR_INVALID code "bad_address", ERR_BUSY code "address_in_use", ERR_IO code
+// "cannot_listen", ERR_NO_MEMORY; nothing is left behind then.
+enum err api_open(struct api **api, struct engine *engine, const struct api_options *options, struct diag *diag);
+
+// The port in use.
+uint16_t api_port(const struct api *api);
+
+// Stops accepting, answers 503 to further requests on open connections, gives running requests `stop_timeout_s` to end,
+// waits for every pending sync however long the store takes, then closes all connections. The store must still be open.
+void api_close(struct api *api);

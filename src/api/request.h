@@ -1,0 +1,116 @@
+// request: one HTTP request from its first line to its reply, and what a thread needs to answer it.
+//
+// Layer 8. A request is taken from the server's pool when its first line arrives and goes back when MHD is done with
+// it; its arena and buffers are kept for the next. A worker holds the parsers: one is taken while a handler runs.
+// Memory: views in a request live until it goes back. Threads: a request belongs to one thread at a time; `wait` alone
+// is touched by the sync thread.
+#pragma once
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "api/body.h"
+#include "api/credential.h"
+#include "api/route.h"
+#include "api/uri.h"
+#include "base/arena.h"
+#include "base/json_writer.h"
+#include "engine/engine.h"
+#include "source/source.h"
+#include "store/store.h"
+
+struct api;
+struct link;
+
+// What one running handler needs of memory-hungry things.
+struct worker {
+  struct worker *next;
+  struct source_reader *reader;
+  struct value_parser *parser;
+  struct body_decoder decoder;
+  struct buffer packed;
+};
+enum err worker_open(struct worker **worker, struct engine *engine);
+void worker_close(struct worker *worker);
+
+// How the reply's sync is waited for; see server.c.
+enum request_wait { WAIT_NONE, WAIT_PENDING, WAIT_SUSPENDED, WAIT_DONE };
+
+enum request_stage { REQUEST_READING, REQUEST_SYNCING, REQUEST_ANSWERED };
+
+struct request {
+  struct api *api;
+  struct MHD_Connection *connection;
+  struct link *link;
+  struct request *next;
+  enum request_stage stage;
+  bool begun;   // the headers were looked at
+  bool running; // counted among those that a stop waits for
+  _Atomic int wait;
+  _Atomic int sync_err;
+  int64_t started_us; // monotonic
+  struct arena arena;
+
+  // What came in.
+  struct bytes target;
+  struct uri uri;
+  enum http_method method;
+  const struct route *route; // NULL: none
+  unsigned allowed;          // of the path
+  struct bytes parameters[ROUTE_PARAMETERS_MAX];
+  struct buffer upload;
+  bool upload_over; // larger than the limit: the rest is read and dropped
+  uint64_t dropped_bytes;
+  struct bytes json; // the decoded body
+  struct engine_key key;
+  struct bytes key_text;
+
+  // What goes out.
+  int status;
+  struct buffer reply;
+  const char *content_type; // NULL: by status, JSON or problem JSON
+  unsigned retry_after_s;
+  bool replayed; // Idempotency-Hit
+  bool marked;   // the reply waits for `mark`
+  struct store_mark mark;
+};
+
+enum err request_open(struct request **request);
+void request_close(struct request *request);
+// Forgets everything but memory worth keeping.
+void request_reset(struct request *request);
+
+// The value of a header; data NULL when absent.
+struct bytes request_header(const struct request *request, const char *name);
+
+// True when the peer is on this machine and no proxy says otherwise.
+bool request_is_loopback(const struct request *request);
+
+// A writer into the reply; sets the status.
+struct json_writer request_answer(struct request *request, int status);
+
+// Replaces whatever the reply holds by a problem body.
+void request_refuse(struct request *request, const struct diag *diag);
+
+// Checks candidates of a key and that it has `scope`. ERR_DENIED codes "missing_key", "bad_key", "missing_scope".
+enum err request_check_key(struct request *request, const struct credential *credential, uint32_t scope,
+                           struct diag *diag);
+
+// Parses the body into `worker->packed`. ERR_INVALID code "not_an_object" when it is no document.
+enum err request_document(struct request *request, struct worker *worker, struct value *document, struct diag *diag);
+
+// A text member of a document; absent or null: *text has data NULL. ERR_INVALID code "not_text" otherwise.
+enum err request_member_text(struct request *request, struct value document, const char *name, struct bytes *text,
+                             struct diag *diag);
+
+// Parameters with their ranges. Absent: the fallback. ERR_INVALID code "bad_parameter" with the range in words.
+enum err request_number(const struct request *request, const char *name, uint64_t fallback, uint64_t least,
+                        uint64_t most, uint64_t *number, struct diag *diag);
+enum err request_flag(const struct request *request, const char *name, bool *flag, struct diag *diag);
+enum err request_time(const struct request *request, const char *name, bool *given, int64_t *time_us,
+                      struct diag *diag);
+// ERR_INVALID code "missing_parameter" when absent or empty.
+enum err request_required(const struct request *request, const char *name, struct bytes *text, struct diag *diag);
+
+// The author of a change: the member `author`, else the name of the key.
+enum err request_author(struct request *request, struct value document, struct bytes *author, struct diag *diag);

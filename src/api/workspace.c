@@ -1,0 +1,216 @@
+// The workspace: schema, figures, sources and keys.
+#include <stdio.h>
+
+#include "api/handlers.h"
+#include "api/server.h"
+
+enum { DEFAULT_SAMPLE = 1000, SAMPLE_MAX = 100000 };
+
+enum err workspace_schema(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_view *view;
+  uint64_t sample;
+  (void)worker;
+  enum err err = request_number(request, "sample", DEFAULT_SAMPLE, 1, SAMPLE_MAX, &sample, diag);
+  if (err) return err;
+  err = engine_view_open(request->api->engine, &view);
+  if (err) return diag_set(diag, err, err_name(err), "The workspace cannot be read now.");
+  struct json_writer writer = request_answer(request, 200);
+  err = engine_schema_json(view, (size_t)sample, &writer, diag);
+  engine_view_close(view);
+  return err;
+}
+
+enum err workspace_stats(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_stats_json(request->api->engine, &writer, diag);
+}
+
+// --- sources -------------------------------------------------------------------------------------------------
+
+static const char *const kind_names[] = {[ENGINE_SOURCE_BROWSER] = "browser",
+                                         [ENGINE_SOURCE_SERVER] = "server",
+                                         [ENGINE_SOURCE_TILL] = "till",
+                                         [ENGINE_SOURCE_FILE] = "file",
+                                         [ENGINE_SOURCE_PERSON] = "person"};
+enum { KIND_COUNT = sizeof kind_names / sizeof *kind_names };
+
+static enum err bad_member(const char *name, const char *expected, struct diag *diag) {
+  diag_set(diag, ERR_INVALID, "bad_member", "The member \"%s\" must be %s.", name, expected);
+  diag_in_field(diag, "%s", name);
+  return ERR_INVALID;
+}
+
+enum err workspace_sources(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker, (void)diag;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_sources_json(request->api->engine, &writer);
+}
+
+static enum err read_kind(struct bytes text, enum engine_source_kind *kind, struct diag *diag) {
+  for (int i = 0; i < KIND_COUNT && text.data; i++) {
+    if (!bytes_equal(text, bytes_from_text(kind_names[i]))) continue;
+    *kind = (enum engine_source_kind)i;
+    return ERR_OK;
+  }
+  return text.data ? bad_member("kind", "one of browser, server, till, file, person", diag) : ERR_OK;
+}
+
+static enum err read_priority(struct value member, int *priority, struct diag *diag) {
+  struct decimal number;
+  int64_t whole;
+  if (value_is_absent(member)) return ERR_OK;
+  if (value_as_number(member, &number) && decimal_to_scaled_i64(number, 0, &whole) == ERR_OK && whole >= -1000 &&
+      whole <= 1000) {
+    *priority = (int)whole;
+    return ERR_OK;
+  }
+  return bad_member("priority", "a whole number from -1000 to 1000", diag);
+}
+
+// Members that are not given keep what the source has.
+static enum err read_source(struct request *request, struct value document, struct engine_source *wanted,
+                            struct diag *diag) {
+  struct engine *engine = request->api->engine;
+  struct bytes name, kind, region, type;
+  enum err err = request_member_text(request, document, "name", &name, diag);
+  if (!err) err = request_member_text(request, document, "kind", &kind, diag);
+  if (!err) err = request_member_text(request, document, "region", &region, diag);
+  if (!err) err = request_member_text(request, document, "user_id_type", &type, diag);
+  if (err) return err;
+  if (name.size_bytes == 0) return bad_member("name", "a text", diag);
+  const struct engine_source *present = engine_source_find(engine, name);
+  *wanted = present ? *present : (struct engine_source){.kind = ENGINE_SOURCE_SERVER};
+  wanted->name = name;
+  wanted->region = region;
+  wanted->user_id_type = type;
+  err = read_kind(kind, &wanted->kind, diag);
+  if (err) return err;
+  return read_priority(value_member(document, engine_names(engine), BYTES("priority")), &wanted->priority, diag);
+}
+
+static void write_source(struct json_writer *writer, const struct engine_source *source) {
+  json_object_begin(writer);
+  json_member_u64(writer, "id", source->id);
+  json_member_bytes(writer, "name", source->name);
+  json_member_text(writer, "kind", kind_names[source->kind]);
+  json_member_bytes(writer, "region", source->region);
+  json_member_bytes(writer, "user_id_type", source->user_id_type);
+  json_member_i64(writer, "priority", source->priority);
+  json_object_end(writer);
+}
+
+enum err workspace_source_put(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_source wanted;
+  struct value document;
+  uint32_t id;
+  enum err err = request_document(request, worker, &document, diag);
+  if (!err) err = read_source(request, document, &wanted, diag);
+  if (!err) err = engine_source_put(request->api->engine, &wanted, &id, &request->mark, diag);
+  if (err) return err;
+  request->marked = true;
+  struct json_writer writer = request_answer(request, 200);
+  write_source(&writer, engine_source(request->api->engine, id));
+  return ERR_OK;
+}
+
+// --- keys ----------------------------------------------------------------------------------------------------
+
+enum err workspace_keys(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker, (void)diag;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_keys_json(request->api->engine, &writer);
+}
+
+static const struct {
+  uint32_t scope;
+  const char *name;
+} scopes[] = {{ENGINE_SCOPE_COLLECT, "collect"},
+              {ENGINE_SCOPE_READ, "read"},
+              {ENGINE_SCOPE_WRITE, "write"},
+              {ENGINE_SCOPE_ERASE, "erase"},
+              {ENGINE_SCOPE_ADMIN, "admin"}};
+
+// Scopes as "read,write" or as a list of such texts.
+static enum err read_scopes(struct value member, uint32_t *out, struct diag *diag) {
+  struct bytes text;
+  *out = 0;
+  if (value_as_text(member, &text)) return engine_scopes_parse(text, out, diag);
+  struct value_iter iter = value_iterate(member);
+  bool list = value_type(member) == VALUE_LIST;
+  while (list && value_next(&iter)) {
+    uint32_t bit;
+    if (!value_as_text(iter.item, &text)) break;
+    enum err err = engine_scopes_parse(text, &bit, diag);
+    if (err) return err;
+    *out |= bit;
+  }
+  return *out ? ERR_OK : bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);
+}
+
+static enum err read_key(struct request *request, struct value document, struct engine_key *wanted, struct diag *diag) {
+  struct engine *engine = request->api->engine;
+  struct bytes kind, source;
+  *wanted = (struct engine_key){.scopes = ENGINE_SCOPE_COLLECT};
+  enum err err = request_member_text(request, document, "kind", &kind, diag);
+  if (!err) err = request_member_text(request, document, "source", &source, diag);
+  if (!err) err = request_member_text(request, document, "name", &wanted->name, diag);
+  if (err) return err;
+  wanted->secret = bytes_equal(kind, BYTES("secret"));
+  if (!wanted->secret && !bytes_equal(kind, BYTES("write"))) return bad_member("kind", "\"write\" or \"secret\"", diag);
+  if (wanted->secret) {
+    err = read_scopes(value_member(document, engine_names(engine), BYTES("scopes")), &wanted->scopes, diag);
+    if (err) return err;
+  }
+  const struct engine_source *found =
+      engine_source_find(engine, source.data || !wanted->secret ? source : BYTES("api"));
+  if (!found) return bad_member("source", "the name of a source; make it first", diag);
+  wanted->source = found->id;
+  return ERR_OK;
+}
+
+static void write_key(struct json_writer *writer, struct engine *engine, uint64_t id, const struct engine_key *key,
+                      const char *text) {
+  json_object_begin(writer);
+  json_member_u64(writer, "id", id);
+  json_member_text(writer, "key", text);
+  json_member_text(writer, "kind", key->secret ? "secret" : "write");
+  json_member_bytes(writer, "name", key->name);
+  json_member_bytes(writer, "source", engine_source(engine, key->source)->name);
+  json_name(writer, "scopes");
+  json_array_begin(writer);
+  for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
+    if (key->scopes & scopes[i].scope) json_text(writer, scopes[i].name);
+  }
+  json_array_end(writer);
+  json_object_end(writer);
+}
+
+enum err workspace_key_create(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine *engine = request->api->engine;
+  char text[ENGINE_KEY_TEXT_BYTES];
+  struct engine_key wanted;
+  struct value document;
+  uint64_t id;
+  enum err err = request_document(request, worker, &document, diag);
+  if (!err) err = read_key(request, document, &wanted, diag);
+  if (!err) err = engine_key_create(engine, &wanted, text, &id, &request->mark, diag);
+  if (err) return err;
+  request->marked = true;
+  struct json_writer writer = request_answer(request, 201);
+  write_key(&writer, engine, id, &wanted, text);
+  return ERR_OK;
+}
+
+enum err workspace_key_revoke(struct request *request, struct worker *worker, struct diag *diag) {
+  uint64_t id;
+  (void)worker;
+  if (bytes_to_u64(request->parameters[0], &id)) {
+    return diag_set(diag, ERR_NOT_FOUND, "no_key", "There is no such key.");
+  }
+  enum err err = engine_key_revoke(request->api->engine, id, &request->mark, diag);
+  if (err) return err;
+  request->marked = true;
+  request->status = 204;
+  return ERR_OK;
+}

@@ -1,0 +1,53 @@
+// ask: call, then show.
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct diag *diag) {
+  struct print_document document;
+  enum err err = ERR_OK;
+  if (options_given(&cli->options, OPTION_PRETTY)) {
+    print_pretty(json, &cli->out);
+    buffer_append_byte(&cli->out, '\n');
+  } else if (options_given(&cli->options, OPTION_JSON)) {
+    buffer_append_bytes(&cli->out, json);
+    buffer_append_byte(&cli->out, '\n');
+  } else {
+    err = print_document_init(&document, json, diag);
+    if (err == ERR_OK) view(&document, &cli->out);
+    print_document_release(&document);
+  }
+  return err;
+}
+
+enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_view_fn *view, struct diag *diag) {
+  struct target *target = NULL;
+  struct buffer json;
+  buffer_init(&json);
+  enum err err = target_open(&target, &cli->options, writes, diag);
+  if (err == ERR_OK) err = target_call(target, call, &json, diag);
+  target_close(target);
+  if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), view, diag);
+  buffer_release(&json);
+  return err;
+}
+
+enum err ask_read_file(const char *path, size_t most_bytes, struct buffer *out, struct diag *diag) {
+  bool is_stdin = strcmp(path, "-") == 0;
+  FILE *file = is_stdin ? stdin : fopen(path, "re");
+  if (file == NULL) return diag_set(diag, ERR_NOT_FOUND, "usage", "cannot read %.200s: %s", path, strerror(errno));
+  uint8_t block[16384];
+  for (size_t got; (got = fread(block, 1, sizeof block, file)) > 0 && out->size_bytes <= most_bytes;) {
+    buffer_append(out, block, got);
+  }
+  bool failed = ferror(file) != 0;
+  int error = errno;
+  if (!is_stdin) fclose(file);
+  if (failed) return diag_set(diag, ERR_IO, "io", "cannot read %.200s: %s", path, strerror(error));
+  if (out->failed) return diag_no_memory(diag);
+  if (out->size_bytes > most_bytes) {
+    return diag_set(diag, ERR_LIMIT, "too_large", "%.200s is larger than %zu bytes", path, most_bytes);
+  }
+  return ERR_OK;
+}

@@ -1,0 +1,20 @@
+// ask: the shape most commands share: one call, then the document or its view.
+//
+// Layer 8.
+#pragma once
+
+#include "cli/command.h"
+#include "cli/print.h"
+#include "cli/target.h"
+
+typedef void ask_view_fn(const struct print_document *document, struct buffer *out);
+
+// Opens the target, makes the call, prints the answer: with --json as it came, with --pretty indented, else through
+// `view`.
+enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_view_fn *view, struct diag *diag);
+
+// Prints an answer that is there already.
+enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct diag *diag);
+
+// Reads a whole file, "-" is standard input. ERR_LIMIT past `most_bytes`.
+enum err ask_read_file(const char *path, size_t most_bytes, struct buffer *out, struct diag *diag);

@@ -1,0 +1,197 @@
+// commands_upkeep: checking, copying and bringing back a workspace; the settings.
+//
+// Restore never touches what it replaces: the backup is copied beside the data directory, gets the erasures of the
+// directory in use, is checked, and only then do two renames put it in place. Whatever fails before leaves all as it
+// was.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/ask.h"
+#include "cli/settings.h"
+#include "store/store.h"
+
+enum { PATH_BYTES = 4096 };
+
+// --- check ---------------------------------------------------------------------------------------------------
+
+static void print_breach(void *context, const char *what) {
+  (void)context;
+  fprintf(stderr, "rapport: %s\n", what);
+}
+
+static enum err check(struct target_local *local, struct diag *diag) {
+  uint64_t breaches = 0;
+  enum err err = engine_check(local->engine, print_breach, NULL, &breaches, diag);
+  if (err != ERR_OK || breaches == 0) return err;
+  return diag_set(diag, ERR_CORRUPT, "broken", "%llu broken invariants; bring back a backup with `rapport restore`",
+                  (unsigned long long)breaches);
+}
+
+enum err command_check(struct cli *cli, struct diag *diag) {
+  struct target_local local;
+  enum err err = target_local_open(&local, &cli->options, TARGET_READ_ONLY, diag);
+  if (err != ERR_OK) return err;
+  err = check(&local, diag);
+  target_local_close(&local);
+  bool json = options_given(&cli->options, OPTION_JSON);
+  if (err == ERR_OK) buffer_append_text(&cli->out, json ? "{\"breaches\":0}\n" : "everything holds\n");
+  return err;
+}
+
+// --- backup --------------------------------------------------------------------------------------------------
+
+// Opens the directory `path` with the other options as they are.
+static enum err open_at(struct target_local *local, const struct options *options, const char *path, unsigned flags,
+                        struct diag *diag) {
+  struct options at = *options;
+  at.values[OPTION_DATA].text = path;
+  return target_local_open(local, &at, flags, diag);
+}
+
+static enum err copy(const struct options *options, const char *from, const char *to, struct diag *diag) {
+  struct target_local local;
+  enum err err = open_at(&local, options, from, TARGET_READ_ONLY, diag);
+  if (err != ERR_OK) return err;
+  err = store_checkpoint(local.store, to, diag);
+  target_local_close(&local);
+  return err;
+}
+
+static enum err refuse_existing(const char *path, struct diag *diag) {
+  struct stat there;
+  if (stat(path, &there) != 0) return ERR_OK;
+  return diag_set(diag, ERR_BUSY, "exists", "%.200s exists already; name a directory that does not", path);
+}
+
+static const char *data_directory(const struct options *options, struct diag *diag) {
+  const char *path = options_text(options, OPTION_DATA, NULL);
+  if (path == NULL) diag_set(diag, ERR_INVALID, "usage", "where is the workspace? give --data DIR or set RAPPORT_DATA");
+  return path;
+}
+
+enum err command_backup(struct cli *cli, struct diag *diag) {
+  struct target_local local;
+  const char *to = cli->options.args[0], *from = data_directory(&cli->options, diag);
+  if (from == NULL) return ERR_INVALID;
+  enum err err = refuse_existing(to, diag);
+  if (err == ERR_OK) err = copy(&cli->options, from, to, diag);
+  // A copy that does not open is no backup.
+  if (err == ERR_OK) err = open_at(&local, &cli->options, to, TARGET_READ_ONLY, diag);
+  if (err != ERR_OK) return err;
+  target_local_close(&local);
+  struct json_writer writer;
+  json_writer_init(&writer, &cli->out);
+  if (options_given(&cli->options, OPTION_JSON)) {
+    json_object_begin(&writer);
+    json_member_text(&writer, "backup", to);
+    json_object_end(&writer);
+    buffer_append_byte(&cli->out, '\n');
+  } else {
+    buffer_append_format(&cli->out, "backed up to %s\n", to);
+  }
+  return ERR_OK;
+}
+
+// --- restore -------------------------------------------------------------------------------------------------
+
+// The directory's name without slashes at its end, with `suffix`.
+static enum err path_beside(const char *path, const char *suffix, char *out, struct diag *diag) {
+  size_t size = strlen(path);
+  while (size > 1 && path[size - 1] == '/') size--;
+  int length = snprintf(out, PATH_BYTES, "%.*s%s", (int)size, path, suffix);
+  if (length > 0 && length < PATH_BYTES) return ERR_OK;
+  return diag_set(diag, ERR_LIMIT, "usage", "the path of --data is too long");
+}
+
+// Erases in the copy whoever was erased in `current` since.
+static enum err carry_erasures(struct target_local *copied, const struct options *options, const char *current,
+                               uint64_t *erased, struct diag *diag) {
+  struct target_local old;
+  enum err err = open_at(&old, options, current, TARGET_READ_ONLY, diag);
+  if (err != ERR_OK) return err;
+  err = engine_apply_receipts(copied->engine, old.store, erased, diag);
+  target_local_close(&old);
+  return err;
+}
+
+static enum err prepare(const struct options *options, const char *backup, const char *current, const char *fresh,
+                        uint64_t *erased, struct diag *diag) {
+  struct target_local copied;
+  enum err err = copy(options, backup, fresh, diag);
+  if (err == ERR_OK) err = open_at(&copied, options, fresh, 0, diag);
+  if (err != ERR_OK) return err;
+  if (access(current, F_OK) == 0) err = carry_erasures(&copied, options, current, erased, diag);
+  if (err == ERR_OK) err = check(&copied, diag);
+  if (err == ERR_OK) err = store_wait(copied.store, store_mark_now(copied.store), diag);
+  target_local_close(&copied);
+  return err;
+}
+
+static enum err swap(const char *current, const char *fresh, const char *aside, struct diag *diag) {
+  bool there = access(current, F_OK) == 0;
+  if (there && rename(current, aside) != 0) {
+    return diag_set(diag, ERR_IO, "io", "cannot move %.200s aside: %s", current, strerror(errno));
+  }
+  if (rename(fresh, current) == 0) return ERR_OK;
+  int error = errno;
+  if (there && rename(aside, current) != 0) error = errno;
+  return diag_set(diag, ERR_IO, "io", "cannot put %.200s in place: %s", fresh, strerror(error));
+}
+
+static void tell_restored(struct cli *cli, uint64_t erased, const char *current, const char *aside) {
+  struct json_writer writer;
+  bool moved = access(aside, F_OK) == 0;
+  if (options_given(&cli->options, OPTION_JSON)) {
+    json_writer_init(&writer, &cli->out);
+    json_object_begin(&writer);
+    json_member_text(&writer, "restored", current);
+    json_member_u64(&writer, "erased_again", erased);
+    if (moved) json_member_text(&writer, "moved_aside", aside);
+    json_object_end(&writer);
+    buffer_append_byte(&cli->out, '\n');
+    return;
+  }
+  buffer_append_format(&cli->out, "restored to %s; people erased since and erased again: %llu\n", current,
+                       (unsigned long long)erased);
+  if (moved) buffer_append_format(&cli->out, "what was there is now in %s; delete it when you are sure\n", aside);
+}
+
+enum err command_restore(struct cli *cli, struct diag *diag) {
+  char fresh[PATH_BYTES], aside[PATH_BYTES], current[PATH_BYTES], suffix[64];
+  uint64_t erased = 0;
+  time_t now = time(NULL);
+  struct tm utc;
+  const char *data = data_directory(&cli->options, diag);
+  if (data == NULL) return ERR_INVALID;
+  strftime(suffix, sizeof suffix, ".before-%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+  enum err err = path_beside(data, "", current, diag);
+  if (err == ERR_OK) err = path_beside(data, ".restoring", fresh, diag);
+  if (err == ERR_OK) err = path_beside(data, suffix, aside, diag);
+  if (err == ERR_OK) err = refuse_existing(fresh, diag);
+  if (err == ERR_OK) err = refuse_existing(aside, diag);
+  if (err == ERR_OK) err = prepare(&cli->options, cli->options.args[0], current, fresh, &erased, diag);
+  if (err == ERR_OK) err = swap(current, fresh, aside, diag);
+  if (err == ERR_OK) tell_restored(cli, erased, current, aside);
+  return err;
+}
+
+// --- settings ------------------------------------------------------------------------------------------------
+
+enum err command_settings(struct cli *cli, struct diag *diag) {
+  struct json_writer writer;
+  (void)diag;
+  if (options_given(&cli->options, OPTION_MARKDOWN)) {
+    settings_document(&cli->out);
+  } else if (options_given(&cli->options, OPTION_JSON)) {
+    json_writer_init(&writer, &cli->out);
+    settings_json(&cli->options, &writer);
+    buffer_append_byte(&cli->out, '\n');
+  } else {
+    settings_print(&cli->options, &cli->out);
+  }
+  return ERR_OK;
+}

@@ -1,0 +1,417 @@
+// print: lines and tables from packed documents. Widths count characters, not bytes; a cell is cut at CELL_COLUMNS.
+#include "cli/print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CELL_COLUMNS = 48, TABLE_COLUMNS_MAX = 10, NAME_COLUMNS = 20, DAY_BYTES = 10, MINUTE_BYTES = 16 };
+
+enum err print_document_init(struct print_document *document, struct bytes json, struct diag *diag) {
+  struct value_parser *parser = NULL;
+  *document = (struct print_document){.names = NULL};
+  buffer_init(&document->packed);
+  if (names_open(&document->names, NULL, NULL) != ERR_OK || value_parser_open(&parser) != ERR_OK) {
+    return diag_no_memory(diag);
+  }
+  enum err err = value_parse_json(parser, json, document->names, &document->packed, diag);
+  value_parser_close(parser);
+  document->root = (struct value){buffer_view(&document->packed)};
+  return err;
+}
+
+void print_document_release(struct print_document *document) {
+  if (document->names != NULL) names_close(document->names);
+  buffer_release(&document->packed);
+}
+
+static struct value member(const struct print_document *document, struct value of, const char *name) {
+  return value_member(of, document->names, bytes_from_text(name));
+}
+
+// Length in bytes of the character at the front; 1 for what is none.
+static size_t character_bytes(struct bytes text) {
+  uint8_t first = text.data[0];
+  size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  return size <= text.size_bytes ? size : 1;
+}
+
+// Control characters of both sets, and the marks that turn the direction of writing.
+static bool is_control(struct bytes character) {
+  const uint8_t *at = character.data;
+  if (character.size_bytes == 1) return at[0] < 0x20 || at[0] == 0x7f;
+  if (character.size_bytes == 2) return at[0] == 0xc2 && at[1] < 0xa0;
+  bool general = character.size_bytes == 3 && at[0] == 0xe2;
+  return general &&
+         ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) || (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+}
+
+// Appends at most `columns` characters and returns how many; 0 columns: all.
+static size_t append_clean(struct buffer *out, struct bytes text, size_t columns) {
+  size_t count = 0;
+  while (text.size_bytes > 0) {
+    struct bytes character = bytes_of(text.data, character_bytes(text));
+    if (columns > 0 && count + 1 == columns && text.size_bytes > character.size_bytes) {
+      buffer_append_text(out, "…");
+      return columns;
+    }
+    buffer_append_bytes(out, is_control(character) ? BYTES("?") : character);
+    text = bytes_of(text.data + character.size_bytes, text.size_bytes - character.size_bytes);
+    count++;
+  }
+  return count;
+}
+
+// Text as it is; everything else as JSON. Valid until `scratch` changes.
+static struct bytes text_of(const struct print_document *document, struct value value, struct buffer *scratch) {
+  struct bytes text;
+  struct json_writer writer;
+  if (value_as_text(value, &text)) return text;
+  buffer_clear(scratch);
+  if (value_is_absent(value) || value_type(value) == VALUE_NULL) return BYTES("-");
+  json_writer_init(&writer, scratch);
+  value_to_json(&writer, value, document->names);
+  return buffer_view(scratch);
+}
+
+static void append_value(struct buffer *out, const struct print_document *document, struct value value, size_t columns,
+                         bool pad) {
+  struct buffer scratch;
+  buffer_init(&scratch);
+  size_t used = append_clean(out, text_of(document, value, &scratch), columns);
+  if (pad && used < columns) buffer_append_format(out, "%*s", (int)(columns - used), "");
+  buffer_release(&scratch);
+}
+
+// The member's text, padded to `columns`; 0: as long as it is.
+static void append_member(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                          size_t columns) {
+  append_value(out, document, member(document, of, name), columns, columns > 0);
+}
+
+// "2026-11-21T09:12:00.000Z" as "2026-11-21 09:12" or "2026-11-21".
+static void append_time(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                        size_t bytes) {
+  struct bytes text;
+  if (!value_as_text(member(document, of, name), &text) || text.size_bytes < bytes) {
+    buffer_append_format(out, "%-*s", (int)bytes, "-");
+    return;
+  }
+  for (size_t i = 0; i < bytes; i++) buffer_append_byte(out, text.data[i] == 'T' ? ' ' : text.data[i]);
+}
+
+static bool is_empty(struct value list) {
+  struct value_iter iter = value_iterate(list);
+  return !value_next(&iter);
+}
+
+// --- any document --------------------------------------------------------------------------------------------
+
+static size_t count_characters(struct bytes text) {
+  size_t count = 0;
+  for (size_t i = 0; i < text.size_bytes; i++) count += (text.data[i] & 0xc0) != 0x80;
+  return count;
+}
+
+struct column {
+  struct bytes name;
+  size_t width;
+};
+
+static void widen(struct column *column, const struct print_document *document, struct value row) {
+  struct buffer scratch;
+  buffer_init(&scratch);
+  struct value cell = value_member(row, document->names, column->name);
+  size_t width = count_characters(text_of(document, cell, &scratch));
+  if (width > CELL_COLUMNS) width = CELL_COLUMNS;
+  if (width > column->width) column->width = width;
+  buffer_release(&scratch);
+}
+
+// The members of the first rows are the columns, in their order.
+static size_t find_columns(const struct print_document *document, struct value list, struct column *columns) {
+  size_t count = 0;
+  struct value_iter rows = value_iterate(list);
+  if (!value_next(&rows)) return 0;
+  struct value_iter members = value_iterate(rows.item);
+  while (count < TABLE_COLUMNS_MAX && value_next(&members)) {
+    struct bytes name = value_iter_name(&members, document->names);
+    columns[count++] = (struct column){name, name.size_bytes};
+  }
+  rows = value_iterate(list);
+  while (value_next(&rows)) {
+    for (size_t i = 0; i < count; i++) widen(&columns[i], document, rows.item);
+  }
+  return count;
+}
+
+static void print_table(const struct print_document *document, struct value list, struct buffer *out) {
+  struct column columns[TABLE_COLUMNS_MAX];
+  size_t count = find_columns(document, list, columns);
+  buffer_append_text(out, " ");
+  for (size_t i = 0; i < count; i++) {
+    buffer_append_text(out, " ");
+    size_t used = append_clean(out, columns[i].name, 0);
+    if (i + 1 < count) buffer_append_format(out, "%*s", (int)(columns[i].width + 1 - used), "");
+  }
+  buffer_append_byte(out, '\n');
+  struct value_iter rows = value_iterate(list);
+  while (value_next(&rows)) {
+    buffer_append_text(out, " ");
+    for (size_t i = 0; i < count; i++) {
+      buffer_append_text(out, " ");
+      append_value(out, document, value_member(rows.item, document->names, columns[i].name), columns[i].width,
+                   i + 1 < count);
+      if (i + 1 < count) buffer_append_byte(out, ' ');
+    }
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static bool is_list_of_documents(struct value value) {
+  struct value_iter iter = value_iterate(value);
+  return value_type(value) == VALUE_LIST && value_next(&iter) && value_type(iter.item) == VALUE_DOCUMENT;
+}
+
+static void print_members(const struct print_document *document, struct value of, int indent, struct buffer *out) {
+  struct value_iter iter = value_iterate(of);
+  while (value_next(&iter)) {
+    struct bytes name = value_iter_name(&iter, document->names);
+    buffer_append_format(out, "%*s", indent, "");
+    size_t used = append_clean(out, name, 0);
+    if (is_list_of_documents(iter.item)) {
+      buffer_append_byte(out, '\n');
+      print_table(document, iter.item, out);
+    } else if (value_type(iter.item) == VALUE_DOCUMENT && !is_empty(iter.item)) {
+      buffer_append_byte(out, '\n');
+      print_members(document, iter.item, indent + 2, out);
+    } else {
+      buffer_append_format(out, "%*s", used < NAME_COLUMNS ? (int)(NAME_COLUMNS - used) : 1, "");
+      append_value(out, document, iter.item, 0, false);
+      buffer_append_byte(out, '\n');
+    }
+  }
+}
+
+void print_plain(const struct print_document *document, struct buffer *out) {
+  struct value items = member(document, document->root, "items");
+  if (value_type(document->root) != VALUE_DOCUMENT) {
+    append_value(out, document, document->root, 0, false);
+    buffer_append_byte(out, '\n');
+  } else if (is_empty(document->root)) {
+    buffer_append_text(out, "done\n");
+  } else if (value_type(items) == VALUE_LIST) {
+    if (is_empty(items)) buffer_append_text(out, "nothing found\n");
+    if (!is_empty(items)) print_table(document, items, out);
+    struct bytes next;
+    if (value_as_text(member(document, document->root, "next"), &next)) {
+      buffer_append_format(out, "more: --after %.*s\n", BYTES_ARG(next));
+    }
+  } else {
+    print_members(document, document->root, 0, out);
+  }
+}
+
+// --- customers -----------------------------------------------------------------------------------------------
+
+static bool append_name_part(struct buffer *out, const struct print_document *customer, const char *const *names,
+                             bool after) {
+  struct value traits = member(customer, customer->root, "traits");
+  for (; *names != NULL; names++) {
+    struct bytes text;
+    if (!value_as_text(member(customer, traits, *names), &text) || text.size_bytes == 0) continue;
+    if (after) buffer_append_byte(out, ' ');
+    append_clean(out, text, CELL_COLUMNS);
+    return true;
+  }
+  return false;
+}
+
+static void print_title(const struct print_document *customer, struct buffer *out) {
+  static const char *const given[] = {"firstName", "first_name", "given_name", NULL};
+  static const char *const family[] = {"lastName", "last_name", "family_name", NULL};
+  static const char *const whole[] = {"name", NULL};
+  struct value trace = member(customer, customer->root, "trace");
+  bool named = append_name_part(out, customer, given, false);
+  named = append_name_part(out, customer, family, named) || named;
+  if (!named && !append_name_part(out, customer, whole, false)) buffer_append_text(out, "Customer without a name");
+  buffer_append_text(out, ", ");
+  append_member(out, customer, customer->root, "id", 0);
+  buffer_append_text(out, "\n");
+  append_member(out, customer, trace, "events", 0);
+  buffer_append_text(out, " events, first ");
+  append_time(out, customer, trace, "first_event_at", DAY_BYTES);
+  buffer_append_text(out, ", last ");
+  append_time(out, customer, trace, "last_event_at", MINUTE_BYTES);
+  buffer_append_text(out, "\n");
+}
+
+static void print_identifiers(const struct print_document *customer, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(customer, customer->root, "identifiers"));
+  buffer_append_text(out, "\nIdentifiers\n");
+  while (value_next(&iter)) {
+    buffer_append_text(out, "  ");
+    append_member(out, customer, iter.item, "type", 14);
+    buffer_append_text(out, "  ");
+    append_member(out, customer, iter.item, "value", 40);
+    buffer_append_text(out, "  ");
+    append_member(out, customer, iter.item, "source", 12);
+    buffer_append_text(out, "  since ");
+    append_time(out, customer, iter.item, "first_seen_at", DAY_BYTES);
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static void print_traits(const struct print_document *customer, struct buffer *out) {
+  struct value origins = member(customer, member(customer, customer->root, "trace"), "traits");
+  struct value_iter iter = value_iterate(member(customer, customer->root, "traits"));
+  buffer_append_text(out, "\nTraits\n");
+  while (value_next(&iter)) {
+    struct bytes name = value_iter_name(&iter, customer->names);
+    struct value origin = value_member(origins, customer->names, name);
+    buffer_append_text(out, "  ");
+    size_t used = append_clean(out, name, 14);
+    buffer_append_format(out, "%*s", (int)(16 - used), "");
+    append_value(out, customer, iter.item, 40, true);
+    buffer_append_text(out, "  ");
+    append_member(out, customer, origin, "source", 12);
+    buffer_append_text(out, "  ");
+    append_time(out, customer, origin, "time", DAY_BYTES);
+    buffer_append_byte(out, '\n');
+  }
+}
+
+void print_customer(const struct print_document *customer, struct buffer *out) {
+  print_title(customer, out);
+  print_identifiers(customer, out);
+  print_traits(customer, out);
+}
+
+// What an event was worth, when it says.
+static void append_amount(struct buffer *out, const struct print_document *events, struct value event) {
+  static const char *const names[] = {"total", "revenue", "value", "price"};
+  struct value properties = member(events, event, "properties");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    struct value amount = member(events, properties, names[i]);
+    if (value_is_absent(amount)) continue;
+    append_value(out, events, amount, 0, false);
+    buffer_append_byte(out, ' ');
+    if (!value_is_absent(member(events, properties, "currency"))) append_member(out, events, properties, "currency", 0);
+    return;
+  }
+}
+
+void print_events(const struct print_document *events, struct buffer *out) {
+  struct value items = member(events, events->root, "items");
+  struct value_iter iter = value_iterate(items);
+  struct bytes next;
+  if (is_empty(items)) buffer_append_text(out, "  none\n");
+  while (value_next(&iter)) {
+    buffer_append_text(out, "  ");
+    append_time(out, events, iter.item, "time", MINUTE_BYTES);
+    buffer_append_text(out, "  ");
+    append_member(out, events, iter.item, "name", 20);
+    buffer_append_text(out, "  ");
+    append_member(out, events, iter.item, "source", 12);
+    buffer_append_text(out, "  ");
+    append_amount(out, events, iter.item);
+    buffer_append_byte(out, '\n');
+  }
+  if (value_as_text(member(events, events->root, "next"), &next)) {
+    buffer_append_format(out, "  more: --after %.*s\n", BYTES_ARG(next));
+  }
+}
+
+// An identifier is {"type","value"} or already text.
+static void append_identifier(struct buffer *out, const struct print_document *document, struct value identifier) {
+  struct bytes text;
+  if (value_as_text(identifier, &text)) {
+    append_clean(out, text, 0);
+    return;
+  }
+  append_member(out, document, identifier, "type", 0);
+  buffer_append_byte(out, ':');
+  append_member(out, document, identifier, "value", 0);
+}
+
+static void print_edges(const struct print_document *document, struct value edges, struct buffer *out) {
+  struct value_iter iter = value_iterate(edges);
+  if (is_empty(edges)) buffer_append_text(out, "  nothing\n");
+  while (value_next(&iter)) {
+    buffer_append_text(out, "  ");
+    append_identifier(out, document, member(document, iter.item, "a"));
+    buffer_append_text(out, " + ");
+    append_identifier(out, document, member(document, iter.item, "b"));
+    buffer_append_text(out, "\n    edge ");
+    append_member(out, document, iter.item, "id", 0);
+    buffer_append_text(out, ", ");
+    append_member(out, document, iter.item, "rule", 0);
+    buffer_append_text(out, ", from ");
+    append_member(out, document, iter.item, "source", 0);
+    buffer_append_text(out, ", ");
+    append_time(out, document, iter.item, "time", MINUTE_BYTES);
+    struct bytes state;
+    if (value_as_text(member(document, iter.item, "state"), &state) && !bytes_equal(state, BYTES("active"))) {
+      buffer_append_text(out, ", ");
+      append_clean(out, state, 0);
+    }
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static void print_list(const struct print_document *document, const char *name, const char *title, struct buffer *out) {
+  struct value list = member(document, document->root, name);
+  if (is_empty(list)) return;
+  buffer_append_format(out, "\n%s\n", title);
+  print_table(document, list, out);
+}
+
+void print_identity(const struct print_document *identity, struct buffer *out) {
+  buffer_append_text(out, "\nJoined by\n");
+  print_edges(identity, member(identity, identity->root, "edges"), out);
+  print_list(identity, "devices", "Devices", out);
+  print_list(identity, "refused", "Not joined", out);
+  print_list(identity, "cannot_links", "Parted", out);
+  print_list(identity, "history", "History", out);
+}
+
+void print_explain(const struct print_document *explanation, struct buffer *out) {
+  append_member(out, explanation, explanation->root, "sentence", 0);
+  buffer_append_byte(out, '\n');
+  struct value path = member(explanation, explanation->root, "path");
+  if (!is_empty(path)) {
+    buffer_append_byte(out, '\n');
+    print_edges(explanation, path, out);
+  }
+  print_list(explanation, "refused", "Not joined", out);
+}
+
+// --- JSON ----------------------------------------------------------------------------------------------------
+
+static void append_line(struct buffer *out, int depth) {
+  buffer_append_format(out, "\n%*s", 2 * depth, "");
+}
+
+void print_pretty(struct bytes json, struct buffer *out) {
+  bool inside = false;
+  int depth = 0;
+  for (size_t i = 0; i < json.size_bytes; i++) {
+    uint8_t byte = json.data[i], next = i + 1 < json.size_bytes ? json.data[i + 1] : 0;
+    if (!inside && strchr(" \t\r\n", byte) != NULL && byte != 0) continue;
+    if (!inside && (byte == '}' || byte == ']')) append_line(out, --depth);
+    buffer_append_byte(out, byte);
+    if (inside) {
+      if (byte == '\\' && next != 0) buffer_append_byte(out, json.data[++i]);
+      if (byte == '"') inside = false;
+      continue;
+    }
+    inside = byte == '"';
+    if (byte == ',') append_line(out, depth);
+    if (byte == ':') buffer_append_byte(out, ' ');
+    if (byte != '{' && byte != '[') continue;
+    if (next == '}' || next == ']') {
+      buffer_append_byte(out, json.data[++i]);
+    } else {
+      append_line(out, ++depth);
+    }
+  }
+}

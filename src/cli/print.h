@@ -1,0 +1,31 @@
+// print: a document of the API as a person likes to read it.
+//
+// Layer 8. Views are made from the JSON document alone, so that a local and a remote workspace print alike. Text that
+// came from outside loses its control characters: a customer's name must not steer the terminal.
+// Memory: a document owns its packed form between init and release. Threads: one document, one thread.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "value/value.h"
+
+struct print_document {
+  struct names *names;
+  struct buffer packed;
+  struct value root;
+};
+
+// Parses `json`. The document is released also after a failure.
+enum err print_document_init(struct print_document *document, struct bytes json, struct diag *diag);
+void print_document_release(struct print_document *document);
+
+// Any document: members in lines, lists of objects as tables.
+void print_plain(const struct print_document *document, struct buffer *out);
+
+void print_customer(const struct print_document *customer, struct buffer *out);
+void print_events(const struct print_document *events, struct buffer *out);
+void print_identity(const struct print_document *identity, struct buffer *out);
+void print_explain(const struct print_document *explanation, struct buffer *out);
+
+// JSON text again with line breaks and an indentation of two spaces.
+void print_pretty(struct bytes json, struct buffer *out);

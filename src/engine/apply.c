@@ -1,0 +1,267 @@
+// apply.c: events in, one commit a slice.
+//
+// A slice is the longest run of events that one transaction can take: at most SLICE_EVENTS events, and at most
+// LIMIT_TXN_CUSTOMERS customers (when there turn out to be more, the slice is halved). Rounds of a slice: deduplication
+// keys, identifiers, customers, and history only for late sign-ins and merges; then one write. Invariants: an event is
+// on the timeline if and only if its deduplication key was written with it; decisions are numbered under the locks, so
+// that two that concern one customer are numbered in the order of their commits.
+#include <assert.h>
+#include <string.h>
+
+#include "engine/work.h"
+
+enum { SLICE_EVENTS = LIMIT_TXN_CUSTOMERS, SLICE_IDENTIFIERS = SLICE_EVENTS * (LIMIT_EVENT_IDENTIFIERS + 2) };
+
+struct slice {
+  const struct engine_event *events;
+  size_t count;
+  struct engine_result *results;
+  uint8_t (*ids)[IDENTITY_EVENT_ID_BYTES];
+  struct bytes *message_keys, *message_rows;
+  struct identifier *identifiers; // all that the events carry, to be locked
+  size_t identifier_count;
+};
+
+// --- classifying what an event carries -----------------------------------------------------------------------
+
+static void add_identifier(struct work_event *event, const struct identity_type *type, struct identifier identifier) {
+  if (type->class == IDENTITY_DEVICE)
+    event->devices[event->device_count++] = identifier;
+  else
+    event->persons[event->person_count++] = identifier;
+}
+
+// Leaves out what names nobody. A blocked value is no trait either.
+static void classify(struct work *work, struct work_event *event) {
+  for (size_t i = 0; i < event->event->identifier_count; i++) {
+    const struct engine_identifier *carried = &event->event->identifiers[i];
+    const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
+    if (type == NULL || carried->reason != IDENTITY_OK) continue;
+    if (identity_is_blocked(work->rules, type, carried->identifier.value))
+      event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+    else
+      add_identifier(event, type, carried->identifier);
+  }
+  identity_sort(work->rules, event->persons, event->person_count);
+  identity_sort(work->rules, event->devices, event->device_count);
+}
+
+// The two readings of an alias' previousId: a device that is known, else a person's user id.
+static size_t alias_readings(const struct engine *engine, const struct engine_event *event, struct identifier out[2]) {
+  if (event->type != ENGINE_ALIAS || event->previous_id.size_bytes == 0) return 0;
+  uint32_t user_id = engine->id.user_id;
+  for (size_t i = 0; i < event->identifier_count; i++) {
+    const struct identity_type *type =
+        identity_type_by_id(engine_rules((struct engine *)(uintptr_t)engine), event->identifiers[i].identifier.type);
+    if (type != NULL && type->class == IDENTITY_PERSON) user_id = event->identifiers[i].identifier.type;
+  }
+  out[0] = (struct identifier){engine->id.anonymous_id, event->previous_id};
+  out[1] = (struct identifier){user_id, event->previous_id};
+  return 2;
+}
+
+static enum err add_alias(struct work *work, struct work_event *event) {
+  struct identifier readings[2];
+  if (alias_readings(work->engine, event->event, readings) == 0) return ERR_OK;
+  const struct work_target *device = work_target(work, readings[0]);
+  if (device == NULL) return ERR_CONFLICT;
+  struct identifier chosen = device->stored ? readings[0] : readings[1];
+  const struct identity_type *type = identity_type_by_id(work->rules, chosen.type);
+  if (type == NULL || identity_is_blocked(work->rules, type, chosen.value)) return ERR_OK;
+  event->alias = true;
+  add_identifier(event, type, chosen);
+  return ERR_OK;
+}
+
+// --- one event -----------------------------------------------------------------------------------------------
+
+static uint8_t payload_flags(const struct work_event *event) {
+  uint8_t flags = (uint8_t)(event->event->type << 4);
+  if (event->event->gives_traits) flags |= TIMELINE_TRAITS;
+  if (event->event->type == ENGINE_CORRECTION) flags |= TIMELINE_CORRECTION;
+  return flags;
+}
+
+static enum err append_event(struct work *work, struct work_event *event, struct work_customer *customer, bool *added) {
+  const struct engine_event *from = event->event;
+  struct timeline_event hot = {.at = event->at,
+                               .name = from->name,
+                               .amount = from->amount,
+                               .amount_scale = from->amount_scale,
+                               .currency = from->currency,
+                               .dims = {from->dims[0], from->dims[1]}};
+  struct timeline_payload payload = {.source = from->source,
+                                     .received_us = from->received_us,
+                                     .sequence = event->sequence,
+                                     .flags = payload_flags(event),
+                                     .identifiers = event->accepted,
+                                     .identifier_count = event->accepted_count,
+                                     .excluded = event->excluded_traits,
+                                     .excluded_count = event->excluded_count,
+                                     .message = from->message};
+  int64_t floor_us = atomic_load(&work->engine->message_floor_us);
+  bool check_repeat = floor_us != 0 && from->time_us < floor_us + 2 * CLOCK_DAY_US;
+  customer->head_dirty = true;
+  return timeline_add(work->txn, customer->record.id, &customer->head, work->arena, &hot, &payload, check_repeat,
+                      added);
+}
+
+static enum err mark_message(struct work *work, struct bytes key, int64_t received_us) {
+  struct key seconds;
+  key_init(&seconds);
+  key_put_u32(&seconds, (uint32_t)(received_us / CLOCK_SECOND_US));
+  return store_put(work->txn, STORE_MESSAGE, key, key_view(&seconds));
+}
+
+// True when somebody erased may not come back: a replay of what was before, or anything when suppressed.
+static enum err is_suppressed(struct work *work, const struct work_event *event, bool *suppressed) {
+  *suppressed = false;
+  if (!atomic_load(&work->engine->has_receipts)) return ERR_OK;
+  for (size_t i = 0; i < event->person_count + event->device_count; i++) {
+    struct identifier identifier =
+        i < event->person_count ? event->persons[i] : event->devices[i - event->person_count];
+    bool refuse;
+    enum err err = receipt_refuses(work, identifier, event->event, &refuse);
+    if (err != ERR_OK) return err;
+    if (refuse) *suppressed = true;
+  }
+  return ERR_OK;
+}
+
+static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
+  result->outcome = ENGINE_ASIDE;
+  result->code = "no_identifier";
+  work->delta.set_aside++;
+  return aside_put(work, event->event->source, result->code,
+                   "every identifier of this event is blocked or unreadable, so it names nobody; correct one and "
+                   "send it again",
+                   event->event->text, event->event->message, event->event->received_us);
+}
+
+static enum err take_event(struct work *work, struct work_event *event, struct engine_result *result) {
+  struct work_customer *customer;
+  bool added = false;
+  enum err err = resolve_event(work, event, &customer);
+  if (err != ERR_OK) return err;
+  if (customer == NULL) return set_nobody_aside(work, event, result);
+  err = engine_next(work->engine, &work->engine->decisions, &event->sequence, work->diag);
+  if (err == ERR_OK) err = append_event(work, event, customer, &added);
+  if (err != ERR_OK) return err;
+  result->customer = customer->record.id;
+  result->outcome = added ? ENGINE_APPLIED : ENGINE_DUPLICATE;
+  if (!added) work->delta.duplicates++;
+  if (!added) return ERR_OK;
+  work->delta.events++;
+  if (!event->event->gives_traits) return ERR_OK;
+  work_touch(customer, event->event->received_us);
+  return fold_message(work, customer, event->event->message, event->event->source,
+                      event->event->type == ENGINE_CORRECTION, &event->at, event->excluded_traits,
+                      event->excluded_count);
+}
+
+static enum err apply_event(struct work *work, const struct engine_event *from, const uint8_t *id, struct bytes key,
+                            struct engine_result *result) {
+  struct work_event event = {.event = from, .at = {.time_us = from->time_us}};
+  bool suppressed;
+  memcpy(event.at.event, id, sizeof event.at.event);
+  classify(work, &event);
+  enum err err = add_alias(work, &event);
+  if (err == ERR_OK) err = is_suppressed(work, &event, &suppressed);
+  if (err == ERR_OK && suppressed) {
+    result->outcome = ENGINE_SUPPRESSED;
+    result->code = "suppressed";
+    return ERR_OK;
+  }
+  if (err == ERR_OK) err = fold_names_of_message(work, from->message, &event.given_name, &event.birth_date);
+  if (err == ERR_OK) err = take_event(work, &event, result);
+  return err == ERR_OK ? mark_message(work, key, from->received_us) : err;
+}
+
+// --- a slice -------------------------------------------------------------------------------------------------
+
+// The same message twice in one slice: the second sees the first's key among the rows before it.
+static bool seen_before(const struct slice *slice, size_t index) {
+  if (slice->message_rows[index].data != NULL) return true;
+  for (size_t i = 0; i < index; i++)
+    if (memcmp(slice->ids[i], slice->ids[index], IDENTITY_EVENT_ID_BYTES) == 0) return true;
+  return false;
+}
+
+static enum err slice_body(struct work *work, void *context) {
+  struct slice *slice = context;
+  enum err err =
+      store_get_many(work->txn, STORE_MESSAGE, slice->message_keys, slice->count, work->arena, slice->message_rows);
+  for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
+    slice->results[i] = (struct engine_result){0};
+    if (!seen_before(slice, i)) {
+      err = apply_event(work, &slice->events[i], slice->ids[i], slice->message_keys[i], &slice->results[i]);
+      continue;
+    }
+    slice->results[i].outcome = ENGINE_DUPLICATE;
+    work->delta.duplicates++;
+  }
+  return err;
+}
+
+static void collect_identifiers(struct engine *engine, struct slice *slice) {
+  slice->identifier_count = 0;
+  for (size_t i = 0; i < slice->count; i++) {
+    const struct engine_event *event = &slice->events[i];
+    for (size_t j = 0; j < event->identifier_count; j++)
+      if (event->identifiers[j].reason == IDENTITY_OK)
+        slice->identifiers[slice->identifier_count++] = event->identifiers[j].identifier;
+    slice->identifier_count += alias_readings(engine, event, &slice->identifiers[slice->identifier_count]);
+  }
+  assert(slice->identifier_count <= SLICE_IDENTIFIERS);
+}
+
+static enum err run_slice(struct engine *engine, struct slice *slice, struct store_mark *mark, struct diag *diag) {
+  for (size_t i = 0; i < slice->count; i++) {
+    engine_event_id(engine, slice->events[i].source, slice->events[i].message_id, slice->ids[i]);
+    slice->message_keys[i] = bytes_of(slice->ids[i], IDENTITY_EVENT_ID_BYTES);
+  }
+  collect_identifiers(engine, slice);
+  struct work_plan plan = {.message_keys = slice->message_keys,
+                           .message_count = slice->count,
+                           .identifiers = slice->identifiers,
+                           .identifier_count = slice->identifier_count};
+  return work_run(engine, &plan, slice_body, slice, mark, diag);
+}
+
+static enum err slice_init(struct slice *slice, struct arena *arena) {
+  slice->ids = arena_take(arena, SLICE_EVENTS * sizeof *slice->ids);
+  slice->message_keys = arena_take(arena, SLICE_EVENTS * sizeof *slice->message_keys);
+  slice->message_rows = arena_take(arena, SLICE_EVENTS * sizeof *slice->message_rows);
+  slice->identifiers = arena_take(arena, SLICE_IDENTIFIERS * sizeof *slice->identifiers);
+  bool ok =
+      slice->ids != NULL && slice->message_keys != NULL && slice->message_rows != NULL && slice->identifiers != NULL;
+  return ok ? ERR_OK : ERR_NO_MEMORY;
+}
+
+enum err engine_apply(struct engine *engine, const struct engine_event *events, size_t count,
+                      struct engine_result *results, size_t *done, struct store_mark *mark, struct diag *diag) {
+  struct slice slice = {0};
+  struct arena arena;
+  arena_init(&arena, 0);
+  *done = 0;
+  enum err err = slice_init(&slice, &arena);
+  if (err == ERR_NO_MEMORY) diag_no_memory(diag);
+  size_t length = SLICE_EVENTS;
+  while (err == ERR_OK && *done < count) {
+    slice.events = events + *done;
+    slice.results = results + *done;
+    slice.count = count - *done < length ? count - *done : length;
+    err = run_slice(engine, &slice, mark, diag);
+    if (err == ERR_LIMIT && slice.count > 1) {
+      length = slice.count / 2;
+      err = ERR_OK;
+      continue;
+    }
+    if (err != ERR_OK) break;
+    *done += slice.count;
+    length = SLICE_EVENTS;
+  }
+  arena_release(&arena);
+  if (count == 0 || *done > 0) *mark = store_mark_now(engine->store);
+  return err;
+}

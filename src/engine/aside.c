@@ -1,0 +1,224 @@
+// aside.c: what could not be taken is kept, listed, corrected and sent again.
+//
+// ASIDE rows: key = receipt time and a decision number (oldest first, never the same twice); value = packed document
+// {"code","message","source","received_us","text"|absent,"bytes"}. Its id, as people see it, is the key in hexadecimal.
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/work.h"
+
+enum { ASIDE_KEY_BYTES = 16, ASIDE_ID_BYTES = 2 * ASIDE_KEY_BYTES };
+
+static void put_member(struct value_builder *builder, const char *name, struct bytes text) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_text(builder, text);
+}
+
+static void put_number(struct value_builder *builder, const char *name, int64_t number) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_i64(builder, number);
+}
+
+// The text that is kept: JSON as it came, when it is text at all and not too long.
+static bool keepable(struct bytes text) {
+  return text.size_bytes > 0 && text.size_bytes <= LIMIT_ASIDE_BYTES && bytes_is_utf8(text);
+}
+
+static enum err put_row(struct engine *engine, struct store_txn *txn, uint32_t source, const char *code,
+                        const char *message, struct bytes text, int64_t received_us, struct diag *diag) {
+  struct value_builder builder;
+  struct buffer buffer;
+  struct key key;
+  uint64_t number;
+  enum err err = engine_next(engine, &engine->decisions, &number, diag);
+  if (err != ERR_OK) return err;
+  buffer_init(&buffer);
+  value_builder_init(&builder, &buffer, engine->names);
+  value_document_begin(&builder);
+  put_member(&builder, "code", bytes_from_text(code));
+  put_member(&builder, "message", bytes_from_text(message));
+  put_number(&builder, "source", source);
+  put_number(&builder, "received_us", received_us);
+  put_number(&builder, "bytes", (int64_t)text.size_bytes);
+  if (keepable(text)) put_member(&builder, "text", text);
+  value_document_end(&builder);
+  err = value_builder_finish(&builder);
+  key_init(&key);
+  key_put_i64(&key, received_us);
+  key_put_u64(&key, number);
+  if (err == ERR_OK) err = store_put(txn, STORE_ASIDE, key_view(&key), buffer_view(&buffer));
+  buffer_release(&buffer);
+  return err;
+}
+
+enum err aside_put(struct work *work, uint32_t source, const char *code, const char *message, struct bytes text,
+                   struct value packed, int64_t received_us) {
+  struct buffer json;
+  struct json_writer writer;
+  if (text.size_bytes > 0)
+    return put_row(work->engine, work->txn, source, code, message, text, received_us, work->diag);
+  buffer_init(&json);
+  json_writer_init(&writer, &json);
+  value_to_json(&writer, packed, work->engine->names);
+  enum err err = json.failed ? diag_no_memory(work->diag)
+                             : put_row(work->engine, work->txn, source, code, message, buffer_view(&json), received_us,
+                                       work->diag);
+  buffer_release(&json);
+  return err;
+}
+
+struct refused {
+  uint32_t source;
+  const char *code, *message;
+  struct bytes text;
+};
+
+static enum err set_aside_body(struct work *work, void *context) {
+  const struct refused *refused = context;
+  work->delta.set_aside++;
+  return put_row(work->engine, work->txn, refused->source, refused->code, refused->message, refused->text, work->now_us,
+                 work->diag);
+}
+
+enum err engine_set_aside(struct engine *engine, uint32_t source, const char *code, const char *message,
+                          struct bytes text, struct store_mark *mark, struct diag *diag) {
+  struct refused refused = {source, code, message, text};
+  struct work_plan plan = {0};
+  return work_run(engine, &plan, set_aside_body, &refused, mark, diag);
+}
+
+// --- reading -------------------------------------------------------------------------------------------------
+
+static bool read_id(struct bytes id, uint8_t key[ASIDE_KEY_BYTES]) {
+  return bytes_from_hex(id, key, ASIDE_KEY_BYTES) == ERR_OK;
+}
+
+static enum err bad_id(struct diag *diag) {
+  return diag_set(diag, ERR_NOT_FOUND, "no_such_event",
+                  "nothing with this id was set aside; `rapport aside list` shows what was");
+}
+
+static struct value member(const struct engine *engine, struct value row, const char *name) {
+  return value_member(row, engine->names, bytes_from_text(name));
+}
+
+static struct bytes member_bytes(const struct engine *engine, struct value row, const char *name) {
+  struct bytes text = BYTES("");
+  value_as_text(member(engine, row, name), &text);
+  return text;
+}
+
+static int64_t member_i64(const struct engine *engine, struct value row, const char *name) {
+  struct decimal number;
+  int64_t whole = 0;
+  if (value_as_number(member(engine, row, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
+  return whole;
+}
+
+static void write_item(struct engine *engine, const char *id, struct value row, struct value_parser *parser,
+                       struct json_writer *writer) {
+  const struct engine_source *source = engine_source(engine, (uint32_t)member_i64(engine, row, "source"));
+  struct bytes text = member_bytes(engine, row, "text");
+  struct buffer packed;
+  json_object_begin(writer);
+  json_member_text(writer, "id", id);
+  json_member_bytes(writer, "code", member_bytes(engine, row, "code"));
+  json_member_bytes(writer, "message", member_bytes(engine, row, "message"));
+  json_member_bytes(writer, "source", source == NULL ? BYTES("") : source->name);
+  json_member_time(writer, "received_at", member_i64(engine, row, "received_us"));
+  json_member_i64(writer, "event_bytes", member_i64(engine, row, "bytes"));
+  json_name(writer, "event");
+  buffer_init(&packed);
+  if (text.size_bytes == 0)
+    json_null(writer);
+  else if (value_parse_json(parser, text, engine->names, &packed, NULL) == ERR_OK)
+    json_raw(writer, text); // it is one JSON value as it stands
+  else
+    json_bytes(writer, text);
+  buffer_release(&packed);
+  json_object_end(writer);
+}
+
+static enum err list_rows(struct engine *engine, struct store_cursor *cursor, size_t limit, struct bytes code,
+                          struct value_parser *parser, struct json_writer *writer) {
+  char id[ASIDE_ID_BYTES + 1] = "";
+  struct bytes key, row;
+  size_t written = 0;
+  bool more = false;
+  json_object_begin(writer);
+  json_name(writer, "items");
+  json_array_begin(writer);
+  while (!more && store_cursor_next(cursor, &key, &row)) {
+    struct value document = {row};
+    if (code.size_bytes > 0 && !bytes_equal(member_bytes(engine, document, "code"), code)) continue;
+    more = written == limit;
+    if (more) break;
+    bytes_to_hex(key, id);
+    write_item(engine, id, document, parser, writer);
+    written++;
+  }
+  json_array_end(writer);
+  json_name(writer, "next");
+  if (more)
+    json_text(writer, id);
+  else
+    json_null(writer);
+  json_object_end(writer);
+  return store_cursor_error(cursor);
+}
+
+enum err engine_aside_json(struct engine *engine, struct bytes after, size_t limit, struct bytes code,
+                           struct json_writer *writer, struct diag *diag) {
+  uint8_t from[ASIDE_KEY_BYTES + 1] = {0};
+  struct store_snapshot *snapshot = NULL;
+  struct store_cursor *cursor = NULL;
+  struct value_parser *parser = NULL;
+  if (after.size_bytes > 0 && !read_id(after, from))
+    return diag_set(diag, ERR_INVALID, "bad_cursor", "this cursor is not one that a list gave; start without it");
+  enum err err = value_parser_open(&parser);
+  if (err == ERR_OK) err = store_snapshot_open(engine->store, &snapshot);
+  // A 0 byte more is the first key after the cursor's.
+  size_t from_bytes = after.size_bytes > 0 ? sizeof from : 0;
+  if (err == ERR_OK) err = store_snapshot_scan(snapshot, STORE_ASIDE, bytes_of(from, from_bytes), BYTES(""), &cursor);
+  if (err == ERR_OK) err = list_rows(engine, cursor, limit, code, parser, writer);
+  if (cursor != NULL) store_cursor_close(cursor);
+  if (snapshot != NULL) store_snapshot_close(snapshot);
+  value_parser_close(parser);
+  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}
+
+enum err engine_aside_get(struct engine *engine, struct bytes id, struct arena *arena, struct bytes *text,
+                          uint32_t *source, int64_t *received_us, struct diag *diag) {
+  uint8_t key[ASIDE_KEY_BYTES];
+  struct store_snapshot *snapshot;
+  struct bytes row;
+  if (!read_id(id, key)) return bad_id(diag);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = store_snapshot_get(snapshot, STORE_ASIDE, bytes_of(key, sizeof key), arena, &row);
+  store_snapshot_close(snapshot);
+  if (err != ERR_OK) return err;
+  if (row.data == NULL) return bad_id(diag);
+  *text = member_bytes(engine, (struct value){row}, "text");
+  *source = (uint32_t)member_i64(engine, (struct value){row}, "source");
+  *received_us = member_i64(engine, (struct value){row}, "received_us");
+  return ERR_OK;
+}
+
+static enum err delete_row(struct store_txn *txn, void *context, struct diag *diag) {
+  const uint8_t *key = context;
+  struct arena arena;
+  struct bytes row;
+  arena_init(&arena, 0);
+  enum err err = store_get(txn, STORE_ASIDE, bytes_of(key, ASIDE_KEY_BYTES), &arena, &row);
+  if (err == ERR_OK && row.data == NULL) err = bad_id(diag);
+  if (err == ERR_OK) err = store_delete(txn, STORE_ASIDE, bytes_of(key, ASIDE_KEY_BYTES));
+  arena_release(&arena);
+  return err;
+}
+
+enum err engine_aside_delete(struct engine *engine, struct bytes id, struct store_mark *mark, struct diag *diag) {
+  uint8_t key[ASIDE_KEY_BYTES];
+  if (!read_id(id, key)) return bad_id(diag);
+  return store_run(engine->store, delete_row, key, mark, diag);
+}

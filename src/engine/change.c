@@ -1,0 +1,175 @@
+// change.c: what people change by hand: corrections of traits, and lifting a cannot-link.
+#include <sodium.h>
+#include <string.h>
+
+#include "engine/parts.h"
+
+enum { CORRECTION_SOURCE = 2, RANDOM_ID_BYTES = 16 };
+
+// --- corrections ---------------------------------------------------------------------------------------------
+
+// {"type":"correction","author":…,"traits":{…}}: kept on the timeline like any event.
+static enum err build_message(struct engine *engine, struct value traits, struct bytes author, struct buffer *out) {
+  struct value_builder builder;
+  value_builder_init(&builder, out, engine->names);
+  value_document_begin(&builder);
+  value_put_name(&builder, BYTES("type"));
+  value_put_text(&builder, BYTES("correction"));
+  value_put_name(&builder, BYTES("author"));
+  value_put_text(&builder, author);
+  value_put_name(&builder, BYTES("traits"));
+  value_put_value(&builder, traits);
+  value_document_end(&builder);
+  return value_builder_finish(&builder);
+}
+
+struct anchor_request {
+  uint64_t customer;
+  struct arena *arena; // the caller's: the answer outlives the transaction
+  struct identifier *identifier;
+};
+
+// The identifier of highest rank that leads to this customer: the event is bound to it, also through later splits.
+static enum err find_anchor(struct work *work, void *context) {
+  const struct anchor_request *request = context;
+  struct work_customer *customer = work_customer(work, request->customer);
+  if (customer == NULL) return ERR_CONFLICT;
+  enum err err = parts_check_live(work, customer);
+  if (err != ERR_OK) return err;
+  size_t count = customer->record.identifier_count;
+  struct identifier *sorted = arena_take(work->arena, count * sizeof *sorted);
+  if (sorted == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) sorted[i] = customer->record.identifiers[i].member.identifier;
+  identity_sort(work->rules, sorted, count);
+  for (size_t i = 0; i < count; i++) {
+    const struct work_target *target = work_target(work, sorted[i]);
+    if (target == NULL) return ERR_CONFLICT;
+    bool leads = target->device == NULL ? target->person.customer == request->customer && !target->person.shared
+                                        : target->device->own == request->customer;
+    if (!leads) continue;
+    *request->identifier = sorted[i];
+    request->identifier->value = arena_copy(request->arena, sorted[i].value);
+    return request->identifier->value.data == NULL ? diag_no_memory(work->diag) : ERR_OK;
+  }
+  return diag_set(work->diag, ERR_INVALID, "no_identifier",
+                  "no identifier leads to this customer alone, so a correction could not be kept with it");
+}
+
+static enum err apply_correction(struct engine *engine, struct identifier anchor, struct value message,
+                                 struct store_mark *mark, struct diag *diag) {
+  uint8_t random[RANDOM_ID_BYTES];
+  char id[2 * RANDOM_ID_BYTES + 1];
+  struct engine_result result;
+  size_t done;
+  randombytes_buf(random, sizeof random);
+  bytes_to_hex(bytes_of(random, sizeof random), id);
+  struct engine_event event = {.type = ENGINE_CORRECTION,
+                               .name = engine->id.corrected,
+                               .source = CORRECTION_SOURCE,
+                               .trusted = true,
+                               .gives_traits = true,
+                               .time_us = clock_now_us(engine->clock),
+                               .received_us = clock_now_us(engine->clock),
+                               .message_id = bytes_from_text(id),
+                               .identifiers = {{anchor, IDENTITY_OK}},
+                               .identifier_count = 1,
+                               .message = message,
+                               .amount_scale = 255};
+  enum err err = engine_apply(engine, &event, 1, &result, &done, mark, diag);
+  if (err == ERR_OK && result.outcome != ENGINE_APPLIED)
+    return diag_set(diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
+  return err;
+}
+
+enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
+                        struct store_mark *mark, struct diag *diag) {
+  struct identifier anchor;
+  struct buffer message;
+  struct arena arena;
+  struct anchor_request request = {customer, &arena, &anchor};
+  struct work_plan plan = {.customers = &customer, .customer_count = 1};
+  if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT)
+    return diag_set(diag, ERR_INVALID, "bad_traits", "traits must be an object of names and values");
+  if (author.size_bytes == 0)
+    return diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
+  arena_init(&arena, 0);
+  buffer_init(&message);
+  enum err err = work_run(engine, &plan, find_anchor, &request, mark, diag);
+  if (err == ERR_OK) err = build_message(engine, traits, author, &message);
+  if (err == ERR_OK) err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, mark, diag);
+  buffer_release(&message);
+  arena_release(&arena);
+  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}
+
+// --- lifting a cannot-link -----------------------------------------------------------------------------------
+
+static bool same_pair(const struct identity_cannot *pair, struct identifier a, struct identifier b) {
+  return (identifier_equal(pair->own, a) && identifier_equal(pair->other, b)) ||
+         (identifier_equal(pair->own, b) && identifier_equal(pair->other, a));
+}
+
+static size_t lift(struct work_customer *customer, struct identifier a, struct identifier b) {
+  struct customer *record = &customer->record;
+  size_t kept = 0, before = record->cannot_count;
+  for (size_t i = 0; i < before; i++)
+    if (!same_pair(&record->cannots[i].pair, a, b)) record->cannots[kept++] = record->cannots[i];
+  record->cannot_count = kept;
+  return before - kept;
+}
+
+static enum err note_lifting(struct work *work, uint64_t customer, struct identifier a, struct identifier b) {
+  uint64_t sequence;
+  enum err err = engine_next(work->engine, &work->engine->decisions, &sequence, work->diag);
+  struct engine_edge_row row = {.a = a, .b = b, .rule = "allow", .time_us = work->now_us};
+  if (err != ERR_OK) return err;
+  return engine_edge_put(work->engine, work->txn, customer, ENGINE_EDGE_HISTORY, sequence, &row, work->arena);
+}
+
+// The customer that lists this identifier, if any: a device may be listed by several, of which its row names some.
+static enum err lift_from(struct work *work, uint64_t id, struct identifier a, struct identifier b, size_t *lifted) {
+  if (id == 0) return ERR_OK;
+  struct work_customer *customer = work_customer(work, id);
+  if (customer == NULL) return ERR_CONFLICT;
+  size_t count = lift(customer, a, b);
+  if (count == 0) return ERR_OK;
+  *lifted += count;
+  work_touch(customer, work->now_us);
+  return note_lifting(work, id, a, b);
+}
+
+static enum err lift_from_target(struct work *work, const struct work_target *target, struct identifier a,
+                                 struct identifier b, size_t *lifted) {
+  if (target->device == NULL) return lift_from(work, target->person.customer, a, b, lifted);
+  enum err err = lift_from(work, target->device->own, a, b, lifted);
+  for (size_t i = 0; err == ERR_OK && i < target->device->run_count; i++)
+    err = lift_from(work, target->device->runs[i].customer, a, b, lifted);
+  return err;
+}
+
+static enum err allow_body(struct work *work, void *context) {
+  const struct identifier *pair = context;
+  size_t lifted = 0;
+  enum err err = ERR_OK;
+  for (int i = 0; err == ERR_OK && i < 2; i++) {
+    const struct work_target *target = work_target(work, pair[i]);
+    if (target == NULL) return ERR_CONFLICT;
+    err = lift_from_target(work, target, pair[0], pair[1], &lifted);
+  }
+  if (err == ERR_OK && lifted == 0)
+    return diag_set(work->diag, ERR_NOT_FOUND, "no_cannot_link", "nothing keeps these two identifiers apart");
+  return err;
+}
+
+enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct store_mark *mark,
+                           struct diag *diag) {
+  struct identifier pair[2];
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = clean_reference(engine, a, &arena, &pair[0], diag);
+  if (err == ERR_OK) err = clean_reference(engine, b, &arena, &pair[1], diag);
+  struct work_plan plan = {.identifiers = pair, .identifier_count = 2};
+  if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, mark, diag);
+  arena_release(&arena);
+  return err;
+}

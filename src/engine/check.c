@@ -1,0 +1,288 @@
+// check.c: every invariant of the workspace, one by one, in words when it is broken.
+//
+//   1. Every record can be read; every redirect leads, in one step, to a live customer that lists an identifier it
+//   founded.
+//   2. Every identifier of a record has a row that leads to that customer (a device's: that names only live customers
+//   that
+//      list it); every row's customer lists the identifier.
+//   3. Every active edge of a record has its row in EDGE, and the other way round.
+//   4. Chunks, payloads and head of every timeline agree (timeline_verify); every event has been counted once.
+//   5. Counters of customers, events, identifiers and edges equal what is there.
+//   6. Search entries are those of the names in the records.
+// Reads one snapshot, one customer at a time.
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "customer/search.h"
+#include "engine/internal.h"
+
+enum { TOKENS_MAX = 32, WORDS_BYTES = 256 };
+
+struct check {
+  struct engine *engine;
+  struct store_snapshot *snapshot;
+  struct arena arena; // cleared for each customer
+  engine_breach_fn *breach;
+  void *context;
+  uint64_t breaches;
+  struct engine_counts found;
+  uint64_t tokens;
+};
+
+static void tell(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void tell(struct check *check, const char *format, ...) {
+  char words[WORDS_BYTES];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(words, sizeof words, format, args);
+  va_end(args);
+  check->breaches++;
+  check->breach(check->context, words);
+}
+
+static enum err load_record(struct check *check, uint64_t id, struct customer *record, bool *there) {
+  struct key key;
+  struct bytes row;
+  customer_key(id, CUSTOMER_ROW_RECORD, &key);
+  enum err err = store_snapshot_get(check->snapshot, STORE_CUSTOMER, key_view(&key), &check->arena, &row);
+  *there = err == ERR_OK && row.data != NULL;
+  if (*there && customer_decode(row, id, &check->arena, record) != ERR_OK) *there = false;
+  return err;
+}
+
+static bool lists(const struct customer *record, struct identifier identifier) {
+  return record->merged_into == 0 && customer_find_identifier(record, identifier) >= 0;
+}
+
+static enum err check_lists(struct check *check, uint64_t id, struct identifier identifier, const char *what) {
+  struct customer record;
+  bool there;
+  enum err err = load_record(check, id, &record, &there);
+  if (err == ERR_OK && (!there || !lists(&record, identifier)))
+    tell(check, "%s leads to customer c%llu, which does not list it", what, (unsigned long long)id);
+  return err;
+}
+
+// --- customers -----------------------------------------------------------------------------------------------
+
+static enum err check_redirect(struct check *check, const struct customer *redirect) {
+  struct customer target;
+  bool there;
+  enum err err = load_record(check, redirect->merged_into, &target, &there);
+  if (err != ERR_OK) return err;
+  if (!there || target.merged_into != 0) {
+    tell(check, "customer c%llu leads to c%llu, which is no live customer", (unsigned long long)redirect->id,
+         (unsigned long long)redirect->merged_into);
+    return ERR_OK;
+  }
+  for (size_t i = 0; i < target.identifier_count; i++)
+    if (target.identifiers[i].founded == redirect->id) return ERR_OK;
+  tell(check, "customer c%llu leads to c%llu, which has no identifier founded by it", (unsigned long long)redirect->id,
+       (unsigned long long)redirect->merged_into);
+  return ERR_OK;
+}
+
+static enum err check_identifier(struct check *check, const struct customer *record, size_t index) {
+  struct identifier identifier = record->identifiers[index].member.identifier;
+  struct engine_person_row person;
+  struct key key;
+  struct bytes row;
+  identifier_key(identifier, check->engine->names, &key);
+  enum err err = store_snapshot_get(check->snapshot, STORE_IDENTIFIER, key_view(&key), &check->arena, &row);
+  if (err != ERR_OK) return err;
+  if (row.data == NULL)
+    tell(check, "identifier %zu of customer c%llu has no row", index, (unsigned long long)record->id);
+  else if (row.data[0] == ENGINE_ROW_PERSON && engine_person_decode(row, &person) && !person.shared &&
+           person.customer != record->id)
+    tell(check, "identifier %zu of customer c%llu leads to c%llu", index, (unsigned long long)record->id,
+         (unsigned long long)person.customer);
+  return ERR_OK;
+}
+
+static enum err check_edge_rows(struct check *check, const struct customer *record) {
+  struct store_cursor *cursor;
+  struct key from, to;
+  struct bytes key, row;
+  size_t active = 0;
+  engine_edge_key(record->id, ENGINE_EDGE_LINK, 0, &from);
+  engine_edge_key(record->id, ENGINE_EDGE_LINK, UINT64_MAX, &to);
+  enum err err = store_snapshot_scan(check->snapshot, STORE_EDGE, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  while (store_cursor_next(cursor, &key, &row)) {
+    struct bytes state = BYTES("");
+    bool known = false;
+    uint64_t sequence = key_read_u64(key.data + key.size_bytes - sizeof sequence);
+    value_as_text(value_member_id((struct value){row}, check->engine->id.state), &state);
+    if (!bytes_equal(state, BYTES("active"))) continue;
+    active++;
+    for (size_t i = 0; i < record->edge_count; i++) known = known || record->edges[i].sequence == sequence;
+    if (!known)
+      tell(check, "edge e%llu of customer c%llu is active, but its record does not have it",
+           (unsigned long long)sequence, (unsigned long long)record->id);
+  }
+  if (active < record->edge_count)
+    tell(check, "customer c%llu has %zu edges, but only %zu active rows tell where they come from",
+         (unsigned long long)record->id, record->edge_count, active);
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+struct timeline_context {
+  struct check *check;
+  uint64_t customer;
+};
+
+static void timeline_breach(void *context, const char *what) {
+  const struct timeline_context *timeline = context;
+  tell(timeline->check, "timeline of customer c%llu: %s", (unsigned long long)timeline->customer, what);
+}
+
+static enum err check_timeline(struct check *check, uint64_t customer) {
+  struct timeline_context context = {check, customer};
+  struct timeline_head head = {0};
+  struct key key;
+  struct bytes row;
+  customer_key(customer, CUSTOMER_ROW_HEAD, &key);
+  enum err err = store_snapshot_get(check->snapshot, STORE_CUSTOMER, key_view(&key), &check->arena, &row);
+  if (err != ERR_OK) return err;
+  if (row.data != NULL && timeline_head_decode(row, &check->arena, &head) != ERR_OK) {
+    tell(check, "the timeline head of customer c%llu cannot be read", (unsigned long long)customer);
+    return ERR_OK;
+  }
+  check->found.events += head.count;
+  return timeline_verify(check->snapshot, customer, &head, timeline_breach, &context);
+}
+
+static enum err check_tokens(struct check *check, const struct customer *record) {
+  struct customer_sources sources = engine_sources(check->engine);
+  struct bytes tokens[TOKENS_MAX];
+  size_t count = 0;
+  enum err err =
+      customer_search_tokens(record, check->engine->names, &sources, &check->arena, tokens, TOKENS_MAX, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct key key;
+    struct bytes row;
+    customer_search_key(tokens[i], record->id, &key);
+    err = store_snapshot_get(check->snapshot, STORE_SEARCH, key_view(&key), &check->arena, &row);
+    if (err == ERR_OK && row.data == NULL)
+      tell(check, "a name of customer c%llu is not in the search", (unsigned long long)record->id);
+  }
+  check->tokens += count;
+  return err;
+}
+
+static enum err check_customer(struct check *check, uint64_t id, struct bytes row) {
+  struct customer record;
+  arena_clear(&check->arena);
+  enum err err = customer_decode(row, id, &check->arena, &record);
+  if (err == ERR_CORRUPT) {
+    tell(check, "the record of customer c%llu cannot be read", (unsigned long long)id);
+    return ERR_OK;
+  }
+  if (err != ERR_OK) return err;
+  if (record.merged_into != 0) return check_redirect(check, &record);
+  check->found.customers++;
+  check->found.edges += record.edge_count;
+  if (record.identifier_count == 0) tell(check, "customer c%llu has no identifier", (unsigned long long)id);
+  for (size_t i = 0; err == ERR_OK && i < record.identifier_count; i++) err = check_identifier(check, &record, i);
+  if (err == ERR_OK) err = check_edge_rows(check, &record);
+  if (err == ERR_OK) err = check_timeline(check, id);
+  return err == ERR_OK ? check_tokens(check, &record) : err;
+}
+
+// --- the rows of a keyspace ----------------------------------------------------------------------------------
+
+typedef enum err row_fn(struct check *check, struct bytes key, struct bytes row);
+
+static enum err check_rows(struct check *check, enum store_keyspace keyspace, row_fn *check_row) {
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  enum err err = store_snapshot_scan(check->snapshot, keyspace, BYTES(""), BYTES(""), &cursor);
+  if (err != ERR_OK) return err;
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) err = check_row(check, key, row);
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+static enum err check_customer_row(struct check *check, struct bytes key, struct bytes row) {
+  if (key.size_bytes != sizeof(uint64_t) + 1) {
+    tell(check, "a row of keyspace customer has a key of %zu bytes", key.size_bytes);
+    return ERR_OK;
+  }
+  if (key.data[sizeof(uint64_t)] != CUSTOMER_ROW_RECORD) return ERR_OK;
+  return check_customer(check, key_read_u64(key.data), row);
+}
+
+static enum err check_device(struct check *check, struct identifier identifier, struct bytes row) {
+  struct identity_device device;
+  if (identity_device_decode(bytes_of(row.data + 1, row.size_bytes - 1), &device) != ERR_OK) {
+    tell(check, "a device's row cannot be read");
+    return ERR_OK;
+  }
+  enum err err = device.own == 0 ? ERR_OK : check_lists(check, device.own, identifier, "a device's own customer");
+  for (size_t i = 0; err == ERR_OK && i < device.run_count; i++)
+    err = check_lists(check, device.runs[i].customer, identifier, "an owner of a device");
+  return err;
+}
+
+static enum err check_identifier_row(struct check *check, struct bytes key, struct bytes row) {
+  struct engine_person_row person;
+  struct identifier identifier;
+  arena_clear(&check->arena);
+  check->found.identifiers++;
+  if (!identifier_from_key(key, check->engine->names, &identifier) || row.size_bytes == 0) {
+    tell(check, "a row of keyspace identifier cannot be read");
+    return ERR_OK;
+  }
+  if (row.data[0] == ENGINE_ROW_DEVICE) return check_device(check, identifier, row);
+  if (!engine_person_decode(row, &person)) {
+    tell(check, "a person's identifier row cannot be read");
+    return ERR_OK;
+  }
+  return person.shared ? ERR_OK : check_lists(check, person.customer, identifier, "an identifier");
+}
+
+static enum err check_search_row(struct check *check, struct bytes key, struct bytes row) {
+  (void)row;
+  if (key.size_bytes <= sizeof(uint64_t)) tell(check, "a row of keyspace search cannot be read");
+  if (check->tokens == 0)
+    tell(check, "the search has an entry that no record has");
+  else
+    check->tokens--;
+  return ERR_OK;
+}
+
+static void check_count(struct check *check, const char *what, uint64_t counted, uint64_t there) {
+  if (counted != there)
+    tell(check, "the counter of %s says %llu, there are %llu", what, (unsigned long long)counted,
+         (unsigned long long)there);
+}
+
+static void check_counts(struct check *check, const struct engine_counts *counted) {
+  check_count(check, "customers", counted->customers, check->found.customers);
+  check_count(check, "events", counted->events, check->found.events);
+  check_count(check, "identifiers", counted->identifiers, check->found.identifiers);
+  check_count(check, "edges", counted->edges, check->found.edges);
+}
+
+enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
+                      struct diag *diag) {
+  struct check check = {.engine = engine, .breach = breach, .context = context};
+  struct engine_counts counted;
+  engine_get_counts(engine, &counted);
+  enum err err = store_snapshot_open(engine->store, &check.snapshot);
+  if (err != ERR_OK) return diag_set(diag, err, "cannot_read", "the workspace cannot be read");
+  arena_init(&check.arena, 0);
+  err = check_rows(&check, STORE_CUSTOMER, check_customer_row);
+  if (err == ERR_OK) err = check_rows(&check, STORE_IDENTIFIER, check_identifier_row);
+  if (err == ERR_OK) err = check_rows(&check, STORE_SEARCH, check_search_row);
+  if (err == ERR_OK) check_counts(&check, &counted);
+  *breaches = check.breaches;
+  arena_release(&check.arena);
+  store_snapshot_close(check.snapshot);
+  if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  return err == ERR_OK ? ERR_OK : diag_set(diag, err, "cannot_read", "the workspace could not be read to its end");
+}

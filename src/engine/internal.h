@@ -1,0 +1,157 @@
+// internal: what the files of engine/ share. Nobody else includes this.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "customer/record.h"
+#include "customer/timeline.h"
+#include "engine/engine.h"
+#include "value/key.h"
+
+enum {
+  ENGINE_SOURCES_MAX = 4096,
+  ENGINE_KEYS_MAX = 65536,
+  ENGINE_STRIPES = 16,       // counters are kept in stripes so that commits do not wait for one another
+  ENGINE_HASH_KEY_BYTES = 32 // secret of this workspace: event ids, receipts
+};
+
+// The names the engine itself reads and writes, interned at open.
+#define ENGINE_NAMES(X)                                                                                                \
+  X(user_id)                                                                                                           \
+  X(anonymous_id)                                                                                                      \
+  X(email) X(phone) X(loyalty_card) X(traits) X(context) X(properties) X(author) X(firstName) X(first_name)            \
+      X(givenName) X(given_name) X(birthday) X(birth_date) X(birthdate) X(dateOfBirth) X(a) X(b) X(rule) X(source)     \
+          X(message_id) X(time) X(received_at) X(state) X(reason) X(what) X(sequence) X(customer) X(disabled_at)       \
+              X(identifier)
+
+// Numbers given out in blocks: a block is reserved in the store before its first number is used.
+struct engine_sequence {
+  const char *name; // the META row
+  pthread_mutex_t mutex;
+  uint64_t next, limit;
+  uint64_t block;
+};
+
+struct engine_rules_list {
+  struct identity_rules *rules;
+  struct engine_rules_list *older;
+};
+
+struct engine_source_slot {
+  struct engine_source source;
+  struct engine_source_slot *older; // replaced descriptions stay readable until close
+};
+
+struct engine_key_slot {
+  struct engine_key key;
+  uint8_t hash[32];
+  bool revoked;
+  int64_t created_us;
+  char *name;
+};
+
+struct engine {
+  struct store *store;
+  const struct clock *clock;
+  bool read_only;
+  struct names *names;
+  uint8_t hash_key[ENGINE_HASH_KEY_BYTES];
+
+  _Atomic(struct engine_rules_list *) rules; // newest first
+  pthread_mutex_t rules_mutex;               // one change of rules at a time
+
+  pthread_mutex_t access_mutex; // sources and keys are changed under it
+  _Atomic(struct engine_source_slot *) sources[ENGINE_SOURCES_MAX];
+  _Atomic uint32_t source_count;
+  pthread_rwlock_t keys_lock;
+  struct engine_key_slot **keys; // by id - 1
+  size_t key_count, key_capacity;
+
+  struct engine_sequence customers, decisions;
+  struct engine_counts stripes[ENGINE_STRIPES]; // each under its COUNTER lock
+  pthread_mutex_t stripes_mutex;                // for reading sums and taking back after a failed commit
+  _Atomic uint32_t next_stripe;
+
+  uint32_t message_days;
+  pthread_mutex_t upkeep_mutex; // one tick at a time
+  int64_t next_sweep_us;
+  uint8_t sweep_from[IDENTITY_EVENT_ID_BYTES + 1]; // where the sweep of deduplication keys goes on
+  size_t sweep_from_bytes;                         // 0: at the beginning of a pass
+  _Atomic int64_t message_floor_us; // deduplication keys received before this may have been swept; 0: none yet
+  _Atomic bool has_receipts;        // someone was erased: events are looked up against the receipts
+
+  struct {
+#define X(name) uint32_t name;
+    ENGINE_NAMES(X)
+#undef X
+    uint32_t identified; // "Identified"
+    uint32_t corrected;  // "Corrected"
+  } id;
+};
+
+// --- engine.c ------------------------------------------------------------------------------------------------
+
+// The next number of a sequence. Fails only as the store does.
+enum err engine_next(struct engine *engine, struct engine_sequence *sequence, uint64_t *number, struct diag *diag);
+
+// META and DOCUMENT keys: "name" or "name/part" as text.
+void engine_text_key(struct key *key, const char *name);
+void engine_number_key(struct key *key, const char *name, uint64_t number); // name, 0, number big endian
+
+// 128-bit keyed hash of (source, message id): the event's id and its deduplication key.
+void engine_event_id(const struct engine *engine, uint32_t source, struct bytes message_id,
+                     uint8_t out[IDENTITY_EVENT_ID_BYTES]);
+
+// 256-bit keyed hash of an identifier, for receipts.
+void engine_identifier_hash(const struct engine *engine, struct identifier identifier, uint8_t out[32]);
+
+// Adds what a transaction changed to one stripe of the counters, in that transaction (its last lock). After the commit
+// failed, engine_count_back takes the same away again.
+struct engine_count_ticket {
+  unsigned stripe;
+};
+enum err engine_count(struct engine *engine, struct store_txn *txn, const struct engine_counts *delta,
+                      struct engine_count_ticket *ticket);
+void engine_count_back(struct engine *engine, const struct engine_counts *delta,
+                       const struct engine_count_ticket *ticket);
+
+// The source table as customer/ wants it.
+struct customer_sources engine_sources(struct engine *engine);
+
+// --- rows of IDENTIFIER (identifiers.c) ----------------------------------------------------------------------
+
+// A person's identifier leads to one customer, or to none when it is shared. A device's row holds its owners.
+enum { ENGINE_ROW_PERSON = 'P', ENGINE_ROW_DEVICE = 'D' };
+struct engine_person_row {
+  uint64_t customer; // 0 only when shared
+  bool shared;
+};
+void engine_person_encode(const struct engine_person_row *row, uint8_t out[10]);
+bool engine_person_decode(struct bytes bytes, struct engine_person_row *row);
+
+// --- rows of EDGE (edges.c) ----------------------------------------------------------------------------------
+
+// Key: customer id, kind, number. Values are packed documents, shown as they are.
+enum engine_edge_kind { ENGINE_EDGE_LINK = 1, ENGINE_EDGE_REFUSED = 2, ENGINE_EDGE_HISTORY = 3 };
+void engine_edge_key(uint64_t customer, enum engine_edge_kind kind, uint64_t number, struct key *key);
+
+// What an edge, a refusal or a line of history says. Members that are empty or 0 are left out.
+struct engine_edge_row {
+  struct identifier a, b;
+  const char *rule;  // "same_event", "sign_in", "alias"; of history: "merge", "split", "allow"
+  const char *state; // "active", "disabled"; of a refusal the reason
+  uint32_t source;
+  struct bytes message_id;
+  int64_t time_us, received_us;
+  uint64_t customer; // history: the other customer
+  struct bytes author, reason;
+};
+enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t customer, enum engine_edge_kind kind,
+                         uint64_t number, const struct engine_edge_row *row, struct arena *arena);
+
+// "email:zoe@exemple.fr" in the arena; empty on short memory.
+struct bytes engine_identifier_text(const struct engine *engine, struct identifier identifier, struct arena *arena);
+// Reads it back without cleaning: a view into `text`.
+bool engine_identifier_read(const struct engine *engine, struct bytes text, struct identifier *identifier);

@@ -1,0 +1,20 @@
+// parts: what splitting, joining again and erasing share.
+#pragma once
+
+#include "engine/reference.h"
+#include "engine/work.h"
+
+// ERR_NOT_FOUND code "no_customer" when the customer is not there or has become another one.
+enum err parts_check_live(struct work *work, const struct work_customer *customer);
+
+// Writes a redirect row: `id` leads to `to`.
+enum err merge_redirect(struct work *work, uint64_t id, uint64_t to);
+
+// After a split: rows of EDGE go to the customer that holds their first identifier; cut edges are marked disabled, with
+// who and why, and a line of history is written to every part.
+enum err parts_move_edges(struct work *work, uint64_t whole, struct work_customer *const *customers, size_t count,
+                          const struct identity_edge *edges, size_t edge_count, const bool *cut,
+                          const struct engine_split *split);
+
+// Deletes all rows of a keyspace under one customer.
+enum err parts_delete_range(struct work *work, enum store_keyspace keyspace, uint64_t customer);

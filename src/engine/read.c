@@ -1,0 +1,193 @@
+// read.c: one consistent view of the workspace, and the answers that need little more than a record.
+//
+// A customer's row is its record, or a redirect to the customer it was merged into. Invariant: a redirect leads to a
+// record in at most READ_HOPS_MAX steps (merges rewrite older redirects, so it is nearly always one); more is reported
+// as corruption, never followed for ever.
+#include "engine/read.h"
+
+enum err engine_view_open(struct engine *engine, struct engine_view **view) {
+  struct engine_view *made = alloc_zero(1, sizeof *made);
+  if (made == NULL) return ERR_NO_MEMORY;
+  made->engine = engine;
+  made->sources = engine_sources(engine);
+  enum err err = store_snapshot_open(engine->store, &made->snapshot);
+  if (err != ERR_OK) {
+    alloc_free(made);
+    return err;
+  }
+  *view = made;
+  return ERR_OK;
+}
+
+void engine_view_close(struct engine_view *view) {
+  if (view == NULL) return;
+  if (view->phones != NULL) quality_phones_close(view->phones);
+  store_snapshot_close(view->snapshot);
+  alloc_free(view);
+}
+
+// --- small parts ---------------------------------------------------------------------------------------------
+
+enum err read_end(enum err err, const struct json_writer *writer, struct diag *diag) {
+  if (err == ERR_NO_MEMORY || (err == ERR_OK && writer->out->failed)) return diag_no_memory(diag);
+  return err;
+}
+
+void read_write_id(struct json_writer *writer, const char *name, uint64_t customer) {
+  char text[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(customer, text);
+  json_member_text(writer, name, text);
+}
+
+void read_write_identifier(struct json_writer *writer, const struct engine *engine, struct identifier identifier) {
+  json_object_begin(writer);
+  json_member_bytes(writer, "type", names_text(engine->names, identifier.type));
+  json_member_bytes(writer, "value", identifier.value);
+  json_object_end(writer);
+}
+
+struct bytes read_source_name(struct engine *engine, uint32_t source) {
+  const struct engine_source *known = engine_source(engine, source);
+  return known == NULL ? BYTES("") : known->name;
+}
+
+struct bytes read_text(struct value document, uint32_t name) {
+  struct bytes text = BYTES("");
+  value_as_text(value_member_id(document, name), &text);
+  return text;
+}
+
+// --- records -------------------------------------------------------------------------------------------------
+
+static enum err read_row(struct engine_view *view, uint64_t id, enum customer_row which, struct arena *arena,
+                         struct bytes *row) {
+  struct key key;
+  customer_key(id, which, &key);
+  return store_snapshot_get(view->snapshot, STORE_CUSTOMER, key_view(&key), arena, row);
+}
+
+enum err read_customer_if_there(struct engine_view *view, uint64_t id, struct arena *arena, struct customer *record,
+                                struct timeline_head *head, bool *found) {
+  enum err err = ERR_OK;
+  struct bytes row;
+  *found = false;
+  for (int hops = 0; !*found; hops++) {
+    err = hops > READ_HOPS_MAX ? ERR_CORRUPT : read_row(view, id, CUSTOMER_ROW_RECORD, arena, &row);
+    if (err != ERR_OK || row.data == NULL) return err;
+    err = customer_decode(row, id, arena, record);
+    if (err != ERR_OK) return err;
+    *found = record->merged_into == 0;
+    id = record->merged_into;
+  }
+  if (head == NULL) return ERR_OK;
+  err = read_row(view, record->id, CUSTOMER_ROW_HEAD, arena, &row);
+  return err == ERR_OK ? timeline_head_decode(row, arena, head) : err;
+}
+
+enum err read_customer(struct engine_view *view, uint64_t id, struct arena *arena, struct customer *record,
+                       struct timeline_head *head, struct diag *diag) {
+  bool found;
+  enum err err = read_customer_if_there(view, id, arena, record, head, &found);
+  if (err == ERR_CORRUPT) diag_set(diag, err, "corrupt", "a stored customer cannot be read; run `rapport check`");
+  if (err == ERR_OK && !found)
+    err = diag_set(diag, ERR_NOT_FOUND, "no_customer", "there is no customer with this id or identifier");
+  return err;
+}
+
+static struct customer_trace trace_of(const struct timeline_head *head) {
+  struct customer_trace trace = {.event_count = head->count};
+  for (uint32_t i = 0; i < head->chunk_count; i++) {
+    const struct timeline_chunk *chunk = &head->chunks[i];
+    if (i == 0 || chunk->first_us < trace.first_event_us) trace.first_event_us = chunk->first_us;
+    if (i == 0 || chunk->last_us > trace.last_event_us) trace.last_event_us = chunk->last_us;
+  }
+  return trace;
+}
+
+enum err read_write_record(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
+                           struct json_writer *writer, struct arena *arena) {
+  struct customer_trace trace = trace_of(head);
+  return customer_to_json(writer, record, &trace, view->engine->names, &view->sources, arena);
+}
+
+enum err engine_customer_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                              struct diag *diag) {
+  struct timeline_head head;
+  struct customer record;
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = read_customer(view, customer, &arena, &record, &head, diag);
+  if (err == ERR_OK) err = read_write_record(view, &record, &head, writer, &arena);
+  arena_release(&arena);
+  return read_end(err, writer, diag);
+}
+
+// --- export --------------------------------------------------------------------------------------------------
+
+static enum err write_export(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
+                             struct json_writer *writer, struct arena *arena) {
+  struct timeline_query query = {.payloads = true};
+  struct identity_instant last;
+  bool more;
+  json_object_begin(writer);
+  json_member_time(writer, "exported_at", clock_now_us(view->engine->clock));
+  json_name(writer, "customer");
+  enum err err = read_write_record(view, record, head, writer, arena);
+  if (err != ERR_OK) return err;
+  json_name(writer, "identity");
+  err = read_write_identity(view, record, 0, writer, arena);
+  if (err != ERR_OK) return err;
+  json_name(writer, "events");
+  json_array_begin(writer);
+  err = read_write_events(view, record->id, head, &query, 0, writer, &more, &last);
+  if (err != ERR_OK) return err;
+  json_array_end(writer);
+  json_object_end(writer);
+  return ERR_OK;
+}
+
+enum err engine_export_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                            struct diag *diag) {
+  struct timeline_head head;
+  struct customer record;
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = read_customer(view, customer, &arena, &record, &head, diag);
+  if (err == ERR_OK) err = write_export(view, &record, &head, writer, &arena);
+  arena_release(&arena);
+  return read_end(err, writer, diag);
+}
+
+// --- statistics ----------------------------------------------------------------------------------------------
+
+static void write_bytes(struct json_writer *writer, const struct store_stats *stats) {
+  uint64_t total = stats->log_bytes;
+  for (int i = 0; i < STORE_KEYSPACE_COUNT; i++) total += stats->bytes[i];
+  json_name(writer, "bytes");
+  json_object_begin(writer);
+  json_member_u64(writer, "total", total);
+  for (int i = 0; i < STORE_KEYSPACE_COUNT; i++)
+    json_member_u64(writer, store_keyspace_name((enum store_keyspace)i), stats->bytes[i]);
+  json_member_u64(writer, "log", stats->log_bytes);
+  json_object_end(writer);
+}
+
+enum err engine_stats_json(struct engine *engine, struct json_writer *writer, struct diag *diag) {
+  struct engine_counts counts;
+  struct store_stats stats;
+  enum err err = engine_get_counts(engine, &counts);
+  if (err == ERR_OK) err = store_get_stats(engine->store, &stats);
+  if (err != ERR_OK) return read_end(err, writer, diag);
+  json_object_begin(writer);
+  json_member_u64(writer, "customers", counts.customers);
+  json_member_u64(writer, "events", counts.events);
+  json_member_u64(writer, "identifiers", counts.identifiers);
+  json_member_u64(writer, "merges", counts.merges);
+  json_member_u64(writer, "splits", counts.splits);
+  json_member_u64(writer, "set_aside", counts.set_aside);
+  json_member_u64(writer, "duplicates", counts.duplicates);
+  json_member_u64(writer, "erased", counts.erased);
+  write_bytes(writer, &stats);
+  json_object_end(writer);
+  return read_end(ERR_OK, writer, diag);
+}

@@ -1,0 +1,158 @@
+// upkeep.c: work that falls due by the clock.
+//
+// Two kinds, each a few milliseconds at a time. Deduplication keys older than message_days are swept once an hour:
+// first the floor is written ("keys received before this may be gone", so that the timeline itself is asked about older
+// events), then the keys go, a few thousand rows a call. After an erasure the customer's key ranges are compacted, so
+// that deleted bytes leave the disk. Both can stop at any row and begin again.
+#include <string.h>
+
+#include "engine/internal.h"
+
+enum { SWEEP_ROWS = 2000, DEFAULT_MESSAGE_DAYS = 30 };
+
+// --- deduplication keys --------------------------------------------------------------------------------------
+
+static enum err put_floor(struct store_txn *txn, void *context, struct diag *diag) {
+  const int64_t *floor_us = context;
+  struct key key, value;
+  (void)diag;
+  engine_text_key(&key, "message_floor");
+  key_init(&value);
+  key_put_u64(&value, (uint64_t)*floor_us);
+  return store_put(txn, STORE_META, key_view(&key), key_view(&value));
+}
+
+// A pass begins: what is older than the floor is about to go.
+static enum err begin_pass(struct engine *engine, struct diag *diag) {
+  int64_t days = engine->message_days == 0 ? DEFAULT_MESSAGE_DAYS : engine->message_days;
+  int64_t floor_us = clock_now_us(engine->clock) - days * CLOCK_DAY_US;
+  struct store_mark mark;
+  if (floor_us <= atomic_load(&engine->message_floor_us)) return ERR_OK; // a clock that was set back
+  enum err err = store_run(engine->store, put_floor, &floor_us, &mark, diag);
+  if (err == ERR_OK) atomic_store(&engine->message_floor_us, floor_us);
+  return err;
+}
+
+struct sweep {
+  struct bytes *keys;
+  size_t count;
+};
+
+static enum err delete_keys(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct sweep *sweep = context;
+  enum err err = ERR_OK;
+  (void)diag;
+  for (size_t i = 0; err == ERR_OK && i < sweep->count; i++) err = store_delete(txn, STORE_MESSAGE, sweep->keys[i]);
+  return err;
+}
+
+// Looks at the next rows after the position, notes the expired ones and moves the position. *more is false at the end.
+static enum err next_expired(struct engine *engine, struct arena *arena, struct sweep *sweep, bool *more) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  uint32_t floor_s = (uint32_t)(atomic_load(&engine->message_floor_us) / CLOCK_SECOND_US);
+  sweep->keys = arena_take(arena, SWEEP_ROWS * sizeof *sweep->keys);
+  if (sweep->keys == NULL) return ERR_NO_MEMORY;
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  struct bytes from = bytes_of(engine->sweep_from, engine->sweep_from_bytes);
+  err = store_snapshot_scan(snapshot, STORE_MESSAGE, from, BYTES(""), &cursor);
+  size_t seen = 0;
+  while (err == ERR_OK && seen < SWEEP_ROWS && store_cursor_next(cursor, &key, &row)) {
+    seen++;
+    memcpy(engine->sweep_from, key.data, IDENTITY_EVENT_ID_BYTES);
+    if (row.size_bytes == sizeof(uint32_t) && key_read_u32(row.data) >= floor_s) continue;
+    sweep->keys[sweep->count] = arena_copy(arena, key);
+    if (sweep->keys[sweep->count++].data == NULL) err = ERR_NO_MEMORY;
+  }
+  *more = seen == SWEEP_ROWS;
+  engine->sweep_from[IDENTITY_EVENT_ID_BYTES] = 0; // the first key after this one
+  engine->sweep_from_bytes = *more ? IDENTITY_EVENT_ID_BYTES + 1 : 0;
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+static enum err sweep_messages(struct engine *engine, bool *more, struct diag *diag) {
+  int64_t now_us = clock_now_us(engine->clock);
+  struct sweep sweep = {0};
+  struct store_mark mark;
+  struct arena arena;
+  *more = false;
+  if (engine->sweep_from_bytes == 0) {
+    if (now_us < engine->next_sweep_us && now_us > engine->next_sweep_us - 2 * CLOCK_HOUR_US) return ERR_OK;
+    enum err err = begin_pass(engine, diag);
+    if (err != ERR_OK) return err;
+    engine->next_sweep_us = now_us + CLOCK_HOUR_US;
+  }
+  arena_init(&arena, 0);
+  enum err err = next_expired(engine, &arena, &sweep, more);
+  if (err == ERR_OK && sweep.count > 0) err = store_run(engine->store, delete_keys, &sweep, &mark, diag);
+  arena_release(&arena);
+  return err;
+}
+
+// --- after an erasure ----------------------------------------------------------------------------------------
+
+static enum err compact_customer(struct engine *engine, uint64_t customer, struct diag *diag) {
+  static const enum store_keyspace owned[] = {STORE_CUSTOMER, STORE_TIMELINE, STORE_PAYLOAD, STORE_EDGE};
+  struct key from, to;
+  key_init(&from);
+  key_put_u64(&from, customer);
+  key_init(&to);
+  key_put_u64(&to, customer + 1);
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < sizeof owned / sizeof *owned; i++)
+    err = store_compact(engine->store, owned[i], key_view(&from), key_view(&to), diag);
+  return err;
+}
+
+static enum err delete_request(struct store_txn *txn, void *context, struct diag *diag) {
+  const uint64_t *customer = context;
+  struct key key;
+  (void)diag;
+  engine_number_key(&key, "compact", *customer);
+  return store_delete(txn, STORE_DOCUMENT, key_view(&key));
+}
+
+static enum err next_request(struct engine *engine, uint64_t *customer) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  engine_number_key(&from, "compact", 0);
+  engine_number_key(&to, "compact", UINT64_MAX);
+  *customer = 0;
+  err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  if (err == ERR_OK) {
+    if (store_cursor_next(cursor, &key, &row)) *customer = key_read_u64(key.data + key.size_bytes - sizeof *customer);
+    err = store_cursor_error(cursor);
+    store_cursor_close(cursor);
+  }
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+static enum err compact_erased(struct engine *engine, bool *more, struct diag *diag) {
+  uint64_t customer;
+  struct store_mark mark;
+  enum err err = next_request(engine, &customer);
+  *more = err == ERR_OK && customer != 0;
+  if (!*more) return err;
+  err = compact_customer(engine, customer, diag);
+  return err == ERR_OK ? store_run(engine->store, delete_request, &customer, &mark, diag) : err;
+}
+
+enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
+  bool more_messages = false, more_erased = false;
+  pthread_mutex_lock(&engine->upkeep_mutex);
+  enum err err = sweep_messages(engine, &more_messages, diag);
+  if (err == ERR_OK) err = compact_erased(engine, &more_erased, diag);
+  pthread_mutex_unlock(&engine->upkeep_mutex);
+  *idle = !more_messages && !more_erased;
+  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}

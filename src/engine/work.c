@@ -1,0 +1,451 @@
+// work.c: the life of one transaction: lock, read, decide, write, and begin again when more was needed.
+//
+// Rounds of a transaction that needs nothing more: the rows of its identifiers, then the records and timeline heads of
+// their customers (the caller adds the deduplication keys and, rarely, history). One write. The set of locks only grows
+// from attempt to attempt, so a transaction ends after as many attempts as it discovers things, at most ATTEMPTS_MAX.
+#include "engine/work.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "customer/search.h"
+
+enum { ATTEMPTS_MAX = 64, TOKENS_MAX = 32, FIRST_CAPACITY = 64 };
+
+// --- hash indexes --------------------------------------------------------------------------------------------
+
+static uint64_t mix(uint64_t x) {
+  x ^= x >> 31;
+  x *= 0x7fb5d329728ea185ull;
+  x ^= x >> 27;
+  x *= 0x81dadef4bc2dd44dull;
+  return x ^ (x >> 33);
+}
+
+static uint64_t identifier_hash(struct identifier identifier) {
+  uint64_t hash = 0x9e3779b97f4a7c15ull ^ identifier.type;
+  for (size_t i = 0; i < identifier.value.size_bytes; i++) hash = (hash ^ identifier.value.data[i]) * 0x100000001b3ull;
+  return mix(hash);
+}
+
+static struct work_target *find_target(const struct work *work, struct identifier identifier) {
+  size_t mask = work->target_slot_count - 1;
+  if (work->target_slot_count == 0) return NULL;
+  for (size_t slot = identifier_hash(identifier) & mask; work->target_slots[slot] != 0; slot = (slot + 1) & mask) {
+    struct work_target *target = &work->targets[work->target_slots[slot] - 1];
+    if (identifier_equal(target->identifier, identifier)) return target;
+  }
+  return NULL;
+}
+
+static struct work_customer *find_customer(const struct work *work, uint64_t id) {
+  size_t mask = work->customer_slot_count - 1;
+  if (work->customer_slot_count == 0) return NULL;
+  for (size_t slot = mix(id) & mask; work->customer_slots[slot] != 0; slot = (slot + 1) & mask) {
+    struct work_customer *customer = work->customers[work->customer_slots[slot] - 1];
+    if (customer->record.id == id) return customer;
+  }
+  return NULL;
+}
+
+static size_t slots_for(size_t capacity) {
+  size_t slots = 16;
+  while (slots < capacity * 2) slots *= 2;
+  return slots;
+}
+
+static void index_customer(struct work *work, size_t position) {
+  size_t mask = work->customer_slot_count - 1;
+  size_t slot = mix(work->customers[position]->record.id) & mask;
+  while (work->customer_slots[slot] != 0) slot = (slot + 1) & mask;
+  work->customer_slots[slot] = (uint32_t)position + 1;
+}
+
+// Makes room for `capacity` customers and indexes those that are there.
+static enum err reserve_customers(struct work *work, size_t capacity) {
+  struct work_customer **customers = arena_take_zero(work->arena, capacity, sizeof(struct work_customer *));
+  size_t slots = slots_for(capacity);
+  uint32_t *index = arena_take_zero(work->arena, slots, sizeof *index);
+  if (customers == NULL || index == NULL) return diag_no_memory(work->diag);
+  if (work->customer_count > 0) memcpy(customers, work->customers, work->customer_count * sizeof *customers);
+  work->customers = customers;
+  work->customer_capacity = capacity;
+  work->customer_slots = index;
+  work->customer_slot_count = slots;
+  for (size_t i = 0; i < work->customer_count; i++) index_customer(work, i);
+  return ERR_OK;
+}
+
+static enum err add_customer(struct work *work, struct work_customer *customer) {
+  if (work->customer_count == work->customer_capacity) {
+    enum err err = reserve_customers(work, work->customer_capacity * 2 + FIRST_CAPACITY);
+    if (err != ERR_OK) return err;
+  }
+  work->customers[work->customer_count] = customer;
+  index_customer(work, work->customer_count++);
+  return ERR_OK;
+}
+
+// --- what was asked for --------------------------------------------------------------------------------------
+
+static void wanted_release(struct work_set *set) {
+  for (size_t i = 0; i < set->identifier_count; i++) alloc_free((void *)(uintptr_t)set->identifiers[i].value.data);
+  alloc_free(set->identifiers);
+  alloc_free(set->customers);
+}
+
+static bool grow(void **array, size_t *capacity, size_t count, size_t item_bytes) {
+  if (count < *capacity) return true;
+  void *larger = alloc_resize(*array, (*capacity * 2 + 16) * item_bytes);
+  if (larger == NULL) return false;
+  *array = larger;
+  *capacity = *capacity * 2 + 16;
+  return true;
+}
+
+static enum err want_customer(struct work_set *set, uint64_t id) {
+  if (!grow((void **)&set->customers, &set->customer_capacity, set->customer_count, sizeof *set->customers))
+    return ERR_NO_MEMORY;
+  set->customers[set->customer_count++] = id;
+  return ERR_OK;
+}
+
+static enum err want_identifier(struct work_set *set, struct identifier identifier) {
+  if (!grow((void **)&set->identifiers, &set->identifier_capacity, set->identifier_count, sizeof *set->identifiers))
+    return ERR_NO_MEMORY;
+  uint8_t *copy = alloc_get(identifier.value.size_bytes + 1);
+  if (copy == NULL) return ERR_NO_MEMORY;
+  memcpy(copy, identifier.value.data, identifier.value.size_bytes);
+  set->identifiers[set->identifier_count++] =
+      (struct identifier){identifier.type, bytes_of(copy, identifier.value.size_bytes)};
+  return ERR_OK;
+}
+
+struct work_target *work_target(struct work *work, struct identifier identifier) {
+  struct work_target *target = find_target(work, identifier);
+  if (target == NULL && want_identifier(work->wanted, identifier) == ERR_OK) work->again = true;
+  return target;
+}
+
+struct work_customer *work_customer(struct work *work, uint64_t id) {
+  struct work_customer *customer = find_customer(work, id);
+  if (customer == NULL && want_customer(work->wanted, id) == ERR_OK) work->again = true;
+  return customer;
+}
+
+// --- reading -------------------------------------------------------------------------------------------------
+
+static enum err decode_target(struct work *work, struct work_target *target, struct bytes row) {
+  if (target->type->class == IDENTITY_DEVICE) {
+    target->device = arena_take_zero(work->arena, 1, sizeof *target->device);
+    if (target->device == NULL) return diag_no_memory(work->diag);
+  }
+  target->stored = row.data != NULL;
+  if (!target->stored) return ERR_OK;
+  if (target->device == NULL && engine_person_decode(row, &target->person)) return ERR_OK;
+  if (target->device != NULL && row.size_bytes > 0 && row.data[0] == ENGINE_ROW_DEVICE &&
+      identity_device_decode(bytes_of(row.data + 1, row.size_bytes - 1), target->device) == ERR_OK)
+    return ERR_OK;
+  return diag_set(work->diag, ERR_CORRUPT, "corrupt", "an identifier's row cannot be read; run `rapport check`");
+}
+
+static void index_target(struct work *work, struct identifier identifier, const struct identity_type *type) {
+  size_t mask = work->target_slot_count - 1;
+  size_t slot = identifier_hash(identifier) & mask;
+  while (work->target_slots[slot] != 0) slot = (slot + 1) & mask;
+  work->targets[work->target_count] = (struct work_target){.identifier = identifier, .type = type};
+  work->target_slots[slot] = (uint32_t)++work->target_count;
+}
+
+static void collect_targets(struct work *work, const struct identifier *identifiers, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const struct identity_type *type = identity_type_by_id(work->rules, identifiers[i].type);
+    if (type != NULL && find_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
+  }
+}
+
+// Locks the identifiers of the plan and of `wanted` and reads their rows in one round.
+static enum err load_targets(struct work *work, const struct work_plan *plan) {
+  size_t capacity = plan->identifier_count + work->wanted->identifier_count;
+  work->target_slot_count = slots_for(capacity);
+  work->target_slots = arena_take_zero(work->arena, work->target_slot_count, sizeof *work->target_slots);
+  work->targets = arena_take(work->arena, (capacity + 1) * sizeof *work->targets);
+  struct bytes *keys = arena_take(work->arena, (capacity + 1) * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, (capacity + 1) * sizeof *rows);
+  if (work->target_slots == NULL || work->targets == NULL || keys == NULL || rows == NULL)
+    return diag_no_memory(work->diag);
+  collect_targets(work, plan->identifiers, plan->identifier_count);
+  collect_targets(work, work->wanted->identifiers, work->wanted->identifier_count);
+  for (size_t i = 0; i < work->target_count; i++) {
+    struct key key;
+    identifier_key(work->targets[i].identifier, work->engine->names, &key);
+    keys[i] = arena_copy(work->arena, key_view(&key));
+    if (keys[i].data == NULL) return diag_no_memory(work->diag);
+  }
+  enum err err = store_lock_many(work->txn, STORE_LOCK_IDENTIFIER, keys, work->target_count);
+  if (err == ERR_OK) err = store_get_many(work->txn, STORE_IDENTIFIER, keys, work->target_count, work->arena, rows);
+  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
+    err = decode_target(work, &work->targets[i], rows[i]);
+  return err;
+}
+
+// The customers a transaction will most likely need: owners of its identifiers, and of devices that few share.
+enum { DEVICE_OWNERS_READ = 4 };
+
+static size_t customers_of_target(const struct work_target *target, uint64_t *ids) {
+  size_t count = 0;
+  if (target->device == NULL) {
+    if (target->person.customer != 0 && !target->person.shared) ids[count++] = target->person.customer;
+    return count;
+  }
+  if (target->device->own != 0) ids[count++] = target->device->own;
+  if (target->device->run_count <= DEVICE_OWNERS_READ)
+    for (size_t i = 0; i < target->device->run_count; i++) ids[count++] = target->device->runs[i].customer;
+  return count;
+}
+
+static enum err plan_customer(struct work *work, uint64_t id) {
+  if (find_customer(work, id) != NULL) return ERR_OK;
+  if (work->customer_count == LIMIT_TXN_CUSTOMERS)
+    return diag_set(work->diag, ERR_LIMIT, "too_many_customers", "one transaction may change at most %d customers",
+                    LIMIT_TXN_CUSTOMERS);
+  struct work_customer *customer = arena_take_zero(work->arena, 1, sizeof *customer);
+  if (customer == NULL) return diag_no_memory(work->diag);
+  customer_init(&customer->record, id);
+  return add_customer(work, customer);
+}
+
+static enum err plan_customers(struct work *work, const struct work_plan *plan) {
+  enum err err = reserve_customers(work, FIRST_CAPACITY);
+  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++) {
+    uint64_t ids[DEVICE_OWNERS_READ + 1];
+    size_t count = customers_of_target(&work->targets[i], ids);
+    for (size_t j = 0; err == ERR_OK && j < count; j++) err = plan_customer(work, ids[j]);
+  }
+  for (size_t i = 0; err == ERR_OK && i < plan->customer_count; i++) err = plan_customer(work, plan->customers[i]);
+  for (size_t i = 0; err == ERR_OK && i < work->wanted->customer_count; i++)
+    err = plan_customer(work, work->wanted->customers[i]);
+  return err;
+}
+
+static enum err decode_customer(struct work *work, struct work_customer *customer, struct bytes record,
+                                struct bytes head) {
+  if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
+  enum err err = customer_decode(record, customer->record.id, work->arena, &customer->record);
+  if (err == ERR_OK) err = timeline_head_decode(head, work->arena, &customer->head);
+  if (err == ERR_CORRUPT)
+    return diag_set(work->diag, err, "corrupt", "customer c%llu cannot be read; run `rapport check`",
+                    (unsigned long long)customer->record.id);
+  return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+// Locks the customers and reads record and head of each in one round.
+static enum err load_customers(struct work *work, const struct work_plan *plan) {
+  enum err err = plan_customers(work, plan);
+  size_t count = work->customer_count;
+  if (err != ERR_OK || count == 0) return err;
+  struct bytes *keys = arena_take(work->arena, 2 * count * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, 2 * count * sizeof *rows);
+  struct bytes *locks = arena_take(work->arena, count * sizeof *locks);
+  if (keys == NULL || rows == NULL || locks == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) {
+    struct key key;
+    for (int row = CUSTOMER_ROW_RECORD; row <= CUSTOMER_ROW_HEAD; row++) {
+      customer_key(work->customers[i]->record.id, (enum customer_row)row, &key);
+      keys[2 * i + (size_t)row] = arena_copy(work->arena, key_view(&key));
+      if (keys[2 * i + (size_t)row].data == NULL) return diag_no_memory(work->diag);
+    }
+    locks[i] = bytes_of(keys[2 * i].data, sizeof(uint64_t));
+  }
+  err = store_lock_many(work->txn, STORE_LOCK_CUSTOMER, locks, count);
+  if (err == ERR_OK) err = store_get_many(work->txn, STORE_CUSTOMER, keys, 2 * count, work->arena, rows);
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    err = decode_customer(work, work->customers[i], rows[2 * i], rows[2 * i + 1]);
+  return err;
+}
+
+// --- changing ------------------------------------------------------------------------------------------------
+
+enum err work_customer_new(struct work *work, struct work_customer **out) {
+  uint64_t id;
+  enum err err = engine_next(work->engine, &work->engine->customers, &id, work->diag);
+  if (err != ERR_OK) return err;
+  struct work_customer *customer = arena_take_zero(work->arena, 1, sizeof *customer);
+  if (customer == NULL) return diag_no_memory(work->diag);
+  customer_init(&customer->record, id);
+  customer->fresh = customer->record_dirty = customer->tokens_taken = true;
+  work->delta.customers++;
+  *out = customer;
+  return add_customer(work, customer);
+}
+
+enum err work_take_tokens(struct work *work, struct work_customer *customer) {
+  if (customer->tokens_taken) return ERR_OK;
+  customer->tokens = arena_take(work->arena, TOKENS_MAX * sizeof *customer->tokens);
+  if (customer->tokens == NULL) return diag_no_memory(work->diag);
+  customer->tokens_taken = true;
+  return customer_search_tokens(&customer->record, work->engine->names, &work->sources, work->arena, customer->tokens,
+                                TOKENS_MAX, &customer->token_count);
+}
+
+void work_touch(struct work_customer *customer, int64_t received_us) {
+  customer->record_dirty = true;
+  if (received_us > customer->record.updated_us) customer->record.updated_us = received_us;
+}
+
+// --- writing -------------------------------------------------------------------------------------------------
+
+static bool has_token(const struct bytes *tokens, size_t count, struct bytes token) {
+  for (size_t i = 0; i < count; i++)
+    if (bytes_equal(tokens[i], token)) return true;
+  return false;
+}
+
+// Writes only the difference between what the search knew and what the record says now.
+static enum err emit_tokens(struct work *work, struct work_customer *customer) {
+  if (!customer->tokens_taken) return ERR_OK;
+  struct bytes now[TOKENS_MAX];
+  size_t count = 0;
+  enum err err = ERR_OK;
+  if (!customer->erased && customer->record.merged_into == 0)
+    err = customer_search_tokens(&customer->record, work->engine->names, &work->sources, work->arena, now, TOKENS_MAX,
+                                 &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    if (has_token(customer->tokens, customer->token_count, now[i])) continue;
+    struct key key;
+    customer_search_key(now[i], customer->record.id, &key);
+    err = store_put(work->txn, STORE_SEARCH, key_view(&key), BYTES(""));
+  }
+  for (size_t i = 0; err == ERR_OK && i < customer->token_count; i++) {
+    if (has_token(now, count, customer->tokens[i])) continue;
+    struct key key;
+    customer_search_key(customer->tokens[i], customer->record.id, &key);
+    err = store_delete(work->txn, STORE_SEARCH, key_view(&key));
+  }
+  return err;
+}
+
+static enum err emit_row(struct work *work, uint64_t id, enum customer_row row, struct bytes value) {
+  struct key key;
+  customer_key(id, row, &key);
+  return value.size_bytes == 0 ? store_delete(work->txn, STORE_CUSTOMER, key_view(&key))
+                               : store_put(work->txn, STORE_CUSTOMER, key_view(&key), value);
+}
+
+static enum err emit_customer(struct work *work, struct work_customer *customer) {
+  enum err err = emit_tokens(work, customer);
+  if (err == ERR_OK && customer->record_dirty) {
+    buffer_clear(work->buffer);
+    if (!customer->erased) customer_encode(&customer->record, work->buffer);
+    err = work->buffer->failed ? diag_no_memory(work->diag)
+                               : emit_row(work, customer->record.id, CUSTOMER_ROW_RECORD, buffer_view(work->buffer));
+  }
+  if (err == ERR_OK && customer->head_dirty) {
+    buffer_clear(work->buffer);
+    if (customer->head.count > 0) timeline_head_encode(&customer->head, work->buffer);
+    err = work->buffer->failed ? diag_no_memory(work->diag)
+                               : emit_row(work, customer->record.id, CUSTOMER_ROW_HEAD, buffer_view(work->buffer));
+  }
+  return err;
+}
+
+static enum err emit_target(struct work *work, const struct work_target *target) {
+  struct key key;
+  identifier_key(target->identifier, work->engine->names, &key);
+  if (target->gone) return store_delete(work->txn, STORE_IDENTIFIER, key_view(&key));
+  if (target->device == NULL) {
+    uint8_t row[10];
+    engine_person_encode(&target->person, row);
+    return store_put(work->txn, STORE_IDENTIFIER, key_view(&key), bytes_of(row, sizeof row));
+  }
+  buffer_clear(work->buffer);
+  buffer_append_byte(work->buffer, ENGINE_ROW_DEVICE);
+  identity_device_encode(target->device, work->buffer);
+  if (work->buffer->failed) return diag_no_memory(work->diag);
+  return store_put(work->txn, STORE_IDENTIFIER, key_view(&key), buffer_view(work->buffer));
+}
+
+static enum err work_emit(struct work *work) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++) err = emit_customer(work, work->customers[i]);
+  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++) {
+    const struct work_target *target = &work->targets[i];
+    if (!target->dirty) continue;
+    if (!target->stored && !target->gone) work->delta.identifiers++;
+    if (target->stored && target->gone) work->delta.identifiers--;
+    err = emit_target(work, target);
+  }
+  return err;
+}
+
+// --- the transaction -----------------------------------------------------------------------------------------
+
+static enum err load(struct work *work, const struct work_plan *plan) {
+  enum err err = ERR_OK;
+  if (plan->message_count > 0)
+    err = store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, plan->message_keys, plan->message_count);
+  if (err == ERR_OK) err = load_targets(work, plan);
+  if (err == ERR_OK) err = load_customers(work, plan);
+  return err;
+}
+
+static bool nothing_counted(const struct engine_counts *counts) {
+  static const struct engine_counts none;
+  return memcmp(counts, &none, sizeof none) == 0;
+}
+
+static enum err finish(struct work *work, struct store_mark *mark) {
+  struct engine_count_ticket ticket = {0};
+  enum err err = work_emit(work);
+  bool counted = err == ERR_OK && !nothing_counted(&work->delta);
+  if (counted) err = engine_count(work->engine, work->txn, &work->delta, &ticket);
+  if (err != ERR_OK) {
+    if (counted) engine_count_back(work->engine, &work->delta, &ticket);
+    store_abort(work->txn);
+    return err;
+  }
+  err = store_commit(work->txn, mark, work->diag);
+  if (err != ERR_OK && counted) engine_count_back(work->engine, &work->delta, &ticket);
+  return err;
+}
+
+static enum err attempt(struct work *work, const struct work_plan *plan, work_body_fn *body, void *context,
+                        struct store_mark *mark) {
+  enum err err = store_begin(work->engine->store, &work->txn);
+  if (err != ERR_OK) return err;
+  err = load(work, plan);
+  if (err == ERR_OK) err = body(work, context);
+  if (err == ERR_OK) return finish(work, mark);
+  store_abort(work->txn);
+  return err;
+}
+
+enum err work_run(struct engine *engine, const struct work_plan *plan, work_body_fn *body, void *context,
+                  struct store_mark *mark, struct diag *diag) {
+  struct work_set wanted = {0};
+  struct buffer buffer;
+  struct arena arena;
+  enum err err = ERR_CONFLICT;
+  buffer_init(&buffer);
+  arena_init(&arena, 0);
+  for (int tries = 0; err == ERR_CONFLICT && tries < ATTEMPTS_MAX; tries++) {
+    arena_clear(&arena);
+    struct work work = {.engine = engine,
+                        .rules = engine_rules(engine),
+                        .sources = engine_sources(engine),
+                        .arena = &arena,
+                        .buffer = &buffer,
+                        .now_us = clock_now_us(engine->clock),
+                        .wanted = &wanted,
+                        .diag = diag};
+    err = attempt(&work, plan, body, context, mark);
+    if (err == ERR_NO_MEMORY) diag_no_memory(diag);
+    if (err == ERR_CONFLICT && !work.again && tries + 1 < ATTEMPTS_MAX) continue; // the store asks to run it again
+  }
+  if (err == ERR_CONFLICT)
+    diag_set(diag, err, "conflict", "the customers kept changing under this write; send it again");
+  arena_release(&arena);
+  buffer_release(&buffer);
+  wanted_release(&wanted);
+  return err;
+}

@@ -1,0 +1,172 @@
+// work: the identifiers and customers one transaction holds in memory while it changes them.
+//
+// Everything a transaction decides is decided here, on decoded records under their locks, and written once at the end
+// (work_emit). Two invariants make that simple:
+//   1. An IDENTIFIER row names the live customer whose record lists the identifier. Changing it needs the
+//      identifier's lock and both customers'. So once its lock is held a row cannot go stale.
+//   2. A device's row names only live customers (own, runs), and each of them lists the device in its record.
+// A decision that turns out to need one more identifier or customer asks for it (work_target, work_customer give NULL):
+// the body returns ERR_CONFLICT, everything is dropped, and the transaction starts again with the larger set.
+#pragma once
+
+#include "engine/internal.h"
+
+struct work_customer {
+  struct customer record;
+  struct timeline_head head;
+  bool fresh; // made by this transaction
+  bool record_dirty, head_dirty;
+  bool erased;       // its rows go
+  bool tokens_taken; // `tokens` holds what the search knew before this transaction
+  struct bytes *tokens;
+  size_t token_count;
+};
+
+struct work_target {
+  struct identifier identifier;
+  const struct identity_type *type;
+  bool stored; // there was a row
+  bool dirty;
+  bool gone;                       // the row is to be deleted
+  struct engine_person_row person; // of a person's identifier; customer 0 and not shared: nobody's yet
+  struct identity_device *device;  // of a device; NULL for a person's
+};
+
+struct work_set { // ids or identifiers asked for, kept across restarts
+  uint64_t *customers;
+  size_t customer_count, customer_capacity;
+  struct identifier *identifiers;
+  size_t identifier_count, identifier_capacity;
+};
+
+struct work {
+  struct engine *engine;
+  const struct identity_rules *rules;
+  struct customer_sources sources;
+  struct store_txn *txn;
+  struct arena *arena;   // of this attempt
+  struct buffer *buffer; // scratch for encoding
+  int64_t now_us;
+  struct work_target *targets;
+  size_t target_count, target_capacity;
+  struct work_customer **customers;
+  size_t customer_count, customer_capacity;
+  uint32_t *target_slots, *customer_slots; // open addressing, index + 1
+  size_t target_slot_count, customer_slot_count;
+  struct work_set *wanted;
+  bool again; // something was asked for
+  struct engine_counts delta;
+  struct diag *diag;
+};
+
+// What a transaction starts from.
+struct work_plan {
+  const struct bytes *message_keys; // locked first, in class IDEMPOTENCY
+  size_t message_count;
+  const struct identifier *identifiers;
+  size_t identifier_count;
+  const uint64_t *customers;
+  size_t customer_count;
+};
+
+// Runs `body` with everything of the plan locked and read; then writes what it changed and commits. Starts again when
+// the body asked for more. ERR_LIMIT code "too_many_customers" when the plan needs more than LIMIT_TXN_CUSTOMERS.
+typedef enum err work_body_fn(struct work *work, void *context);
+enum err work_run(struct engine *engine, const struct work_plan *plan, work_body_fn *body, void *context,
+                  struct store_mark *mark, struct diag *diag);
+
+// The identifier's row, locked. NULL when this transaction does not hold it: return ERR_CONFLICT (or memory is short).
+struct work_target *work_target(struct work *work, struct identifier identifier);
+
+// The customer, locked. NULL as above.
+struct work_customer *work_customer(struct work *work, uint64_t id);
+
+// A new customer of this transaction, in *out.
+enum err work_customer_new(struct work *work, struct work_customer **out);
+
+// Remembers what the search knows of a customer; call before changing names, or merging, parting, erasing.
+enum err work_take_tokens(struct work *work, struct work_customer *customer);
+
+// Marks the record changed by an event received then.
+void work_touch(struct work_customer *customer, int64_t received_us);
+
+// --- resolve.c: who is it -----------------------------------------------------------------------------------
+
+enum { WORK_IDENTIFIERS_MAX = LIMIT_EVENT_IDENTIFIERS + 1 }; // an alias adds one
+
+// An event as resolution sees it: identifiers in order of rank, split by class, unusable ones told apart.
+struct work_event {
+  const struct engine_event *event;
+  struct identity_instant at;
+  uint64_t sequence;
+  struct identifier persons[WORK_IDENTIFIERS_MAX], devices[WORK_IDENTIFIERS_MAX];
+  size_t person_count, device_count;
+  struct bytes given_name; // folded, from the event's own traits
+  int birth_date;
+  struct identifier accepted[WORK_IDENTIFIERS_MAX]; // what ties the event to its customer
+  size_t accepted_count;
+  uint32_t excluded_traits[WORK_IDENTIFIERS_MAX]; // types of identifiers that are blocked or another person's: a trait
+                                                  // of that name is not taken
+  size_t excluded_count;
+  bool alias; // persons[0] and persons[1] are to become one; trusted: whatever the limit
+};
+
+// Decides whose the event is. *out is NULL when nothing usable names anybody.
+enum err resolve_event(struct work *work, struct work_event *event, struct work_customer **out);
+
+// What guards look at in a customer. Arrays live in the arena.
+enum err resolve_side(struct work *work, const struct work_customer *customer, struct identity_side *side);
+
+// Records an accepted pair in the record and in EDGE, when it is not there yet.
+enum err resolve_link(struct work *work, const struct work_event *event, struct work_customer *customer, size_t a,
+                      size_t b, const char *rule);
+
+// Records that an identifier was refused.
+enum err resolve_refuse(struct work *work, struct work_event *event, struct work_customer *customer,
+                        struct identifier anchor, struct identifier refused, enum identity_reason reason);
+
+// --- device.c: who owns a device ----------------------------------------------------------------------------
+
+// A person's event carried this device: an edge, a run, and the anonymous events that change hands. *person may become
+// another one: taking over the device's own customer is a merge.
+enum err device_sign_in(struct work *work, struct work_event *event, struct work_customer **person, size_t anchor,
+                        struct identifier device);
+
+// Whose an anonymous event with this device is; makes the device's own customer when nobody owns it.
+enum err device_owner(struct work *work, struct work_event *event, struct identifier device,
+                      struct work_customer **out);
+
+// Gives every anonymous event of the device to whoever owns it now (after it became shared, or no longer is).
+enum err device_rehome(struct work *work, struct work_target *device);
+
+// --- merge.c: two customers become one ----------------------------------------------------------------------
+
+// Joins two customers; the older id survives and is *survivor. Moves events, edges, history; redirects the other id.
+enum err merge_customers(struct work *work, const struct work_event *event, struct work_customer *a,
+                         struct work_customer *b, struct work_customer **survivor);
+
+// --- fold.c: traits from events -----------------------------------------------------------------------------
+
+// Folds the traits a message gives into the record, leaving out the named ones.
+enum err fold_message(struct work *work, struct work_customer *customer, struct value message, uint32_t source,
+                      bool correction, const struct identity_instant *at, const uint32_t *excluded,
+                      size_t excluded_count);
+
+// Forgets all traits and folds the customer's events again (after a split or when events changed hands).
+enum err fold_again(struct work *work, struct work_customer *customer);
+
+// Given name (folded) and birth date among the traits of a message.
+enum err fold_names_of_message(struct work *work, struct value message, struct bytes *given_name, int *birth_date);
+// The same among a record's winning traits.
+enum err fold_names_of_record(struct work *work, const struct customer *record, struct bytes *given_name,
+                              int *birth_date);
+
+// --- aside.c and receipts.c ---------------------------------------------------------------------------------
+
+// Keeps an event aside within a transaction. `text` empty: written from `message`.
+enum err aside_put(struct work *work, uint32_t source, const char *code, const char *message, struct bytes text,
+                   struct value packed, int64_t received_us);
+
+// Was the person behind this identifier erased, so that this event may not bring her back?
+enum err receipt_refuses(struct work *work, struct identifier identifier, const struct engine_event *event,
+                         bool *refuses);
