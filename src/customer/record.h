@@ -83,12 +83,14 @@ void customer_encode(const struct customer *customer, struct buffer *out);
 // The position of an identifier, or -1.
 int customer_find_identifier(const struct customer *customer, struct identifier identifier);
 
-// Adds one. The value is copied into the arena. *index is its position. ERR_NO_MEMORY.
+// Adds one, or finds it. The value is copied into the arena. *index is its position; positions after it move, in edges
+// too, when its sequence is not the highest. ERR_NO_MEMORY.
 enum err customer_add_identifier(struct customer *customer, struct arena *arena,
                                  const struct customer_identifier *identifier, size_t *index);
 
 // True when the pair is an active edge already.
 bool customer_has_edge(const struct customer *customer, size_t a, size_t b);
+// Adds an edge or a cannot-link; one that is there already stays as it is. A cannot-link's values are copied.
 enum err customer_add_edge(struct customer *customer, struct arena *arena, size_t a, size_t b, uint64_t sequence);
 enum err customer_add_cannot(struct customer *customer, struct arena *arena, struct identity_cannot pair,
                              uint64_t sequence);
@@ -96,12 +98,14 @@ enum err customer_add_cannot(struct customer *customer, struct arena *arena, str
 // When the customer first appeared: the first acceptance among its identifiers. 0 for none.
 int64_t customer_created_us(const struct customer *customer);
 
-// Folds one value in: kept when it is the newest of its (trait, source, correction). Returns in *changed whether the
-// record changed. ERR_LIMIT when LIMIT_CUSTOMER_TRAITS names are there already.
+// Folds one value in: kept when it is the newest of its (trait, source, correction); equal instants are decided by the
+// value's bytes, then the author's, so that no order of arrival matters. What it points to is copied into the arena.
+// Returns in *changed whether the record changed. ERR_LIMIT when LIMIT_CUSTOMER_TRAITS names are there already.
 enum err customer_fold_trait(struct customer *customer, struct arena *arena, const struct customer_trait *trait,
                              bool *changed);
 
-// Ranks of sources for ties: higher wins. The engine answers from its table.
+// Ranks of sources for ties: higher wins. The engine answers from its table. A NULL pointer to it means that all
+// sources are equal and nameless.
 struct customer_sources {
   int (*priority)(void *context, uint32_t source);
   struct bytes (*name)(void *context, uint32_t source);
@@ -117,8 +121,16 @@ const struct customer_trait *customer_trait_winner(const struct customer *custom
 struct value customer_trait_value(const struct customer *customer, const struct names *names, struct bytes name,
                                   const struct customer_sources *sources);
 
-// Takes over everything of `loser` (already redirected by the caller): identifiers, edges, cannot-links, traits.
+// Takes over everything of `loser` (already redirected by the caller): identifiers, edges, cannot-links, traits. An
+// identifier of both keeps the lower sequence, the earlier time and the lower `founded` that is not 0. Trait names past
+// LIMIT_CUSTOMER_TRAITS are left out (the events still have them). On ERR_NO_MEMORY the survivor is of no more use.
 enum err customer_absorb(struct customer *survivor, const struct customer *loser, struct arena *arena);
+
+// The record of one component after a split: the identifiers of `in` with component[i] == which, their edges and
+// cannot-links, and the lowest `founded` among them as its id (0 when there is none). Without traits: they are folded
+// again from the events. Views are shared with `in`; arrays are new, in the arena.
+enum err customer_copy_part(struct customer *out, const struct customer *in, const uint16_t *component, uint16_t which,
+                            struct arena *arena);
 
 // What of the answer does not belong to the record proper.
 struct customer_trace {
@@ -129,7 +141,8 @@ struct customer_trace {
 // The public document: {"id","created_at","updated_at","identifiers":[{"type","value","first_seen_at","source"}],
 // "traits":{name: value},"consents":{},"trace":{"aliases":[…],"events","first_event_at","last_event_at",
 // "traits":{name:{"source","time","author"?,"others":[{"value","source","time"}]}},"cannot_links":[…]}}.
-// Members of `traits` are in order of their names' text.
+// Members of `traits` are in order of their names' text. A redirect is {"id","merged_into"}. Instants that are not
+// known are null. ERR_NO_MEMORY.
 enum err customer_to_json(struct json_writer *writer, const struct customer *customer,
                           const struct customer_trace *trace, const struct names *names,
                           const struct customer_sources *sources, struct arena *arena);

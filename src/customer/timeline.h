@@ -3,14 +3,15 @@
 // Layer 4. Two keyspaces: hot columns in chunks (TIMELINE), everything else of each event (PAYLOAD), and one summary
 // row of all chunks, the head (a row of CUSTOMER beside the record, so that one read brings both). Order is (time,
 // event id). A chunk holds at most LIMIT_CHUNK_EVENTS; an event is appended to its chunk unread (store_append),
-// wherever the chunk stands; a full chunk is read, sorted and split at its median.
+// wherever the chunk stands; a full chunk is read, sorted and split at its median. An event later than all of a full
+// last chunk begins a new one, with nothing read: histories that arrive in order have full chunks.
 //
 //   TIMELINE key  customer id, chunk bound (time i64 ordered, event id 16 bytes); the first bound is all zero bytes
 //   PAYLOAD key   customer id, time, event id
 //   chunk         segments: u16 count, then columns time[], id[], name[], amount[], amount scale[], currency[], dim1[],
 //   dim2[]
 //
-// An append is a segment of one event. Readers sort and drop repeats of an event id.
+// An append is a segment of one event. Numbers are little-endian. Readers sort and drop repeats of an instant.
 // The caller holds the customer's lock while writing, keeps the head in memory and writes it once at the end.
 // Memory: heads and rows live in the arena given. Errors: ERR_CORRUPT when stored bytes break an invariant.
 #pragma once
@@ -80,7 +81,8 @@ struct timeline_reader {
 };
 
 // Writes one event and its payload and updates the head in memory. `check_repeat`: the event may be there already
-// (older than what deduplication remembers): the chunk is read, and *added is false when it is.
+// (older than what deduplication remembers): its chunk is read, and *added is false when one with this event id is in
+// it. `arena` gives scratch space for the rows and grows the head; what is written is copied by the transaction.
 enum err timeline_add(struct store_txn *txn, uint64_t customer, struct timeline_head *head, struct arena *arena,
                       const struct timeline_event *event, const struct timeline_payload *payload, bool check_repeat,
                       bool *added);
@@ -100,7 +102,8 @@ struct timeline_query {
 };
 
 // Walks events in order. The cursor copies nothing up front: one chunk at a time is decoded. Views in `item` are valid
-// until the next timeline_next. Chunks whose summary cannot match are not read.
+// until the next timeline_next. Chunks whose summary cannot match are not read. The payloads of a chunk come in one
+// round. `head` must stay as it is until timeline_close.
 struct timeline_cursor;
 enum err timeline_open(struct timeline_cursor **cursor, struct timeline_reader reader, uint64_t customer,
                        const struct timeline_head *head, const struct timeline_query *query);
@@ -108,11 +111,14 @@ enum err timeline_open(struct timeline_cursor **cursor, struct timeline_reader r
 enum err timeline_next(struct timeline_cursor *cursor, struct timeline_item *item);
 void timeline_close(struct timeline_cursor *cursor);
 
-// The stored form of a payload (the value of a PAYLOAD row), for check and export. Decoded views point into `row`.
+// The stored form of a payload (the value of a PAYLOAD row), for check and export: a short head, then the message's
+// packed bytes as they are. Decoded views point into `row`; the identifiers' array is in the arena.
+void timeline_payload_encode(const struct timeline_payload *payload, struct buffer *out);
 enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct timeline_payload *payload);
 
 // Moves events from one customer to another: those for which `pick` says yes (NULL: all). Both heads are updated in
-// memory; chunks left empty are deleted, chunks that lose events are rewritten. `moved` counts.
+// memory; chunks left empty are deleted, chunks that lose events are rewritten. `moved` counts. `pick` is asked in
+// order, once an event, with its payload; the item is valid during the call.
 typedef bool timeline_pick_fn(void *context, const struct timeline_item *item);
 enum err timeline_move(struct store_txn *txn, uint64_t from, struct timeline_head *from_head, uint64_t to,
                        struct timeline_head *to_head, struct arena *arena, timeline_pick_fn *pick, void *context,

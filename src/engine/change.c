@@ -166,8 +166,8 @@ enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b
   struct identifier pair[2];
   struct arena arena;
   arena_init(&arena, 0);
-  enum err err = clean_reference(engine, a, &arena, &pair[0], diag);
-  if (err == ERR_OK) err = clean_reference(engine, b, &arena, &pair[1], diag);
+  enum err err = parts_identifier(engine, a, &arena, &pair[0], diag);
+  if (err == ERR_OK) err = parts_identifier(engine, b, &arena, &pair[1], diag);
   struct work_plan plan = {.identifiers = pair, .identifier_count = 2};
   if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, mark, diag);
   arena_release(&arena);

@@ -1,5 +1,19 @@
 #include "engine/parts.h"
 
+#include "engine/read.h"
+
+enum err parts_identifier(struct engine *engine, struct bytes text, struct arena *arena, struct identifier *identifier,
+                          struct diag *diag) {
+  struct engine_view *view;
+  struct read_target target;
+  enum err err = engine_view_open(engine, &view);
+  if (err != ERR_OK) return err;
+  err = read_target(view, text, arena, &target, diag);
+  engine_view_close(view);
+  if (err == ERR_OK) *identifier = target.identifier;
+  return err;
+}
+
 enum err parts_check_live(struct work *work, const struct work_customer *customer) {
   if (customer->record.identifier_count > 0 && customer->record.merged_into == 0) return ERR_OK;
   return diag_set(work->diag, ERR_NOT_FOUND, "no_customer", "there is no customer c%llu any more",

@@ -1,8 +1,12 @@
 // parts: what splitting, joining again and erasing share.
 #pragma once
 
-#include "engine/reference.h"
 #include "engine/work.h"
+
+// "email:Zoe@Exemple.fr" as a person writes it, cleaned as an event's identifier is. The value lives in `arena`. ERR_INVALID
+// code "bad_reference".
+enum err parts_identifier(struct engine *engine, struct bytes text, struct arena *arena, struct identifier *identifier,
+                          struct diag *diag);
 
 // ERR_NOT_FOUND code "no_customer" when the customer is not there or has become another one.
 enum err parts_check_live(struct work *work, const struct work_customer *customer);

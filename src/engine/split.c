@@ -44,7 +44,7 @@ static struct identifier identifier_at(const struct customer *record, size_t ind
 
 static enum err find_named(struct work *work, const struct customer *record, struct bytes text, size_t *index) {
   struct identifier identifier;
-  enum err err = clean_reference(work->engine, text, work->arena, &identifier, work->diag);
+  enum err err = parts_identifier(work->engine, text, work->arena, &identifier, work->diag);
   if (err != ERR_OK) return err;
   int found = customer_find_identifier(record, identifier);
   if (found < 0) return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");

@@ -94,52 +94,9 @@ static void put_member(struct value_builder *builder, const struct value_iter *i
   value_put_value(builder, iter->item);
 }
 
-static struct value member_like(struct value document, const struct value_iter *iter, const struct names *names) {
-  return iter->name_id != 0 ? value_member_id(document, iter->name_id)
-                            : value_member(document, names, iter->inline_name);
-}
-
-// `over` with the members of `under` that it does not have itself.
-static enum err merge(struct source_message *message, struct value over, struct value under, struct value *out) {
-  struct source_reader *reader = message->reader;
-  struct value_builder builder;
-  buffer_clear(&reader->scratch);
-  value_builder_init(&builder, &reader->scratch, reader->names);
-  value_document_begin(&builder);
-  struct value_iter iter = value_iterate(under);
-  while (value_next(&iter)) {
-    if (value_is_absent(member_like(over, &iter, reader->names))) {
-      put_member(&builder, &iter);
-    }
-  }
-  iter = value_iterate(over);
-  while (value_next(&iter)) {
-    put_member(&builder, &iter);
-  }
-  value_document_end(&builder);
-  return keep_built(message, &builder, out);
-}
-
 static bool has_members(struct value value) {
   struct value_iter iter = value_iterate(value);
   return value_type(value) == VALUE_DOCUMENT && value_next(&iter);
-}
-
-// Traits for the record. Where both places have them the top level wins, member by member.
-static enum err read_traits(struct source_message *message) {
-  struct value top = message->top.at[MEMBER_TRAITS];
-  struct value context = message->context.at[MEMBER_TRAITS];
-  bool has_top = has_members(top), has_context = has_members(context);
-  if (message->event->type != ENGINE_IDENTIFY) {
-    return ERR_OK;
-  }
-  if (has_top && has_context && !bytes_equal(top.packed, context.packed)) {
-    return merge(message, top, context, &message->event->traits);
-  }
-  if (has_top || has_context) {
-    message->event->traits = has_top ? top : context;
-  }
-  return ERR_OK;
 }
 
 static enum err put_context(struct source_message *message) {
@@ -258,9 +215,7 @@ static enum err read_content(struct source_message *message, struct diag *diag) 
   if (err == ERR_OK) {
     err = source_identifiers_read(message, diag);
   }
-  if (err == ERR_OK && read_traits(message) != ERR_OK) {
-    err = diag_no_memory(diag);
-  }
+  message->event->gives_traits = message->event->type == ENGINE_IDENTIFY;
   return err == ERR_OK ? read_columns(message, diag) : err;
 }
 

@@ -25,7 +25,7 @@ static void run_scenario(void **state) {
 enum { FILES_MAX = 256 };
 
 int main(void) {
-  static char paths[FILES_MAX][512];
+  static char paths[FILES_MAX][1024];
   static struct CMUnitTest tests[FILES_MAX];
   char folder[400];
   size_t count = 0;

@@ -1,0 +1,35 @@
+// timeline_row: rows of the timeline as bytes. Private to customer/.
+//
+// A chunk row is segments one after another; a segment is a count and then the columns, each packed without padding.
+#pragma once
+
+#include "base/limits.h"
+#include "customer/timeline.h"
+#include "value/key.h"
+
+enum {
+  TIMELINE_ROW_EVENT_BYTES = 8 + IDENTITY_EVENT_ID_BYTES + 4 + 8 + 1 + 2 + 4 + 4,
+  TIMELINE_ROW_SEGMENT_BYTES = 2,
+  TIMELINE_ROW_KEY_BYTES = 8 + 8 + IDENTITY_EVENT_ID_BYTES,
+};
+
+// The TIMELINE key of a chunk, and the PAYLOAD key of an event: the same form.
+void timeline_row_key(uint64_t customer, const struct identity_instant *instant, struct key *key);
+// Reads the instant of such a key. False when it is none.
+bool timeline_row_key_read(struct bytes key, struct identity_instant *instant);
+// The ends of everything a customer has in TIMELINE or PAYLOAD.
+void timeline_row_range(uint64_t customer, struct key *from, struct key *to);
+
+// The bound of a chunk as its key has it: all zero for the first.
+void timeline_row_chunk_key(uint64_t customer, const struct timeline_chunk *chunk, struct key *key);
+
+// Writes one segment of `count` events at `out`, which has room for timeline_row_segment_bytes(count).
+size_t timeline_row_segment_bytes(size_t count);
+void timeline_row_put_segment(const struct timeline_event *events, size_t count, uint8_t *out);
+
+// Reads a chunk row into the arena: sorted, repeats of an instant dropped. ERR_CORRUPT, ERR_NO_MEMORY.
+enum err timeline_row_read_chunk(struct bytes row, struct arena *arena, struct timeline_event **events, size_t *count);
+
+// The bytes a payload needs at most, and its writing; returns the end.
+size_t timeline_row_payload_bytes_max(const struct timeline_payload *payload);
+uint8_t *timeline_row_put_payload(const struct timeline_payload *payload, uint8_t *out);
