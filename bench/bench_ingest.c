@@ -123,6 +123,8 @@ static void add_processor(struct report *report, struct processor from, struct p
   double cores_s = elapsed_s * (double)sysconf(_SC_NPROCESSORS_ONLN);
   add(report, "program_cpu_s", program_s, 2);
   add(report, "program_cpu_us_per_event", program_s * 1e6 / events, 2);
+  add(report, "events_per_s_alone_at_most", events * (double)sysconf(_SC_NPROCESSORS_ONLN) / (program_s + generator_s),
+      0);
   add(report, "generator_cpu_s", generator_s, 2);
   add(report, "generator_cpu_percent", generator_s * 100 / cores_s, 1);
   add(report, "others_cpu_percent", (others_s > 0 ? others_s : 0) * 100 / cores_s, 1);

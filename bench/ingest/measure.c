@@ -44,7 +44,7 @@ int64_t latency_share_us(const struct latency *latency, double share) {
   uint64_t wanted = (uint64_t)((double)latency->count * share), seen = 0;
   for (size_t i = 0; i < LATENCY_BUCKETS; i++) {
     seen += latency->buckets[i];
-    if (seen > wanted) return bucket_us(i + 1);
+    if (seen > wanted) return bucket_us(i + 1) < latency->max_us ? bucket_us(i + 1) : latency->max_us;
   }
   return latency->max_us;
 }
