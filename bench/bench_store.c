@@ -2,6 +2,7 @@
 //
 //   bench_store DIR batches [seconds] [customers] [threads]   transactions of 64 events with one wait per 512
 //   bench_store DIR singles [seconds] [customers] [threads]   one durable transaction of 6 writes at a time
+// Both then read records of random customers for 5 s and walk all timelines.
 //   bench_store DIR overhead                                  the front alone, over the store in memory
 //
 // An event writes a message key, a customer record, an identifier, a timeline append, a payload and an edge. DIR must
@@ -29,6 +30,7 @@ struct bench {
   int64_t until_us;
   _Atomic uint64_t events;
   _Atomic uint64_t failures;
+  _Atomic uint64_t reads;
 };
 
 struct worker {
@@ -117,6 +119,54 @@ static void *run_worker(void *argument) {
   return NULL;
 }
 
+// Reads records of random customers, EVENTS_PER_TXN a call, until the time is over.
+static void *read_worker(void *argument) {
+  struct worker *worker = argument;
+  struct bench *bench = worker->bench;
+  struct arena arena;
+  arena_init(&arena, 0);
+  while (clock_monotonic_us() < bench->until_us) {
+    uint8_t ids[EVENTS_PER_TXN][8];
+    struct bytes keys[EVENTS_PER_TXN];
+    struct bytes values[EVENTS_PER_TXN];
+    struct store_txn *txn;
+    for (int i = 0; i < EVENTS_PER_TXN; i++) {
+      put_u64(ids[i], next_random(&worker->random) % bench->customers * 0x9e3779b97f4a7c15);
+      keys[i] = bytes_of(ids[i], 8);
+    }
+    enum err err = store_begin(bench->store, &txn);
+    if (err != ERR_OK) break;
+    err = store_get_many(txn, STORE_CUSTOMER, keys, EVENTS_PER_TXN, &arena, values);
+    if (err == ERR_OK) err = store_get_many(txn, STORE_TIMELINE, keys, EVENTS_PER_TXN, &arena, values);
+    store_abort(txn);
+    if (err != ERR_OK) atomic_fetch_add(&bench->failures, 1);
+    atomic_fetch_add(&bench->reads, 2 * EVENTS_PER_TXN);
+    arena_clear(&arena);
+  }
+  arena_release(&arena);
+  return NULL;
+}
+
+// Walks all timelines in key order.
+static void scan_all(struct bench *bench) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key;
+  struct bytes value;
+  uint64_t rows = 0;
+  uint64_t bytes = 0;
+  int64_t start_us = clock_monotonic_us();
+  if (store_snapshot_open(bench->store, &snapshot) != ERR_OK) return;
+  if (store_snapshot_scan(snapshot, STORE_TIMELINE, BYTES(""), BYTES(""), &cursor) == ERR_OK) {
+    for (; store_cursor_next(cursor, &key, &value); rows++) bytes += key.size_bytes + value.size_bytes;
+    store_cursor_close(cursor);
+  }
+  store_snapshot_close(snapshot);
+  double seconds = (double)(clock_monotonic_us() - start_us) / 1e6;
+  printf("scan: rows=%llu rows/s=%.0f mib/s=%.0f\n", (unsigned long long)rows, (double)rows / seconds,
+         (double)bytes / 1048576 / seconds);
+}
+
 static double peak_mib(void) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -143,16 +193,23 @@ static void report(struct bench *bench, const char *mode, double seconds) {
          peak_mib(), (double)bytes / 1048576, (double)stats.log_bytes / 1048576, events);
 }
 
-static void run(struct bench *bench, const char *mode, int64_t seconds, uint64_t threads) {
+static double run_threads(struct bench *bench, void *(*body)(void *), int64_t seconds, uint64_t threads) {
   static struct worker workers[THREADS_MAX];
   int64_t start_us = clock_monotonic_us();
   bench->until_us = start_us + seconds * CLOCK_SECOND_US;
   for (uint64_t i = 0; i < threads; i++) {
     workers[i] = (struct worker){.bench = bench, .random = (i + 1) * 0x2545f4914f6cdd1d};
-    pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]);
+    pthread_create(&workers[i].thread, NULL, body, &workers[i]);
   }
   for (uint64_t i = 0; i < threads; i++) pthread_join(workers[i].thread, NULL);
-  report(bench, mode, (double)(clock_monotonic_us() - start_us) / 1e6);
+  return (double)(clock_monotonic_us() - start_us) / 1e6;
+}
+
+static void run(struct bench *bench, const char *mode, int64_t seconds, uint64_t threads) {
+  report(bench, mode, run_threads(bench, run_worker, seconds, threads));
+  double read_seconds = run_threads(bench, read_worker, 5, 2);
+  printf("reads: keys/s=%.0f rss_peak_mib=%.0f\n", (double)atomic_load(&bench->reads) / read_seconds, peak_mib());
+  scan_all(bench);
 }
 
 // Transactions of the size of a batch that are filled and aborted: overlay, locks, memory, no backend.

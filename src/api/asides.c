@@ -78,15 +78,17 @@ static struct source_envelope envelope_of(const struct request *request, const s
       .source = aside->source, .trusted = trusted, .received_us = aside->received_us, .sent_us = INT64_MIN};
 }
 
-// Tries the event without applying it: one that would only be set aside again stays where it is.
+// Tries the event without applying it: one that would only be set aside again stays where it is. A correction that is
+// not even JSON is the caller's mistake and not the event's.
 static enum err try_event(struct request *request, struct worker *worker, const struct aside *aside, struct bytes text,
-                          struct diag *diag) {
+                          bool corrected, struct diag *diag) {
   struct source_envelope envelope = envelope_of(request, aside);
   struct value message;
   struct engine_event *event = arena_take(&request->arena, sizeof *event);
   if (!event) return diag_no_memory(diag);
   request->json = text;
   enum err err = request_document(request, worker, &message, diag);
+  if (err && corrected) return err;
   if (!err) err = source_message_read(worker->reader, &envelope, message, text, 0, &request->arena, event, diag);
   if (err != ERR_INVALID && err != ERR_LIMIT) return err;
   struct diag why = *diag;
@@ -136,11 +138,12 @@ enum err asides_resend(struct request *request, struct worker *worker, struct di
   struct source_report report = {0};
   enum err err = find(request, &aside, diag);
   if (err) return err;
-  struct bytes text = request->json.size_bytes ? request->json : aside.text;
+  bool corrected = request->json.size_bytes > 0;
+  struct bytes text = corrected ? request->json : aside.text;
   if (text.size_bytes == 0) {
     return diag_set(diag, ERR_INVALID, "missing_event", "The event was too large to be kept; send it as the body.");
   }
-  err = try_event(request, worker, &aside, text, diag);
+  err = try_event(request, worker, &aside, text, corrected, diag);
   if (!err) err = apply_event(request, worker, &aside, text, &report, diag);
   if (err) return err;
   request->marked = true;

@@ -18,6 +18,9 @@ static const struct command commands[] = {
 #undef COMMAND
 };
 
+// A reader that has seen enough, such as head, is no failure to talk about.
+static const char reader_gone[] = "reader_gone";
+
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 
 const struct command *command_table(size_t *count) {
@@ -44,10 +47,13 @@ const struct command *command_find(size_t count, char *const *words, size_t *use
 
 enum err command_flush(struct cli *cli, struct diag *diag) {
   if (cli->out.failed) return diag_no_memory(diag);
-  size_t written = fwrite(cli->out.data, 1, cli->out.size_bytes, stdout);
+  size_t written = cli->out.size_bytes == 0 ? 0 : fwrite(cli->out.data, 1, cli->out.size_bytes, stdout);
   bool failed = written != cli->out.size_bytes || fflush(stdout) != 0;
+  int error = errno;
   buffer_clear(&cli->out);
-  return failed ? diag_set(diag, ERR_IO, "io", "cannot write to standard output: %s", strerror(errno)) : ERR_OK;
+  if (!failed) return ERR_OK;
+  return diag_set(diag, ERR_IO, error == EPIPE ? reader_gone : "io", "cannot write to standard output: %s",
+                  strerror(error));
 }
 
 // The second word of a two-word command was left out or is wrong: its siblings are the candidates.
@@ -132,7 +138,7 @@ int cli_main(int argc, char **argv, const struct cli_server *server) {
   // What was found before a failure is still worth seeing.
   enum err flushed = command_flush(&cli, err == ERR_OK ? &diag : NULL);
   if (err == ERR_OK) err = flushed;
-  if (err != ERR_OK) {
+  if (err != ERR_OK && strcmp(diag.code, reader_gone) != 0) {
     fprintf(stderr, "rapport: %s%s%s\n", diag.field, diag.field[0] != '\0' ? ": " : "",
             diag.message[0] != '\0' ? diag.message : err_name(err));
   }

@@ -287,6 +287,5 @@ enum err command_import(struct cli *cli, struct diag *diag) {
   struct sigaction action = {.sa_handler = ask_to_stop};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  bool remote = options_text(&cli->options, OPTION_URL, NULL) != NULL;
-  return remote ? import_remote(cli, diag) : import_local(cli, diag);
+  return target_is_remote(&cli->options) ? import_remote(cli, diag) : import_local(cli, diag);
 }

@@ -24,7 +24,8 @@ static enum err show_customer(struct cli *cli, struct target *target, struct tar
   static const struct {
     enum target_op op;
     ask_view_fn *view;
-  } parts[] = {{TARGET_CUSTOMER, print_customer}, {TARGET_EVENTS, print_events}, {TARGET_IDENTITY, print_identity}};
+  } parts[] = {
+      {TARGET_CUSTOMER, print_customer}, {TARGET_EVENTS, print_last_events}, {TARGET_IDENTITY, print_identity}};
   bool only_first = options_given(&cli->options, OPTION_JSON) || options_given(&cli->options, OPTION_PRETTY);
   bool events = strcmp(call->args[TARGET_ARG_LIMIT], "0") != 0;
   enum err err = ERR_OK;
@@ -34,7 +35,6 @@ static enum err show_customer(struct cli *cli, struct target *target, struct tar
     buffer_init(&json);
     call->op = parts[i].op;
     err = target_call(target, call, &json, diag);
-    if (err == ERR_OK && parts[i].op == TARGET_EVENTS) buffer_append_text(&cli->out, "\nLast events\n");
     if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), parts[i].view, diag);
     buffer_release(&json);
   }

@@ -161,6 +161,7 @@ enum err command_completion(struct cli *cli, struct diag *diag) {
   const char *shell = cli->options.args[0];
   if (completion_script(shell, &cli->out)) return ERR_OK;
   const char *nearest = param_nearest(shell, shells, sizeof shells / sizeof *shells);
-  return diag_set(diag, ERR_INVALID, "usage", "no completions for \"%.40s\"; %s%s", shell,
-                  nearest != NULL ? "did you mean " : "there are bash, zsh and fish", nearest != NULL ? nearest : "");
+  return diag_set(diag, ERR_INVALID, "usage", "no completions for \"%.40s\"; %s%s%s", shell,
+                  nearest != NULL ? "did you mean " : "there are bash, zsh and fish", nearest != NULL ? nearest : "",
+                  nearest != NULL ? "?" : "");
 }

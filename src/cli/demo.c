@@ -18,11 +18,17 @@ enum {
   FAMILY_EVERY = 60, // of this many customers the first three are a family
   FAMILY_SIZE = 3,
   BOT_EVERY = 2500,
-  EVENTS_AN_ACTIVITY = 4, // about
   YEAR_DAYS = 365,
   LATE_PERMILLE = 40, // of a store's days
 };
 #define YEAR_US (YEAR_DAYS * CLOCK_DAY_US)
+
+// How many events ten activities of a role give, about.
+static const uint32_t events_of_ten[] = {[SHOP_ROLE_BOTH] = 23,
+                                         [SHOP_ROLE_WEB] = 27,
+                                         [SHOP_ROLE_STORE] = 14,
+                                         [SHOP_ROLE_ANONYMOUS] = 38,
+                                         [SHOP_ROLE_BOT] = 38};
 
 static const char *const mess_names[] = {
 #define X(upper, lower) #lower,
@@ -232,8 +238,8 @@ static bool plan_year(struct shop *shop, uint32_t index) {
   uint32_t target = (uint32_t)((uint64_t)options->events_each * (30 + chance_below(&year.chance, 141)) / 100);
   year.left = target == 0 ? 1 : target;
   int64_t span_us = YEAR_US / 10 * (2 + (int64_t)chance_below(&year.chance, 8));
-  int64_t step_us = span_us / (year.left / EVENTS_AN_ACTIVITY + 1);
-  int64_t time_us = options->now_us - span_us;
+  int64_t step_us = span_us / (year.left * INT64_C(10) / events_of_ten[shop->people[index].role] + 1);
+  int64_t time_us = options->now_us - span_us + (int64_t)(chance_next(&year.chance) % (uint64_t)(step_us + 1));
   while (year.left > 0 && time_us < options->now_us - CLOCK_HOUR_US) {
     if (!plan_activity(&year, time_us)) return false;
     time_us += 1 + step_us / 2 + (int64_t)(chance_next(&year.chance) % (uint64_t)(step_us + 1));

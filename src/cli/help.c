@@ -15,20 +15,20 @@ static const char *const group_titles[COMMAND_GROUP_COUNT] = {
 
 // Appends words of `text` from `column` on, broken before the page's edge and indented by `indent`.
 static void append_wrapped(struct buffer *out, const char *text, size_t column, size_t indent) {
+  bool first = true;
   while (*text != '\0') {
     size_t size = strcspn(text, " ");
-    if (column + size > PAGE_COLUMNS && column > indent) {
+    if (!first && column + 1 + size > PAGE_COLUMNS) {
       buffer_append_format(out, "\n%*s", (int)indent, "");
       column = indent;
+    } else if (!first) {
+      buffer_append_byte(out, ' ');
+      column++;
     }
     buffer_append(out, text, size);
     column += size;
-    text += size;
-    if (*text == ' ') {
-      text++;
-      if (column < PAGE_COLUMNS && *text != '\0') buffer_append_byte(out, ' ');
-      column++;
-    }
+    first = false;
+    text += size + (text[size] == ' ');
   }
   buffer_append_byte(out, '\n');
 }

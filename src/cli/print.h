@@ -24,6 +24,8 @@ void print_plain(const struct print_document *document, struct buffer *out);
 
 void print_customer(const struct print_document *customer, struct buffer *out);
 void print_events(const struct print_document *events, struct buffer *out);
+// The same under a title, without the cursor to the next page.
+void print_last_events(const struct print_document *events, struct buffer *out);
 void print_identity(const struct print_document *identity, struct buffer *out);
 void print_explain(const struct print_document *explanation, struct buffer *out);
 

@@ -178,12 +178,12 @@ static void origin(const struct options *options, enum option option, char *out)
 }
 
 void settings_print(const struct options *options, struct buffer *out) {
-  buffer_append_format(out, "%-14s %-28s %-22s %s\n", "SETTING", "VALUE", "FROM", "WHAT");
+  buffer_append_format(out, "%-16s %-24s %-24s %s\n", "SETTING", "VALUE", "FROM", "WHAT");
   for (int i = 0; i < OPTION_SETTING_COUNT; i++) {
     char from[OPTION_NAME_BYTES];
     const struct param *param = options_param((enum option)i);
     origin(options, (enum option)i, from);
-    buffer_append_format(out, "%-14s %-28s %-22s %s\n", param->name, shown(options, (enum option)i), from, param->help);
+    buffer_append_format(out, "%-16s %-24s %-24s %s\n", param->name, shown(options, (enum option)i), from, param->help);
   }
 }
 

@@ -11,11 +11,16 @@ struct target {
   struct target_local local;
 };
 
+bool target_is_remote(const struct options *options) {
+  bool url = options_text(options, OPTION_URL, NULL) != NULL, data = options_text(options, OPTION_DATA, NULL) != NULL;
+  return url && (!data || options->origins[OPTION_URL] >= options->origins[OPTION_DATA]);
+}
+
 enum err target_open(struct target **target, const struct options *options, bool writes, struct diag *diag) {
   enum err err = ERR_OK;
   struct target *opened = alloc_zero(1, sizeof *opened);
   if (opened == NULL) return diag_no_memory(diag);
-  if (options_text(options, OPTION_URL, NULL) != NULL) {
+  if (target_is_remote(options)) {
     err = target_remote_open(&opened->http, options, diag);
   } else {
     err = target_local_open(&opened->local, options, writes ? 0 : TARGET_READ_ONLY, diag);

@@ -49,7 +49,10 @@ struct target_call {
 
 struct target;
 
-// Opens what the options name: --url, else --data. `writes` is false for a command that only looks.
+// Whether --url is meant: when both it and --data are there, the one from the stronger origin; --url among equals.
+bool target_is_remote(const struct options *options);
+
+// Opens what the options name. `writes` is false for a command that only looks.
 enum err target_open(struct target **target, const struct options *options, bool writes, struct diag *diag);
 void target_close(struct target *target);
 

@@ -18,10 +18,12 @@ enum { HITS_FIRST_COUNT = 64, LETTERS_MAX = CUSTOMER_TOKEN_BYTES, LETTER_BYTES_M
 // --- tokens --------------------------------------------------------------------------------------------------
 
 // Traits that hold a person's name, in the writings that SDKs and tills use.
-static const char *const NAME_TRAITS[] = {
-    "firstName",   "first_name", "firstname", "givenName",  "given_name",  "middleName", "middle_name",
-    "lastName",    "last_name",  "lastname",  "familyName", "family_name", "surname",    "maidenName",
-    "maiden_name", "name",       "fullName",  "full_name",  "displayName", "nickname",
+static const struct bytes NAME_TRAITS[] = {
+    BYTES_INIT("firstName"),  BYTES_INIT("first_name"), BYTES_INIT("firstname"),   BYTES_INIT("givenName"),
+    BYTES_INIT("given_name"), BYTES_INIT("middleName"), BYTES_INIT("middle_name"), BYTES_INIT("lastName"),
+    BYTES_INIT("last_name"),  BYTES_INIT("lastname"),   BYTES_INIT("familyName"),  BYTES_INIT("family_name"),
+    BYTES_INIT("surname"),    BYTES_INIT("maidenName"), BYTES_INIT("maiden_name"), BYTES_INIT("name"),
+    BYTES_INIT("fullName"),   BYTES_INIT("full_name"),  BYTES_INIT("displayName"), BYTES_INIT("nickname"),
 };
 
 // At most CUSTOMER_TOKEN_BYTES of the word, and no half character.
@@ -56,18 +58,32 @@ static enum err fold_words(struct bytes text, struct arena *arena, struct bytes 
   return ERR_OK;
 }
 
+static bool is_name_trait(const struct customer_trait *trait, const struct names *names) {
+  struct bytes text = trait->name == 0 ? trait->inline_name : names_text(names, trait->name);
+  for (size_t i = 0; i < sizeof NAME_TRAITS / sizeof *NAME_TRAITS; i++)
+    if (bytes_equal(text, NAME_TRAITS[i])) return true;
+  return false;
+}
+
+static enum err add_tokens(struct bytes text, struct arena *arena, struct bytes *tokens, size_t max, size_t *count) {
+  struct bytes words[CUSTOMER_TOKENS_MAX];
+  size_t word_count;
+  enum err err = fold_words(text, arena, words, CUSTOMER_TOKENS_MAX, &word_count);
+  if (err != ERR_OK) return err;
+  for (size_t i = 0; i < word_count; i++) add_token(tokens, max, count, words[i]);
+  return ERR_OK;
+}
+
 enum err customer_search_tokens(const struct customer *customer, const struct names *names,
                                 const struct customer_sources *sources, struct arena *arena, struct bytes *tokens,
                                 size_t max, size_t *count) {
   *count = 0;
-  for (size_t i = 0; i < sizeof NAME_TRAITS / sizeof *NAME_TRAITS; i++) {
-    struct bytes text, words[CUSTOMER_TOKENS_MAX];
-    size_t word_count;
-    struct value value = customer_trait_value(customer, names, bytes_from_text(NAME_TRAITS[i]), sources);
-    if (!value_as_text(value, &text)) continue;
-    enum err err = fold_words(text, arena, words, CUSTOMER_TOKENS_MAX, &word_count);
+  for (size_t first = 0, next; first < customer->trait_count; first = next) {
+    struct bytes text;
+    const struct customer_trait *winner = customer_trait_winner(customer, first, sources, &next);
+    if (!is_name_trait(winner, names) || !value_as_text(winner->value, &text)) continue;
+    enum err err = add_tokens(text, arena, tokens, max, count);
     if (err != ERR_OK) return err;
-    for (size_t j = 0; j < word_count; j++) add_token(tokens, max, count, words[j]);
   }
   return ERR_OK;
 }

@@ -279,8 +279,7 @@ enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct t
   if (reader.failed) return ERR_CORRUPT;
   uint32_t *excluded = arena_take(arena, payload->excluded_count * sizeof *excluded);
   if (excluded == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < payload->excluded_count; i++)
-    excluded[i] = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
+  for (size_t i = 0; i < payload->excluded_count; i++) excluded[i] = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
   payload->excluded = excluded;
   payload->message.packed = varint_read_raw(&reader, varint_rest_bytes(&reader));
   return reader.failed ? ERR_CORRUPT : ERR_OK;

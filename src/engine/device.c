@@ -155,7 +155,9 @@ static enum err take_over(struct work *work, struct work_event *event, struct wo
     device->device->own = 0;
     return ERR_OK;
   }
-  return merge_customers(work, event, person, own, survivor);
+  enum err err = merge_customers(work, event, person, own, survivor);
+  device->device->own = 0; // whichever of the two survived, it is hers now
+  return err;
 }
 
 // The anonymous events whose owner the sign-in changed move to their new one.
@@ -206,9 +208,9 @@ enum err device_sign_in(struct work *work, struct work_event *event, struct work
   if (err != ERR_OK) return err;
   if (reason != IDENTITY_OK) return resolve_refuse(work, event, person, who, device_id, reason);
   struct identity_device *owners = device->device;
-  if (owners->overflow) return ERR_OK; // shared for good
-  int run = identity_device_owner(owners, &event->at);
-  bool inside = run >= 0 && identity_instant_compare(&event->at, &owners->runs[run].start) >= 0;
+  if (owners->overflow) return ERR_OK;               // shared for good
+  int run = identity_device_run(owners, &event->at); // also of a shared device: who owns it must stay exact
+  bool inside = run >= 0;
   if (inside && owners->runs[run].customer == person->record.id) return ERR_OK;
   if (inside) err = find_resumption(work, device, run, &event->at, &resumes, &resumed);
   if (err != ERR_OK) return err;

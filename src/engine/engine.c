@@ -216,11 +216,24 @@ static enum err put_workspace(struct store_txn *txn, void *context, struct diag 
   return store_put(txn, STORE_META, key_view(&key), bytes_of(hash_key, sizeof hash_key));
 }
 
+// Opening once writes the dictionary, the rules and the sources that every workspace has, so that it can be opened to be
+// looked at only.
+static enum err write_first_documents(struct store *store, struct diag *diag) {
+  struct engine *engine;
+  struct clock clock;
+  clock_init(&clock);
+  struct engine_options options = {.store = store, .clock = &clock};
+  enum err err = engine_open(&engine, &options, diag);
+  if (err != ERR_OK) return err;
+  engine_close(engine);
+  return store_wait(store, store_mark_now(store), diag);
+}
+
 enum err engine_create_workspace(struct store *store, struct diag *diag) {
   struct store_mark mark;
   if (sodium_init() < 0) return diag_set(diag, ERR_IO, "no_randomness", "the system gives no random numbers");
   enum err err = store_run(store, put_workspace, NULL, &mark, diag);
-  return err == ERR_OK ? store_wait(store, mark, diag) : err;
+  return err == ERR_OK ? write_first_documents(store, diag) : err;
 }
 
 static enum err load_hash_key(struct engine *engine, struct store_snapshot *snapshot, struct arena *arena,

@@ -180,9 +180,9 @@ struct engine_view;
 enum err engine_view_open(struct engine *engine, struct engine_view **view);
 void engine_view_close(struct engine_view *view);
 
-// The customer behind "c42" or "email:Zoe@Exemple.fr" (cleaned here; phones by the workspace's default region),
-// redirects followed; for a device the one who owns it now. ERR_INVALID code "bad_reference" with the known types,
-// ERR_NOT_FOUND code "no_customer".
+// The customer behind "c42" or "email:Zoe@Exemple.fr" (cleaned here; a national phone number is read in the regions of
+// the sources), redirects followed; for a device the one who owns it now. ERR_INVALID code "bad_reference" with the
+// known types and the nearest one; ERR_NOT_FOUND code "no_customer", or "shared_identifier" when several people use it.
 enum err engine_find(struct engine_view *view, struct bytes reference, uint64_t *customer, struct diag *diag);
 
 // The record's document (customer_to_json).
@@ -196,23 +196,28 @@ struct engine_events_query {
   struct bytes after;     // cursor of the page before; empty: the newest
   size_t limit;           // 1..LIMIT_PAGE_ROWS
 };
-// {"items":[{"id","name","type","time","received_at","source","identifiers":[{"type","value"}],"properties"|"traits",
-// "context",…the message's own members}],"next":cursor|null}, newest first.
+// {"items":[{"id","name","type","time","received_at","source","identifiers":[{"type","value"}],"message_id",
+// "properties"|"traits","context",…the message's own members}],"next":cursor|null}, newest first. A member of the
+// message that has the name of one of the engine's stands there as "sent_<name>". ERR_INVALID codes "bad_cursor",
+// "bad_limit".
 enum err engine_events_json(struct engine_view *view, uint64_t customer, const struct engine_events_query *query,
                             struct json_writer *writer, struct diag *diag);
 
 // {"customer","identifiers":[…],"edges":[{"id","a","b","rule","source","message_id","time","received_at","state"}],
-// "devices":[{"type","value","shared","owners":[{"from","customer","identifier"}]}],"refused":[…],"cannot_links":[…],"history":[…]}
+// "devices":[{"type","value","shared","anonymous_customer","owners":[{"from","signed_in_at","customer","identifier"}]}],
+// "refused":[…],"cannot_links":[{"own","other"}],"history":[…],"truncated"}. The first owner's "from" is null: a device
+// belongs to the first who signed in also before that. At most LIMIT_PAGE_ROWS rows of a kind ("truncated").
 enum err engine_identity_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
                               struct diag *diag);
 
-// Why two identifiers ("type:value") are or are not one customer: {"same":bool,"customers":[..],"path":[edges],
-// "refused":[…],"sentence":"…"}.
+// Why two identifiers ("type:value") are or are not one customer: {"a","b","same":bool,"customers":[..],"path":[edges],
+// "refused":[…],"sentence":"…"}. An identifier nobody knows is no error: the sentence says so.
 enum err engine_explain_json(struct engine_view *view, struct bytes a, struct bytes b, struct json_writer *writer,
                              struct diag *diag);
 
-// {"items":[{"id","name","email","phone",…,"matched"}]}: names by prefix and with one typo, e-mail, phone, card and
-// user id by prefix.
+// {"items":[{"id","name","email","phone","identifiers":n,"matched"}]}: names by prefix and with one typo, identifiers
+// of persons by prefix. "matched" is "id", the identifier's type, "name" or "similar_name". ERR_INVALID codes
+// "query_too_short" (under 2 characters), "bad_query", "bad_limit".
 enum err engine_search_json(struct engine_view *view, struct bytes query, size_t limit, struct json_writer *writer,
                             struct diag *diag);
 
@@ -221,8 +226,8 @@ enum err engine_search_json(struct engine_view *view, struct bytes query, size_t
 enum err engine_export_json(struct engine_view *view, uint64_t customer, struct json_writer *writer, struct diag *diag);
 
 // The attribute catalogue from a sample of `sample` customers:
-// {"customers","sampled","traits":[{"name","types","sources",
-// "fill_rate","examples","personal"}],"events":[{"name","customers","count","properties":[…]}]}.
+// {"customers","sampled","traits":[{"name","types","sources","fill_rate","examples","personal"}],
+// "events":[{"name","customers","count","properties":[…]}],"truncated"}. Personal data gives no examples.
 enum err engine_schema_json(struct engine_view *view, size_t sample, struct json_writer *writer, struct diag *diag);
 
 struct engine_counts {
@@ -272,7 +277,8 @@ enum err engine_rules_json(struct engine *engine, uint64_t version, struct json_
 enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
                           struct store_mark *mark, struct diag *diag);
 // {"customers_now","customers_then","would_merge","would_part"}: all stored decisions run again in their order under
-// `document`.
+// `document`, over a snapshot; nothing is written. Takes about 20 microseconds a customer and memory for the largest
+// group of customers that refusals tie together. ERR_LIMIT code "too_many_decisions" past its bounds (rules_try.c).
 enum err engine_rules_try(struct engine *engine, struct value document, struct json_writer *writer, struct diag *diag);
 
 // --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------

@@ -112,9 +112,12 @@ enum err merge_customers(struct work *work, const struct work_event *event, stru
   struct customer before = loser->record;
   if (err == ERR_OK) err = customer_absorb(&kept->record, &loser->record, work->arena);
   if (err != ERR_OK) return err;
-  customer_init(&loser->record, from);
-  loser->record.merged_into = to;
-  loser->record_dirty = loser->head_dirty = kept->head_dirty = true;
+  err = merge_redirect(work, from, to);
+  if (err != ERR_OK) return err;
+  loser->head_dirty = kept->head_dirty = true;
+  // Events that named both sides of an old split gave traits to neither; now all they named may be one customer again.
+  if (kept->record.cannot_count > 0) err = fold_again(work, kept);
+  if (err != ERR_OK) return err;
   work_touch(kept, event->event->received_us);
   work->delta.merges++;
   work->delta.customers--;

@@ -21,8 +21,15 @@ enum err parts_check_live(struct work *work, const struct work_customer *custome
 }
 
 enum err merge_redirect(struct work *work, uint64_t id, uint64_t to) {
+  struct work_customer *held = work_held_customer(work, id);
   struct customer redirect;
   struct key key;
+  if (held != NULL) { // it is written with the rest, at the end
+    customer_init(&held->record, id);
+    held->record.merged_into = to;
+    held->record_dirty = true;
+    return ERR_OK;
+  }
   customer_init(&redirect, id);
   redirect.merged_into = to;
   customer_key(id, CUSTOMER_ROW_RECORD, &key);

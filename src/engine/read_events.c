@@ -1,8 +1,8 @@
 // read_events.c: a customer's events as people see them, newest first, page by page.
 //
 // An event is written as the engine's members, then the message's own ones as they were sent. A message is foreign: a
-// member of it that would stand twice in the answer (its "name", its "time") is written as "message_name"; so is one
-// that begins with "message_" already, which keeps the renaming free of clashes. Left out are the members the engine's
+// member of it that would stand twice in the answer (its "name", its "time") is written as "sent_name"; so is one that
+// begins with "sent_" already, which keeps the renaming free of clashes. Left out are the members the engine's
 // own say better or that are the sender's secret: type, event, messageId, writeKey, sentAt.
 // A cursor is the instant (time, event id) of the last event of the page in hexadecimal: it stays right while events
 // are added, because the order of events never changes.
@@ -37,19 +37,19 @@ static bool is_left_out(struct bytes name) {
 }
 
 static bool would_clash(struct bytes name) {
-  static const char *const names[] = {"id", "name", "time", "received_at", "source", "identifiers"};
-  return bytes_starts_with(name, BYTES("message_")) || is_one_of(name, names, sizeof names / sizeof *names);
+  static const char *const names[] = {"id", "name", "time", "received_at", "source", "identifiers", "message_id"};
+  return bytes_starts_with(name, BYTES("sent_")) || is_one_of(name, names, sizeof names / sizeof *names);
 }
 
 // A member name is at most LIMIT_NAME_BYTES, so the prefix fits.
 static void write_name(struct json_writer *writer, struct bytes name) {
-  uint8_t renamed[sizeof "message_" + LIMIT_NAME_BYTES];
-  const size_t prefix_bytes = sizeof "message_" - 1;
+  uint8_t renamed[sizeof "sent_" + LIMIT_NAME_BYTES];
+  const size_t prefix_bytes = sizeof "sent_" - 1;
   if (!would_clash(name) || name.size_bytes > LIMIT_NAME_BYTES) {
     json_name_bytes(writer, name);
     return;
   }
-  memcpy(renamed, "message_", prefix_bytes);
+  memcpy(renamed, "sent_", prefix_bytes);
   memcpy(renamed + prefix_bytes, name.data, name.size_bytes);
   json_name_bytes(writer, bytes_of(renamed, prefix_bytes + name.size_bytes));
 }

@@ -201,6 +201,16 @@ static struct bytes reason_words(struct bytes name) {
   return name;
 }
 
+// A reason is a sentence of its own; here it ends another one.
+static void say_reason(struct explanation *why, struct bytes name) {
+  struct bytes text = reason_words(name);
+  if (text.size_bytes == 0) return;
+  uint8_t first = text.data[0];
+  size_t end = text.data[text.size_bytes - 1] == '.' ? text.size_bytes - 1 : text.size_bytes;
+  buffer_append_byte(&why->sentence, first >= 'A' && first <= 'Z' ? first | 0x20 : first);
+  say_bytes(why, bytes_of(text.data + 1, end - 1));
+}
+
 static void say_refusal(struct explanation *why, struct value document) {
   const struct engine *engine = why->view->engine;
   say(why, "an event");
@@ -209,16 +219,21 @@ static void say_refusal(struct explanation *why, struct value document) {
   say_bytes(why, read_text(document, engine->id.a));
   say(why, " and ");
   say_bytes(why, read_text(document, engine->id.b));
-  say(why, ", but they were not joined (");
-  say_bytes(why, reason_words(read_text(document, engine->id.reason)));
-  say(why, ")");
+  say(why, ", but they were not joined: ");
+  say_reason(why, read_text(document, engine->id.reason));
+}
+
+static void say_identifier(struct explanation *why, struct identifier identifier) {
+  struct bytes text = engine_identifier_text(why->view->engine, identifier, why->arena);
+  if (text.size_bytes == 0) why->sentence.failed = true;
+  say_bytes(why, text);
 }
 
 static void say_cannot(struct explanation *why, const struct identity_cannot *pair) {
   say(why, "a person parted ");
-  say_bytes(why, engine_identifier_text(why->view->engine, pair->own, why->arena));
+  say_identifier(why, pair->own);
   say(why, " from ");
-  say_bytes(why, engine_identifier_text(why->view->engine, pair->other, why->arena));
+  say_identifier(why, pair->other);
   say(why, ", and no event joins them until that is lifted");
 }
 
@@ -319,7 +334,7 @@ enum err engine_explain_json(struct engine_view *view, struct bytes a, struct by
   struct explanation why = {.view = view, .arena = &arena};
   buffer_init(&why.sentence);
   enum err err = read_side(view, a, &arena, &why.a, diag);
-  if (err != ERR_OK && diag != NULL && err == ERR_INVALID) diag_in_field(diag, "a");
+  if (err == ERR_INVALID) diag_in_field(diag, "a");
   if (err == ERR_OK) {
     err = read_side(view, b, &arena, &why.b, diag);
     if (err == ERR_INVALID) diag_in_field(diag, "b");

@@ -34,8 +34,7 @@ enum err read_edges(struct engine_view *view, uint64_t customer, enum engine_edg
 
 void read_write_edge(struct json_writer *writer, const struct engine *engine, enum engine_edge_kind kind,
                      uint64_t number, struct value document) {
-  static const char letters[] = {
-      [ENGINE_EDGE_LINK] = 'e', [ENGINE_EDGE_REFUSED] = 'r', [ENGINE_EDGE_HISTORY] = 'h'};
+  static const char letters[] = {[ENGINE_EDGE_LINK] = 'e', [ENGINE_EDGE_REFUSED] = 'r', [ENGINE_EDGE_HISTORY] = 'h'};
   struct value_iter iter = value_iterate(document);
   char id[EDGE_ID_BYTES];
   snprintf(id, sizeof id, "%c%" PRIu64, letters[kind], number);

@@ -224,13 +224,14 @@ static enum err choose_anchor(struct work *work, struct work_event *event, struc
       accept(event, known->identifier);
       return ERR_OK;
     }
-    if (reason == IDENTITY_DIFFERENT_PERSON) mark_shared(known);
   }
   size_t first = 0;
   while (first < event->person_count && targets[first]->person.shared) first++;
   if (first == event->person_count) return ERR_NOT_FOUND; // only shared identifiers: they name nobody
   *anchor_rank = first;
-  return found_customer(work, event, targets[first], customer, &index);
+  enum err err = found_customer(work, event, targets[first], customer, &index);
+  if (err != ERR_OK || reason != IDENTITY_DIFFERENT_PERSON) return err;
+  return refuse_target(work, event, *customer, targets[first]->identifier, known, reason);
 }
 
 static enum err resolve_persons(struct work *work, struct work_event *event, struct work_customer **customer) {
@@ -245,8 +246,10 @@ static enum err resolve_persons(struct work *work, struct work_event *event, str
   struct identifier anchor = targets[anchor_rank]->identifier;
   for (size_t i = 0; err == ERR_OK && i < event->person_count; i++)
     if (i != anchor_rank) err = take_next(work, event, targets[i], anchor, customer);
+  identity_sort(work->rules, event->accepted, event->accepted_count);
+  struct identifier first = event->accepted[0]; // the event is its, also after a split; so are the sign-ins
   for (size_t i = 0; err == ERR_OK && i < event->device_count; i++) {
-    int position = customer_find_identifier(&(*customer)->record, anchor);
+    int position = customer_find_identifier(&(*customer)->record, first);
     if (position < 0) return diag_set(work->diag, ERR_CORRUPT, "corrupt", "an identifier's customer does not list it");
     err = device_sign_in(work, event, customer, (size_t)position, event->devices[i]);
   }

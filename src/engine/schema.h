@@ -17,9 +17,9 @@ enum {
 
 struct schema_field {
   struct bytes name;
-  uint64_t filled; // in how many records or events it has a value
-  unsigned types;  // bits of 1 << enum value_type
-  bool personal;   // data that points at a person: no examples are kept
+  uint64_t filled;                            // in how many records or events it has a value
+  unsigned types;                             // bits of 1 << enum value_type
+  bool personal;                              // data that points at a person: no examples are kept
   struct bytes examples[SCHEMA_EXAMPLES_MAX]; // JSON text
   size_t example_count;
   uint32_t sources[SCHEMA_SOURCES_MAX]; // sorted

@@ -1,7 +1,7 @@
 // schema_field.c: one named value of the catalogue: its types, how often it is there, examples, whether it is personal.
 //
 // Personal is decided twice: by the name, cut into words ("billingAddress" holds "address"), and by the shape of any
-// value seen (an @ between two parts, or digits as a phone number has). Once personal, a field stays so and its
+// value seen (an @ before a dot, or digits as a phone number has). Once personal, a field stays so and its
 // examples are dropped: an analyst's catalogue must not leak a customer.
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "engine/read.h"
 #include "engine/schema.h"
 
-enum { PHONE_DIGITS_MIN = 9, PHONE_DIGITS_MAX = 15, WORD_BYTES = 32 };
+enum { PHONE_DIGITS_MIN = 9, WORD_BYTES = 32 };
 
 // --- what is personal ----------------------------------------------------------------------------------------
 
@@ -60,18 +60,27 @@ static bool looks_like_email(struct bytes text) {
   return after > 0 && memchr(at + 1, '.', after) != NULL;
 }
 
-// "+33 6 12 34 56 78", "06.12.34.56.78": digits and the signs between them, with a + or a 0 in front.
+static bool is_digit(uint8_t byte) {
+  return byte >= '0' && byte <= '9';
+}
+
+static bool may_part_digits(uint8_t byte) {
+  return byte != '\0' && strchr(" .-()/", byte) != NULL;
+}
+
+// "+33 6 12 34 56 78", "call 06.12.34.56.78": a run of digits and the signs between them, with a + or a 0 in front.
 static bool looks_like_phone(struct bytes text) {
   size_t digits = 0;
-  if (text.size_bytes == 0 || (text.data[0] != '+' && text.data[0] != '0')) return false;
   for (size_t i = 0; i < text.size_bytes; i++) {
     uint8_t byte = text.data[i];
-    if (byte >= '0' && byte <= '9')
+    bool begins = digits == 0 && (byte == '+' || byte == '0');
+    if (begins || (digits > 0 && is_digit(byte)))
       digits++;
-    else if (byte == '\0' || strchr("+ .-()/", byte) == NULL)
-      return false;
+    else if (digits > 0 && !may_part_digits(byte))
+      digits = 0;
+    if (digits > PHONE_DIGITS_MIN) return true;
   }
-  return digits >= PHONE_DIGITS_MIN && digits <= PHONE_DIGITS_MAX;
+  return false;
 }
 
 static bool looks_personal(struct value value) {

@@ -26,6 +26,7 @@ struct parting {
   struct customer before; // the record as it was
   bool *cut;              // by edge: disabled now
   uint16_t *part;         // by identifier: its part; of a device the first one
+  bool *rehome;           // by identifier: a device whose sharing changed
   size_t part_count;
   struct work_customer *customers[PARTS_MAX];
   uint64_t moved;
@@ -167,7 +168,9 @@ static enum err find_parts(struct parting *parting) {
   struct identity_edge *edges = arena_take(arena, (parting->before.edge_count + 1) * sizeof *edges);
   uint16_t *component = arena_take(arena, (identifiers + 1) * sizeof *component);
   parting->part = arena_take(arena, (identifiers + 1) * sizeof *parting->part);
-  if (edges == NULL || component == NULL || parting->part == NULL) return diag_no_memory(parting->work->diag);
+  parting->rehome = arena_take_zero(arena, identifiers + 1, sizeof *parting->rehome);
+  if (edges == NULL || component == NULL || parting->part == NULL || parting->rehome == NULL)
+    return diag_no_memory(parting->work->diag);
   size_t count = active_edges(parting, false, edges);
   identity_components(identifiers, edges, count, component);
   enum err err = number_persons(parting, component);
@@ -341,6 +344,7 @@ static enum err rebuild_device(struct parting *parting, struct work_target *targ
       parting->part[index] != NO_PART && parting->customers[parting->part[index]]->record.identifier_count == 1;
   if (alone && rebuilt->own == 0) rebuilt->own = home_of(parting, index);
   identity_device_normalise(rebuilt, parting->work->rules);
+  parting->rehome[index] = rebuilt->shared != old->shared;
   target->device = rebuilt;
   target->dirty = true;
   return err;
@@ -398,6 +402,15 @@ static enum err move_events(struct parting *parting) {
   }
   for (size_t part = 0; err == ERR_OK && part < parting->part_count; part++)
     err = fold_again(parting->work, parting->customers[part]);
+  return err;
+}
+
+// A device that more people own now may have become shared, or no longer be: its anonymous events move for all of them.
+static enum err rehome_devices(struct parting *parting) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++)
+    if (parting->rehome[i])
+      err = device_rehome(parting->work, work_target(parting->work, identifier_at(&parting->before, i)));
   return err;
 }
 
@@ -459,6 +472,7 @@ static enum err part_customer(struct parting *parting, const struct split_reques
   if (err == ERR_OK) err = redirect_founded(parting);
   if (err == ERR_OK) err = point_identifiers(parting);
   if (err == ERR_OK) err = move_events(parting);
+  if (err == ERR_OK) err = rehome_devices(parting);
   if (err == ERR_OK)
     err = parts_move_edges(parting->work, parting->whole->record.id, parting->customers, parting->part_count,
                            parting->before.edges, parting->before.edge_count, parting->cut, request->split);

@@ -38,7 +38,7 @@ static struct work_target *find_target(const struct work *work, struct identifie
   return NULL;
 }
 
-static struct work_customer *find_customer(const struct work *work, uint64_t id) {
+struct work_customer *work_held_customer(const struct work *work, uint64_t id) {
   size_t mask = work->customer_slot_count - 1;
   if (work->customer_slot_count == 0) return NULL;
   for (size_t slot = mix(id) & mask; work->customer_slots[slot] != 0; slot = (slot + 1) & mask) {
@@ -128,7 +128,7 @@ struct work_target *work_target(struct work *work, struct identifier identifier)
 }
 
 struct work_customer *work_customer(struct work *work, uint64_t id) {
-  struct work_customer *customer = find_customer(work, id);
+  struct work_customer *customer = work_held_customer(work, id);
   if (customer == NULL && want_customer(work->wanted, id) == ERR_OK) work->again = true;
   return customer;
 }
@@ -205,7 +205,7 @@ static size_t customers_of_target(const struct work_target *target, uint64_t *id
 }
 
 static enum err plan_customer(struct work *work, uint64_t id) {
-  if (find_customer(work, id) != NULL) return ERR_OK;
+  if (work_held_customer(work, id) != NULL) return ERR_OK;
   if (work->customer_count == LIMIT_TXN_CUSTOMERS)
     return diag_set(work->diag, ERR_LIMIT, "too_many_customers", "one transaction may change at most %d customers",
                     LIMIT_TXN_CUSTOMERS);

@@ -81,6 +81,9 @@ struct work_target *work_target(struct work *work, struct identifier identifier)
 // The customer, locked. NULL as above.
 struct work_customer *work_customer(struct work *work, uint64_t id);
 
+// The customer if this transaction holds it; asks for nothing.
+struct work_customer *work_held_customer(const struct work *work, uint64_t id);
+
 // A new customer of this transaction, in *out.
 enum err work_customer_new(struct work *work, struct work_customer **out);
 

@@ -101,8 +101,8 @@ enum identity_reason {
   IDENTITY_MALFORMED,        // quality/ could not read it (bad e-mail, bad phone…)
   IDENTITY_BLOCKED,          // a value that names nobody: "undefined", "0", "aaaaaaa"
   IDENTITY_CANNOT_LINK,      // a person parted them, and that has not been lifted
-  IDENTITY_LIMIT,            // the union would hold more of a type than its limit
   IDENTITY_DIFFERENT_PERSON, // a shared phone or mailbox: given names or birth dates differ
+  IDENTITY_LIMIT,            // the union would hold more of a type than its limit
   IDENTITY_SHARED,           // this value is known to be shared and identifies nobody
   IDENTITY_FULL,             // LIMIT_CUSTOMER_IDENTIFIERS
   IDENTITY_REASON_COUNT
@@ -191,7 +191,8 @@ struct identity_run {
 struct identity_device {
   uint64_t own; // the customer that holds its ownerless events; 0: none
   bool shared;
-  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good, no runs are kept
+  bool overflow; // changed hands more than IDENTITY_RUNS_MAX times: shared for good. The sign-in that brings it about
+                 // leaves the runs as they were, so that events can be taken from their owners; they are not stored.
   size_t run_count;
   struct identity_run runs[IDENTITY_RUNS_MAX];
 };
@@ -199,6 +200,10 @@ struct identity_device {
 // The stored form (the value of a device's row in IDENTIFIER). Decoded views point into `bytes`.
 enum err identity_device_decode(struct bytes bytes, struct identity_device *device);
 void identity_device_encode(const struct identity_device *device, struct buffer *out);
+
+// The index of the last run that starts at or before `at`, shared or not; -1 before the first. This is the run that a
+// sign-in at `at` falls into.
+int identity_device_run(const struct identity_device *device, const struct identity_instant *at);
 
 // The index of the run that owns `at`, or -1 (no runs, or shared).
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at);

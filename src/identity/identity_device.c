@@ -9,9 +9,10 @@
 //   1. starts ascend strictly; neighbouring runs have different customers;
 //   2. `shared` is a function of the runs (see touches_window), or true because of `overflow`;
 //   3. overflow: the device changed hands more than IDENTITY_RUNS_MAX times. A sign-in never makes the number of runs
-//      smaller, so every order of arrival ends here; the runs, which would depend on that order, are forgotten, and
-//      the device is shared for good. Joining the oldest two runs instead would keep a family's tablet tracked, but
-//      gives old events to the wrong person, and to another one for another order of arrival.
+//      smaller, so every order of arrival ends here, and the device is shared for good. Its runs would depend on that
+//      order, so they are not stored; those it had stay in memory for whoever takes events away from their owners.
+//      Joining the oldest two runs instead would keep a family's tablet tracked, but gives old events to the wrong
+//      person, and to another one for another order of arrival.
 #include <assert.h>
 #include <string.h>
 
@@ -68,15 +69,15 @@ void identity_device_encode(const struct identity_device *device, struct buffer 
   unsigned flags = (device->shared ? FLAG_SHARED : 0u) | (device->overflow ? FLAG_OVERFLOW : 0u);
   uint8_t *at = varint_put(out->data + out->size_bytes, flags);
   at = varint_put(at, device->own);
-  at = varint_put(at, device->run_count);
+  size_t run_count = device->overflow ? 0 : device->run_count;
+  at = varint_put(at, run_count);
   out->size_bytes = (size_t)(at - out->data);
-  for (size_t i = 0; i < device->run_count; i++) encode_run(&device->runs[i], out);
+  for (size_t i = 0; i < run_count; i++) encode_run(&device->runs[i], out);
 }
 
 // --- owners --------------------------------------------------------------------------------------------------
 
-// The last run that starts at or before `at`, or -1.
-static int last_run_at(const struct identity_device *device, const struct identity_instant *at) {
+int identity_device_run(const struct identity_device *device, const struct identity_instant *at) {
   size_t from = 0, to = device->run_count;
   while (from < to) {
     size_t middle = from + (to - from) / 2;
@@ -91,7 +92,7 @@ static int last_run_at(const struct identity_device *device, const struct identi
 
 int identity_device_owner(const struct identity_device *device, const struct identity_instant *at) {
   if (device->shared || device->run_count == 0) return -1;
-  int run = last_run_at(device, at);
+  int run = identity_device_run(device, at);
   return run < 0 ? 0 : run;
 }
 
@@ -124,12 +125,13 @@ static bool is_shared(const struct identity_device *device, const struct identit
 
 // --- sign-ins ------------------------------------------------------------------------------------------------
 
+// True when `count` more runs fit; else the device overflows.
+static bool make_room(struct identity_device *device, size_t count) {
+  device->overflow = device->run_count + count > IDENTITY_RUNS_MAX;
+  return !device->overflow;
+}
+
 static void insert_run(struct identity_device *device, size_t position, struct identity_run run) {
-  if (device->overflow || device->run_count == IDENTITY_RUNS_MAX) {
-    device->overflow = true;
-    device->run_count = 0;
-    return;
-  }
   struct identity_run *at = &device->runs[position];
   memmove(at + 1, at, (device->run_count - position) * sizeof *at);
   *at = run;
@@ -146,7 +148,7 @@ static struct identity_change sign_in_first(struct identity_device *device, stru
   change.from_start = true;
   change.to_end = device->run_count == 0;
   if (device->run_count > 0) change.to = device->runs[0].start;
-  insert_run(device, 0, run);
+  if (make_room(device, 1)) insert_run(device, 0, run);
   return change;
 }
 
@@ -161,14 +163,16 @@ static struct identity_change sign_in_between(struct identity_device *device, si
     assert(identity_instant_compare(&run.start, resumes) < 0);
     assert(is_last || identity_instant_compare(resumes, &device->runs[next].start) < 0);
     change.to = rest.start = *resumes;
-    insert_run(device, next, rest);
-    insert_run(device, next, run);
+    if (make_room(device, 2)) {
+      insert_run(device, next, rest);
+      insert_run(device, next, run);
+    }
   } else {
     change.to_end = is_last;
     if (!is_last) change.to = device->runs[next].start;
     if (!is_last && device->runs[next].customer == run.customer) {
       device->runs[next] = run;
-    } else {
+    } else if (make_room(device, 1)) {
       insert_run(device, next, run);
     }
   }
@@ -195,7 +199,7 @@ struct identity_change identity_device_sign_in(struct identity_device *device, c
   struct identity_change change = {.from = *at, .to = *at};
   if (device->overflow) return change;
   struct identity_run run = {.start = *at, .person = person, .customer = customer};
-  int position = last_run_at(device, at);
+  int position = identity_device_run(device, at);
   if (position < 0) {
     change = sign_in_first(device, run);
   } else {

@@ -158,8 +158,8 @@ enum identity_reason identity_may_join(const struct identity_rules *rules, const
   if (type == NULL) return IDENTITY_UNKNOWN_TYPE;
   if (identity_is_blocked(rules, type, via.value)) return IDENTITY_BLOCKED;
   if (were_parted(a, b)) return IDENTITY_CANNOT_LINK;
-  if (!ignore_limit && passes_a_limit(rules, a, b, now_us)) return IDENTITY_LIMIT;
   if (type->shares && names_a_person(rules, a, via) && names_a_person(rules, b, via) && look_different(a, b))
     return IDENTITY_DIFFERENT_PERSON;
+  if (!ignore_limit && passes_a_limit(rules, a, b, now_us)) return IDENTITY_LIMIT;
   return union_count(a, b) > LIMIT_CUSTOMER_IDENTIFIERS ? IDENTITY_FULL : IDENTITY_OK;
 }

@@ -14,8 +14,8 @@ struct piece {
   size_t offset, size_bytes;                 // in worker->packed; size 0 when it could not be parsed
   size_t context_offset, context_size_bytes; // of the line's own batch context
   uint64_t line;
-  struct bytes text; // a view into the block, or the arena
-  const struct diag *fault;
+  struct bytes text;        // a view into the block, or the arena
+  const char *code, *words; // why it could not be parsed; NULL when it was
   bool hashed;
   uint8_t hash[16];
 };
@@ -147,14 +147,15 @@ static struct piece *add_piece(struct worker *worker, struct bytes text) {
   return piece;
 }
 
+static const char *fault_words(struct worker *worker, const struct diag *fault) {
+  return fault->field[0] == '\0' ? arena_format(&worker->arena, "%s", fault->message)
+                                 : arena_format(&worker->arena, "%s: %s", fault->field, fault->message);
+}
+
 static enum err set_fault(struct worker *worker, struct piece *piece, const struct diag *fault) {
-  struct diag *copy = arena_take(&worker->arena, sizeof *copy);
-  if (copy == NULL) {
-    return ERR_NO_MEMORY;
-  }
-  *copy = *fault;
-  piece->fault = copy;
-  return ERR_OK;
+  piece->code = arena_format(&worker->arena, "%s", fault->code);
+  piece->words = fault_words(worker, fault);
+  return piece->code == NULL || piece->words == NULL ? ERR_NO_MEMORY : ERR_OK;
 }
 
 static enum err add_fault(struct worker *worker, struct bytes text, const struct diag *fault) {
@@ -322,6 +323,9 @@ static struct value piece_message(const struct worker *worker, const struct piec
 static void reject(struct worker *worker, const struct piece *piece, const char *code, const char *message) {
   struct json_writer writer;
   struct bytes text = piece->text;
+  if (worker->skip) {
+    return;
+  }
   worker->counts.rejected++;
   json_writer_init(&writer, &worker->rejects);
   json_object_begin(&writer);
@@ -344,10 +348,8 @@ static void reject(struct worker *worker, const struct piece *piece, const char 
 static enum err read_piece(struct worker *worker, size_t index, struct source_envelope *envelope, struct diag *diag) {
   struct piece *piece = &worker->pieces[index];
   struct diag fault;
-  if (piece->fault != NULL) {
-    if (!worker->skip) {
-      reject(worker, piece, piece->fault->code, piece->fault->message);
-    }
+  if (piece->code != NULL) {
+    reject(worker, piece, piece->code, piece->words);
     return ERR_OK;
   }
   diag_init(&fault);
@@ -359,9 +361,11 @@ static enum err read_piece(struct worker *worker, size_t index, struct source_en
     memcpy(piece->hash, worker->reader->content_hash, sizeof piece->hash);
     worker->places[worker->event_count++] = index;
   } else if (err == ERR_INVALID || err == ERR_LIMIT) {
-    if (!worker->skip) {
-      reject(worker, piece, fault.code, fault.message);
+    const char *words = fault_words(worker, &fault);
+    if (words == NULL) {
+      return diag_no_memory(diag);
     }
+    reject(worker, piece, fault.code, words);
     return ERR_OK;
   }
   *diag = fault;
@@ -374,8 +378,12 @@ static enum err read_block(struct worker *worker, struct diag *diag) {
                                      .replay = true,
                                      .received_us = clock_now_us(engine_clock(worker->importing->engine)),
                                      .sent_us = INT64_MIN};
-  worker->events = arena_take(&worker->arena, (worker->piece_count + 1) * sizeof *worker->events);
-  worker->places = arena_take(&worker->arena, (worker->piece_count + 1) * sizeof *worker->places);
+  size_t parsed = 1;
+  for (size_t i = 0; i < worker->piece_count; i++) {
+    parsed += worker->pieces[i].code == NULL;
+  }
+  worker->events = arena_take(&worker->arena, parsed * sizeof *worker->events);
+  worker->places = arena_take(&worker->arena, parsed * sizeof *worker->places);
   if (worker->events == NULL || worker->places == NULL) {
     return diag_no_memory(diag);
   }

@@ -1,8 +1,9 @@
 // The data directory and the watch on free space.
 //
-// The watch: a look is one statvfs, cached for LOOK_US; between looks every commit subtracts what it writes. Threads
-// may read a new look with an old count of written bytes or the other way round for an instant; both only err by what
-// was written within one look, which the reserve covers many times over. A refusal always looks afresh.
+// The watch: a look is one statvfs. It holds for LOOK_US, or until an eighth of the reserve was written, because others
+// may fill the disk meanwhile; between looks every commit subtracts what it writes. For an instant a thread may read a
+// new look with an old count of written bytes or the other way round; both only err by what was written within one
+// look, which the reserve covers many times over. A refusal always looks afresh.
 #include "store/store_disk.h"
 
 #include <dirent.h>
@@ -16,7 +17,7 @@
 
 #include "base/clock.h"
 
-enum { LOOK_US = 100 * CLOCK_MS_US, FORMAT_BYTES_MAX = 64 };
+enum { LOOK_US = 100 * CLOCK_MS_US, LOOKS_PER_RESERVE = 8, FORMAT_BYTES_MAX = 64 };
 
 #define FORMAT_WORD "rapport "
 
@@ -160,7 +161,8 @@ enum err store_space_diag(struct store_space *space, uint64_t bytes, struct diag
 enum err store_space_take(struct store_space *space, uint64_t bytes, struct diag *diag) {
   uint64_t written = atomic_fetch_add(&space->written_bytes, bytes) + bytes;
   uint64_t free_bytes = atomic_load(&space->free_bytes);
-  bool stale = clock_monotonic_us() - atomic_load(&space->looked_us) > LOOK_US;
+  bool stale = written > space->reserve_bytes / LOOKS_PER_RESERVE ||
+               clock_monotonic_us() - atomic_load(&space->looked_us) > LOOK_US;
   if (!stale && free_bytes >= written && free_bytes - written >= space->reserve_bytes) return ERR_OK;
   free_bytes = store_space_free(space);
   if (free_bytes >= bytes && free_bytes - bytes >= space->reserve_bytes) return ERR_OK;

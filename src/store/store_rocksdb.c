@@ -16,8 +16,7 @@
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -33,6 +32,9 @@ enum {
   IDLE_BATCH_BYTES_MAX = 1024 * 1024, // larger ones are freed
   GET_CHUNK = 64,                     // keys asked at once
   ROW_LOG_BYTES = 24,                 // what the log adds to a row, rounded up
+  CHECKS_PER_LIMIT = 16,              // looks at the memtables while their limit is written once
+  STALL_STEP_MS = 2,                  //
+  STALL_STEPS_MAX = 2500,             // a flush that does not come is reported by the write itself
   FORCE_BOTTOMMOST = 2,               // rewrite the last level too, or deleted bytes stay there
 };
 
@@ -46,7 +48,9 @@ struct rocks {
   struct store_space space;
   char db_path[STORE_PATH_BYTES];
   _Atomic uint64_t users;
-  _Atomic bool broken; // a write or a sync failed
+  _Atomic uint64_t unchecked_bytes; // written since the last look at the memtables
+  _Atomic bool broken;              // a write or a sync failed
+  _Atomic bool log_broken;          // of the log itself: RocksDB ends the process when it is asked to sync it again
   _Atomic(rocksdb_writebatch_t *) idle[IDLE_BATCHES];
 };
 
@@ -79,6 +83,12 @@ static enum err take_error(struct rocks *rocks, char *message, struct diag *diag
   }
   rocksdb_free(message);
   return err;
+}
+
+// Remembers that a write or a sync failed; background errors name the file they met.
+static void note_failure(struct rocks *rocks, const char *message, bool in_log) {
+  if (in_log || strstr(message, ".log")) atomic_store(&rocks->log_broken, true);
+  atomic_store(&rocks->broken, true);
 }
 
 static enum err diag_closed(struct diag *diag) {
@@ -377,14 +387,43 @@ static enum err commit_locked(struct rocks *rocks, const struct store_batch *wri
   rocksdb_write(rocks->db, rocks->write, batch, &message);
   batch_give_back(rocks, batch);
   if (!message) return ERR_OK;
-  atomic_store(&rocks->broken, true);
+  note_failure(rocks, message, false);
   return take_error(rocks, message, diag);
+}
+
+static uint64_t property(const struct rocks *rocks, int keyspace, const char *name) {
+  uint64_t number = 0;
+  rocksdb_property_int_cf(rocks->db, rocks->handles[keyspace + 1], name, &number);
+  return number;
+}
+
+static bool memtables_are_over(struct rocks *rocks) {
+  uint64_t bytes = 0;
+  pthread_rwlock_rdlock(&rocks->lock);
+  for (int i = 0; i < STORE_KEYSPACE_COUNT && rocks->db; i++) {
+    bytes += property(rocks, i, "rocksdb.cur-size-all-mem-tables");
+  }
+  pthread_rwlock_unlock(&rocks->lock);
+  return bytes > rocks->tune.memtable_limit_bytes / 2 * 3;
+}
+
+// RocksDB begins to flush at the limit of the memtables and lets writers run on, past any bound when they are faster
+// than the disk. Here they wait.
+static void stall(struct rocks *rocks, uint64_t bytes) {
+  uint64_t step = rocks->tune.memtable_limit_bytes / CHECKS_PER_LIMIT;
+  uint64_t before = atomic_fetch_add_explicit(&rocks->unchecked_bytes, bytes, memory_order_relaxed);
+  if (before / step == (before + bytes) / step) return;
+  struct timespec pause = {0, STALL_STEP_MS * 1000000L};
+  for (int i = 0; i < STALL_STEPS_MAX && !atomic_load(&rocks->broken) && memtables_are_over(rocks); i++) {
+    nanosleep(&pause, NULL);
+  }
 }
 
 static enum err rocks_commit(void *self, const struct store_batch *batch, struct diag *diag) {
   struct rocks *rocks = self;
   enum err err = store_space_take(&rocks->space, batch->bytes + batch->count * ROW_LOG_BYTES, diag);
   if (err != ERR_OK) return err;
+  stall(rocks, batch->bytes);
   pthread_rwlock_rdlock(&rocks->lock);
   err = commit_locked(rocks, batch, diag);
   pthread_rwlock_unlock(&rocks->lock);
@@ -393,10 +432,10 @@ static enum err rocks_commit(void *self, const struct store_batch *batch, struct
 
 static enum err sync_locked(struct rocks *rocks) {
   char *message = NULL;
-  if (!rocks->db) return ERR_IO;
+  if (!rocks->db || atomic_load(&rocks->log_broken)) return ERR_IO;
   rocksdb_flush_wal(rocks->db, 1, &message);
   if (!message) return ERR_OK;
-  atomic_store(&rocks->broken, true);
+  note_failure(rocks, message, true);
   take_error(rocks, message, NULL);
   return ERR_IO;
 }
@@ -413,13 +452,13 @@ static bool rocks_broken(void *self) {
   return atomic_load(&((struct rocks *)self)->broken);
 }
 
-// True when RocksDB takes writes and syncs them: it has recovered by itself.
+// True when RocksDB takes writes again: it has recovered by itself.
 static bool has_resumed(struct rocks *rocks) {
   char *message = NULL;
-  if (!rocks->db) return false;
+  if (!rocks->db || atomic_load(&rocks->log_broken)) return false;
   rocksdb_put(rocks->db, rocks->write, "probe", 5, "", 0, &message);
-  if (!message) rocksdb_flush_wal(rocks->db, 1, &message);
-  if (!message) return true;
+  if (!message) return sync_locked(rocks) == ERR_OK;
+  note_failure(rocks, message, false);
   rocksdb_free(message);
   return false;
 }
@@ -441,7 +480,10 @@ static enum err rocks_recover(void *self, bool *lost) {
   if (!store_space_is_enough(&rocks->space)) return ERR_FULL;
   pthread_rwlock_wrlock(&rocks->lock);
   if (!has_resumed(rocks)) err = reopen(rocks, lost);
-  if (err == ERR_OK) atomic_store(&rocks->broken, false);
+  if (err == ERR_OK) {
+    atomic_store(&rocks->broken, false);
+    atomic_store(&rocks->log_broken, false);
+  }
   pthread_rwlock_unlock(&rocks->lock);
   return err;
 }
@@ -500,12 +542,6 @@ static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct b
   }
   use_end(rocks);
   return err;
-}
-
-static uint64_t property(const struct rocks *rocks, int keyspace, const char *name) {
-  uint64_t number = 0;
-  rocksdb_property_int_cf(rocks->db, rocks->handles[keyspace + 1], name, &number);
-  return number;
 }
 
 static enum err rocks_get_stats(void *self, struct store_stats *stats) {

@@ -184,8 +184,8 @@ static void recover(struct store_sync *sync) {
   }
   uint32_t longer_ms = sync->pause_ms == 0 ? RECOVER_PAUSE_MIN_MS : sync->pause_ms * 2;
   sync->pause_ms = longer_ms > RECOVER_PAUSE_MAX_MS ? RECOVER_PAUSE_MAX_MS : longer_ms;
-  // A full disk is looked at often: whoever made room wants to see writes go on.
-  if (err == ERR_FULL) sync->pause_ms = RECOVER_PAUSE_MIN_MS;
+  // A full disk and open ranges are looked at often: whoever made room wants to see writes go on.
+  if (err == ERR_FULL || err == ERR_BUSY) sync->pause_ms = RECOVER_PAUSE_MIN_MS;
   sync->recover_at_us = clock_monotonic_us() + (int64_t)sync->pause_ms * CLOCK_MS_US;
 }
 

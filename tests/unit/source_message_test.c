@@ -49,11 +49,7 @@ static void describe(struct buffer *out, const struct engine *engine, const stru
     buffer_append_format(out, " previous=%.*s", BYTES_ARG(event->previous_id));
   }
   describe_columns(out, engine, event);
-  if (!value_is_absent(event->traits)) {
-    buffer_append_text(out, " traits=");
-    json_writer_init(&writer, out);
-    value_to_json(&writer, event->traits, engine->names);
-  }
+  if (event->gives_traits) buffer_append_text(out, " gives_traits");
   if (with_message) {
     buffer_append_text(out, " message=");
     json_writer_init(&writer, out);
