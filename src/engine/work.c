@@ -121,15 +121,22 @@ static enum err want_identifier(struct work_set *set, struct identifier identifi
   return ERR_OK;
 }
 
+static void asked(struct work *work, enum err err) {
+  if (err == ERR_OK)
+    work->again = true;
+  else
+    work->starved = true;
+}
+
 struct work_target *work_target(struct work *work, struct identifier identifier) {
   struct work_target *target = find_target(work, identifier);
-  if (target == NULL && want_identifier(work->wanted, identifier) == ERR_OK) work->again = true;
+  if (target == NULL) asked(work, want_identifier(work->wanted, identifier));
   return target;
 }
 
 struct work_customer *work_customer(struct work *work, uint64_t id) {
   struct work_customer *customer = work_held_customer(work, id);
-  if (customer == NULL && want_customer(work->wanted, id) == ERR_OK) work->again = true;
+  if (customer == NULL) asked(work, want_customer(work->wanted, id));
   return customer;
 }
 
@@ -439,6 +446,7 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
                         .wanted = &wanted,
                         .diag = diag};
     err = attempt(&work, plan, body, context, mark);
+    if (err == ERR_CONFLICT && work.starved) err = ERR_NO_MEMORY;
     if (err == ERR_NO_MEMORY) diag_no_memory(diag);
     if (err == ERR_CONFLICT && !work.again && tries + 1 < ATTEMPTS_MAX) continue; // the store asks to run it again
   }

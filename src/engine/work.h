@@ -54,7 +54,8 @@ struct work {
   uint32_t *target_slots, *customer_slots; // open addressing, index + 1
   size_t target_slot_count, customer_slot_count;
   struct work_set *wanted;
-  bool again; // something was asked for
+  bool again;   // something was asked for
+  bool starved; // something was to be asked for and memory was short
   struct engine_counts delta;
   struct diag *diag;
 };
