@@ -435,6 +435,7 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
   enum err err = ERR_CONFLICT;
   buffer_init(&buffer);
   arena_init(&arena, 0);
+  if (diag != NULL) diag_init(diag);
   for (int tries = 0; err == ERR_CONFLICT && tries < ATTEMPTS_MAX; tries++) {
     arena_clear(&arena);
     struct work work = {.engine = engine,
@@ -447,7 +448,6 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
                         .diag = diag};
     err = attempt(&work, plan, body, context, mark);
     if (err == ERR_CONFLICT && work.starved) err = ERR_NO_MEMORY;
-    if (err == ERR_NO_MEMORY) diag_no_memory(diag);
     if (err == ERR_CONFLICT && !work.again && tries + 1 < ATTEMPTS_MAX) continue; // the store asks to run it again
   }
   if (err == ERR_CONFLICT)
@@ -455,5 +455,6 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
   arena_release(&arena);
   buffer_release(&buffer);
   wanted_release(&wanted);
-  return err;
+  bool explained = err == ERR_OK || diag == NULL || diag->err == err;
+  return explained ? err : engine_explain_failure(err, diag);
 }

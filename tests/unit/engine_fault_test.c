@@ -191,6 +191,8 @@ static bool try_step(struct kit *kit, struct step *step, const struct faults *fa
     if (err != ERR_OK) fail_msg("%s, %d: %s: %s", kit->where, (int)allowed, diag.code, diag.message);
   } else if (err != ERR_OK) {
     assert_int_equal(err, faults->memory ? ERR_NO_MEMORY : faults->store);
+    bool explained = diag.code[0] != 0 || (faults->store != ERR_OK && faults->store != ERR_IO);
+    if (!explained) fail_msg("%s: the failure has no code", kit->where);
   }
   buffer_release(&out);
   return err == ERR_OK;
