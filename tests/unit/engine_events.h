@@ -83,14 +83,27 @@ static inline void events_make(const struct events *events, struct events_one *o
                                      .message = (struct value){buffer_view(&events->packed)}};
 }
 
-// Adds "type:value" with a value made of `format` and a number.
-static inline void events_add(const struct events *events, struct events_one *one, const char *type, const char *prefix,
-                              unsigned number) {
+// The number-th value of a type: "u7", "mail7@x.org".
+static inline void events_value(const char *type, unsigned number, char out[EVENTS_TEXT_BYTES]) {
+  if (strcmp(type, "email") == 0)
+    snprintf(out, EVENTS_TEXT_BYTES, "mail%u@x.org", number);
+  else
+    snprintf(out, EVENTS_TEXT_BYTES, "%c%u", type[0], number);
+}
+
+static inline void events_add(const struct events *events, struct events_one *one, const char *type, unsigned number) {
   size_t index = one->event.identifier_count++;
   assert_true(index < EVENTS_IDENTIFIERS_MAX);
-  snprintf(one->values[index], EVENTS_TEXT_BYTES, "%s%u", prefix, number);
-  one->event.identifiers[index].identifier = (struct identifier){
-      names_find(engine_names(events->engine), bytes_from_text(type)), bytes_from_text(one->values[index])};
+  events_value(type, number, one->values[index]);
+  one->event.identifiers[index].identifier =
+      (struct identifier){events_name(events->engine, type), bytes_from_text(one->values[index])};
+}
+
+// "type:value" of the same, as people write it.
+static inline void events_reference(const char *type, unsigned number, char out[64]) {
+  char value[EVENTS_TEXT_BYTES];
+  events_value(type, number, value);
+  snprintf(out, 64, "%s:%s", type, value);
 }
 
 // The customer an identifier leads to; 0 for none.

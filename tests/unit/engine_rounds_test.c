@@ -45,9 +45,9 @@ static void make(struct fixture *fixture, size_t index, unsigned user, bool with
   unsigned number = fixture->next_message++;
   snprintf(id, sizeof id, "m%u", number);
   events_make(&fixture->events, one, id, number);
-  events_add(&fixture->events, one, "user_id", "u", user);
-  events_add(&fixture->events, one, "email", "mail@x.org", user);
-  if (with_device) events_add(&fixture->events, one, "anonymous_id", "d", user);
+  events_add(&fixture->events, one, "user_id", user);
+  events_add(&fixture->events, one, "email", user);
+  if (with_device) events_add(&fixture->events, one, "anonymous_id", user);
 }
 
 static struct store_trace apply(struct fixture *fixture, enum engine_outcome expected) {
@@ -115,7 +115,7 @@ static void test_anonymous_events(void **state) {
     char id[EVENTS_TEXT_BYTES];
     snprintf(id, sizeof id, "a%u", i);
     events_make(&fixture->events, &fixture->batch[i], id, 1000 + i);
-    events_add(&fixture->events, &fixture->batch[i], "anonymous_id", "d", i % 48); // the first 32 have an owner
+    events_add(&fixture->events, &fixture->batch[i], "anonymous_id", i % 48); // the first 32 have an owner
   }
   struct store_trace trace = apply(fixture, ENGINE_APPLIED);
   expect_rounds("64 anonymous events on 48 devices", &trace, ROUNDS_MAX);
