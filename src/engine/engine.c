@@ -24,6 +24,12 @@ void engine_number_key(struct key *key, const char *name, uint64_t number) {
   key_put_u64(key, number);
 }
 
+enum err engine_explain_failure(enum err err, struct diag *diag) {
+  if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  return diag_set(diag, err, err_name(err),
+                  "the store could not read what this needs; look for disk errors in the system's log");
+}
+
 // --- the dictionary ------------------------------------------------------------------------------------------
 
 struct name_row {
@@ -216,8 +222,8 @@ static enum err put_workspace(struct store_txn *txn, void *context, struct diag 
   return store_put(txn, STORE_META, key_view(&key), bytes_of(hash_key, sizeof hash_key));
 }
 
-// Opening once writes the dictionary, the rules and the sources that every workspace has, so that it can be opened to be
-// looked at only.
+// Opening once writes the dictionary, the rules and the sources that every workspace has, so that it can be opened to
+// be looked at only.
 static enum err write_first_documents(struct store *store, struct diag *diag) {
   struct engine *engine;
   struct clock clock;

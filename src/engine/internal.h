@@ -120,6 +120,9 @@ void engine_count_back(struct engine *engine, const struct engine_counts *delta,
 // The source table as customer/ wants it.
 struct customer_sources engine_sources(struct engine *engine);
 
+// Words for a failure that came without any: short memory, or a read that the store could not do. Returns `err`.
+enum err engine_explain_failure(enum err err, struct diag *diag);
+
 // --- rows of IDENTIFIER (identifiers.c) ----------------------------------------------------------------------
 
 // A person's identifier leads to one customer, or to none when it is shared. A device's row holds its owners.

@@ -154,5 +154,5 @@ enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
   if (err == ERR_OK) err = compact_erased(engine, &more_erased, diag);
   pthread_mutex_unlock(&engine->upkeep_mutex);
   *idle = !more_messages && !more_erased;
-  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+  return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }
