@@ -15,7 +15,7 @@ static enum err read_customer(struct request *request, answer_fn *answer, struct
   struct engine_view *view;
   uint64_t customer;
   enum err err = engine_view_open(request->api->engine, &view);
-  if (err) return diag_set(diag, err, err_name(err), "The workspace cannot be read now.");
+  if (err) return err;
   err = engine_find(view, request->parameters[0], &customer, diag);
   if (!err) {
     struct json_writer writer = request_answer(request, 200);
@@ -28,7 +28,7 @@ static enum err read_customer(struct request *request, answer_fn *answer, struct
 static enum err find_customer(struct request *request, uint64_t *customer, struct diag *diag) {
   struct engine_view *view;
   enum err err = engine_view_open(request->api->engine, &view);
-  if (err) return diag_set(diag, err, err_name(err), "The workspace cannot be read now.");
+  if (err) return err;
   err = engine_find(view, request->parameters[0], customer, diag);
   engine_view_close(view);
   return err;
@@ -100,7 +100,7 @@ enum err customers_search(struct request *request, struct worker *worker, struct
   if (!err) err = request_number(request, "limit", DEFAULT_SEARCH, 1, LIMIT_PAGE_ROWS, &limit, diag);
   if (err) return err;
   err = engine_view_open(request->api->engine, &view);
-  if (err) return diag_set(diag, err, err_name(err), "The workspace cannot be read now.");
+  if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_search_json(view, query, (size_t)limit, &writer, diag);
   engine_view_close(view);

@@ -25,7 +25,8 @@ void dispatch_begin(struct request *request, const char *method) {
   struct diag diag;
   diag_init(&diag);
   request->method = http_method_parse(method);
-  if (find_route(request, &diag)) request_refuse(request, &diag);
+  enum err err = find_route(request, &diag);
+  if (err) request_refuse(request, err, &diag);
 }
 
 size_t dispatch_route_index(const struct request *request) {
@@ -95,7 +96,7 @@ static enum err make_key(struct request *request, struct bytes header, struct id
 static enum err run_handler(struct request *request, struct worker *worker, struct diag *diag) {
   enum err err = request->route->handler(request, worker, diag);
   if (!err && request->reply.failed) err = diag_no_memory(diag);
-  if (err) request_refuse(request, diag);
+  if (err) request_refuse(request, err, diag);
   return ERR_OK;
 }
 
@@ -175,10 +176,13 @@ void dispatch_run(struct request *request) {
   }
   struct diag diag;
   diag_init(&diag);
-  struct worker *worker = pool_take_worker(request->api);
-  enum err err = worker ? run_steps(request, worker, &diag) : diag_no_memory(&diag);
-  if (worker) pool_give_worker(request->api, worker);
-  if (err) request_refuse(request, &diag);
+  struct worker *worker;
+  enum err err = pool_take_worker(request->api, &worker);
+  if (!err) {
+    err = run_steps(request, worker, &diag);
+    pool_give_worker(request->api, worker);
+  }
+  if (err) request_refuse(request, err, &diag);
   // Refusals and reads wait for what they have seen; a write has set its own mark.
   if (request->marked || request->route->flags & ROUTE_OPERATIONS || err == ERR_STOPPED) return;
   request->mark = store_mark_now(request->api->store);

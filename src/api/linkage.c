@@ -19,7 +19,7 @@ enum err linkage_explain(struct request *request, struct worker *worker, struct 
   if (!err) err = request_required(request, "b", &b, diag);
   if (err) return err;
   err = engine_view_open(request->api->engine, &view);
-  if (err) return diag_set(diag, err, err_name(err), "The workspace cannot be read now.");
+  if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_explain_json(view, a, b, &writer, diag);
   engine_view_close(view);

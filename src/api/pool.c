@@ -31,14 +31,12 @@ void pool_give_request(struct api *api, struct request *request) {
   if (!kept) request_close(request);
 }
 
-struct worker *pool_take_worker(struct api *api) {
+enum err pool_take_worker(struct api *api, struct worker **worker) {
   pthread_mutex_lock(&api->lock);
-  struct worker *worker = api->workers;
-  if (worker) api->workers = worker->next;
+  *worker = api->workers;
+  if (*worker) api->workers = (*worker)->next;
   pthread_mutex_unlock(&api->lock);
-  if (!worker && worker_open(&worker, api->engine)) return NULL;
-  worker->next = NULL;
-  return worker;
+  return *worker ? ERR_OK : worker_open(worker, api->engine);
 }
 
 void pool_give_worker(struct api *api, struct worker *worker) {

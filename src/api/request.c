@@ -110,7 +110,10 @@ struct json_writer request_answer(struct request *request, int status) {
   return writer;
 }
 
-void request_refuse(struct request *request, const struct diag *diag) {
+void request_refuse(struct request *request, enum err err, struct diag *diag) {
+  if (diag->err == ERR_OK || diag->code[0] == 0) {
+    diag_set(diag, err, err_name(err), "The request could not be completed (%s).", err_name(err));
+  }
   request->status = problem_status(diag);
   if (request->retry_after_s == 0) request->retry_after_s = problem_retry_after_s(request->status);
   request->content_type = NULL;

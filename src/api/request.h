@@ -89,8 +89,8 @@ bool request_is_loopback(const struct request *request);
 // A writer into the reply; sets the status.
 struct json_writer request_answer(struct request *request, int status);
 
-// Replaces whatever the reply holds by a problem body.
-void request_refuse(struct request *request, const struct diag *diag);
+// Replaces whatever the reply holds by a problem body. A failure that came without words gets some.
+void request_refuse(struct request *request, enum err err, struct diag *diag);
 
 // Checks candidates of a key and that it has `scope`. ERR_DENIED codes "missing_key", "bad_key", "missing_scope".
 enum err request_check_key(struct request *request, const struct credential *credential, uint32_t scope,

@@ -108,8 +108,8 @@ static enum MHD_Result begin(struct request *request, const char *method) {
   if (!request->status) {
     struct diag diag;
     diag_init(&diag);
-    body_too_large(request->api->options.body_bytes_max, &diag);
-    request_refuse(request, &diag);
+    enum err err = body_too_large(request->api->options.body_bytes_max, &diag);
+    request_refuse(request, err, &diag);
   }
   return reply_queue(request);
 }
@@ -180,7 +180,7 @@ static enum MHD_Result send_reply(struct request *request) {
     struct diag diag;
     diag_init(&diag);
     diag_set(&diag, ERR_IO, "not_durable", "The disk refuses to keep what was written; nothing is promised.");
-    request_refuse(request, &diag);
+    request_refuse(request, ERR_IO, &diag);
   }
   // A slow reader is given as long as a slow sender.
   set_deadline(request->link, request->api->options.idle_timeout_s + request->api->options.request_timeout_s);

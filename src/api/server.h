@@ -49,7 +49,7 @@ struct api {
 
 struct request *pool_take_request(struct api *api); // NULL: memory
 void pool_give_request(struct api *api, struct request *request);
-struct worker *pool_take_worker(struct api *api);
+enum err pool_take_worker(struct api *api, struct worker **worker);
 void pool_give_worker(struct api *api, struct worker *worker);
 void pool_release(struct api *api);
 

@@ -13,7 +13,7 @@ enum err workspace_schema(struct request *request, struct worker *worker, struct
   enum err err = request_number(request, "sample", DEFAULT_SAMPLE, 1, SAMPLE_MAX, &sample, diag);
   if (err) return err;
   err = engine_view_open(request->api->engine, &view);
-  if (err) return diag_set(diag, err, err_name(err), "The workspace cannot be read now.");
+  if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_schema_json(view, (size_t)sample, &writer, diag);
   engine_view_close(view);

@@ -47,7 +47,7 @@ const struct command *command_find(size_t count, char *const *words, size_t *use
 
 enum err command_flush(struct cli *cli, struct diag *diag) {
   if (cli->out.failed) return diag_no_memory(diag);
-  size_t written = fwrite(cli->out.data, 1, cli->out.size_bytes, stdout);
+  size_t written = cli->out.size_bytes == 0 ? 0 : fwrite(cli->out.data, 1, cli->out.size_bytes, stdout);
   bool failed = written != cli->out.size_bytes || fflush(stdout) != 0;
   int error = errno;
   buffer_clear(&cli->out);

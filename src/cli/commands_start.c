@@ -1,5 +1,4 @@
 // commands_start: a workspace with its first keys, empty or full of the demo shop, and the server on it.
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>

@@ -4,11 +4,11 @@
 // directory in use, is checked, and only then do two renames put it in place. Whatever fails before leaves all as it
 // was.
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/ask.h"
@@ -115,6 +115,8 @@ static enum err carry_erasures(struct target_local *copied, const struct options
                                uint64_t *erased, struct diag *diag) {
   struct target_local old;
   enum err err = open_at(&old, options, current, TARGET_READ_ONLY, diag);
+  // A directory without a workspace has erased nobody.
+  if (err == ERR_NOT_FOUND) return ERR_OK;
   if (err != ERR_OK) return err;
   err = engine_apply_receipts(copied->engine, old.store, erased, diag);
   target_local_close(&old);
@@ -144,12 +146,27 @@ static void remove_copy(const char *path) {
   nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+// A rename is durable when the directory that holds both names is. A file system that cannot say so is no failure.
+static void sync_parent(const char *path) {
+  char parent[PATH_BYTES];
+  snprintf(parent, sizeof parent, "%s", path);
+  char *slash = strrchr(parent, '/');
+  if (slash != NULL) slash[slash == parent ? 1 : 0] = '\0';
+  int fd = open(slash != NULL ? parent : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  fsync(fd);
+  close(fd);
+}
+
 static enum err swap(const char *current, const char *fresh, const char *aside, struct diag *diag) {
   bool there = access(current, F_OK) == 0;
   if (there && rename(current, aside) != 0) {
     return diag_set(diag, ERR_IO, "io", "cannot move %.200s aside: %s", current, strerror(errno));
   }
-  if (rename(fresh, current) == 0) return ERR_OK;
+  if (rename(fresh, current) == 0) {
+    sync_parent(current);
+    return ERR_OK;
+  }
   int error = errno;
   if (there && rename(aside, current) != 0) error = errno;
   return diag_set(diag, ERR_IO, "io", "cannot put %.200s in place: %s", fresh, strerror(error));
@@ -173,14 +190,22 @@ static void tell_restored(struct cli *cli, uint64_t erased, const char *current,
   if (moved) buffer_append_format(&cli->out, "what was there is now in %s; delete it when you are sure\n", aside);
 }
 
+// ".before-2026-11-22T024500.123Z": the machine's time, to a thousandth, without the colons that some tools refuse.
+static void name_by_time(char *suffix, size_t suffix_bytes) {
+  struct clock machine;
+  char text[CLOCK_TEXT_BYTES];
+  clock_init(&machine);
+  int64_t now_us = clock_now_us(&machine);
+  clock_format(now_us - now_us % CLOCK_MS_US, text);
+  snprintf(suffix, suffix_bytes, ".before-%.13s%.2s%s", text, text + 14, text + 17);
+}
+
 enum err command_restore(struct cli *cli, struct diag *diag) {
   char fresh[PATH_BYTES], aside[PATH_BYTES], current[PATH_BYTES], suffix[64];
   uint64_t erased = 0;
-  time_t now = time(NULL);
-  struct tm utc;
   const char *data = data_directory(&cli->options, diag);
   if (data == NULL) return ERR_INVALID;
-  strftime(suffix, sizeof suffix, ".before-%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+  name_by_time(suffix, sizeof suffix);
   enum err err = path_beside(data, "", current, diag);
   if (err == ERR_OK) err = path_beside(data, ".restoring", fresh, diag);
   if (err == ERR_OK) err = path_beside(data, suffix, aside, diag);

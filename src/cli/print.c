@@ -354,7 +354,9 @@ static void print_edges(const struct print_document *document, struct value edge
     buffer_append_text(out, "\n    edge ");
     append_member(out, document, iter.item, "id", 0);
     buffer_append_text(out, ", ");
-    append_member(out, document, iter.item, "rule", 0);
+    // Why it was made, or why it was not.
+    bool refused = value_is_absent(member(document, iter.item, "rule"));
+    append_member(out, document, iter.item, refused ? "reason" : "rule", 0);
     buffer_append_text(out, ", from ");
     append_member(out, document, iter.item, "source", 0);
     buffer_append_text(out, ", ");
@@ -368,20 +370,65 @@ static void print_edges(const struct print_document *document, struct value edge
   }
 }
 
-static void print_list(const struct print_document *document, const char *name, const char *title, struct buffer *out) {
-  struct value list = member(document, document->root, name);
-  if (is_empty(list)) return;
+// False, and nothing is written, when there is nothing to list.
+static bool print_heading(const struct print_document *document, const char *name, const char *title,
+                          struct value *list, struct buffer *out) {
+  *list = member(document, document->root, name);
+  if (is_empty(*list)) return false;
   buffer_append_format(out, "\n%s\n", title);
-  print_table(document, list, out);
+  return true;
+}
+
+static void print_refused(const struct print_document *document, struct buffer *out) {
+  struct value list;
+  if (print_heading(document, "refused", "Not joined", &list, out)) print_edges(document, list, out);
+}
+
+// Whose device it was, from when on.
+static void print_devices(const struct print_document *document, struct buffer *out) {
+  struct value list;
+  if (!print_heading(document, "devices", "Devices", &list, out)) return;
+  struct value_iter iter = value_iterate(list);
+  while (value_next(&iter)) {
+    bool shared = false;
+    buffer_append_text(out, "  ");
+    append_identifier(out, document, iter.item);
+    buffer_append_text(out, value_as_bool(member(document, iter.item, "shared"), &shared) && shared ? ", used by many\n"
+                                                                                                    : "\n");
+    struct value_iter owners = value_iterate(member(document, iter.item, "owners"));
+    while (value_next(&owners)) {
+      buffer_append_text(out, "    ");
+      append_member(out, document, owners.item, "customer", 0);
+      buffer_append_text(out, ", signed in ");
+      append_time(out, document, owners.item, "signed_in_at", MINUTE_BYTES);
+      buffer_append_text(out, " as ");
+      append_identifier(out, document, member(document, owners.item, "identifier"));
+      buffer_append_byte(out, '\n');
+    }
+  }
+}
+
+static void print_parted(const struct print_document *document, struct buffer *out) {
+  struct value list;
+  if (!print_heading(document, "cannot_links", "Parted", &list, out)) return;
+  struct value_iter iter = value_iterate(list);
+  while (value_next(&iter)) {
+    buffer_append_text(out, "  ");
+    append_identifier(out, document, member(document, iter.item, "own"));
+    buffer_append_text(out, " is not ");
+    append_identifier(out, document, member(document, iter.item, "other"));
+    buffer_append_byte(out, '\n');
+  }
 }
 
 void print_identity(const struct print_document *identity, struct buffer *out) {
+  struct value history;
   buffer_append_text(out, "\nJoined by\n");
   print_edges(identity, member(identity, identity->root, "edges"), out);
-  print_list(identity, "devices", "Devices", out);
-  print_list(identity, "refused", "Not joined", out);
-  print_list(identity, "cannot_links", "Parted", out);
-  print_list(identity, "history", "History", out);
+  print_devices(identity, out);
+  print_refused(identity, out);
+  print_parted(identity, out);
+  if (print_heading(identity, "history", "History", &history, out)) print_table(identity, history, out);
 }
 
 void print_explain(const struct print_document *explanation, struct buffer *out) {
@@ -392,7 +439,7 @@ void print_explain(const struct print_document *explanation, struct buffer *out)
     buffer_append_byte(out, '\n');
     print_edges(explanation, path, out);
   }
-  print_list(explanation, "refused", "Not joined", out);
+  print_refused(explanation, out);
 }
 
 // --- JSON ----------------------------------------------------------------------------------------------------

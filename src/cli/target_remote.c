@@ -30,7 +30,7 @@ static const char *argument(const struct target_call *call, const char *name, si
   for (int i = 0; i < TARGET_ARG_COUNT; i++) {
     if (strlen(arg_names[i]) == size && memcmp(arg_names[i], name, size) == 0) return call->args[i];
   }
-  assert(!"a path of target_ops.def names an unknown argument");
+  assert(false && "a path of target_ops.def names an unknown argument");
   return NULL;
 }
 
@@ -106,7 +106,7 @@ enum err target_remote_problem(unsigned status, struct bytes body, struct diag *
                  : status == 401 || status == 403 ? ERR_DENIED
                  : status >= 500                  ? ERR_IO
                                                   : ERR_INVALID;
-  const char *hint = status == 401 ? "; give the key in RAPPORT_KEY or --key-file" : "";
+  const char *hint = status == 401 ? " (give the key in RAPPORT_KEY or --key-file)" : "";
   return diag_set(diag, err, code, "%s%s", detail, hint);
 }
 

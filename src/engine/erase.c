@@ -170,9 +170,16 @@ static enum err erase_body(struct work *work, void *context) {
 static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
                                struct diag *diag) {
   struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1};
+  struct erase_names names;
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = erase_note_names(engine, erasure->customer, &arena, &names, diag);
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
-  atomic_store(&engine->has_receipts, true);
-  return work_run(engine, &plan, erase_body, erasure, mark, diag);
+  if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
+  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
+  if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
+  arena_release(&arena);
+  return err;
 }
 
 enum err engine_erase(struct engine *engine, uint64_t customer, bool suppress, struct json_writer *writer,

@@ -115,6 +115,9 @@ enum err merge_customers(struct work *work, const struct work_event *event, stru
   err = merge_redirect(work, from, to);
   if (err != ERR_OK) return err;
   loser->head_dirty = kept->head_dirty = true;
+  // Events that named both sides of an old split gave traits to neither; now all they named may be one customer again.
+  if (kept->record.cannot_count > 0) err = fold_again(work, kept);
+  if (err != ERR_OK) return err;
   work_touch(kept, event->event->received_us);
   work->delta.merges++;
   work->delta.customers--;

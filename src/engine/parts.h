@@ -22,3 +22,14 @@ enum err parts_move_edges(struct work *work, uint64_t whole, struct work_custome
 
 // Deletes all rows of a keyspace under one customer.
 enum err parts_delete_range(struct work *work, enum store_keyspace keyspace, uint64_t customer);
+
+// erase_aside.c: the values that name a person, noted before she is erased (they live in `arena`), and the deletion of
+// whatever was set aside that holds one of them.
+struct erase_names {
+  struct bytes *values;
+  size_t count;
+};
+enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena *arena, struct erase_names *names,
+                          struct diag *diag);
+enum err erase_forget_asides(struct engine *engine, const struct erase_names *names, struct store_mark *mark,
+                             struct diag *diag);

@@ -82,6 +82,15 @@ static void test_identity(void **state) {
       "\"same_event\",\"source\":\"web\",\"time\":\"2026-02-03T04:05:06.000Z\",\"state\":\"disabled\"}]}";
   expect_part(json, print_identity,
               "  email:a@b.fr + phone:+33\n    edge e3, same_event, from web, 2026-02-03 04:05, disabled\n");
+  expect_part("{\"refused\":[{\"id\":\"r1\",\"a\":\"email:a\",\"b\":\"phone:b\",\"reason\":\"limit\"}]}",
+              print_identity, "Not joined\n  email:a + phone:b\n    edge r1, limit,");
+  expect_part(
+      "{\"cannot_links\":[{\"own\":{\"type\":\"a\",\"value\":\"1\"},\"other\":{\"type\":\"b\",\"value\":\"2\"}}]}",
+      print_identity, "Parted\n  a:1 is not b:2\n");
+  expect_part("{\"devices\":[{\"type\":\"cookie\",\"value\":\"x\",\"shared\":true,\"owners\":[{\"customer\":\"c1\","
+              "\"signed_in_at\":"
+              "\"2026-02-03T04:05:06.000Z\",\"identifier\":\"user_id:u\"}]}]}",
+              print_identity, "  cookie:x, used by many\n    c1, signed in 2026-02-03 04:05 as user_id:u\n");
   expect_part("{\"sentence\":\"They are one.\",\"path\":[]}", print_explain, "They are one.\n");
 }
 

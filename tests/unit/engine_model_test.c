@@ -72,14 +72,17 @@ static int home(const struct model *model, const struct model_event *event) {
   return event->person_count > 0 ? model->customer[event->persons[0]] : NONE;
 }
 
-// The newest name given by an event that named nobody else.
+static int owner_at(const struct model *model, int device, int time_s);
+
+// The newest name given by an event that named nobody else, or by an anonymous one that is hers.
 static int name_of(const struct model *model, int customer) {
   int newest = NONE, name = 0;
   for (int i = 0; i < model->event_count; i++) {
     const struct model_event *event = &model->events[i];
-    bool only = event->name != 0 && event->person_count > 0;
-    for (int j = 0; j < event->person_count; j++) only = only && model->customer[event->persons[j]] == customer;
-    if (!only || event->time_s < newest) continue;
+    if (event->name == 0 || event->time_s < newest) continue;
+    bool hers = event->person_count > 0 || owner_at(model, event->device, event->time_s) == customer;
+    for (int j = 0; j < event->person_count; j++) hers = hers && model->customer[event->persons[j]] == customer;
+    if (!hers) continue;
     newest = event->time_s;
     name = event->name;
   }
