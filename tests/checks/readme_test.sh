@@ -104,7 +104,7 @@ run_steps() {
     fi
   done
   # shellcheck disable=SC2086 # a list of process ids
-  if [ -n "$servers" ]; then kill $servers && wait $servers || true; fi
+  if [ -n "$servers" ]; then { kill $servers; wait $servers; } 2>/dev/null || true; fi
 }
 
 run_page() (
