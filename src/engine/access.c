@@ -170,6 +170,7 @@ enum err engine_source_put(struct engine *engine, const struct engine_source *wa
   if (err == ERR_OK) err = check_source(engine, &source, diag);
   if (err == ERR_OK) err = write_source(engine, &source, mark, diag);
   if (err == ERR_OK) err = set_source(engine, &source);
+  if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   pthread_mutex_unlock(&engine->access_mutex);
   if (err == ERR_OK) *id = source.id;
   return err;

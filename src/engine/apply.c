@@ -114,18 +114,13 @@ static enum err mark_message(struct work *work, struct bytes key, int64_t receiv
 }
 
 // True when somebody erased may not come back: a replay of what was before, or anything when suppressed.
-static enum err is_suppressed(struct work *work, const struct work_event *event, bool *suppressed) {
-  *suppressed = false;
-  if (!atomic_load(&work->engine->has_receipts)) return ERR_OK;
+static bool is_suppressed(struct work *work, const struct work_event *event) {
   for (size_t i = 0; i < event->person_count + event->device_count; i++) {
     struct identifier identifier =
         i < event->person_count ? event->persons[i] : event->devices[i - event->person_count];
-    bool refuse;
-    enum err err = receipt_refuses(work, identifier, event->event, &refuse);
-    if (err != ERR_OK) return err;
-    if (refuse) *suppressed = true;
+    if (receipt_refuses(work, identifier, event->event)) return true;
   }
-  return ERR_OK;
+  return false;
 }
 
 static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
@@ -162,12 +157,10 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
 static enum err apply_event(struct work *work, const struct engine_event *from, const uint8_t *id, struct bytes key,
                             struct engine_result *result) {
   struct work_event event = {.event = from, .at = {.time_us = from->time_us}};
-  bool suppressed;
   memcpy(event.at.event, id, sizeof event.at.event);
   classify(work, &event);
   enum err err = add_alias(work, &event);
-  if (err == ERR_OK) err = is_suppressed(work, &event, &suppressed);
-  if (err == ERR_OK && suppressed) {
+  if (err == ERR_OK && is_suppressed(work, &event)) {
     result->outcome = ENGINE_SUPPRESSED;
     result->code = "suppressed";
     return ERR_OK;
@@ -191,6 +184,7 @@ static enum err slice_body(struct work *work, void *context) {
   struct slice *slice = context;
   enum err err =
       store_get_many(work->txn, STORE_MESSAGE, slice->message_keys, slice->count, work->arena, slice->message_rows);
+  if (err == ERR_OK && atomic_load(&work->engine->has_receipts)) err = receipts_read(work);
   for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
     slice->results[i] = (struct engine_result){0};
     if (!seen_before(slice, i)) {

@@ -1,9 +1,9 @@
 // engine.c: opening a workspace: its dictionary, secret, counters and number sequences.
 //
 // META rows: "hash_key" (32 random bytes), "next/customers" and "next/decisions" (the first number not yet reserved,
-// big endian), "count/N" (one stripe of the counters), "message_floor" (microseconds), "receipts" (present once
-// somebody was erased). Numbers are reserved in blocks: after a crash the rest of a block is skipped, never given
-// twice.
+// big endian), "count/N" (one stripe of the counters), "message_floor" and "message_base" (microseconds, upkeep.c),
+// "receipts" (present once somebody was erased). Numbers are reserved in blocks: after a crash the rest of a block is
+// skipped, never given twice.
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -22,6 +22,12 @@ void engine_number_key(struct key *key, const char *name, uint64_t number) {
   key_init(key);
   key_put_text(key, bytes_from_text(name));
   key_put_u64(key, number);
+}
+
+enum err engine_explain_failure(enum err err, struct diag *diag) {
+  if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  return diag_set(diag, err, err_name(err),
+                  "the store could not read what this needs; look for disk errors in the system's log");
 }
 
 // --- the dictionary ------------------------------------------------------------------------------------------
@@ -216,8 +222,8 @@ static enum err put_workspace(struct store_txn *txn, void *context, struct diag 
   return store_put(txn, STORE_META, key_view(&key), bytes_of(hash_key, sizeof hash_key));
 }
 
-// Opening once writes the dictionary, the rules and the sources that every workspace has, so that it can be opened to be
-// looked at only.
+// Opening once writes the dictionary, the rules and the sources that every workspace has, so that it can be opened to
+// be looked at only.
 static enum err write_first_documents(struct store *store, struct diag *diag) {
   struct engine *engine;
   struct clock clock;
@@ -257,6 +263,9 @@ static enum err load_marks(struct engine *engine, struct store_snapshot *snapsho
   enum err err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
   if (err == ERR_OK && row.size_bytes == sizeof(uint64_t))
     atomic_store(&engine->message_floor_us, (int64_t)key_read_u64(row.data));
+  engine_text_key(&key, "message_base");
+  if (err == ERR_OK) err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
+  if (err == ERR_OK && row.size_bytes == sizeof(uint64_t)) engine->message_base_us = (int64_t)key_read_u64(row.data);
   engine_text_key(&key, "receipts");
   if (err == ERR_OK) err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
   if (err == ERR_OK) atomic_store(&engine->has_receipts, row.data != NULL);

@@ -31,16 +31,30 @@ static bool read_mark(struct bytes row, struct erasure_mark *mark) {
   return true;
 }
 
-enum err receipt_refuses(struct work *work, struct identifier identifier, const struct engine_event *event,
-                         bool *refuses) {
-  struct erasure_mark mark;
-  struct bytes row;
-  struct key key;
-  hash_key(work->engine, identifier, &key);
-  enum err err = store_get(work->txn, STORE_RECEIPT, key_view(&key), work->arena, &row);
-  *refuses = err == ERR_OK && read_mark(row, &mark) &&
-             (mark.suppressed || (event->replay && event->time_us <= mark.erased_us));
+enum err receipts_read(struct work *work) {
+  struct bytes *keys = arena_take(work->arena, (work->target_count + 1) * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, (work->target_count + 1) * sizeof *rows);
+  if (keys == NULL || rows == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < work->target_count; i++) {
+    struct key key;
+    hash_key(work->engine, work->targets[i].identifier, &key);
+    keys[i] = arena_copy(work->arena, key_view(&key));
+    if (keys[i].data == NULL) return diag_no_memory(work->diag);
+  }
+  enum err err = store_get_many(work->txn, STORE_RECEIPT, keys, work->target_count, work->arena, rows);
+  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++) {
+    struct erasure_mark mark = {0};
+    work->targets[i].erased = read_mark(rows[i], &mark);
+    work->targets[i].suppressed = mark.suppressed;
+    work->targets[i].erased_us = mark.erased_us;
+  }
   return err;
+}
+
+bool receipt_refuses(struct work *work, struct identifier identifier, const struct engine_event *event) {
+  const struct work_target *target = work_target(work, identifier);
+  if (target == NULL || !target->erased) return false;
+  return target->suppressed || (event->replay && event->time_us <= target->erased_us);
 }
 
 // --- what goes -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ enum err parts_identifier(struct engine *engine, struct bytes text, struct arena
   struct engine_view *view;
   struct read_target target;
   enum err err = engine_view_open(engine, &view);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
   err = read_target(view, text, arena, &target, diag);
   engine_view_close(view);
   if (err == ERR_OK) *identifier = target.identifier;

@@ -29,8 +29,8 @@ void engine_view_close(struct engine_view *view) {
 // --- small parts ---------------------------------------------------------------------------------------------
 
 enum err read_end(enum err err, const struct json_writer *writer, struct diag *diag) {
-  if (err == ERR_NO_MEMORY || (err == ERR_OK && writer->out->failed)) return diag_no_memory(diag);
-  return err;
+  if (err == ERR_OK && writer->out->failed) err = ERR_NO_MEMORY;
+  return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }
 
 void read_write_id(struct json_writer *writer, const char *name, uint64_t customer) {

@@ -170,7 +170,7 @@ enum err read_target(struct engine_view *view, struct bytes reference, struct ar
   if (err == ERR_OK && reason == QUALITY_NO_COUNTRY) err = find_national(view, raw, arena, target, &reason);
   if (err == ERR_OK && reason != QUALITY_OK) return bad_value(target->type, reason, diag);
   if (err == ERR_CORRUPT) diag_set(diag, err, "corrupt", "a stored identifier cannot be read; run `rapport check`");
-  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+  return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }
 
 static enum err find_identifier(struct engine_view *view, struct bytes reference, struct arena *arena, uint64_t *id,

@@ -121,15 +121,22 @@ static enum err want_identifier(struct work_set *set, struct identifier identifi
   return ERR_OK;
 }
 
+static void asked(struct work *work, enum err err) {
+  if (err == ERR_OK)
+    work->again = true;
+  else
+    work->starved = true;
+}
+
 struct work_target *work_target(struct work *work, struct identifier identifier) {
   struct work_target *target = find_target(work, identifier);
-  if (target == NULL && want_identifier(work->wanted, identifier) == ERR_OK) work->again = true;
+  if (target == NULL) asked(work, want_identifier(work->wanted, identifier));
   return target;
 }
 
 struct work_customer *work_customer(struct work *work, uint64_t id) {
   struct work_customer *customer = work_held_customer(work, id);
-  if (customer == NULL && want_customer(work->wanted, id) == ERR_OK) work->again = true;
+  if (customer == NULL) asked(work, want_customer(work->wanted, id));
   return customer;
 }
 
@@ -428,6 +435,7 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
   enum err err = ERR_CONFLICT;
   buffer_init(&buffer);
   arena_init(&arena, 0);
+  if (diag != NULL) diag_init(diag);
   for (int tries = 0; err == ERR_CONFLICT && tries < ATTEMPTS_MAX; tries++) {
     arena_clear(&arena);
     struct work work = {.engine = engine,
@@ -439,7 +447,7 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
                         .wanted = &wanted,
                         .diag = diag};
     err = attempt(&work, plan, body, context, mark);
-    if (err == ERR_NO_MEMORY) diag_no_memory(diag);
+    if (err == ERR_CONFLICT && work.starved) err = ERR_NO_MEMORY;
     if (err == ERR_CONFLICT && !work.again && tries + 1 < ATTEMPTS_MAX) continue; // the store asks to run it again
   }
   if (err == ERR_CONFLICT)
@@ -447,5 +455,6 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
   arena_release(&arena);
   buffer_release(&buffer);
   wanted_release(&wanted);
-  return err;
+  bool explained = err == ERR_OK || diag == NULL || diag->err == err;
+  return explained ? err : engine_explain_failure(err, diag);
 }

@@ -30,6 +30,8 @@ struct work_target {
   bool gone;                       // the row is to be deleted
   struct engine_person_row person; // of a person's identifier; customer 0 and not shared: nobody's yet
   struct identity_device *device;  // of a device; NULL for a person's
+  bool erased, suppressed;         // what a receipt says of it, when receipts were read
+  int64_t erased_us;
 };
 
 struct work_set { // ids or identifiers asked for, kept across restarts
@@ -54,7 +56,8 @@ struct work {
   uint32_t *target_slots, *customer_slots; // open addressing, index + 1
   size_t target_slot_count, customer_slot_count;
   struct work_set *wanted;
-  bool again; // something was asked for
+  bool again;   // something was asked for
+  bool starved; // something was to be asked for and memory was short
   struct engine_counts delta;
   struct diag *diag;
 };
@@ -170,6 +173,8 @@ enum err fold_names_of_record(struct work *work, const struct customer *record, 
 enum err aside_put(struct work *work, uint32_t source, const char *code, const char *message, struct bytes text,
                    struct value packed, int64_t received_us);
 
-// Was the person behind this identifier erased, so that this event may not bring her back?
-enum err receipt_refuses(struct work *work, struct identifier identifier, const struct engine_event *event,
-                         bool *refuses);
+// Looks up every identifier this transaction holds against the receipts, in one round.
+enum err receipts_read(struct work *work);
+
+// Was the person behind this identifier erased, so that this event may not bring her back? After receipts_read.
+bool receipt_refuses(struct work *work, struct identifier identifier, const struct engine_event *event);

@@ -11,6 +11,7 @@
 //   nobody A                        the identifier leads to no customer
 //   remember A AS | unchanged A AS  the customer's JSON, `trace` and `updated_at` apart
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
+//   days N                         the clock moves on, and all work that falls due is done
 //   duplicate … | aside … | suppressed …   as event, with that outcome expected
 //
 // After every line engine_check must find nothing.
@@ -51,23 +52,36 @@ static inline void kit_fail(const struct kit *kit, const char *what) {
   fail_msg("%s: %s", kit->where, what);
 }
 
-static inline void kit_open(struct kit *kit) {
+// An engine over a store that holds a workspace; both become the kit's.
+static inline void kit_open_existing(struct kit *kit, struct store *store) {
   memset(kit, 0, sizeof *kit);
   clock_init(&kit->clock);
   clock_hold(&kit->clock, KIT_EPOCH_US + 300 * CLOCK_DAY_US);
   kit->check_each = true;
-  struct engine_options options = {.clock = &kit->clock};
+  kit->store = store;
+  struct engine_options options = {.store = store, .clock = &kit->clock};
   struct diag diag;
   diag_init(&diag);
-  assert_int_equal(store_open_memory(&kit->store), ERR_OK);
-  assert_int_equal(engine_create_workspace(kit->store, &diag), ERR_OK);
-  options.store = kit->store;
   if (engine_open(&kit->engine, &options, &diag) != ERR_OK) fail_msg("engine_open: %s", diag.message);
   assert_int_equal(value_parser_open(&kit->parser), ERR_OK);
+}
+
+// A new workspace in an empty store.
+static inline void kit_open_on(struct kit *kit, struct store *store) {
+  struct diag diag;
+  diag_init(&diag);
+  if (engine_create_workspace(store, &diag) != ERR_OK) fail_msg("engine_create_workspace: %s", diag.message);
+  kit_open_existing(kit, store);
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store_mark mark;
   uint32_t id;
   if (engine_source_put(kit->engine, &web, &id, &mark, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
+}
+
+static inline void kit_open(struct kit *kit) {
+  struct store *store;
+  assert_int_equal(store_open_memory(&store), ERR_OK);
+  kit_open_on(kit, store);
 }
 
 static inline void kit_close(struct kit *kit) {
@@ -121,6 +135,68 @@ static inline void kit_message(char **words, size_t count, char *out, size_t out
   snprintf(out + used, out_bytes - used, "}}");
 }
 
+// An event made of words, with what it points to.
+struct kit_event {
+  struct engine_event event;
+  struct buffer packed;
+  char id[32];
+};
+
+static inline void kit_event_release(struct kit_event *made) {
+  buffer_release(&made->packed);
+}
+
+static inline void kit_parse(struct kit *kit, const char *message, struct kit_event *made) {
+  buffer_init(&made->packed);
+  assert_int_equal(
+      value_parse_json(kit->parser, bytes_from_text(message), engine_names(kit->engine), &made->packed, NULL), ERR_OK);
+  made->event.message = (struct value){buffer_view(&made->packed)};
+  made->event.amount_scale = 255;
+  made->event.received_us = clock_now_us(&kit->clock);
+  snprintf(made->id, sizeof made->id, "m%u", kit->next_message++);
+  made->event.message_id = bytes_from_text(made->id);
+  made->event.time_us = KIT_EPOCH_US + kit->next_message * (int64_t)CLOCK_SECOND_US;
+}
+
+static inline void kit_name(struct kit *kit, const char *name, struct kit_event *made) {
+  assert_int_equal(names_intern(engine_names(kit->engine), bytes_from_text(name), &made->event.name, NULL), ERR_OK);
+}
+
+static inline void kit_event_init(struct kit *kit, char **words, size_t count, struct kit_event *made) {
+  char message[2048];
+  const char *at = kit_option(words, count, "t"), *name = kit_option(words, count, "name");
+  const char *source = kit_option(words, count, "source"), *id = kit_option(words, count, "id");
+  struct engine_event *event = &made->event;
+  memset(made, 0, sizeof *made);
+  kit_message(words, count, message, sizeof message);
+  kit_parse(kit, message, made);
+  event->type = ENGINE_TRACK;
+  for (size_t i = 1; i < count; i++) {
+    if (strncmp(words[i], "trait.", 6) == 0) event->gives_traits = true;
+    if (!kit_is_identifier(words[i])) continue;
+    event->identifiers[event->identifier_count].identifier = kit_identifier(kit, words[i]);
+    event->identifiers[event->identifier_count++].reason = IDENTITY_OK;
+  }
+  if (event->gives_traits) event->type = ENGINE_IDENTIFY;
+  kit_name(kit, event->gives_traits ? "Identified" : name == NULL ? "Viewed" : name, made);
+  if (id != NULL) event->message_id = bytes_from_text(id);
+  if (at != NULL) event->time_us = KIT_EPOCH_US + strtoll(at, NULL, 10) * CLOCK_SECOND_US;
+  event->source = engine_source_find(kit->engine, bytes_from_text(source == NULL ? "web" : source))->id;
+  event->replay = kit_flag(words, count, "replay");
+}
+
+static inline void kit_alias_init(struct kit *kit, char **words, size_t count, struct kit_event *made) {
+  memset(made, 0, sizeof *made);
+  kit_parse(kit, "{\"type\":\"alias\"}", made);
+  kit_name(kit, "Aliased", made);
+  made->event.type = ENGINE_ALIAS;
+  made->event.previous_id = bytes_from_text(words[1]);
+  made->event.identifiers[0].identifier = kit_identifier(kit, words[2]);
+  made->event.identifier_count = 1;
+  made->event.trusted = kit_flag(words, count, "trusted");
+  made->event.source = 3;
+}
+
 static inline void kit_apply(struct kit *kit, struct engine_event *event, enum engine_outcome expected) {
   struct engine_result result;
   struct store_mark mark;
@@ -132,60 +208,17 @@ static inline void kit_apply(struct kit *kit, struct engine_event *event, enum e
 }
 
 static inline void kit_event(struct kit *kit, char **words, size_t count, enum engine_outcome expected) {
-  char message[2048], id[32];
-  struct buffer packed;
-  struct diag diag;
-  const char *at = kit_option(words, count, "t"), *name = kit_option(words, count, "name");
-  const char *source = kit_option(words, count, "source");
-  struct engine_event event = {.type = ENGINE_TRACK, .amount_scale = 255, .received_us = clock_now_us(&kit->clock)};
-  buffer_init(&packed);
-  kit_message(words, count, message, sizeof message);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(message), engine_names(kit->engine), &packed, &diag),
-                   ERR_OK);
-  for (size_t i = 1; i < count; i++) {
-    if (strncmp(words[i], "trait.", 6) == 0) event.gives_traits = true;
-    if (!kit_is_identifier(words[i])) continue;
-    event.identifiers[event.identifier_count].identifier = kit_identifier(kit, words[i]);
-    event.identifiers[event.identifier_count++].reason = IDENTITY_OK;
-  }
-  if (event.gives_traits) {
-    event.type = ENGINE_IDENTIFY;
-    name = "Identified";
-  }
-  assert_int_equal(
-      names_intern(engine_names(kit->engine), bytes_from_text(name == NULL ? "Viewed" : name), &event.name, &diag),
-      ERR_OK);
-  snprintf(id, sizeof id, "m%u", kit->next_message++);
-  event.message_id = bytes_from_text(kit_option(words, count, "id") == NULL ? id : kit_option(words, count, "id"));
-  event.time_us = KIT_EPOCH_US + (at == NULL ? kit->next_message : strtoll(at, NULL, 10)) * CLOCK_SECOND_US;
-  const struct engine_source *from = engine_source_find(kit->engine, bytes_from_text(source == NULL ? "web" : source));
-  event.source = from->id;
-  event.replay = kit_flag(words, count, "replay");
-  event.message = (struct value){buffer_view(&packed)};
-  kit_apply(kit, &event, expected);
-  buffer_release(&packed);
+  struct kit_event made;
+  kit_event_init(kit, words, count, &made);
+  kit_apply(kit, &made.event, expected);
+  kit_event_release(&made);
 }
 
 static inline void kit_alias(struct kit *kit, char **words, size_t count) {
-  char id[32];
-  struct diag diag;
-  struct buffer packed;
-  struct engine_event event = {.type = ENGINE_ALIAS, .amount_scale = 255, .received_us = clock_now_us(&kit->clock)};
-  buffer_init(&packed);
-  assert_int_equal(
-      value_parse_json(kit->parser, BYTES("{\"type\":\"alias\"}"), engine_names(kit->engine), &packed, &diag), ERR_OK);
-  event.previous_id = bytes_from_text(words[1]);
-  event.identifiers[0].identifier = kit_identifier(kit, words[2]);
-  event.identifier_count = 1;
-  event.trusted = kit_flag(words, count, "trusted");
-  event.source = 3;
-  snprintf(id, sizeof id, "m%u", kit->next_message++);
-  event.message_id = bytes_from_text(id);
-  event.time_us = KIT_EPOCH_US + kit->next_message * (int64_t)CLOCK_SECOND_US;
-  assert_int_equal(names_intern(engine_names(kit->engine), BYTES("Aliased"), &event.name, &diag), ERR_OK);
-  event.message = (struct value){buffer_view(&packed)};
-  kit_apply(kit, &event, ENGINE_APPLIED);
-  buffer_release(&packed);
+  struct kit_event made;
+  kit_alias_init(kit, words, count, &made);
+  kit_apply(kit, &made.event, ENGINE_APPLIED);
+  kit_event_release(&made);
 }
 
 // --- questions -----------------------------------------------------------------------------------------------
@@ -348,6 +381,15 @@ static inline void kit_relation(struct kit *kit, char **words, bool same) {
   if ((a == b) != same) kit_fail(kit, same ? "they are two customers" : "they are one customer");
 }
 
+static inline void kit_days(struct kit *kit, int64_t days) {
+  struct diag diag;
+  bool idle = false;
+  diag_init(&diag);
+  clock_hold(&kit->clock, clock_now_us(&kit->clock) + days * CLOCK_DAY_US);
+  while (!idle)
+    if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
+}
+
 static inline void kit_run(struct kit *kit, char **words, size_t count) {
   const char *verb = words[0];
   if (strcmp(verb, "event") == 0)
@@ -391,6 +433,8 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_allow(kit, words);
   else if (strcmp(verb, "erase") == 0)
     kit_erase(kit, words[1], false);
+  else if (strcmp(verb, "days") == 0)
+    kit_days(kit, strtoll(words[1], NULL, 10));
   else if (strcmp(verb, "erase!") == 0)
     kit_erase(kit, words[1], true);
   else
