@@ -6,6 +6,7 @@ root=$PWD
 program=${RAPPORT_PROGRAM:-$root/build/rapport}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+unset "${!RAPPORT_@}"
 
 # Reads what is missing, a line each: none is as it should be.
 report_missing() {

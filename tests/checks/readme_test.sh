@@ -118,6 +118,7 @@ run_page() (
   mkdir "$work/here/.bin"
   ln -s "$program" "$work/here/.bin/rapport"
   cd "$work/here"
+  unset "${!RAPPORT_@}"
   export PATH="$work/here/.bin:$PATH" RAPPORT_TEST_CLOCK=2026-11-22T09:00:00Z RAPPORT_LISTEN=127.0.0.1:$port
   set +eu
   run_steps "$page"
