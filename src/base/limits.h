@@ -15,7 +15,7 @@ enum {
   LIMIT_NAMES = 65536,                // names of the dictionary; later ones are stored inline
   LIMIT_DECIMAL_DIGITS = 34,          // significant digits of a number
   LIMIT_IDENTIFIER_BYTES = 256,       // a normalised identifier value
-  LIMIT_MESSAGE_ID_BYTES = 256,       //
+  LIMIT_MESSAGE_ID_BYTES = 256,       // a messageId
   LIMIT_EVENT_IDENTIFIERS = 16,       // identifiers on one event
   LIMIT_CUSTOMER_IDENTIFIERS = 512,   // identifiers of one customer
   LIMIT_CUSTOMER_TRAITS = 512,        // named traits of one customer
