@@ -23,5 +23,4 @@ enum {
   LIMIT_LOCK_WORDS = 1 << 20,         // lock words of one class
   LIMIT_PAGE_ROWS = 1000,             // rows of one page of any listing
   LIMIT_CHUNK_EVENTS = 190,           // events in one timeline chunk before it splits
-  LIMIT_MERGE_EVENTS = 2000,          // events a merge moves inside its own commit
 };

@@ -36,9 +36,11 @@ static void classify(struct work *work, struct work_event *event) {
   for (size_t i = 0; i < event->event->identifier_count; i++) {
     const struct engine_identifier *carried = &event->event->identifiers[i];
     const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
-    if (type == NULL || carried->reason != IDENTITY_OK) continue;
-    if (identity_is_blocked(work->rules, type, carried->identifier.value))
-      event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+    if (type == NULL) continue;
+    bool blocked = carried->reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value);
+    if (blocked) event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+    if (blocked || carried->reason != IDENTITY_OK)
+      event->unusable = true;
     else
       add_identifier(event, type, carried->identifier);
   }
@@ -51,8 +53,7 @@ static size_t alias_readings(struct engine *engine, const struct engine_event *e
   if (event->type != ENGINE_ALIAS || event->previous_id.size_bytes == 0) return 0;
   uint32_t user_id = engine->id.user_id;
   for (size_t i = 0; i < event->identifier_count; i++) {
-    const struct identity_type *type =
-        identity_type_by_id(engine_rules(engine), event->identifiers[i].identifier.type);
+    const struct identity_type *type = identity_type_by_id(engine_rules(engine), event->identifiers[i].identifier.type);
     if (type != NULL && type->class == IDENTITY_PERSON) user_id = event->identifiers[i].identifier.type;
   }
   out[0] = (struct identifier){engine->id.anonymous_id, event->previous_id};
@@ -133,6 +134,22 @@ static enum err set_nobody_aside(struct work *work, const struct work_event *eve
                    event->event->text, event->event->message, event->event->received_us);
 }
 
+// What could not be used is told where the customer's identity is shown.
+static enum err refuse_unusable(struct work *work, struct work_event *event, struct work_customer *customer) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < event->event->identifier_count; i++) {
+    const struct engine_identifier *carried = &event->event->identifiers[i];
+    const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
+    enum identity_reason reason = carried->reason;
+    if (type == NULL) continue;
+    if (reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value))
+      reason = IDENTITY_BLOCKED;
+    if (reason != IDENTITY_OK)
+      err = resolve_refuse(work, event, customer, event->accepted[0], carried->identifier, reason);
+  }
+  return err;
+}
+
 static enum err take_event(struct work *work, struct work_event *event, struct engine_result *result) {
   struct work_customer *customer;
   bool added = false;
@@ -147,6 +164,8 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
   if (!added) work->delta.duplicates++;
   if (!added) return ERR_OK;
   work->delta.events++;
+  if (event->unusable) err = refuse_unusable(work, event, customer);
+  if (err != ERR_OK) return err;
   if (!event->event->gives_traits) return ERR_OK;
   work_touch(customer, event->event->received_us);
   return fold_message(work, customer, event->event->message, event->event->source,

@@ -15,7 +15,7 @@ enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena
   struct engine_view *view;
   struct customer record;
   enum err err = engine_view_open(engine, &view);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return read_end(err, NULL, diag);
   err = read_customer(view, customer, arena, &record, NULL, diag);
   names->count = 0;
   names->values = err == ERR_OK ? arena_take(arena, (record.identifier_count + 1) * sizeof *names->values) : NULL;
@@ -42,10 +42,11 @@ static bool holds_any(struct bytes row, const struct erase_names *names) {
   return false;
 }
 
-static enum err delete_row(struct store_txn *txn, void *context, struct diag *diag) {
-  const struct bytes *key = context;
-  (void)diag;
-  return store_delete(txn, STORE_ASIDE, *key);
+static enum err forget_row(struct engine *engine, struct bytes key, struct store_mark *mark, struct diag *diag) {
+  char id[2 * KEY_BYTES_MAX + 1];
+  bytes_to_hex(key, id);
+  enum err err = engine_aside_delete(engine, bytes_from_text(id), mark, diag);
+  return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 enum err erase_forget_asides(struct engine *engine, const struct erase_names *names, struct store_mark *mark,
@@ -58,7 +59,7 @@ enum err erase_forget_asides(struct engine *engine, const struct erase_names *na
   err = store_snapshot_scan(snapshot, STORE_ASIDE, BYTES(""), BYTES(""), &cursor);
   if (err == ERR_OK) {
     while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
-      if (holds_any(row, names)) err = store_run(engine->store, delete_row, &key, mark, diag);
+      if (holds_any(row, names)) err = forget_row(engine, key, mark, diag);
     if (err == ERR_OK) err = store_cursor_error(cursor);
     store_cursor_close(cursor);
   }

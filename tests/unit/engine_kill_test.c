@@ -246,10 +246,12 @@ static void expect_everything(struct trial *trial) {
 }
 
 static void open_trial(struct trial *trial) {
+  struct clock clock;
   struct diag diag;
+  clock_init(&clock);
   events_directory(trial->path);
   struct store *store = events_open_disk(trial->path, true);
-  assert_int_equal(engine_create_workspace(store, &diag), ERR_OK);
+  assert_int_equal(engine_create_workspace(store, &clock, &diag), ERR_OK);
   store_close(store);
   trial->told = calloc(NUMBERS_MAX, 1);
   trial->there = calloc(NUMBERS_MAX, 1);
