@@ -200,7 +200,8 @@ static void recover(struct store_sync *sync) {
 
 static void last_round(struct store_sync *sync) {
   bool all_durable = atomic_load(&sync->begun) == atomic_load(&sync->covered);
-  if (!atomic_load(&sync->failed) && !all_durable) run_round(sync);
+  bool is_awaited = atomic_load(&sync->wanted) > atomic_load(&sync->done); // a mark may lie above all writes
+  if (!atomic_load(&sync->failed) && (!all_durable || is_awaited)) run_round(sync);
   deliver(sync);
 }
 
