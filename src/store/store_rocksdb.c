@@ -102,7 +102,8 @@ static enum err database_open(struct rocks *rocks, struct diag *diag) {
                                    (const rocksdb_options_t *const *)rocks->tune.families, rocks->handles, &message);
   if (!message) return ERR_OK;
   rocks->db = NULL;
-  if (!strstr(message, "lock ") && !strstr(message, "LOCK:")) return take_error(rocks, message, diag);
+  bool in_use = strstr(message, "While lock file: ") || strstr(message, "lock hold by current process");
+  if (!in_use) return take_error(rocks, message, diag);
   rocksdb_free(message);
   return diag_set(diag, ERR_BUSY, "in_use",
                   "Another process has the workspace in %s open: stop that one first, or use another directory.",

@@ -68,6 +68,17 @@ static void a_directory_is_opened_only_as_what_it_is(void **state) {
   store_close(kit_open_rocksdb(path, false));
 }
 
+// RocksDB names the path in its messages, and speaks of blocks.
+static void damage_is_not_taken_for_a_lock(void **state) {
+  char path[300];
+  char current[400];
+  snprintf(path, sizeof path, "%s/a block here", (char *)*state);
+  snprintf(current, sizeof current, "%s/db/CURRENT", path);
+  store_close(kit_open_rocksdb(path, true));
+  assert_int_equal(unlink(current), 0);
+  expect_refusal(path, false, ERR_IO, "store_io");
+}
+
 static void opening_without_memory_leaves_nothing(void **state) {
   struct store_options options = kit_options(*state, true);
   bool delivered = true;
@@ -541,6 +552,7 @@ int main(void) {
       // first: its children are forked
       cmocka_unit_test_setup_teardown(kill_loses_no_acknowledged_commit, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(a_directory_is_opened_only_as_what_it_is, make_directory, remove_directory),
+      cmocka_unit_test_setup_teardown(damage_is_not_taken_for_a_lock, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(opening_without_memory_leaves_nothing, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(rows_survive_closing_and_bulk, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(a_checkpoint_is_a_workspace, make_directory, remove_directory),
