@@ -47,6 +47,7 @@ struct rocks {
   rocksdb_column_family_handle_t *handles[STORE_FAMILY_COUNT];
   rocksdb_readoptions_t *read;
   rocksdb_writeoptions_t *write;
+  rocksdb_writeoptions_t *probe; // does not wait when RocksDB holds writers back
   struct store_rocksdb_tune tune;
   struct store_space space;
   struct store_log *log;
@@ -142,6 +143,7 @@ static void rocks_close(void *self) {
   if (rocks->log) { // prepared
     rocksdb_readoptions_destroy(rocks->read);
     rocksdb_writeoptions_destroy(rocks->write);
+    rocksdb_writeoptions_destroy(rocks->probe);
     store_rocksdb_tune_release(&rocks->tune);
     store_log_close(rocks->log);
   }
@@ -463,10 +465,10 @@ static enum err resume(struct rocks *rocks) {
   char *message = NULL;
   enum err err = sync_locked(rocks);
   if (err != ERR_OK) return err;
-  rocksdb_put(rocks->db, rocks->write, "probe", 5, "", 0, &message);
-  if (!message) return sync_locked(rocks);
+  rocksdb_put(rocks->db, rocks->probe, "probe", 5, "", 0, &message);
+  bool is_taken = !message || strstr(message, "Result incomplete"); // later, that is
   rocksdb_free(message);
-  return ERR_IO;
+  return is_taken ? sync_locked(rocks) : ERR_IO;
 }
 
 // Opens the database again; RocksDB brings the log's content into files as it opens, so all it has is durable then.
@@ -536,6 +538,30 @@ static enum err flush_all(struct rocks *rocks, struct diag *diag) {
   return err;
 }
 
+// Counted for the whole database at its default family.
+static uint64_t background_errors(const struct rocks *rocks) {
+  uint64_t count = 0;
+  rocksdb_property_int_cf(rocks->db, rocks->handles[0], "rocksdb.background-errors", &count);
+  return count;
+}
+
+// RocksDB's C interface does not say how a compaction of a range ended; it counts the failures.
+static enum err compact_family(struct rocks *rocks, enum store_keyspace keyspace, struct bytes from, struct bytes to,
+                               struct diag *diag) {
+  uint64_t errors_before = background_errors(rocks);
+  rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+  rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
+  rocksdb_compactoptions_set_bottommost_level_compaction(options, FORCE_BOTTOMMOST);
+  rocksdb_compact_range_cf_opt(rocks->db, handle_of(rocks, keyspace), options, chars(from.data), from.size_bytes,
+                               to.size_bytes > 0 ? chars(to.data) : NULL, to.size_bytes);
+  rocksdb_compactoptions_destroy(options);
+  if (background_errors(rocks) == errors_before) return ERR_OK;
+  atomic_store(&rocks->broken, true);
+  if (!store_space_is_enough(&rocks->space)) return store_space_diag(&rocks->space, 0, diag);
+  return diag_set(diag, ERR_IO, "store_io", "Deleted bytes may still be in the files of %s: try again.",
+                  rocks->db_path);
+}
+
 static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct bytes from, struct bytes to,
                               struct diag *diag) {
   struct rocks *rocks = self;
@@ -543,14 +569,7 @@ static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct b
   if (err != ERR_OK) return err;
   if (!use_begin(rocks)) return diag_closed(diag);
   err = flush_all(rocks, diag);
-  if (err == ERR_OK) {
-    rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
-    rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
-    rocksdb_compactoptions_set_bottommost_level_compaction(options, FORCE_BOTTOMMOST);
-    rocksdb_compact_range_cf_opt(rocks->db, handle_of(rocks, keyspace), options, chars(from.data), from.size_bytes,
-                                 to.size_bytes > 0 ? chars(to.data) : NULL, to.size_bytes);
-    rocksdb_compactoptions_destroy(options);
-  }
+  if (err == ERR_OK) err = compact_family(rocks, keyspace, from, to, diag);
   use_end(rocks);
   return err;
 }
@@ -612,6 +631,8 @@ static enum err rocks_prepare(struct rocks *rocks, const struct store_options *o
   memcpy(rocks->space.path, options->path, strlen(options->path) + 1); // shorter than db_path, which fits
   rocks->read = rocksdb_readoptions_create();
   rocks->write = rocksdb_writeoptions_create();
+  rocks->probe = rocksdb_writeoptions_create();
+  rocksdb_writeoptions_set_no_slowdown(rocks->probe, 1);
   store_rocksdb_tune_init(&rocks->tune, options, store_log_env(rocks->log));
   rocks->space.reserve_bytes = reserve_bytes(rocks, options);
   store_space_free(&rocks->space);

@@ -400,6 +400,26 @@ static void a_flush_without_room_is_recovered_from(void **state) {
   umount2(*state, MNT_DETACH);
 }
 
+// An erasure must not be told done when the files could not be rewritten.
+static void a_compaction_without_room_says_so(void **state) {
+  if (!kit_mount_small(*state, "size=96m")) skip();
+  char path[300];
+  struct store *store = NULL;
+  snprintf(path, sizeof path, "%s/data", (char *)*state);
+  struct store_options options = kit_options(path, true);
+  options.reserve_bytes = 1;
+  assert_int_equal(store_open_rocksdb(&store, &options, NULL), ERR_OK);
+  for (uint32_t number = 0; number < 12; number++) assert_int_equal(put_large(store, number, NULL), ERR_OK);
+  assert_int_equal(store_compact(store, STORE_ASIDE, BYTES(""), BYTES(""), NULL), ERR_OK); // nothing left to flush
+  fill(*state, 256 * 1024);
+  assert_int_not_equal(store_compact(store, STORE_ASIDE, BYTES(""), BYTES(""), NULL), ERR_OK);
+  kit_make_room(*state);
+  assert_int_equal(put_until_allowed(store, 99), ERR_OK);
+  assert_int_equal(store_compact(store, STORE_ASIDE, BYTES(""), BYTES(""), NULL), ERR_OK);
+  store_close(store);
+  umount2(*state, MNT_DETACH);
+}
+
 // --- a disk that others fill while commits run ---------------------------------------------------------------
 
 enum { STORM_WRITERS = 4, STORM_VALUE_BYTES = 3000, STORM_KEYS = 4096 };
@@ -560,6 +580,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_full_disk_refuses_writes_until_there_is_room, make_directory,
                                       unmount_and_remove),
       cmocka_unit_test_setup_teardown(a_flush_without_room_is_recovered_from, make_directory, unmount_and_remove),
+      cmocka_unit_test_setup_teardown(a_compaction_without_room_says_so, make_directory, unmount_and_remove),
       cmocka_unit_test_setup_teardown(others_fill_the_disk_while_commits_run, make_directory, unmount_and_remove),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
