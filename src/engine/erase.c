@@ -9,7 +9,7 @@
 
 #include "engine/parts.h"
 
-enum { HASH_BYTES = 32, HASH_ROW_BYTES = 9 };
+enum { HASH_BYTES = 32, HASH_ROW_BYTES = 9, ERASE_TRIES_MAX = 16 };
 
 static void hash_key(const struct engine *engine, struct identifier identifier, struct key *key) {
   uint8_t hash[HASH_BYTES];
@@ -181,8 +181,8 @@ static enum err erase_body(struct work *work, void *context) {
   return err;
 }
 
-static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
-                               struct diag *diag) {
+static enum err erase_once(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
+                           struct diag *diag) {
   struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1};
   struct erase_names names;
   struct arena arena;
@@ -190,9 +190,18 @@ static enum err erase_customer(struct engine *engine, struct erasure *erasure, s
   enum err err = erase_note_names(engine, erasure->customer, &arena, &names, diag);
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
   if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
-  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
   if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
+  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
   arena_release(&arena);
+  return err;
+}
+
+// Reading for what was set aside may meet another writer too.
+static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
+                               struct diag *diag) {
+  enum err err = ERR_CONFLICT;
+  for (int tries = 0; err == ERR_CONFLICT && tries < ERASE_TRIES_MAX; tries++)
+    err = erase_once(engine, erasure, mark, diag);
   return err;
 }
 

@@ -1,7 +1,8 @@
 // erase_aside.c: what was set aside of an erased person goes too.
 //
 // An event that was set aside is on no timeline, so nothing leads from the person to it. Before she is erased her
-// identifiers are noted; after it every row of ASIDE whose text holds one of them, without regard to case, is deleted.
+// identifiers are noted, and every row of ASIDE whose text holds one of them, without regard to case, is deleted: first,
+// so that an erasure that failed half way can be asked for again.
 // Values shorter than NAME_BYTES_MIN stand in too many texts that are not hers.
 #include <ctype.h>
 
@@ -10,12 +11,16 @@
 
 enum { NAME_BYTES_MIN = 5 };
 
+static enum err explain(enum err err, struct diag *diag) {
+  return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
+}
+
 enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena *arena, struct erase_names *names,
                           struct diag *diag) {
   struct engine_view *view;
   struct customer record;
   enum err err = engine_view_open(engine, &view);
-  if (err != ERR_OK) return read_end(err, NULL, diag);
+  if (err != ERR_OK) return explain(err, diag);
   err = read_customer(view, customer, arena, &record, NULL, diag);
   names->count = 0;
   names->values = err == ERR_OK ? arena_take(arena, (record.identifier_count + 1) * sizeof *names->values) : NULL;
@@ -25,7 +30,7 @@ enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena
     if (value.size_bytes >= NAME_BYTES_MIN) names->values[names->count++] = value;
   }
   engine_view_close(view);
-  return err;
+  return explain(err, diag);
 }
 
 static bool holds(struct bytes text, struct bytes value) {
@@ -55,7 +60,7 @@ enum err erase_forget_asides(struct engine *engine, const struct erase_names *na
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_open(engine->store, &snapshot);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return explain(err, diag);
   err = store_snapshot_scan(snapshot, STORE_ASIDE, BYTES(""), BYTES(""), &cursor);
   if (err == ERR_OK) {
     while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
@@ -64,5 +69,5 @@ enum err erase_forget_asides(struct engine *engine, const struct erase_names *na
     store_cursor_close(cursor);
   }
   store_snapshot_close(snapshot);
-  return err;
+  return explain(err, diag);
 }
