@@ -5,6 +5,28 @@
 #include "api/handlers.h"
 #include "api/server.h"
 
+// For a person who opens the address in a browser. Numbers only: nothing here needs a key.
+enum err operations_welcome(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_counts counts = {0};
+  (void)worker, (void)diag;
+  engine_get_counts(request->api->engine, &counts);
+  buffer_append_format(
+      &request->reply,
+      "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+      "<title>Rapport</title><style>body{font:16px/1.6 system-ui,sans-serif;max-width:42rem;margin:4rem auto;"
+      "padding:0 1rem;color-scheme:light dark}code{font-size:.9em}</style><h1>Rapport is running</h1>"
+      "<p>Version " RAPPORT_VERSION ": %llu customers with %llu events, %llu set aside.</p>"
+      "<p>Send events to <code>POST /v1/batch</code> with a write key; look at customers with "
+      "<code>GET /v1/customers/email:…</code> and a secret key. On this machine, "
+      "<code>rapport help</code> says what else there is.</p>"
+      "<p><a href=\"/healthz\">healthz</a> · <a href=\"/readyz\">readyz</a> · <a "
+      "href=\"/metrics\">metrics</a></p></html>\n",
+      (unsigned long long)counts.customers, (unsigned long long)counts.events, (unsigned long long)counts.set_aside);
+  request->status = 200;
+  request->content_type = "text/html; charset=utf-8";
+  return request->reply.failed ? diag_no_memory(diag) : ERR_OK;
+}
+
 enum err operations_health(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker, (void)diag;
   struct json_writer writer = request_answer(request, 200);

@@ -515,8 +515,10 @@ enum err target_local_open(struct target_local *local, const struct options *opt
     return cannot_open(path, err, diag);
   }
   target_clock(&local->clock, options);
-  struct engine_options engine = {
-      .store = local->store, .clock = &local->clock, .read_only = (flags & TARGET_READ_ONLY) != 0};
+  struct engine_options engine = {.store = local->store,
+                                  .clock = &local->clock,
+                                  .message_days = (uint32_t)options->values[OPTION_MESSAGE_DAYS].number,
+                                  .read_only = (flags & TARGET_READ_ONLY) != 0};
   if ((flags & TARGET_CREATE) != 0) err = engine_create_workspace(local->store, diag);
   if (err == ERR_OK) err = engine_open(&local->engine, &engine, diag);
   if (err != ERR_OK) target_local_close(local);

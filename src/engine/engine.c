@@ -1,9 +1,9 @@
 // engine.c: opening a workspace: its dictionary, secret, counters and number sequences.
 //
 // META rows: "hash_key" (32 random bytes), "next/customers" and "next/decisions" (the first number not yet reserved,
-// big endian), "count/N" (one stripe of the counters), "message_floor" (microseconds), "receipts" (present once
-// somebody was erased). Numbers are reserved in blocks: after a crash the rest of a block is skipped, never given
-// twice.
+// big endian), "count/N" (one stripe of the counters), "message_floor" and "message_base" (microseconds, upkeep.c),
+// "receipts" (present once somebody was erased). Numbers are reserved in blocks: after a crash the rest of a block is
+// skipped, never given twice.
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -263,6 +263,9 @@ static enum err load_marks(struct engine *engine, struct store_snapshot *snapsho
   enum err err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
   if (err == ERR_OK && row.size_bytes == sizeof(uint64_t))
     atomic_store(&engine->message_floor_us, (int64_t)key_read_u64(row.data));
+  engine_text_key(&key, "message_base");
+  if (err == ERR_OK) err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
+  if (err == ERR_OK && row.size_bytes == sizeof(uint64_t)) engine->message_base_us = (int64_t)key_read_u64(row.data);
   engine_text_key(&key, "receipts");
   if (err == ERR_OK) err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
   if (err == ERR_OK) atomic_store(&engine->has_receipts, row.data != NULL);

@@ -22,9 +22,10 @@ enum {
   X(user_id)                                                                                                           \
   X(anonymous_id)                                                                                                      \
   X(email)                                                                                                             \
-  X(phone) X(loyalty_card) X(traits) X(context) X(properties) X(author) X(firstName) X(first_name) X(givenName)        \
-      X(given_name) X(birthday) X(birth_date) X(birthdate) X(dateOfBirth) X(a) X(b) X(rule) X(source) X(message_id)    \
-          X(time) X(received_at) X(state) X(reason) X(what) X(sequence) X(customer) X(disabled_at) X(identifier)
+  X(phone)                                                                                                             \
+  X(loyalty_card) X(traits) X(context) X(properties) X(author) X(firstName) X(first_name) X(givenName) X(given_name)   \
+      X(birthday) X(birth_date) X(birthdate) X(dateOfBirth) X(a) X(b) X(rule) X(source) X(message_id) X(time)          \
+          X(received_at) X(state) X(reason) X(what) X(sequence) X(customer) X(disabled_at) X(identifier)
 
 // Numbers given out in blocks: a block is reserved in the store before its first number is used.
 struct engine_sequence {
@@ -75,8 +76,8 @@ struct engine {
   _Atomic uint32_t next_stripe;
 
   uint32_t message_days;
-  pthread_mutex_t upkeep_mutex; // one tick at a time
-  int64_t next_sweep_us;
+  pthread_mutex_t upkeep_mutex;                    // one tick at a time
+  int64_t message_base_us;                         // nothing was received before; 0: not looked after yet
   uint8_t sweep_from[IDENTITY_EVENT_ID_BYTES + 1]; // where the sweep of deduplication keys goes on
   size_t sweep_from_bytes;                         // 0: at the beginning of a pass
   _Atomic int64_t message_floor_us; // deduplication keys received before this may have been swept; 0: none yet

@@ -1,35 +1,57 @@
 // upkeep.c: work that falls due by the clock.
 //
-// Two kinds, each a few milliseconds at a time. Deduplication keys older than message_days are swept once an hour:
-// first the floor is written ("keys received before this may be gone", so that the timeline itself is asked about older
-// events), then the keys go, a few thousand rows a call. After an erasure the customer's key ranges are compacted, so
-// that deleted bytes leave the disk. Both can stop at any row and begin again.
+// Two kinds. Deduplication keys older than message_days are swept once a day, as soon as any can be that old: first the
+// floor is written ("keys received before this may be gone", so that the timeline itself is asked about older events),
+// then the keys go, SWEEP_ROWS looked at a call. A walk over these keys sorts what the store holds of them in memory,
+// so few long steps cost less than many short ones. After an erasure the customer's key ranges are compacted, so that
+// deleted bytes leave the disk. Both can stop at any row and begin again.
+//
+// META rows: "message_floor", and "message_base": when the workspace was first looked after; nothing was received
+// before.
 #include <string.h>
 
 #include "engine/internal.h"
 
-enum { SWEEP_ROWS = 2000, DEFAULT_MESSAGE_DAYS = 30 };
+enum { SWEEP_ROWS = 20000, DEFAULT_MESSAGE_DAYS = 30 };
 
 // --- deduplication keys --------------------------------------------------------------------------------------
 
-static enum err put_floor(struct store_txn *txn, void *context, struct diag *diag) {
-  const int64_t *floor_us = context;
+struct instant_row {
+  const char *name;
+  int64_t time_us;
+};
+
+static enum err put_instant(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct instant_row *row = context;
   struct key key, value;
   (void)diag;
-  engine_text_key(&key, "message_floor");
+  engine_text_key(&key, row->name);
   key_init(&value);
-  key_put_u64(&value, (uint64_t)*floor_us);
+  key_put_u64(&value, (uint64_t)row->time_us);
   return store_put(txn, STORE_META, key_view(&key), key_view(&value));
 }
 
-// A pass begins: what is older than the floor is about to go.
-static enum err begin_pass(struct engine *engine, struct diag *diag) {
-  int64_t days = engine->message_days == 0 ? DEFAULT_MESSAGE_DAYS : engine->message_days;
-  int64_t floor_us = clock_now_us(engine->clock) - days * CLOCK_DAY_US;
+static enum err note_base(struct engine *engine, struct diag *diag) {
+  struct instant_row row = {"message_base", clock_now_us(engine->clock)};
   struct store_mark mark;
-  if (floor_us <= atomic_load(&engine->message_floor_us)) return ERR_OK; // a clock that was set back
-  enum err err = store_run(engine->store, put_floor, &floor_us, &mark, diag);
-  if (err == ERR_OK) atomic_store(&engine->message_floor_us, floor_us);
+  enum err err = store_run(engine->store, put_instant, &row, &mark, diag);
+  if (err == ERR_OK) engine->message_base_us = row.time_us;
+  return err;
+}
+
+// A pass begins when a day's keys have grown too old: what is older than the floor is about to go.
+static enum err begin_pass(struct engine *engine, bool *due, struct diag *diag) {
+  int64_t days = engine->message_days == 0 ? DEFAULT_MESSAGE_DAYS : engine->message_days;
+  int64_t last_us = atomic_load(&engine->message_floor_us);
+  struct instant_row row = {"message_floor", clock_now_us(engine->clock) - days * CLOCK_DAY_US};
+  struct store_mark mark;
+  *due = false;
+  if (engine->message_base_us == 0) return note_base(engine, diag);
+  if (last_us == 0) last_us = engine->message_base_us;
+  if (row.time_us < last_us + CLOCK_DAY_US) return ERR_OK;
+  enum err err = store_run(engine->store, put_instant, &row, &mark, diag);
+  if (err == ERR_OK) atomic_store(&engine->message_floor_us, row.time_us);
+  *due = err == ERR_OK;
   return err;
 }
 
@@ -76,19 +98,14 @@ static enum err next_expired(struct engine *engine, struct arena *arena, struct 
 }
 
 static enum err sweep_messages(struct engine *engine, bool *more, struct diag *diag) {
-  int64_t now_us = clock_now_us(engine->clock);
   struct sweep sweep = {0};
   struct store_mark mark;
   struct arena arena;
-  *more = false;
-  if (engine->sweep_from_bytes == 0) {
-    if (now_us < engine->next_sweep_us && now_us > engine->next_sweep_us - 2 * CLOCK_HOUR_US) return ERR_OK;
-    enum err err = begin_pass(engine, diag);
-    if (err != ERR_OK) return err;
-    engine->next_sweep_us = now_us + CLOCK_HOUR_US;
-  }
+  *more = engine->sweep_from_bytes != 0; // a pass is under way
+  enum err err = *more ? ERR_OK : begin_pass(engine, more, diag);
+  if (err != ERR_OK || !*more) return err;
   arena_init(&arena, 0);
-  enum err err = next_expired(engine, &arena, &sweep, more);
+  err = next_expired(engine, &arena, &sweep, more);
   if (err == ERR_OK && sweep.count > 0) err = store_run(engine->store, delete_keys, &sweep, &mark, diag);
   arena_release(&arena);
   return err;

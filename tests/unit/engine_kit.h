@@ -11,6 +11,7 @@
 //   nobody A                        the identifier leads to no customer
 //   remember A AS | unchanged A AS  the customer's JSON, `trace` and `updated_at` apart
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
+//   days N                         the clock moves on, and all work that falls due is done
 //   duplicate … | aside … | suppressed …   as event, with that outcome expected
 //
 // After every line engine_check must find nothing.
@@ -380,6 +381,15 @@ static inline void kit_relation(struct kit *kit, char **words, bool same) {
   if ((a == b) != same) kit_fail(kit, same ? "they are two customers" : "they are one customer");
 }
 
+static inline void kit_days(struct kit *kit, int64_t days) {
+  struct diag diag;
+  bool idle = false;
+  diag_init(&diag);
+  clock_hold(&kit->clock, clock_now_us(&kit->clock) + days * CLOCK_DAY_US);
+  while (!idle)
+    if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
+}
+
 static inline void kit_run(struct kit *kit, char **words, size_t count) {
   const char *verb = words[0];
   if (strcmp(verb, "event") == 0)
@@ -423,6 +433,8 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_allow(kit, words);
   else if (strcmp(verb, "erase") == 0)
     kit_erase(kit, words[1], false);
+  else if (strcmp(verb, "days") == 0)
+    kit_days(kit, strtoll(words[1], NULL, 10));
   else if (strcmp(verb, "erase!") == 0)
     kit_erase(kit, words[1], true);
   else
