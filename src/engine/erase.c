@@ -190,8 +190,9 @@ static enum err erase_customer(struct engine *engine, struct erasure *erasure, s
   enum err err = erase_note_names(engine, erasure->customer, &arena, &names, diag);
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
   if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
-  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
+  // What was set aside goes before she does: were it after and failed, nobody could ask for it again.
   if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
+  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
   arena_release(&arena);
   return err;
 }

@@ -1,7 +1,7 @@
 // erase_aside.c: what was set aside of an erased person goes too.
 //
-// An event that was set aside is on no timeline, so nothing leads from the person to it. Before she is erased her
-// identifiers are noted; after it every row of ASIDE whose text holds one of them, without regard to case, is deleted.
+// An event that was set aside is on no timeline, so nothing leads from the person to it. Before she is erased
+// every row of ASIDE whose text holds one of her identifiers, without regard to case, is deleted.
 // Values shorter than NAME_BYTES_MIN stand in too many texts that are not hers.
 #include <ctype.h>
 
@@ -15,8 +15,12 @@ enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena
   struct engine_view *view;
   struct customer record;
   enum err err = engine_view_open(engine, &view);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
   err = read_customer(view, customer, arena, &record, NULL, diag);
+  if (err == ERR_OK && record.id != customer) // merged: whoever she is now is not to be erased under this id
+    err = diag_set(diag, ERR_NOT_FOUND, "no_customer", "there is no customer c%llu any more",
+                   (unsigned long long)customer);
+  if (err == ERR_NO_MEMORY || err == ERR_IO) engine_explain_failure(err, diag);
   names->count = 0;
   names->values = err == ERR_OK ? arena_take(arena, (record.identifier_count + 1) * sizeof *names->values) : NULL;
   if (err == ERR_OK && names->values == NULL) err = diag_no_memory(diag);
@@ -44,8 +48,8 @@ static bool holds_any(struct bytes row, const struct erase_names *names) {
 
 static enum err delete_row(struct store_txn *txn, void *context, struct diag *diag) {
   const struct bytes *key = context;
-  (void)diag;
-  return store_delete(txn, STORE_ASIDE, *key);
+  enum err err = store_delete(txn, STORE_ASIDE, *key);
+  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 
 enum err erase_forget_asides(struct engine *engine, const struct erase_names *names, struct store_mark *mark,
@@ -54,14 +58,15 @@ enum err erase_forget_asides(struct engine *engine, const struct erase_names *na
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_open(engine->store, &snapshot);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
   err = store_snapshot_scan(snapshot, STORE_ASIDE, BYTES(""), BYTES(""), &cursor);
+  enum err read = err;
   if (err == ERR_OK) {
     while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
       if (holds_any(row, names)) err = store_run(engine->store, delete_row, &key, mark, diag);
-    if (err == ERR_OK) err = store_cursor_error(cursor);
+    read = store_cursor_error(cursor);
     store_cursor_close(cursor);
   }
   store_snapshot_close(snapshot);
-  return err;
+  return read == ERR_OK ? err : engine_explain_failure(read, diag);
 }
