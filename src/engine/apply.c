@@ -48,12 +48,12 @@ static void classify(struct work *work, struct work_event *event) {
 }
 
 // The two readings of an alias' previousId: a device that is known, else a person's user id.
-static size_t alias_readings(const struct engine *engine, const struct engine_event *event, struct identifier out[2]) {
+static size_t alias_readings(struct engine *engine, const struct engine_event *event, struct identifier out[2]) {
   if (event->type != ENGINE_ALIAS || event->previous_id.size_bytes == 0) return 0;
   uint32_t user_id = engine->id.user_id;
   for (size_t i = 0; i < event->identifier_count; i++) {
     const struct identity_type *type =
-        identity_type_by_id(engine_rules((struct engine *)(uintptr_t)engine), event->identifiers[i].identifier.type);
+        identity_type_by_id(engine_rules(engine), event->identifiers[i].identifier.type);
     if (type != NULL && type->class == IDENTITY_PERSON) user_id = event->identifiers[i].identifier.type;
   }
   out[0] = (struct identifier){engine->id.anonymous_id, event->previous_id};
