@@ -441,11 +441,75 @@ static void test_each_call_of_the_store_conflicts(void **state) {
   expect_same(&(struct faults){.store = ERR_CONFLICT}, "conflicts");
 }
 
+// --- a batch of several slices -------------------------------------------------------------------------------
+
+enum { BATCH = 100, FIRST_SLICE = 64 };
+
+struct batch {
+  struct kit_event made[BATCH];
+  struct engine_event events[BATCH];
+  struct engine_result results[BATCH];
+  char texts[BATCH][32];
+};
+
+static void batch_init(struct kit *kit, struct batch *batch) {
+  for (int i = 0; i < BATCH; i++) {
+    char *words[] = {"event", batch->texts[i]};
+    snprintf(batch->texts[i], sizeof batch->texts[i], "user_id:b%d", i % 20);
+    kit_event_init(kit, words, 2, &batch->made[i]);
+    batch->events[i] = batch->made[i].event;
+  }
+}
+
+// Repeated, what was done before comes out as duplicates.
+static void expect_repeatable(struct kit *kit, struct batch *batch, size_t done_before) {
+  struct engine_counts counts;
+  struct store_mark mark;
+  size_t done;
+  assert_int_equal(engine_apply(kit->engine, batch->events, BATCH, batch->results, &done, &mark, NULL), ERR_OK);
+  for (size_t i = 0; i < BATCH; i++)
+    assert_int_equal(batch->results[i].outcome, i < done_before ? ENGINE_DUPLICATE : ENGINE_APPLIED);
+  engine_get_counts(kit->engine, &counts);
+  assert_int_equal(counts.events, BATCH);
+  kit_check(kit);
+}
+
+// One try in a workspace of its own; true when no fault met it.
+static bool try_batch(uint64_t allowed, size_t *done) {
+  static struct batch batch;
+  struct store_mark mark;
+  struct kit kit;
+  open_faulty(&kit);
+  batch_init(&kit, &batch);
+  store_fault_after(kit.store, allowed, ERR_IO, false);
+  enum err err = engine_apply(kit.engine, batch.events, BATCH, batch.results, done, &mark, NULL);
+  bool untouched = !store_fault_disarm(kit.store);
+  assert_int_equal(err, untouched ? ERR_OK : ERR_IO);
+  assert_true(*done == BATCH ? untouched : *done == 0 || *done == FIRST_SLICE);
+  for (size_t i = 0; i < *done; i++) assert_int_equal(batch.results[i].outcome, ENGINE_APPLIED);
+  expect_repeatable(&kit, &batch, *done);
+  for (int i = 0; i < BATCH; i++) kit_event_release(&batch.made[i]);
+  kit_close(&kit);
+  return untouched;
+}
+
+static void test_a_batch_fails_between_slices(void **state) {
+  bool between = false;
+  size_t done = 0;
+  (void)state;
+  for (uint64_t allowed = 0; !try_batch(allowed, &done); allowed++) between = between || done == FIRST_SLICE;
+  assert_true(between);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_two_runs_are_the_same), cmocka_unit_test(test_each_allocation_fails),
-      cmocka_unit_test(test_memory_is_gone),        cmocka_unit_test(test_each_call_of_the_store_fails),
-      cmocka_unit_test(test_the_store_is_gone),     cmocka_unit_test(test_each_call_of_the_store_conflicts),
+      cmocka_unit_test(test_two_runs_are_the_same),
+      cmocka_unit_test(test_each_allocation_fails),
+      cmocka_unit_test(test_memory_is_gone),
+      cmocka_unit_test(test_each_call_of_the_store_fails),
+      cmocka_unit_test(test_the_store_is_gone),
+      cmocka_unit_test(test_each_call_of_the_store_conflicts),
+      cmocka_unit_test(test_a_batch_fails_between_slices),
   };
   return cmocka_run_group_tests_name("engine faults", tests, run_without_faults, forget);
 }
