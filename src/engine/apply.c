@@ -20,6 +20,7 @@ struct slice {
   struct bytes *message_keys, *message_rows;
   struct identifier *identifiers; // all that the events carry, to be locked
   size_t identifier_count;
+  bool crowded; // its one event needs more customers than a transaction may change
 };
 
 // --- classifying what an event carries -----------------------------------------------------------------------
@@ -124,14 +125,24 @@ static bool is_suppressed(struct work *work, const struct work_event *event) {
   return false;
 }
 
-static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
+static enum err set_aside(struct work *work, const struct engine_event *event, struct engine_result *result,
+                          const char *code, const char *message) {
   result->outcome = ENGINE_ASIDE;
-  result->code = "no_identifier";
+  result->code = code;
   work->delta.set_aside++;
-  return aside_put(work, event->event->source, result->code,
+  return aside_put(work, event->source, code, message, event->text, event->message, event->received_us);
+}
+
+static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
+  return set_aside(work, event->event, result, "no_identifier",
                    "every identifier of this event is blocked or unreadable, so it names nobody; correct one and "
-                   "send it again",
-                   event->event->text, event->event->message, event->event->received_us);
+                   "send it again");
+}
+
+static enum err set_crowd_aside(struct work *work, const struct engine_event *event, struct engine_result *result) {
+  return set_aside(work, event, result, "too_many_customers",
+                   "the identifiers and devices of this event belong to more people than one event may concern; send "
+                   "it again with fewer of them");
 }
 
 // What could not be used is told where the customer's identity is shown.
@@ -174,7 +185,7 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
 }
 
 static enum err apply_event(struct work *work, const struct engine_event *from, const uint8_t *id, struct bytes key,
-                            struct engine_result *result) {
+                            bool crowded, struct engine_result *result) {
   struct work_event event = {.event = from, .at = {.time_us = from->time_us}};
   memcpy(event.at.event, id, sizeof event.at.event);
   classify(work, &event);
@@ -185,7 +196,7 @@ static enum err apply_event(struct work *work, const struct engine_event *from, 
     return ERR_OK;
   }
   if (err == ERR_OK) err = fold_names_of_message(work, from->message, &event.given_name, &event.birth_date);
-  if (err == ERR_OK) err = take_event(work, &event, result);
+  if (err == ERR_OK) err = crowded ? set_crowd_aside(work, from, result) : take_event(work, &event, result);
   return err == ERR_OK ? mark_message(work, key, from->received_us) : err;
 }
 
@@ -207,7 +218,8 @@ static enum err slice_body(struct work *work, void *context) {
   for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
     slice->results[i] = (struct engine_result){0};
     if (!seen_before(slice, i)) {
-      err = apply_event(work, &slice->events[i], slice->ids[i], slice->message_keys[i], &slice->results[i]);
+      err = apply_event(work, &slice->events[i], slice->ids[i], slice->message_keys[i], slice->crowded,
+                        &slice->results[i]);
       continue;
     }
     slice->results[i].outcome = ENGINE_DUPLICATE;
@@ -237,7 +249,8 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
   struct work_plan plan = {.message_keys = slice->message_keys,
                            .message_count = slice->count,
                            .identifiers = slice->identifiers,
-                           .identifier_count = slice->identifier_count};
+                           .identifier_count = slice->identifier_count,
+                           .no_customers = slice->crowded};
   return work_run(engine, &plan, slice_body, slice, mark, diag);
 }
 
@@ -269,6 +282,11 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
       length = slice.count / 2;
       err = ERR_OK;
       continue;
+    }
+    if (err == ERR_LIMIT) { // else it would stand in the way of all that come after it
+      slice.crowded = true;
+      err = run_slice(engine, &slice, mark, diag);
+      slice.crowded = false;
     }
     if (err != ERR_OK) break;
     *done += slice.count;

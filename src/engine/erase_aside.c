@@ -22,6 +22,9 @@ enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena
   enum err err = engine_view_open(engine, &view);
   if (err != ERR_OK) return explain(err, diag);
   err = read_customer(view, customer, arena, &record, NULL, diag);
+  if (err == ERR_OK && record.id != customer) // merged: whoever she is now is not to be erased under this id
+    err = diag_set(diag, ERR_NOT_FOUND, "no_customer", "there is no customer c%llu any more",
+                   (unsigned long long)customer);
   names->count = 0;
   names->values = err == ERR_OK ? arena_take(arena, (record.identifier_count + 1) * sizeof *names->values) : NULL;
   if (err == ERR_OK && names->values == NULL) err = diag_no_memory(diag);

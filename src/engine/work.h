@@ -70,6 +70,7 @@ struct work_plan {
   size_t identifier_count;
   const uint64_t *customers;
   size_t customer_count;
+  bool no_customers; // identifiers are locked and read, their customers are not
 };
 
 // Runs `body` with everything of the plan locked and read; then writes what it changed and commits. Starts again when
