@@ -23,6 +23,9 @@ if (captures) {
     if (recorded.headers["origin"]) assert.ok(reply.headers["access-control-allow-origin"], "CORS");
     if (recorded.method === "OPTIONS") {
       assert.equal(reply.status, 204);
+      const allowed = (reply.headers["access-control-allow-headers"] ?? "").toLowerCase().split(/, */);
+      const asked = (recorded.headers["access-control-request-headers"] ?? "").split(",");
+      for (const name of asked) assert.ok(name === "" || allowed.includes(name), `${name} may be sent`);
       return;
     }
     if (recorded.method !== "POST") {

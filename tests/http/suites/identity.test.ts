@@ -72,6 +72,11 @@ describe("one person", () => {
 
   it("keeps a value that is no address, and is not found by it", async () => {
     await sender.takeAll([identify({ userId: "malformed" }, { email: "not an address" })]);
+    const identity = await client.identity("user_id:malformed");
+    assert.ok(
+      identity.refused.some((refusal) => refusal.reason === "malformed"),
+      JSON.stringify(identity.refused),
+    );
     assert.equal((await client.customer("user_id:malformed")).traits["email"], "not an address");
   });
 });
@@ -207,6 +212,12 @@ describe("alias", () => {
     await sender.takeAll([alias("aliased", anonymousId)]);
     const events = await client.allEvents("user_id:aliased");
     assert.equal(events.filter(({ type }) => type === "page").length, 2);
+  });
+
+  it("in the same batch as the visits gives them too", async () => {
+    const anonymousId = randomUUID();
+    await sender.takeAll([page({ anonymousId }), alias("aliased-at-once", anonymousId)]);
+    assert.equal((await client.allEvents("user_id:aliased-at-once")).length, 2);
   });
 
   it("of one user id to another needs a server's key", async () => {

@@ -218,7 +218,7 @@ describe("addresses and methods", () => {
   it("every documented operation exists", async () => {
     for (const operation of openApi().operations()) {
       const [method = "", path = ""] = operation.split(" ");
-      if (path === "/v1/clock" || path === "/") continue;
+      if (path === "/v1/clock") continue;
       const reply = await client.ask(method, path.replace(/\{\w+\}/g, "x"), {
         key: null,
         ...(method === "GET" ? {} : { body: {} }),
@@ -226,6 +226,12 @@ describe("addresses and methods", () => {
       assert.ok(![405, 501].includes(reply.status), operation);
       assert.notEqual(reply.status === 404 ? reply.json<{ code: string }>().code : "", "no_route", operation);
     }
+  });
+
+  it("the bare address is a page for a person", async () => {
+    const reply = await client.ask("GET", "/", { key: null });
+    assert.equal(reply.status, 200);
+    assert.match(reply.headers["content-type"] ?? "", /^text\/html/);
   });
 
   it("answers are not to be kept by caches", async () => {

@@ -60,6 +60,11 @@ describe("identity rules", () => {
       (await client.customer("user_id:blocked-1")).id,
       (await client.customer("anonymous_id:blocked-2")).id,
     );
+    const { refused } = await client.identity("user_id:blocked-1");
+    assert.ok(
+      refused.some(({ reason }) => reason === "blocked"),
+      JSON.stringify(refused),
+    );
   });
 
   it("can be tried first: what would be joined and parted, and nothing changes", async () => {

@@ -106,6 +106,16 @@ for (const [name, open, zips] of sdks) {
       assert.ok(proxy.passed.every(({ status }) => status === 200));
     });
 
+    it("alias gives the earlier visits to the user", async () => {
+      const sdk = open(server.url);
+      const anonymousId = randomUUID();
+      const userId = randomUUID();
+      sdk.page({ anonymousId, name: "Home" });
+      sdk.alias({ userId, previousId: anonymousId });
+      await sdk.end();
+      assert.equal((await eventsOf(`user_id:${userId}`, 2)).length, 2);
+    });
+
     it("200 events in batches arrive, each once", async () => {
       const sdk = open(server.url);
       const userId = randomUUID();
