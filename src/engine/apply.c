@@ -67,7 +67,8 @@ static enum err add_alias(struct work *work, struct work_event *event) {
   if (alias_readings(work->engine, event->event, readings) == 0) return ERR_OK;
   const struct work_target *device = work_target(work, readings[0]);
   if (device == NULL) return ERR_CONFLICT;
-  struct identifier chosen = device->stored ? readings[0] : readings[1];
+  bool known = device->stored || device->dirty; // by an earlier commit, or by an event before this one
+  struct identifier chosen = known ? readings[0] : readings[1];
   const struct identity_type *type = identity_type_by_id(work->rules, chosen.type);
   if (type == NULL || identity_is_blocked(work->rules, type, chosen.value)) return ERR_OK;
   event->alias = true;

@@ -181,8 +181,7 @@ static enum err erase_body(struct work *work, void *context) {
   return err;
 }
 
-static enum err erase_once(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
-                           struct diag *diag) {
+static enum err erase_once(struct engine *engine, struct erasure *erasure, struct store_mark *mark, struct diag *diag) {
   struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1};
   struct erase_names names;
   struct arena arena;

@@ -1,9 +1,9 @@
 // erase_aside.c: what was set aside of an erased person goes too.
 //
 // An event that was set aside is on no timeline, so nothing leads from the person to it. Before she is erased her
-// identifiers are noted, and every row of ASIDE whose text holds one of them, without regard to case, is deleted: first,
-// so that an erasure that failed half way can be asked for again.
-// Values shorter than NAME_BYTES_MIN stand in too many texts that are not hers.
+// identifiers are noted, and every row of ASIDE whose text holds one of them, without regard to case, is deleted:
+// first, so that an erasure that failed half way can be asked for again. Values shorter than NAME_BYTES_MIN stand in
+// too many texts that are not hers.
 #include <ctype.h>
 
 #include "engine/parts.h"
