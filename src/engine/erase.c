@@ -93,10 +93,12 @@ static enum err forget_identifier(struct work *work, const struct erasure *erasu
   memcpy(row, mark.data, sizeof row);
   hash_key(work->engine, identifier, &key);
   if (target != NULL && target->device != NULL) {
+    bool was_shared = target->device->shared;
     forget_owner(target->device, erasure->customer, work->rules);
     target->dirty = true;
     target->gone = target->device->run_count == 0 && target->device->own == 0;
-    if (!target->gone) return ERR_OK; // others use this device: it is no name of hers
+    // Others use this device: it is no name of hers. One person less, and it may be shared no longer.
+    if (!target->gone) return was_shared == target->device->shared ? ERR_OK : device_rehome(work, target);
   } else if (target != NULL) {
     target->dirty = target->gone = target->person.customer == erasure->customer;
   }
@@ -189,6 +191,7 @@ static enum err erase_once(struct engine *engine, struct erasure *erasure, struc
   enum err err = erase_note_names(engine, erasure->customer, &arena, &names, diag);
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
   if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
+  // What was set aside goes before she does: were it after and failed, nobody could ask for it again.
   if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
   if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
   arena_release(&arena);
