@@ -152,6 +152,8 @@ static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum s
   rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1);
   rocksdb_options_set_level0_file_num_compaction_trigger(family, bulk ? 8 : 4);
   set_tables(family, tune->cache, key_class);
+  // What is read of a customer is there: the last level, where nearly all of it lies, needs no filter.
+  rocksdb_options_set_optimize_filters_for_hits(family, key_class == STORE_KEY_customer);
   set_compression(family, keyspace);
   if (keyspace == STORE_TIMELINE) {
     rocksdb_mergeoperator_t *operator=
