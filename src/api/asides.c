@@ -28,34 +28,10 @@ static enum err find(struct request *request, struct aside *aside, struct diag *
                           &aside->received_us, diag);
 }
 
-// The text may be anything a client sent: it is shown as JSON when it is, as a text otherwise, like in the listing.
-static void write_event(struct request *request, struct worker *worker, struct json_writer *writer, struct bytes text) {
-  struct names *names = engine_names(request->api->engine);
-  buffer_clear(&worker->packed);
-  bool readable = text.size_bytes && value_parse_json(worker->parser, text, names, &worker->packed, NULL) == ERR_OK;
-  json_name(writer, "event");
-  if (text.size_bytes == 0) {
-    json_null(writer);
-  } else if (readable) {
-    json_raw(writer, text);
-  } else {
-    json_bytes(writer, text);
-  }
-}
-
 enum err asides_get(struct request *request, struct worker *worker, struct diag *diag) {
-  struct aside aside;
-  enum err err = find(request, &aside, diag);
-  if (err) return err;
-  const struct engine_source *source = engine_source(request->api->engine, aside.source);
+  (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  json_object_begin(&writer);
-  json_member_bytes(&writer, "id", request->parameters[0]);
-  json_member_bytes(&writer, "source", source ? source->name : BYTES(""));
-  json_member_time(&writer, "received_at", aside.received_us);
-  write_event(request, worker, &writer, aside.text);
-  json_object_end(&writer);
-  return ERR_OK;
+  return engine_aside_item_json(request->api->engine, request->parameters[0], &writer, diag);
 }
 
 enum err asides_delete(struct request *request, struct worker *worker, struct diag *diag) {

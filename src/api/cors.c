@@ -4,9 +4,27 @@
 #include <string.h>
 
 static const char *const known_headers[] = {
-    "accept",         "anonymousid",      "authorization", "baggage",     "cache-control", "content-encoding",
-    "content-type",   "idempotency-key",  "sentat",        "traceparent", "tracestate",    "x-ids",
-    "x-jitsu-custom", "x-requested-with", "x-retry-count", "x-write-key",
+    "accept",
+    "anonymousid",
+    "authorization",
+    "baggage",
+    "cache-control",
+    "content-encoding",
+    "content-type",
+    "idempotency-key",
+    "sentat",
+    "traceparent",
+    "tracestate",
+    "x-ids",
+    "x-jitsu-custom",
+    "x-requested-with",
+    "x-retry-count",
+    "x-write-key",
+    // RudderStack's browser SDK sends these with a retry; without them the browser would drop every retried event.
+    "rsa-retry-attempt",
+    "rsa-retry-reason",
+    "rsa-since-first-attempt",
+    "rsa-since-last-attempt",
 };
 
 void cors_init(struct cors_policy *policy, const char *origins) {

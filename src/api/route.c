@@ -40,7 +40,8 @@ static bool matches(const char *pattern, const struct uri *uri, struct bytes par
   struct bytes taken[ROUTE_PARAMETERS_MAX] = {{NULL, 0}};
   size_t taken_count = 0;
   for (size_t i = 0; i < uri->segment_count; i++) {
-    if (*pattern != '/' || pattern[1] == 0) return false;
+    bool root = i == 0 && uri->segment_count == 1 && uri->segments[0].size_bytes == 0; // "/" is one empty segment
+    if (*pattern != '/' || (pattern[1] == 0 && !root)) return false;
     pattern++;
     size_t size = strcspn(pattern, "/");
     if (*pattern == '{') {

@@ -15,7 +15,7 @@ enum {
   LIMIT_NAMES = 65536,                // names of the dictionary; later ones are stored inline
   LIMIT_DECIMAL_DIGITS = 34,          // significant digits of a number
   LIMIT_IDENTIFIER_BYTES = 256,       // a normalised identifier value
-  LIMIT_MESSAGE_ID_BYTES = 256,       //
+  LIMIT_MESSAGE_ID_BYTES = 256,       // a messageId
   LIMIT_EVENT_IDENTIFIERS = 16,       // identifiers on one event
   LIMIT_CUSTOMER_IDENTIFIERS = 512,   // identifiers of one customer
   LIMIT_CUSTOMER_TRAITS = 512,        // named traits of one customer
@@ -23,5 +23,4 @@ enum {
   LIMIT_LOCK_WORDS = 1 << 20,         // lock words of one class
   LIMIT_PAGE_ROWS = 1000,             // rows of one page of any listing
   LIMIT_CHUNK_EVENTS = 190,           // events in one timeline chunk before it splits
-  LIMIT_MERGE_EVENTS = 2000,          // events a merge moves inside its own commit
 };

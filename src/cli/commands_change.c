@@ -225,7 +225,7 @@ static enum err send_rules(struct cli *cli, struct target_call *call, bool write
 
 enum err command_rules_try(struct cli *cli, struct diag *diag) {
   struct target_call call = {.op = TARGET_RULES_TRY, .args = {[TARGET_ARG_DRY_RUN] = "true"}};
-  return send_rules(cli, &call, false, diag);
+  return send_rules(cli, &call, true, diag); // its names may be new to the dictionary
 }
 
 enum err command_rules_put(struct cli *cli, struct diag *diag) {

@@ -49,11 +49,11 @@ static void print_summary(struct cli *cli, const struct summary *summary, double
     buffer_append_byte(&cli->out, '\n');
     return;
   }
-  buffer_append_format(&cli->out,
-                       "%llu lines in %.1f s: %llu taken, %llu taken before, %llu rejected, %llu set aside%s\n",
-                       (unsigned long long)result->lines, seconds, (unsigned long long)result->taken,
-                       (unsigned long long)result->duplicates, (unsigned long long)result->rejected,
-                       (unsigned long long)result->aside, result->resumed ? "; went on where it had ended" : "");
+  buffer_append_format(
+      &cli->out, "%llu line%s in %.1f s: %llu taken, %llu taken before, %llu rejected, %llu set aside%s\n",
+      (unsigned long long)result->lines, result->lines == 1 ? "" : "s", seconds, (unsigned long long)result->taken,
+      (unsigned long long)result->duplicates, (unsigned long long)result->rejected, (unsigned long long)result->aside,
+      result->resumed ? "; went on where it had ended" : "");
 }
 
 static enum err finish(struct cli *cli, const struct summary *summary, const struct progress *progress, enum err err,

@@ -60,6 +60,13 @@ static enum err make_keys(struct cli *cli, struct target_local *local, uint32_t 
   return ERR_OK;
 }
 
+// National numbers in files and in calls with a secret key are read in the same country.
+static enum err set_own_regions(struct engine *engine, const char *region, struct diag *diag) {
+  uint32_t id;
+  enum err err = put_source(engine, "import", ENGINE_SOURCE_FILE, "user_id", region, &id, diag);
+  return err == ERR_OK ? put_source(engine, "api", ENGINE_SOURCE_SERVER, "user_id", region, &id, diag) : err;
+}
+
 enum err command_init(struct cli *cli, struct diag *diag) {
   struct target_local local;
   uint32_t web;
@@ -68,6 +75,7 @@ enum err command_init(struct cli *cli, struct diag *diag) {
   if (err == ERR_OK) err = target_local_open(&local, &cli->options, TARGET_CREATE, diag);
   if (err != ERR_OK) return err;
   err = put_source(local.engine, "web", ENGINE_SOURCE_BROWSER, "user_id", region, &web, diag);
+  if (err == ERR_OK) err = set_own_regions(local.engine, region, diag);
   if (err == ERR_OK) err = make_keys(cli, &local, web, diag);
   target_local_close(&local);
   return err;
@@ -159,6 +167,7 @@ static enum err make_sources(struct demo_load *load, const char *region, struct 
       [DEMO_MAILING] = {"mailing", ENGINE_SOURCE_SERVER, "user_id"},
   };
   enum err err = put_rules(load->local, diag);
+  if (err == ERR_OK) err = set_own_regions(load->local->engine, region, diag);
   for (int i = 0; i < DEMO_SOURCE_COUNT && err == ERR_OK; i++) {
     err = put_source(load->local->engine, sources[i].name, sources[i].kind, sources[i].user_id_type, region,
                      &load->sources[i], diag);

@@ -48,7 +48,7 @@ void help_overview(struct buffer *out) {
   const struct command *commands = command_table(&count);
   buffer_append_text(out, "Rapport knows who is who and keeps every customer's whole story.\n\n"
                           "  rapport demo --data ./shop          a shop with 10,000 customers, in seconds\n"
-                          "  rapport serve --data ./shop         then open http://127.0.0.1:8080\n"
+                          "  rapport serve --data ./shop         answers on http://127.0.0.1:8080\n"
                           "  rapport search \"camille\" --data ./shop\n"
                           "  rapport customer c1 --data ./shop\n");
   for (int group = 0; group < COMMAND_GROUP_COUNT; group++) {

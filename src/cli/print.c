@@ -127,16 +127,23 @@ static void widen(struct column *column, const struct print_document *document, 
   buffer_release(&scratch);
 }
 
-// The members of the first row are the columns, in their order, but for documents, which do not fit a cell.
+static bool has_column(const struct column *columns, size_t count, struct bytes name) {
+  for (size_t i = 0; i < count; i++)
+    if (bytes_equal(columns[i].name, name)) return true;
+  return false;
+}
+
+// The members of the rows are the columns, in the order they are met, but for documents, which do not fit a cell.
 static size_t find_columns(const struct print_document *document, struct value list, struct column *columns) {
   size_t count = 0;
   struct value_iter rows = value_iterate(list);
-  if (!value_next(&rows)) return 0;
-  struct value_iter members = value_iterate(rows.item);
-  while (count < TABLE_COLUMNS_MAX && value_next(&members)) {
-    if (value_type(members.item) == VALUE_DOCUMENT) continue;
-    struct bytes name = value_iter_name(&members, document->names);
-    columns[count++] = (struct column){name, name.size_bytes};
+  while (value_next(&rows)) {
+    struct value_iter members = value_iterate(rows.item);
+    while (count < TABLE_COLUMNS_MAX && value_next(&members)) {
+      struct bytes name = value_iter_name(&members, document->names);
+      if (value_type(members.item) == VALUE_DOCUMENT || has_column(columns, count, name)) continue;
+      columns[count++] = (struct column){name, name.size_bytes};
+    }
   }
   rows = value_iterate(list);
   while (value_next(&rows)) {

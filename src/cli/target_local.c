@@ -196,40 +196,8 @@ static enum err get_aside(struct answer *answer, struct aside *aside) {
                           &aside->received_us, answer->diag);
 }
 
-// What was sent may be anything: it is shown as JSON only when it is.
-static enum err write_aside_event(struct answer *answer, struct bytes text) {
-  struct value_parser *parser;
-  struct buffer packed;
-  if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(answer->diag);
-  buffer_init(&packed);
-  bool readable =
-      text.size_bytes > 0 && value_parse_json(parser, text, engine_names(answer->engine), &packed, NULL) == ERR_OK;
-  json_name(answer->writer, "event");
-  if (readable) value_to_json(answer->writer, (struct value){buffer_view(&packed)}, engine_names(answer->engine));
-  if (!readable) json_null(answer->writer);
-  json_name(answer->writer, "text");
-  if (readable || text.size_bytes == 0) {
-    json_null(answer->writer);
-  } else {
-    json_bytes(answer->writer, text);
-  }
-  buffer_release(&packed);
-  value_parser_close(parser);
-  return ERR_OK;
-}
-
 static enum err local_aside_get(struct answer *answer) {
-  struct aside aside;
-  enum err err = get_aside(answer, &aside);
-  if (err != ERR_OK) return err;
-  const struct engine_source *source = engine_source(answer->engine, aside.source);
-  json_object_begin(answer->writer);
-  json_member_text(answer->writer, "id", answer->call->args[TARGET_ARG_ID]);
-  json_member_bytes(answer->writer, "source", source != NULL ? source->name : BYTES(""));
-  json_member_time(answer->writer, "received_at", aside.received_us);
-  err = write_aside_event(answer, aside.text);
-  json_object_end(answer->writer);
-  return err;
+  return engine_aside_item_json(answer->engine, arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
 }
 
 static void write_nothing(struct answer *answer) {
@@ -502,10 +470,7 @@ enum err target_local_open(struct target_local *local, const struct options *opt
                                  .create = (flags & TARGET_CREATE) != 0,
                                  .cache_bytes = (size_t)options->values[OPTION_CACHE_SIZE].number,
                                  .write_buffer_bytes = (size_t)options->values[OPTION_WRITE_BUFFER].number,
-                                 // The store computes a reserve of its own when none is asked for.
-                                 .reserve_bytes = options->origins[OPTION_DISK_RESERVE] == OPTION_DEFAULT
-                                                      ? 0
-                                                      : (uint64_t)options->values[OPTION_DISK_RESERVE].number,
+                                 .reserve_bytes = (uint64_t)options_number(options, OPTION_DISK_RESERVE, 0),
                                  .bulk = (flags & TARGET_BULK) != 0};
   struct diag why;
   diag_init(&why);
@@ -519,7 +484,7 @@ enum err target_local_open(struct target_local *local, const struct options *opt
                                   .clock = &local->clock,
                                   .message_days = (uint32_t)options->values[OPTION_MESSAGE_DAYS].number,
                                   .read_only = (flags & TARGET_READ_ONLY) != 0};
-  if ((flags & TARGET_CREATE) != 0) err = engine_create_workspace(local->store, diag);
+  if ((flags & TARGET_CREATE) != 0) err = engine_create_workspace(local->store, &local->clock, diag);
   if (err == ERR_OK) err = engine_open(&local->engine, &engine, diag);
   if (err != ERR_OK) target_local_close(local);
   return err;

@@ -20,6 +20,7 @@ struct slice {
   struct bytes *message_keys, *message_rows;
   struct identifier *identifiers; // all that the events carry, to be locked
   size_t identifier_count;
+  bool crowded; // its one event needs more customers than a transaction may change
 };
 
 // --- classifying what an event carries -----------------------------------------------------------------------
@@ -36,9 +37,11 @@ static void classify(struct work *work, struct work_event *event) {
   for (size_t i = 0; i < event->event->identifier_count; i++) {
     const struct engine_identifier *carried = &event->event->identifiers[i];
     const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
-    if (type == NULL || carried->reason != IDENTITY_OK) continue;
-    if (identity_is_blocked(work->rules, type, carried->identifier.value))
-      event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+    if (type == NULL) continue;
+    bool blocked = carried->reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value);
+    if (blocked) event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+    if (blocked || carried->reason != IDENTITY_OK)
+      event->unusable = true;
     else
       add_identifier(event, type, carried->identifier);
   }
@@ -47,12 +50,11 @@ static void classify(struct work *work, struct work_event *event) {
 }
 
 // The two readings of an alias' previousId: a device that is known, else a person's user id.
-static size_t alias_readings(const struct engine *engine, const struct engine_event *event, struct identifier out[2]) {
+static size_t alias_readings(struct engine *engine, const struct engine_event *event, struct identifier out[2]) {
   if (event->type != ENGINE_ALIAS || event->previous_id.size_bytes == 0) return 0;
   uint32_t user_id = engine->id.user_id;
   for (size_t i = 0; i < event->identifier_count; i++) {
-    const struct identity_type *type =
-        identity_type_by_id(engine_rules((struct engine *)(uintptr_t)engine), event->identifiers[i].identifier.type);
+    const struct identity_type *type = identity_type_by_id(engine_rules(engine), event->identifiers[i].identifier.type);
     if (type != NULL && type->class == IDENTITY_PERSON) user_id = event->identifiers[i].identifier.type;
   }
   out[0] = (struct identifier){engine->id.anonymous_id, event->previous_id};
@@ -65,7 +67,8 @@ static enum err add_alias(struct work *work, struct work_event *event) {
   if (alias_readings(work->engine, event->event, readings) == 0) return ERR_OK;
   const struct work_target *device = work_target(work, readings[0]);
   if (device == NULL) return ERR_CONFLICT;
-  struct identifier chosen = device->stored ? readings[0] : readings[1];
+  bool known = device->stored || device->dirty; // by an earlier commit, or by an event before this one
+  struct identifier chosen = known ? readings[0] : readings[1];
   const struct identity_type *type = identity_type_by_id(work->rules, chosen.type);
   if (type == NULL || identity_is_blocked(work->rules, type, chosen.value)) return ERR_OK;
   event->alias = true;
@@ -123,14 +126,40 @@ static bool is_suppressed(struct work *work, const struct work_event *event) {
   return false;
 }
 
-static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
+static enum err set_aside(struct work *work, const struct engine_event *event, struct engine_result *result,
+                          const char *code, const char *message) {
   result->outcome = ENGINE_ASIDE;
-  result->code = "no_identifier";
+  result->code = code;
   work->delta.set_aside++;
-  return aside_put(work, event->event->source, result->code,
+  return aside_put(work, event->source, code, message, event->text, event->message, event->received_us);
+}
+
+static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
+  return set_aside(work, event->event, result, "no_identifier",
                    "every identifier of this event is blocked or unreadable, so it names nobody; correct one and "
-                   "send it again",
-                   event->event->text, event->event->message, event->event->received_us);
+                   "send it again");
+}
+
+static enum err set_crowd_aside(struct work *work, const struct engine_event *event, struct engine_result *result) {
+  return set_aside(work, event, result, "too_many_customers",
+                   "the identifiers and devices of this event belong to more people than one event may concern; send "
+                   "it again with fewer of them");
+}
+
+// What could not be used is told where the customer's identity is shown.
+static enum err refuse_unusable(struct work *work, struct work_event *event, struct work_customer *customer) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < event->event->identifier_count; i++) {
+    const struct engine_identifier *carried = &event->event->identifiers[i];
+    const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
+    enum identity_reason reason = carried->reason;
+    if (type == NULL) continue;
+    if (reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value))
+      reason = IDENTITY_BLOCKED;
+    if (reason != IDENTITY_OK)
+      err = resolve_refuse(work, event, customer, event->accepted[0], carried->identifier, reason);
+  }
+  return err;
 }
 
 static enum err take_event(struct work *work, struct work_event *event, struct engine_result *result) {
@@ -147,6 +176,8 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
   if (!added) work->delta.duplicates++;
   if (!added) return ERR_OK;
   work->delta.events++;
+  if (event->unusable) err = refuse_unusable(work, event, customer);
+  if (err != ERR_OK) return err;
   if (!event->event->gives_traits) return ERR_OK;
   work_touch(customer, event->event->received_us);
   return fold_message(work, customer, event->event->message, event->event->source,
@@ -155,7 +186,7 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
 }
 
 static enum err apply_event(struct work *work, const struct engine_event *from, const uint8_t *id, struct bytes key,
-                            struct engine_result *result) {
+                            bool crowded, struct engine_result *result) {
   struct work_event event = {.event = from, .at = {.time_us = from->time_us}};
   memcpy(event.at.event, id, sizeof event.at.event);
   classify(work, &event);
@@ -166,7 +197,7 @@ static enum err apply_event(struct work *work, const struct engine_event *from, 
     return ERR_OK;
   }
   if (err == ERR_OK) err = fold_names_of_message(work, from->message, &event.given_name, &event.birth_date);
-  if (err == ERR_OK) err = take_event(work, &event, result);
+  if (err == ERR_OK) err = crowded ? set_crowd_aside(work, from, result) : take_event(work, &event, result);
   return err == ERR_OK ? mark_message(work, key, from->received_us) : err;
 }
 
@@ -188,7 +219,8 @@ static enum err slice_body(struct work *work, void *context) {
   for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
     slice->results[i] = (struct engine_result){0};
     if (!seen_before(slice, i)) {
-      err = apply_event(work, &slice->events[i], slice->ids[i], slice->message_keys[i], &slice->results[i]);
+      err = apply_event(work, &slice->events[i], slice->ids[i], slice->message_keys[i], slice->crowded,
+                        &slice->results[i]);
       continue;
     }
     slice->results[i].outcome = ENGINE_DUPLICATE;
@@ -218,7 +250,8 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
   struct work_plan plan = {.message_keys = slice->message_keys,
                            .message_count = slice->count,
                            .identifiers = slice->identifiers,
-                           .identifier_count = slice->identifier_count};
+                           .identifier_count = slice->identifier_count,
+                           .no_customers = slice->crowded};
   return work_run(engine, &plan, slice_body, slice, mark, diag);
 }
 
@@ -250,6 +283,11 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
       length = slice.count / 2;
       err = ERR_OK;
       continue;
+    }
+    if (err == ERR_LIMIT) { // else it would stand in the way of all that come after it
+      slice.crowded = true;
+      err = run_slice(engine, &slice, mark, diag);
+      slice.crowded = false;
     }
     if (err != ERR_OK) break;
     *done += slice.count;

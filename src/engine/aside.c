@@ -205,20 +205,41 @@ enum err engine_aside_get(struct engine *engine, struct bytes id, struct arena *
   return ERR_OK;
 }
 
-static enum err delete_row(struct store_txn *txn, void *context, struct diag *diag) {
-  const uint8_t *key = context;
+enum err engine_aside_item_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag) {
+  uint8_t key[ASIDE_KEY_BYTES];
+  char text[ASIDE_ID_BYTES + 1];
+  struct store_snapshot *snapshot = NULL;
+  struct value_parser *parser = NULL;
   struct arena arena;
   struct bytes row;
+  if (!read_id(id, key)) return bad_id(diag);
+  bytes_to_hex(bytes_of(key, sizeof key), text);
   arena_init(&arena, 0);
-  enum err err = store_get(txn, STORE_ASIDE, bytes_of(key, ASIDE_KEY_BYTES), &arena, &row);
+  enum err err = value_parser_open(&parser);
+  if (err == ERR_OK) err = store_snapshot_open(engine->store, &snapshot);
+  if (err == ERR_OK) err = store_snapshot_get(snapshot, STORE_ASIDE, bytes_of(key, sizeof key), &arena, &row);
   if (err == ERR_OK && row.data == NULL) err = bad_id(diag);
-  if (err == ERR_OK) err = store_delete(txn, STORE_ASIDE, bytes_of(key, ASIDE_KEY_BYTES));
+  if (err == ERR_OK) write_item(engine, text, (struct value){row}, parser, writer);
+  if (snapshot != NULL) store_snapshot_close(snapshot);
+  value_parser_close(parser);
   arena_release(&arena);
-  return err;
+  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}
+
+static enum err delete_row(struct work *work, void *context) {
+  struct bytes key = bytes_of(context, ASIDE_KEY_BYTES), row;
+  enum err err = store_get(work->txn, STORE_ASIDE, key, work->arena, &row);
+  if (err == ERR_OK && row.data == NULL) return bad_id(work->diag);
+  work->delta.set_aside--;
+  return err == ERR_OK ? store_delete(work->txn, STORE_ASIDE, key) : err;
 }
 
 enum err engine_aside_delete(struct engine *engine, struct bytes id, struct store_mark *mark, struct diag *diag) {
   uint8_t key[ASIDE_KEY_BYTES];
+  struct work_plan plan = {0};
   if (!read_id(id, key)) return bad_id(diag);
-  return store_run(engine->store, delete_row, key, mark, diag);
+  struct bytes lock = bytes_of(key, sizeof key); // two who delete the same row count it once
+  plan.message_keys = &lock;
+  plan.message_count = 1;
+  return work_run(engine, &plan, delete_row, key, mark, diag);
 }

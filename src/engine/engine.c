@@ -137,6 +137,33 @@ enum err engine_next(struct engine *engine, struct engine_sequence *sequence, ui
   return err;
 }
 
+// Stores the first number of the block that was not given out, unless somebody reserved more since.
+static enum err return_block(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct engine_sequence *sequence = context;
+  struct arena arena;
+  struct key key, number;
+  struct bytes value;
+  (void)diag;
+  sequence_key(sequence, &key);
+  struct bytes lock = key_view(&key);
+  arena_init(&arena, 0);
+  enum err err = store_lock_many(txn, STORE_LOCK_COUNTER, &lock, 1);
+  if (err == ERR_OK) err = store_get(txn, STORE_META, lock, &arena, &value);
+  key_init(&number);
+  key_put_u64(&number, sequence->next);
+  if (err == ERR_OK && value.size_bytes == sizeof(uint64_t) && key_read_u64(value.data) == sequence->limit)
+    err = store_put(txn, STORE_META, lock, key_view(&number));
+  arena_release(&arena);
+  return err;
+}
+
+// On a clean close the rest of each block is given back, so that ids do not jump. Failing to is harmless.
+static void give_back(struct engine *engine, struct engine_sequence *sequence) {
+  struct store_mark mark;
+  if (engine->read_only || sequence->next == sequence->limit) return;
+  store_run(engine->store, return_block, sequence, &mark, NULL);
+}
+
 // --- hashes --------------------------------------------------------------------------------------------------
 
 void engine_event_id(const struct engine *engine, uint32_t source, struct bytes message_id,
@@ -224,22 +251,20 @@ static enum err put_workspace(struct store_txn *txn, void *context, struct diag 
 
 // Opening once writes the dictionary, the rules and the sources that every workspace has, so that it can be opened to
 // be looked at only.
-static enum err write_first_documents(struct store *store, struct diag *diag) {
+static enum err write_first_documents(struct store *store, const struct clock *clock, struct diag *diag) {
   struct engine *engine;
-  struct clock clock;
-  clock_init(&clock);
-  struct engine_options options = {.store = store, .clock = &clock};
+  struct engine_options options = {.store = store, .clock = clock};
   enum err err = engine_open(&engine, &options, diag);
   if (err != ERR_OK) return err;
   engine_close(engine);
   return store_wait(store, store_mark_now(store), diag);
 }
 
-enum err engine_create_workspace(struct store *store, struct diag *diag) {
+enum err engine_create_workspace(struct store *store, const struct clock *clock, struct diag *diag) {
   struct store_mark mark;
   if (sodium_init() < 0) return diag_set(diag, ERR_IO, "no_randomness", "the system gives no random numbers");
   enum err err = store_run(store, put_workspace, NULL, &mark, diag);
-  return err == ERR_OK ? write_first_documents(store, diag) : err;
+  return err == ERR_OK ? write_first_documents(store, clock, diag) : err;
 }
 
 static enum err load_hash_key(struct engine *engine, struct store_snapshot *snapshot, struct arena *arena,
@@ -326,6 +351,8 @@ enum err engine_open(struct engine **out, const struct engine_options *options, 
 
 void engine_close(struct engine *engine) {
   if (engine == NULL) return;
+  give_back(engine, &engine->customers);
+  give_back(engine, &engine->decisions);
   close_rules(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);

@@ -31,8 +31,9 @@ struct engine_options {
   bool read_only;            // a command that looks at a workspace: no counters are reserved
 };
 
-// Makes what a new workspace needs: format, secret hash key, default identity rules. Once, after the store was created.
-enum err engine_create_workspace(struct store *store, struct diag *diag);
+// Makes what a new workspace needs: secret hash key, dictionary, default identity rules, own sources. Once, after the
+// store was created.
+enum err engine_create_workspace(struct store *store, const struct clock *clock, struct diag *diag);
 
 enum err engine_open(struct engine **engine, const struct engine_options *options, struct diag *diag);
 void engine_close(struct engine *engine);
@@ -168,6 +169,8 @@ enum err engine_set_aside(struct engine *engine, uint32_t source, const char *co
 // first.
 enum err engine_aside_json(struct engine *engine, struct bytes after, size_t limit, struct bytes code,
                            struct json_writer *writer, struct diag *diag);
+// One of them, as in the list. ERR_NOT_FOUND code "no_such_event".
+enum err engine_aside_item_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag);
 // The JSON text, source and receipt of one, into `arena`. ERR_NOT_FOUND.
 enum err engine_aside_get(struct engine *engine, struct bytes id, struct arena *arena, struct bytes *text,
                           uint32_t *source, int64_t *received_us, struct diag *diag);

@@ -9,7 +9,7 @@
 
 #include "engine/parts.h"
 
-enum { HASH_BYTES = 32, HASH_ROW_BYTES = 9 };
+enum { HASH_BYTES = 32, HASH_ROW_BYTES = 9, ERASE_TRIES_MAX = 16 };
 
 static void hash_key(const struct engine *engine, struct identifier identifier, struct key *key) {
   uint8_t hash[HASH_BYTES];
@@ -93,10 +93,12 @@ static enum err forget_identifier(struct work *work, const struct erasure *erasu
   memcpy(row, mark.data, sizeof row);
   hash_key(work->engine, identifier, &key);
   if (target != NULL && target->device != NULL) {
+    bool was_shared = target->device->shared;
     forget_owner(target->device, erasure->customer, work->rules);
     target->dirty = true;
     target->gone = target->device->run_count == 0 && target->device->own == 0;
-    if (!target->gone) return ERR_OK; // others use this device: it is no name of hers
+    // Others use this device: it is no name of hers. One person less, and it may be shared no longer.
+    if (!target->gone) return was_shared == target->device->shared ? ERR_OK : device_rehome(work, target);
   } else if (target != NULL) {
     target->dirty = target->gone = target->person.customer == erasure->customer;
   }
@@ -181,8 +183,7 @@ static enum err erase_body(struct work *work, void *context) {
   return err;
 }
 
-static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
-                               struct diag *diag) {
+static enum err erase_once(struct engine *engine, struct erasure *erasure, struct store_mark *mark, struct diag *diag) {
   struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1};
   struct erase_names names;
   struct arena arena;
@@ -190,9 +191,19 @@ static enum err erase_customer(struct engine *engine, struct erasure *erasure, s
   enum err err = erase_note_names(engine, erasure->customer, &arena, &names, diag);
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
   if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
-  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
+  // What was set aside goes before she does: were it after and failed, nobody could ask for it again.
   if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
+  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
   arena_release(&arena);
+  return err;
+}
+
+// Reading for what was set aside may meet another writer too.
+static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
+                               struct diag *diag) {
+  enum err err = ERR_CONFLICT;
+  for (int tries = 0; err == ERR_CONFLICT && tries < ERASE_TRIES_MAX; tries++)
+    err = erase_once(engine, erasure, mark, diag);
   return err;
 }
 

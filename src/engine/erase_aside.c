@@ -1,8 +1,9 @@
 // erase_aside.c: what was set aside of an erased person goes too.
 //
 // An event that was set aside is on no timeline, so nothing leads from the person to it. Before she is erased her
-// identifiers are noted; after it every row of ASIDE whose text holds one of them, without regard to case, is deleted.
-// Values shorter than NAME_BYTES_MIN stand in too many texts that are not hers.
+// identifiers are noted, and every row of ASIDE whose text holds one of them, without regard to case, is deleted:
+// first, so that an erasure that failed half way can be asked for again. Values shorter than NAME_BYTES_MIN stand in
+// too many texts that are not hers.
 #include <ctype.h>
 
 #include "engine/parts.h"
@@ -10,13 +11,20 @@
 
 enum { NAME_BYTES_MIN = 5 };
 
+static enum err explain(enum err err, struct diag *diag) {
+  return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
+}
+
 enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena *arena, struct erase_names *names,
                           struct diag *diag) {
   struct engine_view *view;
   struct customer record;
   enum err err = engine_view_open(engine, &view);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return explain(err, diag);
   err = read_customer(view, customer, arena, &record, NULL, diag);
+  if (err == ERR_OK && record.id != customer) // merged: whoever she is now is not to be erased under this id
+    err = diag_set(diag, ERR_NOT_FOUND, "no_customer", "there is no customer c%llu any more",
+                   (unsigned long long)customer);
   names->count = 0;
   names->values = err == ERR_OK ? arena_take(arena, (record.identifier_count + 1) * sizeof *names->values) : NULL;
   if (err == ERR_OK && names->values == NULL) err = diag_no_memory(diag);
@@ -25,7 +33,7 @@ enum err erase_note_names(struct engine *engine, uint64_t customer, struct arena
     if (value.size_bytes >= NAME_BYTES_MIN) names->values[names->count++] = value;
   }
   engine_view_close(view);
-  return err;
+  return explain(err, diag);
 }
 
 static bool holds(struct bytes text, struct bytes value) {
@@ -42,10 +50,11 @@ static bool holds_any(struct bytes row, const struct erase_names *names) {
   return false;
 }
 
-static enum err delete_row(struct store_txn *txn, void *context, struct diag *diag) {
-  const struct bytes *key = context;
-  (void)diag;
-  return store_delete(txn, STORE_ASIDE, *key);
+static enum err forget_row(struct engine *engine, struct bytes key, struct store_mark *mark, struct diag *diag) {
+  char id[2 * KEY_BYTES_MAX + 1];
+  bytes_to_hex(key, id);
+  enum err err = engine_aside_delete(engine, bytes_from_text(id), mark, diag);
+  return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 enum err erase_forget_asides(struct engine *engine, const struct erase_names *names, struct store_mark *mark,
@@ -54,14 +63,14 @@ enum err erase_forget_asides(struct engine *engine, const struct erase_names *na
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_open(engine->store, &snapshot);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return explain(err, diag);
   err = store_snapshot_scan(snapshot, STORE_ASIDE, BYTES(""), BYTES(""), &cursor);
   if (err == ERR_OK) {
     while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
-      if (holds_any(row, names)) err = store_run(engine->store, delete_row, &key, mark, diag);
+      if (holds_any(row, names)) err = forget_row(engine, key, mark, diag);
     if (err == ERR_OK) err = store_cursor_error(cursor);
     store_cursor_close(cursor);
   }
   store_snapshot_close(snapshot);
-  return err;
+  return explain(err, diag);
 }

@@ -222,16 +222,26 @@ static enum err plan_customer(struct work *work, uint64_t id) {
   return add_customer(work, customer);
 }
 
+// Owners of a device that may wait until the body asks for them are left out when there is no room.
+static enum err plan_owners(struct work *work, const struct work_target *target, bool may_wait) {
+  uint64_t ids[DEVICE_OWNERS_READ + 1];
+  size_t count = customers_of_target(target, ids);
+  enum err err = ERR_OK;
+  if (may_wait && work->customer_count + count > LIMIT_TXN_CUSTOMERS) return ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = plan_customer(work, ids[i]);
+  return err;
+}
+
 static enum err plan_customers(struct work *work, const struct work_plan *plan) {
   enum err err = reserve_customers(work, FIRST_CAPACITY);
-  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++) {
-    uint64_t ids[DEVICE_OWNERS_READ + 1];
-    size_t count = customers_of_target(&work->targets[i], ids);
-    for (size_t j = 0; err == ERR_OK && j < count; j++) err = plan_customer(work, ids[j]);
-  }
   for (size_t i = 0; err == ERR_OK && i < plan->customer_count; i++) err = plan_customer(work, plan->customers[i]);
   for (size_t i = 0; err == ERR_OK && i < work->wanted->customer_count; i++)
     err = plan_customer(work, work->wanted->customers[i]);
+  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
+    if (work->targets[i].device == NULL) err = plan_owners(work, &work->targets[i], false);
+  bool may_wait = plan->message_count <= 1; // a slice is halved instead, before its body has run
+  for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
+    if (work->targets[i].device != NULL) err = plan_owners(work, &work->targets[i], may_wait);
   return err;
 }
 
@@ -392,7 +402,7 @@ static enum err load(struct work *work, const struct work_plan *plan) {
   if (plan->message_count > 0)
     err = store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, plan->message_keys, plan->message_count);
   if (err == ERR_OK) err = load_targets(work, plan);
-  if (err == ERR_OK) err = load_customers(work, plan);
+  if (err == ERR_OK && !plan->no_customers) err = load_customers(work, plan);
   return err;
 }
 

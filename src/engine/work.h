@@ -70,6 +70,7 @@ struct work_plan {
   size_t identifier_count;
   const uint64_t *customers;
   size_t customer_count;
+  bool no_customers; // identifiers are locked and read, their customers are not
 };
 
 // Runs `body` with everything of the plan locked and read; then writes what it changed and commits. Starts again when
@@ -114,7 +115,8 @@ struct work_event {
   uint32_t excluded_traits[WORK_IDENTIFIERS_MAX]; // types of identifiers that are blocked or another person's: a trait
                                                   // of that name is not taken
   size_t excluded_count;
-  bool alias; // persons[0] and persons[1] are to become one; trusted: whatever the limit
+  bool unusable; // it carried blocked or unreadable identifiers
+  bool alias;    // persons[0] and persons[1] are to become one; trusted: whatever the limit
 };
 
 // Decides whose the event is. *out is NULL when nothing usable names anybody.

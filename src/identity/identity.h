@@ -174,7 +174,7 @@ size_t identity_path(size_t count, const struct identity_edge *edges, size_t edg
 // before the first sign-in the device belongs to the first. Position in time is (time, event id), so that the order of
 // arrival does not matter. When more than people_max different people own it within one window, it is shared and nobody
 // owns it.
-enum { IDENTITY_RUNS_MAX = 64, IDENTITY_EVENT_ID_BYTES = 16 };
+enum { IDENTITY_RUNS_MAX = 48, IDENTITY_EVENT_ID_BYTES = 16 }; // all owners fit into one transaction
 
 struct identity_instant {
   int64_t time_us;

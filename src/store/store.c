@@ -328,6 +328,7 @@ static bool extend_value(struct store_txn *txn, struct store_write *write, size_
 
 static enum err write_key(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key,
                           enum store_write_kind kind, struct bytes value) {
+  assert(store_keyspace_class(keyspace) != STORE_KEY_customer || key.size_bytes >= sizeof(uint64_t));
   uint64_t hash = hash_of(txn->store, keyspace, key);
   struct store_write *write = txn->batch.count == 0 ? NULL : find_hashed(txn, keyspace, key, hash);
   bool is_new = write == NULL;

@@ -33,7 +33,8 @@
 #include "base/diag.h"
 
 // One line per keyspace: name, the class of its key, and how it is tuned.
-//   customer  the key begins with the customer id (8 bytes, big endian); a distributed engine places by it
+//   customer  the key begins with the customer id (8 bytes, big endian; shorter ones are a bug, asserted); a
+//             distributed engine places by it
 //   lookup    the key is placed by itself and only ever read by whole key, except by a snapshot
 //   small     workspace documents: few rows, cached
 #define STORE_KEYSPACES(X)                                                                                             \

@@ -77,7 +77,7 @@ struct store_backend_ops {
   void (*view_close)(void *self, void *view);
   // All of the batch or nothing. Visible on return, not yet durable.
   enum err (*commit)(void *self, const struct store_batch *batch, struct diag *diag);
-  // Makes every write that was visible when the call began survive a crash.
+  // Makes every write that was visible when the call began survive a crash. ERR_FULL for want of room on the disk.
   enum err (*sync)(void *self);
   // True when writes fail until `recover` has succeeded. NULL: never.
   bool (*broken)(void *self);

@@ -3,10 +3,12 @@
 // Writes go through rocksdb_write without a sync; store_sync asks for the sync of the log. RocksDB itself decides when
 // memtables are flushed.
 //
-// Full disk. This library ends the process when its log meets a full disk, so a commit is refused before that, by the
-// watch of store_disk.h. A flush or a compaction can still meet one: RocksDB then refuses writes, and tries to go on by
-// itself. `recover`, called by the sync thread, waits until there is space, tries a write, and when that fails too it
-// closes the database and opens it again in place.
+// Full disk. A commit is refused before the disk is full, by the watch of store_disk.h. Others may fill it in the
+// moment between; this library ends the process when its log meets that, so the log files are ours (store_log.h): they
+// keep what has no room, the sync fails instead, and commits are refused until the rest is written. A flush or a
+// compaction can meet a full disk too: RocksDB then refuses writes, and tries to go on by itself. `recover`, called by
+// the sync thread, waits until there is space, tries the log and a write, and when they fail it closes the database and
+// opens it again in place.
 //
 // Invariants: 1. `db` is used under the read lock, or while counted in `users`; 2. it is closed and opened only under
 // the write lock with no users; 3. long work (ranges, views, copies, compactions) is counted and holds no lock, so
@@ -22,6 +24,7 @@
 #include "base/log.h"
 #include "store/store_backend.h"
 #include "store/store_disk.h"
+#include "store/store_log.h"
 #include "store/store_rocksdb_tune.h"
 
 #define MIB ((uint64_t)1024 * 1024)
@@ -44,13 +47,15 @@ struct rocks {
   rocksdb_column_family_handle_t *handles[STORE_FAMILY_COUNT];
   rocksdb_readoptions_t *read;
   rocksdb_writeoptions_t *write;
+  rocksdb_writeoptions_t *probe; // does not wait when RocksDB holds writers back
   struct store_rocksdb_tune tune;
   struct store_space space;
+  struct store_log *log;
   char db_path[STORE_PATH_BYTES];
   _Atomic uint64_t users;
   _Atomic uint64_t unchecked_bytes; // written since the last look at the memtables
-  _Atomic bool broken;              // a write or a sync failed
-  _Atomic bool log_broken;          // of the log itself: RocksDB ends the process when it is asked to sync it again
+  _Atomic bool broken;              // RocksDB refuses writes, or a sync failed
+  _Atomic bool log_broken;          // a sync failed: only opening the files again helps
   _Atomic(rocksdb_writebatch_t *) idle[IDLE_BATCHES];
 };
 
@@ -85,12 +90,6 @@ static enum err take_error(struct rocks *rocks, char *message, struct diag *diag
   return err;
 }
 
-// Remembers that a write or a sync failed; background errors name the file they met.
-static void note_failure(struct rocks *rocks, const char *message, bool in_log) {
-  if (in_log || strstr(message, ".log")) atomic_store(&rocks->log_broken, true);
-  atomic_store(&rocks->broken, true);
-}
-
 static enum err diag_closed(struct diag *diag) {
   return diag_set(diag, ERR_IO, "store_io", "The store's files could not be opened again; it tries by itself.");
 }
@@ -104,7 +103,8 @@ static enum err database_open(struct rocks *rocks, struct diag *diag) {
                                    (const rocksdb_options_t *const *)rocks->tune.families, rocks->handles, &message);
   if (!message) return ERR_OK;
   rocks->db = NULL;
-  if (!strstr(message, "lock ") && !strstr(message, "LOCK:")) return take_error(rocks, message, diag);
+  bool in_use = strstr(message, "While lock file: ") || strstr(message, "lock hold by current process");
+  if (!in_use) return take_error(rocks, message, diag);
   rocksdb_free(message);
   return diag_set(diag, ERR_BUSY, "in_use",
                   "Another process has the workspace in %s open: stop that one first, or use another directory.",
@@ -140,9 +140,13 @@ static void rocks_close(void *self) {
     rocksdb_writebatch_t *batch = atomic_load(&rocks->idle[i]);
     if (batch) rocksdb_writebatch_destroy(batch);
   }
-  rocksdb_readoptions_destroy(rocks->read);
-  rocksdb_writeoptions_destroy(rocks->write);
-  store_rocksdb_tune_release(&rocks->tune);
+  if (rocks->log) { // prepared
+    rocksdb_readoptions_destroy(rocks->read);
+    rocksdb_writeoptions_destroy(rocks->write);
+    rocksdb_writeoptions_destroy(rocks->probe);
+    store_rocksdb_tune_release(&rocks->tune);
+    store_log_close(rocks->log);
+  }
   pthread_rwlock_destroy(&rocks->lock);
   alloc_free(rocks);
 }
@@ -415,7 +419,7 @@ static enum err commit_locked(struct rocks *rocks, const struct store_batch *wri
   rocksdb_write(rocks->db, rocks->write, batch, &message);
   batch_give_back(rocks, batch);
   if (!message) return ERR_OK;
-  note_failure(rocks, message, false);
+  atomic_store(&rocks->broken, true);
   return take_error(rocks, message, diag);
 }
 
@@ -449,7 +453,9 @@ static void stall(struct rocks *rocks, uint64_t bytes) {
 
 static enum err rocks_commit(void *self, const struct store_batch *batch, struct diag *diag) {
   struct rocks *rocks = self;
-  enum err err = store_space_take(&rocks->space, batch->bytes + batch->count * ROW_LOG_BYTES, diag);
+  uint64_t bytes = batch->bytes + batch->count * ROW_LOG_BYTES;
+  if (store_log_is_waiting(rocks->log)) return store_space_diag(&rocks->space, bytes, diag);
+  enum err err = store_space_take(&rocks->space, bytes, diag);
   if (err != ERR_OK) return err;
   stall(rocks, batch->bytes);
   pthread_rwlock_rdlock(&rocks->lock);
@@ -459,13 +465,13 @@ static enum err rocks_commit(void *self, const struct store_batch *batch, struct
 }
 
 static enum err sync_locked(struct rocks *rocks) {
-  char *message = NULL;
   if (!rocks->db || atomic_load(&rocks->log_broken)) return ERR_IO;
-  rocksdb_flush_wal(rocks->db, 1, &message);
-  if (!message) return ERR_OK;
-  note_failure(rocks, message, true);
-  take_error(rocks, message, NULL);
-  return ERR_IO;
+  enum err err = store_log_sync(rocks->log);
+  if (err == ERR_IO) {
+    atomic_store(&rocks->log_broken, true);
+    atomic_store(&rocks->broken, true);
+  }
+  return err;
 }
 
 static enum err rocks_sync(void *self) {
@@ -477,42 +483,49 @@ static enum err rocks_sync(void *self) {
 }
 
 static bool rocks_broken(void *self) {
-  return atomic_load(&((struct rocks *)self)->broken);
+  const struct rocks *rocks = self;
+  return atomic_load(&rocks->broken) || store_log_is_waiting(rocks->log);
 }
 
-// True when RocksDB takes writes again: it has recovered by itself.
-static bool has_resumed(struct rocks *rocks) {
+// ERR_OK when the log has all and RocksDB takes writes: there was room again, or it has recovered by itself. ERR_FULL
+// when the log still waits.
+static enum err resume(struct rocks *rocks) {
   char *message = NULL;
-  if (!rocks->db || atomic_load(&rocks->log_broken)) return false;
-  rocksdb_put(rocks->db, rocks->write, "probe", 5, "", 0, &message);
-  if (!message) return sync_locked(rocks) == ERR_OK;
-  note_failure(rocks, message, false);
+  enum err err = sync_locked(rocks);
+  if (err != ERR_OK) return err;
+  rocksdb_put(rocks->db, rocks->probe, "probe", 5, "", 0, &message);
+  bool is_taken = !message || strstr(message, "Result incomplete"); // later, that is
   rocksdb_free(message);
-  return false;
+  return is_taken ? sync_locked(rocks) : ERR_IO;
 }
 
 // Opens the database again; RocksDB brings the log's content into files as it opens, so all it has is durable then.
 static enum err reopen(struct rocks *rocks, bool *lost) {
   if (atomic_load(&rocks->users) > 0) return ERR_BUSY;
-  *lost = sync_locked(rocks) != ERR_OK;
+  enum err err = sync_locked(rocks);
+  if (err == ERR_FULL) return err;
+  *lost = err != ERR_OK;
   database_close(rocks);
-  enum err err = database_open(rocks, NULL);
+  err = database_open(rocks, NULL);
+  if (err == ERR_OK) atomic_store(&rocks->log_broken, false);
   log_write(err == ERR_OK ? LOG_WARN : LOG_ERROR, "store files opened again", "result=%s", err_name(err));
   return err;
 }
 
+// Trying holds the lock as a commit does, so reads go on; only opening again keeps them waiting.
 static enum err rocks_recover(void *self, bool *lost) {
   struct rocks *rocks = self;
-  enum err err = ERR_OK;
   *lost = false;
   if (!store_space_is_enough(&rocks->space)) return ERR_FULL;
-  pthread_rwlock_wrlock(&rocks->lock);
-  if (!has_resumed(rocks)) err = reopen(rocks, lost);
-  if (err == ERR_OK) {
-    atomic_store(&rocks->broken, false);
-    atomic_store(&rocks->log_broken, false);
-  }
+  pthread_rwlock_rdlock(&rocks->lock);
+  enum err err = resume(rocks);
   pthread_rwlock_unlock(&rocks->lock);
+  if (err == ERR_IO) {
+    pthread_rwlock_wrlock(&rocks->lock);
+    err = reopen(rocks, lost);
+    pthread_rwlock_unlock(&rocks->lock);
+  }
+  if (err == ERR_OK) atomic_store(&rocks->broken, false);
   return err;
 }
 
@@ -553,6 +566,30 @@ static enum err flush_all(struct rocks *rocks, struct diag *diag) {
   return err;
 }
 
+// Counted for the whole database at its default family.
+static uint64_t background_errors(const struct rocks *rocks) {
+  uint64_t count = 0;
+  rocksdb_property_int_cf(rocks->db, rocks->handles[0], "rocksdb.background-errors", &count);
+  return count;
+}
+
+// RocksDB's C interface does not say how a compaction of a range ended; it counts the failures.
+static enum err compact_family(struct rocks *rocks, enum store_keyspace keyspace, struct bytes from, struct bytes to,
+                               struct diag *diag) {
+  uint64_t errors_before = background_errors(rocks);
+  rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+  rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
+  rocksdb_compactoptions_set_bottommost_level_compaction(options, FORCE_BOTTOMMOST);
+  rocksdb_compact_range_cf_opt(rocks->db, handle_of(rocks, keyspace), options, chars(from.data), from.size_bytes,
+                               to.size_bytes > 0 ? chars(to.data) : NULL, to.size_bytes);
+  rocksdb_compactoptions_destroy(options);
+  if (background_errors(rocks) == errors_before) return ERR_OK;
+  atomic_store(&rocks->broken, true);
+  if (!store_space_is_enough(&rocks->space)) return store_space_diag(&rocks->space, 0, diag);
+  return diag_set(diag, ERR_IO, "store_io", "Deleted bytes may still be in the files of %s: try again.",
+                  rocks->db_path);
+}
+
 static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct bytes from, struct bytes to,
                               struct diag *diag) {
   struct rocks *rocks = self;
@@ -560,14 +597,7 @@ static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct b
   if (err != ERR_OK) return err;
   if (!use_begin(rocks)) return diag_closed(diag);
   err = flush_all(rocks, diag);
-  if (err == ERR_OK) {
-    rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
-    rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
-    rocksdb_compactoptions_set_bottommost_level_compaction(options, FORCE_BOTTOMMOST);
-    rocksdb_compact_range_cf_opt(rocks->db, handle_of(rocks, keyspace), options, chars(from.data), from.size_bytes,
-                                 to.size_bytes > 0 ? chars(to.data) : NULL, to.size_bytes);
-    rocksdb_compactoptions_destroy(options);
-  }
+  if (err == ERR_OK) err = compact_family(rocks, keyspace, from, to, diag);
   use_end(rocks);
   return err;
 }
@@ -609,7 +639,7 @@ static uint64_t reserve_bytes(const struct rocks *rocks, const struct store_opti
   return computed > RESERVE_MIN_BYTES ? computed : RESERVE_MIN_BYTES;
 }
 
-static struct rocks *rocks_new(const struct store_options *options) {
+static struct rocks *rocks_new(void) {
   pthread_rwlockattr_t attributes;
   struct rocks *rocks = alloc_zero(1, sizeof *rocks);
   if (!rocks) return NULL;
@@ -618,24 +648,32 @@ static struct rocks *rocks_new(const struct store_options *options) {
   pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
   pthread_rwlock_init(&rocks->lock, &attributes);
   pthread_rwlockattr_destroy(&attributes);
+  return rocks;
+}
+
+// Everything but the database itself.
+static enum err rocks_prepare(struct rocks *rocks, const struct store_options *options, struct diag *diag) {
+  enum err err = store_disk_path(rocks->db_path, options->path, "db", diag);
+  if (err != ERR_OK) return err;
+  if (store_log_open(&rocks->log, rocks->db_path) != ERR_OK) return diag_no_memory(diag);
+  memcpy(rocks->space.path, options->path, strlen(options->path) + 1); // shorter than db_path, which fits
   rocks->read = rocksdb_readoptions_create();
   rocks->write = rocksdb_writeoptions_create();
-  store_rocksdb_tune_init(&rocks->tune, options);
+  rocks->probe = rocksdb_writeoptions_create();
+  rocksdb_writeoptions_set_no_slowdown(rocks->probe, 1);
+  store_rocksdb_tune_init(&rocks->tune, options, store_log_env(rocks->log));
   rocks->space.reserve_bytes = reserve_bytes(rocks, options);
-  return rocks;
+  store_space_free(&rocks->space);
+  return ERR_OK;
 }
 
 enum err store_open_rocksdb(struct store **store, const struct store_options *options, struct diag *diag) {
   enum err err = options->create ? store_disk_create(options->path, diag) : store_disk_check(options->path, diag);
   if (err != ERR_OK) return err;
-  struct rocks *rocks = rocks_new(options);
+  struct rocks *rocks = rocks_new();
   if (!rocks) return diag_no_memory(diag);
-  err = store_disk_path(rocks->db_path, options->path, "db", diag);
-  if (err == ERR_OK) {
-    memcpy(rocks->space.path, options->path, strlen(options->path) + 1); // shorter than db_path, which fits
-    store_space_free(&rocks->space);
-    err = database_open(rocks, diag);
-  }
+  err = rocks_prepare(rocks, options, diag);
+  if (err == ERR_OK) err = database_open(rocks, diag);
   if (err == ERR_OK && options->create) err = store_disk_finish(options->path, diag);
   if (err != ERR_OK) {
     rocks_close(rocks);

@@ -195,7 +195,7 @@ static rocksdb_cache_t *create_cache(size_t cache_bytes) {
   return cache;
 }
 
-void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options) {
+void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env) {
   size_t cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
   tune->memtable_limit_bytes = options->write_buffer_bytes ? options->write_buffer_bytes : MEMTABLES_MIB * MIB;
   if (tune->memtable_limit_bytes < MIB) tune->memtable_limit_bytes = MIB;
@@ -203,6 +203,7 @@ void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store
   tune->cache = create_cache(cache_bytes);
   tune->names[0] = "default";
   tune->families[0] = database_options(tune, options->create);
+  rocksdb_options_set_env(tune->families[0], env);
   for (int i = 0; i < STORE_KEYSPACE_COUNT; i++) {
     tune->names[i + 1] = store_keyspace_name((enum store_keyspace)i);
     tune->families[i + 1] = family_options(tune, (enum store_keyspace)i, options->bulk);

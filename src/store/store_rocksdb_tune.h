@@ -17,5 +17,6 @@ struct store_rocksdb_tune {
   uint64_t memtable_limit_bytes; // all memtables together
 };
 
-void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options);
+// `env` is used as long as a database is open with these options.
+void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env);
 void store_rocksdb_tune_release(struct store_rocksdb_tune *tune);

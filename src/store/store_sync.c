@@ -47,6 +47,7 @@ struct store_sync {
   _Atomic uint32_t settled[2]; // by parity of the round: changes when its waiters have something to look at
   _Atomic bool asleep;
   _Atomic bool failed;
+  _Atomic bool full; // why the last round failed
   _Atomic bool stop;
   _Atomic bool ever_lost;
   uint32_t pause_ms; // of the thread: until the next attempt to recover
@@ -77,8 +78,15 @@ static bool answer(struct store_sync *sync, uint64_t sequence, enum err *err) {
 
 static enum err diag_log_failed(struct diag *diag) {
   return diag_set(diag, ERR_IO, "log_failed",
-                  "The disk refused to store the log: look for disk errors in the system's log. Writes are refused "
-                  "until the store has opened its files again, which it tries by itself.");
+                  "The disk refused to store the log: it is full, or damaged (look for disk errors in the system's "
+                  "log). What was just written may be kept or lost: send it again. The store recovers by itself.");
+}
+
+// Nothing was written, so the caller need not wonder.
+static enum err diag_refused(const struct store_sync *sync, struct diag *diag) {
+  if (!atomic_load(&sync->full)) return diag_log_failed(diag);
+  return diag_set(diag, ERR_FULL, "disk_full",
+                  "The disk is full. Make room there; reading goes on, and writing resumes by itself.");
 }
 
 // --- the thread ----------------------------------------------------------------------------------------------
@@ -139,6 +147,7 @@ static void run_round(struct store_sync *sync) {
     atomic_store(&sync->done, round);
     atomic_fetch_add(&sync->rounds, 1);
   } else {
+    atomic_store(&sync->full, err == ERR_FULL); // in this order: who sees `failed` asks why
     atomic_store(&sync->failed, true);
   }
   pthread_mutex_unlock(&sync->mutex);
@@ -191,7 +200,8 @@ static void recover(struct store_sync *sync) {
 
 static void last_round(struct store_sync *sync) {
   bool all_durable = atomic_load(&sync->begun) == atomic_load(&sync->covered);
-  if (!atomic_load(&sync->failed) && !all_durable) run_round(sync);
+  bool is_awaited = atomic_load(&sync->wanted) > atomic_load(&sync->done); // a mark may lie above all writes
+  if (!atomic_load(&sync->failed) && (!all_durable || is_awaited)) run_round(sync);
   deliver(sync);
 }
 
@@ -245,7 +255,7 @@ void store_sync_close(struct store_sync *sync) {
 
 enum err store_sync_begin(struct store_sync *sync, struct store_sync_write *write, struct diag *diag) {
   write->generation = atomic_load(&sync->generation);
-  if (atomic_load(&sync->failed)) return diag_log_failed(diag);
+  if (atomic_load(&sync->failed)) return diag_refused(sync, diag);
   atomic_fetch_add(&sync->begun, 1);
   return ERR_OK;
 }

@@ -18,7 +18,7 @@ static void open_faulty(struct kit *kit) {
   clock_init(&kit->clock);
   assert_int_equal(store_open_memory(&inner), ERR_OK);
   assert_int_equal(store_open_fault(&kit->store, inner), ERR_OK);
-  assert_int_equal(engine_create_workspace(kit->store, &diag), ERR_OK);
+  assert_int_equal(engine_create_workspace(kit->store, &kit->clock, &diag), ERR_OK);
   struct engine_options engine_options = {.store = kit->store, .clock = &kit->clock};
   assert_int_equal(engine_open(&kit->engine, &engine_options, &diag), ERR_OK);
   kit_source(kit, "shop", ENGINE_SOURCE_SERVER);

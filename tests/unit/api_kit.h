@@ -61,7 +61,7 @@ static inline void kit_open(struct kit *kit, const struct api_options *options) 
   log_open(2, LOG_TEXT, LOG_ERROR);
   clock_init(&kit->clock);
   assert_int_equal(store_open_memory(&kit->store), ERR_OK);
-  if (engine_create_workspace(kit->store, &diag)) fail_msg("%s", diag.message);
+  if (engine_create_workspace(kit->store, &kit->clock, &diag)) fail_msg("%s", diag.message);
   struct engine_options engine_options = {.store = kit->store, .clock = &kit->clock};
   if (engine_open(&kit->engine, &engine_options, &diag)) fail_msg("%s", diag.message);
   kit_source(kit, "web", ENGINE_SOURCE_BROWSER);

@@ -251,7 +251,7 @@ static struct world *open_world(bool on_disk) {
   } else {
     assert_int_equal(store_open_memory(&world->store), ERR_OK);
   }
-  assert_int_equal(engine_create_workspace(world->store, &diag), ERR_OK);
+  assert_int_equal(engine_create_workspace(world->store, &world->clock, &diag), ERR_OK);
   world->engine = events_open_engine(world->store, &world->clock);
   events_init(&world->events, world->engine);
   make_messages(world);

@@ -68,9 +68,12 @@ static inline void kit_open_existing(struct kit *kit, struct store *store) {
 
 // A new workspace in an empty store.
 static inline void kit_open_on(struct kit *kit, struct store *store) {
+  struct clock clock;
   struct diag diag;
   diag_init(&diag);
-  if (engine_create_workspace(store, &diag) != ERR_OK) fail_msg("engine_create_workspace: %s", diag.message);
+  clock_init(&clock);
+  clock_hold(&clock, KIT_EPOCH_US + 300 * CLOCK_DAY_US);
+  if (engine_create_workspace(store, &clock, &diag) != ERR_OK) fail_msg("engine_create_workspace: %s", diag.message);
   kit_open_existing(kit, store);
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store_mark mark;

@@ -1,9 +1,9 @@
 // Random events against a naive reference: the same decisions, by plain loops over plain arrays, in the same order.
 //
 // Each round is one workspace and one seed. After every step the two must agree on which identifiers are one customer
-// and on how many events each has; engine_check must find nothing. Splits are made at random, and events go on after
-// them. RAPPORT_MODEL_ROUNDS sets how many rounds are run, RAPPORT_MODEL_SEED where they begin (one failing round is
-// printed).
+// and on how many events each has; engine_check must find nothing. Splits, erasures, aliases and repeated
+// messages come at random, and events go on after them. RAPPORT_MODEL_ROUNDS sets how many rounds are run,
+// RAPPORT_MODEL_SEED where they begin (one failing round is printed).
 #include "engine_kit.h"
 
 enum {
@@ -15,6 +15,7 @@ enum {
   PERSONS = USERS + CARDS + MAILS + PHONES,
   IDS = PERSONS + DEVICES,
   STEPS = 50,
+  EVENTS_MAX = 2 * STEPS, // aliases are events too
   NONE = -1,
   PEOPLE_MAX = 3,
 };
@@ -33,9 +34,10 @@ struct model {
   bool edge[PERSONS][PERSONS];
   int edge_order[PERSONS][PERSONS];
   bool device_edge[PERSONS][DEVICES];
-  bool cannot[PERSONS][PERSONS];
+  bool cannot[PERSONS][PERSONS]; // the first one's record says so
+  bool ignore_limits;            // of an alias by a trusted source
   int edges;
-  struct model_event events[STEPS];
+  struct model_event events[EVENTS_MAX];
   int event_count;
   int next_customer;
 };
@@ -123,7 +125,7 @@ static enum verdict may_join(const struct model *model, const int *ids, int coun
   bool other = false;
   for (int i = 0; i < count; i++)
     for (int j = 0; j < PERSONS; j++)
-      if (model->customer[j] == b && model->cannot[ids[i]][j]) return REFUSED;
+      if (model->customer[j] == b && (model->cannot[ids[i]][j] || model->cannot[j][ids[i]])) return REFUSED;
   counts_of_list(ids, count, counts_a);
   counts_of(model, b, counts_b);
   for (int j = 0; j < PERSONS; j++) other = other || (model->customer[j] == b && j != via);
@@ -131,7 +133,7 @@ static enum verdict may_join(const struct model *model, const int *ids, int coun
   for (int i = 0; i < count; i++) another = another || ids[i] != via;
   int name_b = name_of(model, b);
   if (is_phone(via) && other && another && name_a != 0 && name_b != 0 && name_a != name_b) return DIFFERENT;
-  return within_limits(counts_a, counts_b) ? OK : REFUSED;
+  return model->ignore_limits || within_limits(counts_a, counts_b) ? OK : REFUSED;
 }
 
 static int members(const struct model *model, int customer, int *ids) {
@@ -260,7 +262,7 @@ static bool is_shared(const struct model_run *runs, int count) {
 
 // Whose an anonymous event is; NONE for the device's own customer.
 static int owner_at(const struct model *model, int device, int time_s) {
-  struct model_run runs[STEPS];
+  struct model_run runs[EVENTS_MAX];
   int count = runs_of(model, device, runs), owner = NONE;
   if (count == 0 || is_shared(runs, count)) return NONE;
   owner = runs[0].customer;
@@ -269,13 +271,13 @@ static int owner_at(const struct model *model, int device, int time_s) {
   return owner;
 }
 
+static int whose(const struct model *model, const struct model_event *event) {
+  return event->person_count > 0 ? home(model, event) : owner_at(model, event->device, event->time_s);
+}
+
 static int events_of(const struct model *model, int customer) {
   int count = 0;
-  for (int i = 0; i < model->event_count; i++) {
-    const struct model_event *event = &model->events[i];
-    int whose = event->person_count > 0 ? home(model, event) : owner_at(model, event->device, event->time_s);
-    count += whose == customer;
-  }
+  for (int i = 0; i < model->event_count; i++) count += whose(model, &model->events[i]) == customer;
   return count;
 }
 
@@ -341,12 +343,11 @@ static void tell_difference(struct kit *kit, const struct model *model, int id, 
   struct diag diag;
   for (int i = 0; i < model->event_count; i++) {
     const struct model_event *event = &model->events[i];
-    int whose = event->person_count > 0 ? home(model, event) : owner_at(model, event->device, event->time_s);
-    if (whose == model->customer[id])
+    if (whose(model, event) == model->customer[id])
       print_message("model: t=%d device=%d persons=%d\n", event->time_s, event->device, event->person_count);
   }
   for (int device = 0; device < DEVICES; device++) {
-    struct model_run runs[STEPS];
+    struct model_run runs[EVENTS_MAX];
     int count = runs_of(model, device, runs);
     print_message("model: d%d%s:", device, is_shared(runs, count) ? " shared" : "");
     for (int i = 0; i < count; i++) print_message(" %d@%d", runs[i].customer, runs[i].time_s);
@@ -415,7 +416,7 @@ static void random_event(struct kit *kit, struct model *model, const int *times,
     id_text(PERSONS + device, text);
     used += (size_t)snprintf(line + used, sizeof line - used, " %s", text);
   }
-  used += (size_t)snprintf(line + used, sizeof line - used, " t=%d", times[step]);
+  used += (size_t)snprintf(line + used, sizeof line - used, " t=%d id=e%d", times[step], step);
   if (name != 0) snprintf(line + used, sizeof line - used, " trait.firstName=%s", names[name]);
   bool all_shared = device == NONE;
   for (int i = 0; i < count; i++) all_shared = all_shared && model->shared[ids[i]];
@@ -438,6 +439,55 @@ static void random_split(struct kit *kit, struct model *model, bool verbose) {
   kit_line(kit, line);
 }
 
+// --- erasures, aliases, repeats ------------------------------------------------------------------------------
+
+static void model_erase(struct model *model, int customer) {
+  int kept = 0;
+  bool gone[EVENTS_MAX];
+  for (int i = 0; i < model->event_count; i++) gone[i] = whose(model, &model->events[i]) == customer;
+  for (int i = 0; i < model->event_count; i++)
+    if (!gone[i]) model->events[kept++] = model->events[i];
+  model->event_count = kept;
+  for (int i = 0; i < PERSONS; i++) {
+    if (model->customer[i] != customer) continue;
+    model->customer[i] = NONE;
+    model->shared[i] = false;
+    for (int j = 0; j < PERSONS; j++) model->edge[i][j] = model->edge[j][i] = model->cannot[i][j] = false;
+  }
+}
+
+static void random_erasure(struct kit *kit, struct model *model, bool verbose) {
+  char line[96], text[64];
+  int i = (int)roll(PERSONS);
+  if (model->customer[i] == NONE || model->shared[i]) return;
+  id_text(i, text);
+  snprintf(line, sizeof line, "erase %s", text);
+  if (verbose) print_message("%s\n", line);
+  model_erase(model, model->customer[i]);
+  kit_line(kit, line);
+}
+
+static void random_alias(struct kit *kit, struct model *model, bool verbose) {
+  char line[96];
+  int ids[2] = {(int)roll(USERS), (int)roll(USERS)};
+  bool trusted = roll(2) == 0;
+  if (ids[0] == ids[1]) return;
+  snprintf(line, sizeof line, "alias u%d user_id:u%d%s", ids[1], ids[0], trusted ? " trusted" : "");
+  if (verbose) print_message("%s\n", line);
+  model->ignore_limits = trusted;
+  model_event(model, ids, 2, NONE, 0, 0);
+  model->ignore_limits = false;
+  kit_line(kit, line);
+}
+
+// A message that came before comes again: nothing happens, whatever has happened since.
+static void random_repeat(struct kit *kit, int steps, bool verbose) {
+  char line[32];
+  snprintf(line, sizeof line, "duplicate id=e%d user_id:u%d", (int)roll((unsigned)steps + 1), (int)roll(USERS));
+  if (verbose) print_message("%s\n", line);
+  kit_line(kit, line);
+}
+
 static void run_round(unsigned seed, bool verbose) {
   static struct model model;
   int times[STEPS];
@@ -456,8 +506,24 @@ static void run_round(unsigned seed, bool verbose) {
     snprintf(kit.where, sizeof kit.where, "seed %u, step %d", seed, step);
     random_event(&kit, &model, times, step, verbose);
     compare(&kit, &model);
-    if (roll(8) != 0) continue;
-    random_split(&kit, &model, verbose);
+    switch (roll(24)) {
+    case 0:
+    case 1:
+    case 2:
+      random_split(&kit, &model, verbose);
+      break;
+    case 3:
+      random_erasure(&kit, &model, verbose);
+      break;
+    case 4:
+      random_alias(&kit, &model, verbose);
+      break;
+    case 5:
+      random_repeat(&kit, step, verbose);
+      break;
+    default:
+      continue;
+    }
     compare(&kit, &model);
   }
   kit_close(&kit);

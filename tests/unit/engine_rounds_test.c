@@ -22,7 +22,7 @@ static int set_up(void **state) {
   clock_init(&fixture->clock);
   assert_int_equal(store_open_memory(&inner), ERR_OK);
   assert_int_equal(store_open_trace(&fixture->store, inner), ERR_OK);
-  assert_int_equal(engine_create_workspace(fixture->store, NULL), ERR_OK);
+  assert_int_equal(engine_create_workspace(fixture->store, &fixture->clock, NULL), ERR_OK);
   fixture->engine = events_open_engine(fixture->store, &fixture->clock);
   events_init(&fixture->events, fixture->engine);
   *state = fixture;

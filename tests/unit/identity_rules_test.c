@@ -132,7 +132,7 @@ static const struct {
     {"{\"blocked\": [1]}", "blocked[0]", "wrong_type", "text"},
     {"{\"blocked_repeats\": 1}", "blocked_repeats", "out_of_range", "2"},
     {"{\"devices\": {\"people\": 3}}", "devices.people", "unknown_member", "\"people_max\""},
-    {"{\"devices\": {\"people_max\": 64}}", "devices.people_max", "out_of_range", "from 1 to 63"},
+    {"{\"devices\": {\"people_max\": 64}}", "devices.people_max", "out_of_range", "from 1 to 47"},
     {"{\"devices\": {\"window_days\": null}}", "devices.window_days", "wrong_type", "days"},
 };
 

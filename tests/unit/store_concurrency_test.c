@@ -56,7 +56,7 @@ static void run_threads(struct store *store, void *(*body)(void *)) {
 static uint64_t read_counter(struct store_txn *txn, struct bytes key, struct arena *arena) {
   struct bytes value;
   uint64_t number = 0;
-  assert_int_equal(store_get(txn, STORE_CUSTOMER, key, arena, &value), ERR_OK);
+  assert_int_equal(store_get(txn, STORE_META, key, arena, &value), ERR_OK);
   if (value.data) memcpy(&number, value.data, sizeof number);
   return number;
 }
@@ -79,7 +79,7 @@ static void *count_up(void *argument) {
     assert_int_equal(store_lock_many(txn, STORE_LOCK_CUSTOMER, keys, PICKED), ERR_OK);
     for (unsigned i = 0; i < PICKED; i++) {
       uint64_t number = read_counter(txn, keys[i], &arena) + 1;
-      assert_int_equal(store_put(txn, STORE_CUSTOMER, keys[i], bytes_of(&number, sizeof number)), ERR_OK);
+      assert_int_equal(store_put(txn, STORE_META, keys[i], bytes_of(&number, sizeof number)), ERR_OK);
     }
     struct store_mark mark = kit_commit(txn);
     if (round % 50 == 0) assert_int_equal(store_wait(worker->store, mark, NULL), ERR_OK);

@@ -2,10 +2,11 @@
 #include "store_test_kit.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -65,6 +66,17 @@ static void a_directory_is_opened_only_as_what_it_is(void **state) {
   expect_refusal(path, false, ERR_CORRUPT, "format_unreadable");
   write_text(path, "FORMAT", "rapport 1\n");
   store_close(kit_open_rocksdb(path, false));
+}
+
+// RocksDB names the path in its messages, and speaks of blocks.
+static void damage_is_not_taken_for_a_lock(void **state) {
+  char path[300];
+  char current[400];
+  snprintf(path, sizeof path, "%s/a block here", (char *)*state);
+  snprintf(current, sizeof current, "%s/db/CURRENT", path);
+  store_close(kit_open_rocksdb(path, true));
+  assert_int_equal(unlink(current), 0);
+  expect_refusal(path, false, ERR_IO, "store_io");
 }
 
 static void opening_without_memory_leaves_nothing(void **state) {
@@ -274,12 +286,6 @@ static void kill_loses_no_acknowledged_commit(void **state) {
 
 // --- a full disk ---------------------------------------------------------------------------------------------
 
-static bool mount_small(const char *path, const char *size) {
-  if (mount("none", path, "tmpfs", 0, size) == 0) return true;
-  print_message("skipped: a small file system cannot be mounted here (%s)\n", strerror(errno));
-  return false;
-}
-
 // Fills the file system but for `left_bytes`.
 static void fill(const char *path, off_t left_bytes) {
   static uint8_t zeros[65536];
@@ -292,12 +298,6 @@ static void fill(const char *path, off_t left_bytes) {
   assert_int_equal(fstat(fd, &status), 0);
   assert_int_equal(ftruncate(fd, status.st_size > left_bytes ? status.st_size - left_bytes : 0), 0);
   close(fd);
-}
-
-static void make_room(const char *path) {
-  char name[300];
-  snprintf(name, sizeof name, "%s/ballast", path);
-  unlink(name);
 }
 
 static enum err put_large(struct store *store, uint32_t number, struct diag *diag) {
@@ -322,7 +322,7 @@ static enum err put_until_allowed(struct store *store, uint32_t number) {
 }
 
 static void a_full_disk_refuses_writes_until_there_is_room(void **state) {
-  if (!mount_small(*state, "size=96m")) skip();
+  if (!kit_mount_small(*state, "size=96m")) skip();
   char path[300];
   struct diag diag;
   struct store *store = NULL;
@@ -349,7 +349,7 @@ static void a_full_disk_refuses_writes_until_there_is_room(void **state) {
     kit_expect_stored(store, STORE_META, "a", "kept");
     assert_int_equal(store_get_stats(store, &stats), ERR_OK);
     assert_false(stats.writable);
-    make_room(*state);
+    kit_make_room(*state);
     assert_int_equal(put_until_allowed(store, 0), ERR_OK);
     for (number = 0; number < 20; number++) { // what was written goes again, the disk is small
       struct store_txn *txn = kit_begin(store);
@@ -364,7 +364,7 @@ static void a_full_disk_refuses_writes_until_there_is_room(void **state) {
 
 // With next to no reserve the flush meets the full disk: RocksDB itself stops writing then.
 static void a_flush_without_room_is_recovered_from(void **state) {
-  if (!mount_small(*state, "size=96m")) skip();
+  if (!kit_mount_small(*state, "size=96m")) skip();
   char path[300];
   struct store *store = NULL;
   struct store_stats stats;
@@ -382,7 +382,7 @@ static void a_flush_without_room_is_recovered_from(void **state) {
   assert_int_equal(store_put(txn, STORE_META, BYTES("a"), BYTES("b")), ERR_OK);
   err = store_commit(txn, &mark, NULL);
   print_message("the commit after the failed flush: %s\n", err_name(err));
-  make_room(*state);
+  kit_make_room(*state);
   assert_int_equal(put_until_allowed(store, 99), ERR_OK);
   assert_int_equal(store_get_stats(store, &stats), ERR_OK);
   assert_true(stats.writable);
@@ -400,6 +400,167 @@ static void a_flush_without_room_is_recovered_from(void **state) {
   umount2(*state, MNT_DETACH);
 }
 
+// An erasure must not be told done when the files could not be rewritten.
+static void a_compaction_without_room_says_so(void **state) {
+  if (!kit_mount_small(*state, "size=96m")) skip();
+  char path[300];
+  struct store *store = NULL;
+  snprintf(path, sizeof path, "%s/data", (char *)*state);
+  struct store_options options = kit_options(path, true);
+  options.reserve_bytes = 1;
+  assert_int_equal(store_open_rocksdb(&store, &options, NULL), ERR_OK);
+  for (uint32_t number = 0; number < 12; number++) assert_int_equal(put_large(store, number, NULL), ERR_OK);
+  assert_int_equal(store_compact(store, STORE_ASIDE, BYTES(""), BYTES(""), NULL), ERR_OK); // nothing left to flush
+  fill(*state, 256 * 1024);
+  assert_int_not_equal(store_compact(store, STORE_ASIDE, BYTES(""), BYTES(""), NULL), ERR_OK);
+  kit_make_room(*state);
+  assert_int_equal(put_until_allowed(store, 99), ERR_OK);
+  assert_int_equal(store_compact(store, STORE_ASIDE, BYTES(""), BYTES(""), NULL), ERR_OK);
+  store_close(store);
+  umount2(*state, MNT_DETACH);
+}
+
+// --- a disk that others fill while commits run ---------------------------------------------------------------
+
+enum { STORM_WRITERS = 4, STORM_VALUE_BYTES = 3000, STORM_KEYS = 4096 };
+
+struct storm {
+  struct store *store;
+  _Atomic bool stop;
+  _Atomic uint64_t acknowledged[STORM_WRITERS + 1][STORM_KEYS]; // the newest value of each key that was acknowledged
+  _Atomic uint64_t refused;
+  _Atomic uint64_t failed;
+};
+
+struct storm_writer {
+  struct storm *storm;
+  uint32_t index;
+  pthread_t thread;
+};
+
+static struct bytes storm_key(uint8_t out[16], uint32_t writer, uint32_t key) {
+  memcpy(out, "customer", 8);
+  memcpy(out + 8, &writer, 4);
+  memcpy(out + 12, &key, 4);
+  return bytes_of(out, 16);
+}
+
+// One durable commit of `number` under a key of the writer's; values are noise, so that files do not shrink.
+static enum err storm_put(struct storm *storm, uint32_t writer, uint64_t number) {
+  uint8_t key[16];
+  uint8_t value[STORM_VALUE_BYTES];
+  struct store_mark mark;
+  uint32_t seed = (uint32_t)number;
+  for (size_t i = 0; i < sizeof value; i++) value[i] = (uint8_t)(rand_r(&seed) >> 8);
+  memcpy(value, &number, sizeof number);
+  struct store_txn *txn = kit_begin(storm->store);
+  enum store_keyspace keyspace = number % 2 ? STORE_CUSTOMER : STORE_PAYLOAD;
+  struct bytes name = storm_key(key, writer, (uint32_t)(number % STORM_KEYS));
+  assert_int_equal(store_put(txn, keyspace, name, bytes_of(value, sizeof value)), ERR_OK);
+  enum err err = store_commit(txn, &mark, NULL);
+  if (err == ERR_OK) err = store_wait(storm->store, mark, NULL);
+  if (err == ERR_OK) atomic_store(&storm->acknowledged[writer][number % STORM_KEYS], number);
+  return err;
+}
+
+static void *storm_main(void *argument) {
+  struct storm_writer *writer = argument;
+  struct storm *storm = writer->storm;
+  for (uint64_t number = 1; !atomic_load(&storm->stop); number++) {
+    enum err err = storm_put(storm, writer->index, number);
+    if (err == ERR_FULL) atomic_fetch_add(&storm->refused, 1);
+    if (err != ERR_OK && err != ERR_FULL) atomic_fetch_add(&storm->failed, 1);
+    if (err != ERR_OK) usleep(500);
+  }
+  return NULL;
+}
+
+// Every key holds what was acknowledged last, or a later value whose fate was not told.
+static void storm_expect(struct storm *storm) {
+  for (uint32_t writer = 0; writer <= STORM_WRITERS; writer++) {
+    for (uint32_t at = 0; at < STORM_KEYS; at++) {
+      uint64_t expected = atomic_load(&storm->acknowledged[writer][at]);
+      uint8_t key[16];
+      struct arena arena;
+      struct bytes value;
+      uint64_t number = 0;
+      if (expected == 0) continue;
+      arena_init(&arena, 0);
+      struct store_txn *txn = kit_begin(storm->store);
+      enum store_keyspace keyspace = at % 2 ? STORE_CUSTOMER : STORE_PAYLOAD;
+      assert_int_equal(store_get(txn, keyspace, storm_key(key, writer, at), &arena, &value), ERR_OK);
+      assert_int_equal(value.size_bytes, STORM_VALUE_BYTES);
+      memcpy(&number, value.data, sizeof number);
+      assert_true(number >= expected && number % STORM_KEYS == at);
+      store_abort(txn);
+      arena_release(&arena);
+    }
+  }
+}
+
+// Writes until nothing is left, `step_bytes` at a time; every other round only to the last page.
+static void storm_fill(const char *path, size_t step_bytes, off_t left_bytes) {
+  static uint8_t zeros[8 << 20];
+  char name[300];
+  snprintf(name, sizeof name, "%s/ballast", path);
+  int fd = open(name, O_WRONLY | O_CREAT | O_APPEND, 0600);
+  assert_true(fd >= 0);
+  while (write(fd, zeros, step_bytes) > 0) continue;
+  if (left_bytes > 0) {
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(ftruncate(fd, status.st_size > left_bytes ? status.st_size - left_bytes : 0), 0);
+    while (write(fd, zeros, 4096) > 0) continue;
+  }
+  close(fd);
+}
+
+static void storm_round(struct storm *storm, const char *path, uint32_t round) {
+  static const size_t steps_bytes[] = {4096, 8 << 20, 64 * 1024, 1 << 20};
+  usleep((useconds_t)(rand() % 60000));
+  storm_fill(path, steps_bytes[round % 4], (off_t)(round % 3) * 65536);
+  usleep((useconds_t)(rand() % 60000));
+  kit_expect_stored(storm->store, STORE_META, "a", "kept"); // reads go on
+  kit_make_room(path);
+  enum err err = ERR_FULL;
+  for (int tries = 0; tries < 3000 && err != ERR_OK; tries++) {
+    err = storm_put(storm, STORM_WRITERS, round + 1);
+    if (err != ERR_OK) usleep(10000);
+  }
+  assert_int_equal(err, ERR_OK); // writes work again by themselves
+}
+
+static void others_fill_the_disk_while_commits_run(void **state) {
+  if (!kit_mount_small(*state, "size=160m")) skip();
+  uint32_t rounds = getenv("RAPPORT_TEST_LONG") ? 200 : 8;
+  static struct storm storm;
+  struct storm_writer writers[STORM_WRITERS];
+  char path[300];
+  memset(&storm, 0, sizeof storm);
+  snprintf(path, sizeof path, "%s/data", (char *)*state);
+  struct store_options options = kit_options(path, true);
+  options.write_buffer_bytes = 4 << 20;
+  assert_int_equal(store_open_rocksdb(&storm.store, &options, NULL), ERR_OK);
+  kit_put(storm.store, STORE_META, "a", "kept");
+  for (uint32_t i = 0; i < STORM_WRITERS; i++) {
+    writers[i] = (struct storm_writer){.storm = &storm, .index = i};
+    assert_int_equal(pthread_create(&writers[i].thread, NULL, storm_main, &writers[i]), 0);
+  }
+  for (uint32_t round = 0; round < rounds; round++) storm_round(&storm, *state, round);
+  atomic_store(&storm.stop, true);
+  for (uint32_t i = 0; i < STORM_WRITERS; i++) pthread_join(writers[i].thread, NULL);
+  print_message("%u rounds: %llu commits refused, %llu of unknown fate\n", rounds,
+                (unsigned long long)atomic_load(&storm.refused), (unsigned long long)atomic_load(&storm.failed));
+  storm_expect(&storm);
+  store_close(storm.store);
+  storm.store = NULL;
+  options.create = false;
+  assert_int_equal(store_open_rocksdb(&storm.store, &options, NULL), ERR_OK);
+  storm_expect(&storm);
+  store_close(storm.store);
+  umount2(*state, MNT_DETACH);
+}
+
 static int unmount_and_remove(void **state) {
   umount2(*state, MNT_DETACH); // after a failed assertion
   return remove_directory(state);
@@ -411,6 +572,7 @@ int main(void) {
       // first: its children are forked
       cmocka_unit_test_setup_teardown(kill_loses_no_acknowledged_commit, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(a_directory_is_opened_only_as_what_it_is, make_directory, remove_directory),
+      cmocka_unit_test_setup_teardown(damage_is_not_taken_for_a_lock, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(opening_without_memory_leaves_nothing, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(rows_survive_closing_and_bulk, make_directory, remove_directory),
       cmocka_unit_test_setup_teardown(a_checkpoint_is_a_workspace, make_directory, remove_directory),
@@ -418,6 +580,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_full_disk_refuses_writes_until_there_is_room, make_directory,
                                       unmount_and_remove),
       cmocka_unit_test_setup_teardown(a_flush_without_room_is_recovered_from, make_directory, unmount_and_remove),
+      cmocka_unit_test_setup_teardown(a_compaction_without_room_says_so, make_directory, unmount_and_remove),
+      cmocka_unit_test_setup_teardown(others_fill_the_disk_while_commits_run, make_directory, unmount_and_remove),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

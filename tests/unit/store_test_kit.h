@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -141,4 +143,18 @@ static inline void kit_expect_rows(struct store_cursor *cursor, bool backwards, 
   }
   assert_int_equal(store_cursor_error(cursor), ERR_OK);
   assert_string_equal(rows, expected);
+}
+
+// A small file system over `path`; false when this process may not mount one.
+static inline bool kit_mount_small(const char *path, const char *size) {
+  if (mount("none", path, "tmpfs", 0, size) == 0) return true;
+  print_message("skipped: a small file system cannot be mounted here (%s)\n", strerror(errno));
+  return false;
+}
+
+// Removes what a test filled the small file system with.
+static inline void kit_make_room(const char *path) {
+  char name[300];
+  snprintf(name, sizeof name, "%s/ballast", path);
+  unlink(name);
 }

@@ -1,0 +1,240 @@
+// Keys and what they may do, sources, repeated writes, and the shape of every refusal.
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import { basic } from "../lib/client.ts";
+import type { Report } from "../lib/documents.ts";
+import { identify, page, times } from "../lib/message.ts";
+import { openApi } from "../lib/openapi.ts";
+import { openSite } from "../lib/server.ts";
+
+const site = await openSite();
+const { client, sender } = site;
+after(() => site.close());
+
+await sender.takeAll([identify({ userId: "zoe" }, { firstName: "Zoé" })]);
+const ZOE = "/v1/customers/user_id%3Azoe";
+
+describe("scopes", () => {
+  const reads = [
+    ZOE,
+    `${ZOE}/events`,
+    `${ZOE}/identity`,
+    "/v1/customers?q=zoe",
+    "/v1/schema",
+    "/v1/stats",
+    "/v1/aside",
+    "/v1/sources",
+    "/v1/identity/rules",
+  ];
+  const writes: [string, string][] = [
+    ["POST", `${ZOE}/split`],
+    ["POST", `${ZOE}/corrections`],
+    ["POST", "/v1/identity/allow"],
+    ["PUT", "/v1/identity/rules"],
+    ["DELETE", "/v1/aside/1"],
+    ["POST", "/v1/sources"],
+  ];
+  const erases: [string, string][] = [
+    ["DELETE", ZOE],
+    ["GET", `${ZOE}/export`],
+  ];
+  const admin: [string, string][] = [
+    ["GET", "/v1/keys"],
+    ["POST", "/v1/keys"],
+    ["DELETE", "/v1/keys/1"],
+  ];
+
+  it("a write key can send, and nothing else", async () => {
+    const all = [...reads.map((path) => ["GET", path] as const), ...writes, ...erases, ...admin];
+    for (const [method, path] of all) {
+      (await sender.ask(method, path, method === "GET" ? {} : { body: {} })).refused(403, "missing_scope");
+    }
+  });
+
+  for (const scope of ["read", "write", "erase", "admin", "collect"]) {
+    it(`a secret key with "${scope}" may do that alone`, async () => {
+      const { key } = await client.makeKey({ kind: "secret", name: scope, scopes: [scope] });
+      const refused = async (method: string, path: string): Promise<boolean> =>
+        (await client.ask(method, path, { key, ...(method === "GET" ? {} : { body: {} }) })).status === 403;
+      for (const path of reads) assert.equal(await refused("GET", path), scope !== "read", path);
+      for (const [method, path] of writes) assert.equal(await refused(method, path), scope !== "write", path);
+      assert.equal(await refused("GET", `${ZOE}/export`), scope !== "erase");
+      assert.equal(await refused("GET", "/v1/keys"), scope !== "admin");
+      assert.equal(await refused("POST", "/v1/page"), scope !== "collect");
+    });
+  }
+
+  it("management asks for a key, and says how", async () => {
+    const reply = await client.ask("GET", "/v1/stats", { key: null });
+    reply.refused(401, "missing_key");
+    assert.match(reply.headers["www-authenticate"] ?? "", /Bearer/i);
+    (await client.ask("GET", "/v1/stats", { key: "sk_nobody" })).refused(401, "bad_key");
+    (await client.ask("GET", `/v1/stats?writeKey=${site.workspace.secret_key}`, { key: null })).refused(
+      401,
+      "missing_key",
+    );
+    (
+      await client.ask("GET", "/v1/stats", { key: null, headers: { authorization: basic(site.workspace.secret_key) } })
+    ).expect();
+  });
+});
+
+describe("keys", () => {
+  it("are shown once, listed without their secret, and end at once", async () => {
+    await client.putSource({ name: "web shop", kind: "browser" });
+    const made = await client.makeKey({ kind: "write", name: "shop page", source: "web shop" });
+    assert.match(made.key, /^wk_/);
+    const listing = await client.get("/v1/keys");
+    assert.ok(!listing.text.includes(made.key.slice(3)));
+    assert.ok(listing.expect<{ items: { id: number }[] }>().items.some(({ id }) => id === made.id));
+    const body = page({ userId: "keyed" });
+    assert.equal((await sender.ask("POST", "/v1/page", { body, key: made.key })).expect<Report>().taken, 1);
+    assert.equal((await client.ask("DELETE", `/v1/keys/${made.id}`)).status, 204);
+    (await sender.ask("POST", "/v1/page", { body, key: made.key })).refused(401, "bad_key");
+    assert.equal((await client.allEvents("user_id:keyed"))[0]?.source, "web shop");
+  });
+
+  it("that make no sense are refused", async () => {
+    const make = async (body: object): Promise<string> =>
+      (await client.ask("POST", "/v1/keys", { body })).expect<{ code: string }>(400).code;
+    assert.equal(await make({ kind: "secret", name: "a", scopes: ["fly"] }), "unknown_scope");
+    assert.equal(await make({ kind: "gold", name: "a" }), "bad_member");
+    assert.equal(await make({ kind: "write", name: "a", source: "no such source" }), "bad_member");
+    (await client.ask("DELETE", "/v1/keys/999999")).refused(404, "no_key");
+    (await client.ask("DELETE", "/v1/keys/first")).refused(404, "no_key");
+  });
+});
+
+describe("sources", () => {
+  it("are made, changed member by member, and listed", async () => {
+    const made = await client.putSource({ name: "till Lyon", kind: "till", user_id_type: "user_id", priority: 3 });
+    assert.deepEqual([made.kind, made.priority], ["till", 3]);
+    const changed = await client.putSource({ name: "till Lyon", region: "CH" });
+    assert.deepEqual([changed.id, changed.kind, changed.region, changed.priority], [made.id, "till", "CH", 3]);
+    assert.ok((await client.sources()).some(({ name }) => name === "till Lyon"));
+  });
+
+  it("read phone numbers by their own region", async () => {
+    await client.putSource({ name: "till Genève", kind: "till", region: "CH" });
+    const { key } = await client.makeKey({ kind: "write", name: "ge", source: "till Genève" });
+    await sender.ask("POST", "/v1/identify", { key, body: identify({ userId: "swiss" }, { phone: "079 123 45 67" }) });
+    assert.ok(await client.find("phone:+41791234567"));
+  });
+
+  it("give their userId a type of their own, so that two systems' numbers do not collide", async () => {
+    const { rules } = await client.rules();
+    rules.types["pos_id"] = { class: "person", limit: 1, paths: [] };
+    await client.putRules(rules);
+    await client.putSource({ name: "tills", kind: "till", user_id_type: "pos_id" });
+    const { key } = await client.makeKey({ kind: "write", name: "tills", source: "tills" });
+    await sender.ask("POST", "/v1/page", { key, body: page({ userId: "42" }) });
+    await sender.takeAll([page({ userId: "42" })]);
+    assert.notEqual((await client.customer("pos_id:42")).id, (await client.customer("user_id:42")).id);
+  });
+
+  it("that make no sense are refused", async () => {
+    const put = async (body: object): Promise<string> =>
+      (await client.ask("POST", "/v1/sources", { body })).expect<{ code: string }>(400).code;
+    assert.equal(await put({ name: "" }), "bad_member");
+    assert.equal(await put({ name: "a", kind: "satellite" }), "bad_member");
+    assert.equal(await put({ name: "a", priority: 1.5 }), "bad_member");
+    assert.equal(await put({ name: "a", region: "France" }), "bad_region");
+    assert.equal(await put({ name: "a", user_id_type: "pos-id" }), "unknown_type");
+  });
+});
+
+describe("Idempotency-Key", () => {
+  const correct = (key: string, city: string): ReturnType<typeof client.ask> =>
+    client.ask("POST", `${ZOE}/corrections`, { body: { traits: { city } }, headers: { "idempotency-key": key } });
+
+  it("the same request again gives the same bytes, and changes nothing", async () => {
+    const first = await correct("k-1", "Lyon");
+    first.expect();
+    await client.correct("user_id:zoe", { city: "Paris" });
+    const second = await correct("k-1", "Lyon");
+    assert.equal(second.text, first.text);
+    assert.equal(second.headers["idempotency-hit"], "true");
+    assert.equal(first.headers["idempotency-hit"], undefined);
+    assert.equal((await client.customer("user_id:zoe")).traits["city"], "Paris");
+  });
+
+  it("another request under the same key is refused", async () => {
+    (await correct("k-1", "Nice")).refused(422, "idempotency_mismatch");
+  });
+
+  it("another caller's key is another request", async () => {
+    const { key } = await client.makeKey({ kind: "secret", name: "other", scopes: ["write"] });
+    const reply = await client.ask("POST", `${ZOE}/corrections`, {
+      key,
+      body: { traits: { city: "Brest" } },
+      headers: { "idempotency-key": "k-1" },
+    });
+    assert.equal(reply.expect<{ traits: { city: string } }>().traits.city, "Brest");
+  });
+
+  it("a refusal is repeated too", async () => {
+    const ask = (): ReturnType<typeof client.ask> =>
+      client.ask("POST", `${ZOE}/split`, { body: {}, headers: { "idempotency-key": "k-2" } });
+    const [first, second] = [await ask(), await ask()];
+    assert.deepEqual([first.status, second.status, second.text], [400, 400, first.text]);
+    assert.equal(second.headers["idempotency-hit"], "true");
+  });
+
+  it("made twice at once, a key is made once", async () => {
+    const before = (await client.keys()).length;
+    const body = { kind: "secret", name: "racing", scopes: ["read"] };
+    const replies = await Promise.all(
+      times(16, () => client.ask("POST", "/v1/keys", { body, headers: { "idempotency-key": "k-3" } })),
+    );
+    const texts = new Set(replies.filter(({ status }) => status === 201).map(({ text }) => text));
+    assert.equal(texts.size, 1);
+    for (const reply of replies.filter(({ status }) => status !== 201)) reply.refused(409, "idempotency_in_flight");
+    assert.equal((await client.keys()).length, before + 1);
+  });
+
+  it("must be of a length that can be kept", async () => {
+    (await correct("k".repeat(256), "Lyon")).refused(400, "bad_idempotency_key");
+  });
+});
+
+describe("addresses and methods", () => {
+  it("an unknown address is 404, an unknown method 405 with those that are", async () => {
+    (await client.get("/v1/nothing")).refused(404, "no_route");
+    const reply = await client.ask("PATCH", ZOE, { body: {} });
+    reply.refused(405, "method_not_allowed", /GET/);
+    assert.match(reply.headers.allow ?? "", /GET.*DELETE|DELETE.*GET/);
+    (await client.get("/v1/track")).refused(405, "method_not_allowed", /POST/);
+  });
+
+  it("the clock does not exist without --test-clock", async () => {
+    assert.equal((await client.get("/v1/clock")).status, 404);
+  });
+
+  it("a parameter given twice, or badly escaped, is told", async () => {
+    (await client.get("/v1/customers?q=a&q=b")).refused(400, "duplicate_parameter");
+    assert.equal((await client.get("/v1/customers/%zz")).status, 400);
+  });
+
+  it("every documented operation exists", async () => {
+    for (const operation of openApi().operations()) {
+      const [method = "", path = ""] = operation.split(" ");
+      if (path === "/v1/clock") continue;
+      const reply = await client.ask(method, path.replace(/\{\w+\}/g, "x"), {
+        key: null,
+        ...(method === "GET" ? {} : { body: {} }),
+      });
+      assert.ok(![405, 501].includes(reply.status), operation);
+      assert.notEqual(reply.status === 404 ? reply.json<{ code: string }>().code : "", "no_route", operation);
+    }
+  });
+
+  it("the bare address is a page for a person", async () => {
+    const reply = await client.ask("GET", "/", { key: null });
+    assert.equal(reply.status, 200);
+    assert.match(reply.headers["content-type"] ?? "", /^text\/html/);
+  });
+
+  it("answers are not to be kept by caches", async () => {
+    assert.match((await client.get("/v1/stats")).headers["cache-control"] ?? "", /no-store/);
+  });
+});
