@@ -186,6 +186,14 @@ static enum err rocks_get(void *self, void *view, enum store_keyspace keyspace, 
   return err;
 }
 
+// RocksDB counts its every comparison for each thread, and nobody reads these counts: 6 % of all processor time.
+static void count_nothing(void) {
+  static _Thread_local bool done;
+  if (done) return;
+  rocksdb_set_perf_level(rocksdb_disable);
+  done = true;
+}
+
 // At most GET_CHUNK keys; RocksDB sorts them and reads block by block.
 static enum err get_chunk(struct rocks *rocks, const struct view *view, enum store_keyspace keyspace,
                           const struct bytes *keys, size_t count, struct arena *arena, struct bytes *values) {
@@ -195,6 +203,7 @@ static enum err get_chunk(struct rocks *rocks, const struct view *view, enum sto
   char *messages[GET_CHUNK];
   enum err err = ERR_OK;
   if (!rocks->db) return ERR_IO;
+  count_nothing();
   for (size_t i = 0; i < count; i++) {
     datas[i] = chars(keys[i].data);
     sizes[i] = keys[i].size_bytes;
