@@ -25,9 +25,10 @@ enum {
   X(phone)                                                                                                             \
   X(loyalty_card)                                                                                                      \
   X(traits)                                                                                                            \
-  X(context) X(properties) X(author) X(firstName) X(first_name) X(givenName) X(given_name) X(birthday) X(birth_date)   \
-      X(birthdate) X(dateOfBirth) X(a) X(b) X(rule) X(source) X(message_id) X(time) X(received_at) X(state) X(reason)  \
-          X(what) X(sequence) X(customer) X(disabled_at) X(identifier)
+  X(context)                                                                                                           \
+  X(properties) X(author) X(firstName) X(first_name) X(givenName) X(given_name) X(birthday) X(birth_date) X(birthdate) \
+      X(dateOfBirth) X(a) X(b) X(rule) X(source) X(message_id) X(time) X(received_at) X(state) X(reason) X(what)       \
+          X(sequence) X(customer) X(disabled_at) X(identifier)
 
 // Numbers given out in blocks: a block is reserved in the store before its first number is used.
 struct engine_sequence {

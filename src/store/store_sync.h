@@ -13,8 +13,8 @@ enum err store_sync_open(struct store_sync **sync, struct store_backend backend)
 // Syncs what is not yet durable, answers everybody who waits, ends the thread.
 void store_sync_close(struct store_sync *sync);
 
-// Brackets one backend commit. begin refuses after a failed sync with ERR_IO, or ERR_FULL for want of room; end gives the mark, or ERR_IO when the
-// write was made before and reported after a loss of unsynced writes.
+// Brackets one backend commit. begin refuses after a failed sync with ERR_IO, or ERR_FULL for want of room; end gives
+// the mark, or ERR_IO when the write was made before and reported after a loss of unsynced writes.
 struct store_sync_write {
   uint32_t generation;
 };
