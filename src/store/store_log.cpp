@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/perf_level.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -270,6 +271,37 @@ private:
   Files *files_;
 };
 
+// RocksDB counts its every comparison for each thread, also while it sorts and merges in the background, and nobody
+// reads these counts.
+struct Job {
+  void (*function)(void *);
+  void (*unscheduled)(void *);
+  void *argument;
+};
+
+void run_uncounted(void *opaque) {
+  std::unique_ptr<Job> job(static_cast<Job *>(opaque));
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+  job->function(job->argument);
+}
+
+void drop_job(void *opaque) {
+  std::unique_ptr<Job> job(static_cast<Job *>(opaque));
+  if (job->unscheduled != nullptr) job->unscheduled(job->argument);
+}
+
+class UncountedEnv : public rocksdb::EnvWrapper {
+public:
+  using rocksdb::EnvWrapper::EnvWrapper;
+
+  void Schedule(void (*function)(void *), void *argument, Priority priority, void *tag,
+                void (*unscheduled)(void *)) override {
+    Job *job = new (std::nothrow) Job{function, unscheduled, argument};
+    if (job == nullptr) return target()->Schedule(function, argument, priority, tag, unscheduled);
+    target()->Schedule(run_uncounted, job, priority, tag, drop_job);
+  }
+};
+
 } // namespace
 
 struct store_log {
@@ -282,7 +314,8 @@ enum err store_log_open(struct store_log **log, const char *path) {
   try {
     auto made = std::make_unique<store_log>();
     made->files.directory = path;
-    made->env = rocksdb::NewCompositeEnv(std::make_shared<StoreFileSystem>(&made->files));
+    made->env =
+        std::make_unique<UncountedEnv>(rocksdb::NewCompositeEnv(std::make_shared<StoreFileSystem>(&made->files)));
     made->handle = {made->env.get(), false};
     *log = made.release();
     return ERR_OK;

@@ -28,7 +28,7 @@ enum {
   CACHE_SHARD_BITS = 3, // eight: threads seldom meet in one
   OPEN_FILES = 512,
   CUSTOMER_ID_BYTES = 8,
-  HASH_ROW_BYTES = 320, // a guess at the mean row: one bucket each
+  HASH_BUCKET_BYTES = 64, // of a memtable, one bucket each: about a short row, so that lists of keys stay short
   KEEP_INFO_LOGS = 2,
   INFO_LOG_MIB = 2,
   INFO_LOG_WARN = 2,
@@ -137,7 +137,7 @@ static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace
     rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
   }
   if (!is_hashed(keyspace)) return;
-  rocksdb_options_set_hash_link_list_rep(family, bytes / HASH_ROW_BYTES);
+  rocksdb_options_set_hash_link_list_rep(family, bytes / HASH_BUCKET_BYTES);
   if (key_class == STORE_KEY_lookup) { // hashed by the whole key
     rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_noop());
   }
