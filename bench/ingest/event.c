@@ -201,8 +201,6 @@ void body_fill(struct body *body, struct population *population, int64_t time_us
       put_hexadecimal(at, slot->width, mixed(message + 1)); // mixed is one to one
       break;
     case SLOT_TIME:
-      put_time(at, &kept, event_us);
-      break;
     case SLOT_SENT_AT:
       put_time(at, &kept, event_us);
       break;

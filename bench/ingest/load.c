@@ -211,7 +211,10 @@ bool load_run(struct load *load) {
   struct loop loop = {.load = load, .epoll = epoll_create1(EPOLL_CLOEXEC)};
   bool ok = true;
   loop.connections = calloc(load->connections, sizeof *loop.connections);
-  if (!loop.connections || loop.epoll < 0) return fail("no memory");
+  if (!loop.connections || loop.epoll < 0) {
+    free(loop.connections);
+    return fail("no memory");
+  }
   for (size_t i = 0; i < load->connections; i++) ok = connection_init(&loop, &loop.connections[i]) && ok;
   load->body_bytes = loop.connections[0].body.size_bytes;
   int64_t start_us = measure_now_us();

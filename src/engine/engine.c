@@ -333,8 +333,8 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
   pthread_rwlock_init(&engine->keys_lock, NULL);
 }
 
-enum err engine_open(struct engine **out, const struct engine_options *options, struct diag *diag) {
-  *out = NULL;
+enum err engine_open(struct engine **opened, const struct engine_options *options, struct diag *diag) {
+  *opened = NULL;
   if (sodium_init() < 0) return diag_set(diag, ERR_IO, "no_randomness", "the system gives no random numbers");
   struct engine *engine = alloc_zero(1, sizeof *engine);
   if (engine == NULL) return diag_no_memory(diag);
@@ -343,7 +343,7 @@ enum err engine_open(struct engine **out, const struct engine_options *options, 
   if (err == ERR_OK) err = load_workspace(engine, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   if (err == ERR_OK)
-    *out = engine;
+    *opened = engine;
   else
     engine_close(engine);
   return err;

@@ -35,7 +35,7 @@ struct engine_options {
 // store was created.
 enum err engine_create_workspace(struct store *store, const struct clock *clock, struct diag *diag);
 
-enum err engine_open(struct engine **engine, const struct engine_options *options, struct diag *diag);
+enum err engine_open(struct engine **opened, const struct engine_options *options, struct diag *diag);
 void engine_close(struct engine *engine);
 
 struct names *engine_names(struct engine *engine);
@@ -98,7 +98,7 @@ enum err engine_key_check(struct engine *engine, struct bytes text, struct engin
 enum err engine_key_revoke(struct engine *engine, uint64_t id, struct store_mark *mark, struct diag *diag);
 enum err engine_keys_json(struct engine *engine, struct json_writer *writer); // never the secrets
 // Reads "read,write" or "all" into bits. ERR_INVALID names the unknown scope.
-enum err engine_scopes_parse(struct bytes text, uint32_t *scopes, struct diag *diag);
+enum err engine_scopes_parse(struct bytes text, uint32_t *bits, struct diag *diag);
 
 // --- applying events (engine/apply.c) ------------------------------------------------------------------------
 

@@ -26,7 +26,8 @@ enum {
   X(loyalty_card)                                                                                                      \
   X(traits)                                                                                                            \
   X(context)                                                                                                           \
-  X(properties) X(author) X(firstName) X(first_name) X(givenName) X(given_name) X(birthday) X(birth_date) X(birthdate) \
+  X(properties)                                                                                                        \
+  X(author) X(firstName) X(first_name) X(givenName) X(given_name) X(birthday) X(birth_date) X(birthdate)               \
       X(dateOfBirth) X(a) X(b) X(rule) X(source) X(message_id) X(time) X(received_at) X(state) X(reason) X(what)       \
           X(sequence) X(customer) X(disabled_at) X(identifier)
 

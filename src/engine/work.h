@@ -135,10 +135,10 @@ enum err resolve_refuse(struct work *work, struct work_event *event, struct work
 
 // --- device.c: who owns a device ----------------------------------------------------------------------------
 
-// A person's event carried this device: an edge, a run, and the anonymous events that change hands. *person may become
-// another one: taking over the device's own customer is a merge.
-enum err device_sign_in(struct work *work, struct work_event *event, struct work_customer **person, size_t anchor,
-                        struct identifier device);
+// A person's event carried this device: an edge, a run, and the anonymous events that change hands. *customer may
+// become another one: taking over the device's own customer is a merge.
+enum err device_sign_in(struct work *work, struct work_event *event, struct work_customer **customer, size_t anchor,
+                        struct identifier device_id);
 
 // Whose an anonymous event with this device is; makes the device's own customer when nobody owns it.
 enum err device_owner(struct work *work, struct work_event *event, struct identifier device,

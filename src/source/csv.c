@@ -86,7 +86,7 @@ static enum err unquote(struct bytes inner, struct arena *arena, struct bytes *o
 // Reads the field at *at and moves behind it, onto the delimiter or the end.
 static enum err read_field(struct bytes record, uint8_t delimiter, size_t *at, struct arena *arena, struct bytes *out,
                            struct diag *diag) {
-  size_t begin = *at, end = begin;
+  size_t begin = *at, end;
   if (begin < record.size_bytes && record.data[begin] == '"') {
     bool open = false;
     end = quoted_end(record, begin, &open);

@@ -254,7 +254,7 @@ public:
   // The wrapper would let the inner file system make the diary's file, behind our back.
   IOStatus NewLogger(const std::string &name, const IOOptions &options, std::shared_ptr<rocksdb::Logger> *logger,
                      IODebugContext *dbg) override {
-    return FileSystem::NewLogger(name, options, logger, dbg);
+    return rocksdb::FileSystem::NewLogger(name, options, logger, dbg); // NOLINT(bugprone-parent-virtual-call)
   }
 
 private:

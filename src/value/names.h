@@ -20,7 +20,7 @@ struct names;
 typedef enum err names_persist_fn(void *context, uint32_t id, struct bytes name, struct diag *diag);
 
 // An empty dictionary. `persist` may be NULL (tests).
-enum err names_open(struct names **names, names_persist_fn *persist, void *context);
+enum err names_open(struct names **out, names_persist_fn *persist, void *context);
 void names_close(struct names *names);
 
 // Adds a stored name while opening, without calling `persist`. ERR_CORRUPT on a repeated id or name.

@@ -112,7 +112,7 @@ void value_to_json(struct json_writer *writer, struct value value, const struct 
 
 // Reads JSON text (through simdjson). One parser serves one thread and keeps its memory between documents.
 struct value_parser;
-enum err value_parser_open(struct value_parser **parser);
+enum err value_parser_open(struct value_parser **out);
 void value_parser_close(struct value_parser *parser);
 
 // Appends the packed form of the one JSON value in `json` to `out` (truncated to where it was on failure).
