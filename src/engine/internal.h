@@ -18,18 +18,13 @@ enum {
 };
 
 // The names the engine itself reads and writes, interned at open.
-#define ENGINE_NAMES(X)                                                                                                \
-  X(user_id)                                                                                                           \
-  X(anonymous_id)                                                                                                      \
-  X(email)                                                                                                             \
-  X(phone)                                                                                                             \
-  X(loyalty_card)                                                                                                      \
-  X(traits)                                                                                                            \
-  X(context)                                                                                                           \
-  X(properties)                                                                                                        \
-  X(author) X(firstName) X(first_name) X(givenName) X(given_name) X(birthday) X(birth_date) X(birthdate)               \
-      X(dateOfBirth) X(a) X(b) X(rule) X(source) X(message_id) X(time) X(received_at) X(state) X(reason) X(what)       \
-          X(sequence) X(customer) X(disabled_at) X(identifier)
+// clang-format off
+#define ENGINE_NAMES(X) \
+  X(user_id) X(anonymous_id) X(email) X(phone) X(loyalty_card) X(traits) X(context) X(properties) X(author) \
+  X(firstName) X(first_name) X(givenName) X(given_name) X(birthday) X(birth_date) X(birthdate) X(dateOfBirth) \
+  X(a) X(b) X(rule) X(source) X(message_id) X(time) X(received_at) X(state) X(reason) X(what) X(sequence) \
+  X(customer) X(disabled_at) X(identifier)
+// clang-format on
 
 // Numbers given out in blocks: a block is reserved in the store before its first number is used.
 struct engine_sequence {
