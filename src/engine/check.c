@@ -17,7 +17,7 @@
 #include "customer/search.h"
 #include "engine/internal.h"
 
-enum { TOKENS_MAX = 32, WORDS_BYTES = 256 };
+enum { WORDS_BYTES = 256 };
 
 struct check {
   struct engine *engine;
@@ -157,10 +157,10 @@ static enum err check_timeline(struct check *check, uint64_t customer) {
 
 static enum err check_tokens(struct check *check, const struct customer *record) {
   struct customer_sources sources = engine_sources(check->engine);
-  struct bytes tokens[TOKENS_MAX];
+  struct bytes tokens[CUSTOMER_TOKENS_MAX];
   size_t count = 0;
-  enum err err =
-      customer_search_tokens(record, check->engine->names, &sources, &check->arena, tokens, TOKENS_MAX, &count);
+  enum err err = customer_search_tokens(record, check->engine->names, &sources, &check->arena, tokens,
+                                        CUSTOMER_TOKENS_MAX, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     struct key key;
     struct bytes row;

@@ -65,15 +65,6 @@ struct erasure {
   struct json_writer *writer; // NULL: nobody asks for the receipt
 };
 
-static enum err hold_identifiers(struct work *work, const struct customer *record) {
-  bool all = true;
-  for (size_t i = 0; i < record->identifier_count; i++) {
-    struct identifier identifier = record->identifiers[i].member.identifier;
-    if (identity_type_by_id(work->rules, identifier.type) != NULL && work_target(work, identifier) == NULL) all = false;
-  }
-  return all ? ERR_OK : ERR_CONFLICT;
-}
-
 static void forget_owner(struct identity_device *device, uint64_t customer, const struct identity_rules *rules) {
   size_t kept = 0;
   for (size_t i = 0; i < device->run_count; i++)
@@ -85,12 +76,10 @@ static void forget_owner(struct identity_device *device, uint64_t customer, cons
 
 static enum err forget_identifier(struct work *work, const struct erasure *erasure, struct identifier identifier) {
   struct work_target *target = work_target(work, identifier);
-  uint8_t row[HASH_ROW_BYTES];
   struct key key, mark;
   key_init(&mark);
   key_put_i64(&mark, work->now_us);
   key_put_u8(&mark, erasure->suppress);
-  memcpy(row, mark.data, sizeof row);
   hash_key(work->engine, identifier, &key);
   if (target != NULL && target->device != NULL) {
     bool was_shared = target->device->shared;
@@ -102,7 +91,7 @@ static enum err forget_identifier(struct work *work, const struct erasure *erasu
   } else if (target != NULL) {
     target->dirty = target->gone = target->person.customer == erasure->customer;
   }
-  return store_put(work->txn, STORE_RECEIPT, key_view(&key), bytes_of(row, sizeof row));
+  return store_put(work->txn, STORE_RECEIPT, key_view(&key), key_view(&mark));
 }
 
 static enum err forget_aliases(struct work *work, const struct customer *record) {
@@ -162,7 +151,7 @@ static enum err erase_body(struct work *work, void *context) {
   uint64_t number;
   if (customer == NULL) return ERR_CONFLICT;
   enum err err = parts_check_live(work, customer);
-  if (err == ERR_OK) err = hold_identifiers(work, &customer->record);
+  if (err == ERR_OK && !work_hold_identifiers(work, &customer->record)) err = ERR_CONFLICT;
   if (err == ERR_OK) err = work_take_tokens(work, customer);
   if (err == ERR_OK) err = engine_next(work->engine, &work->engine->decisions, &number, work->diag);
   if (err != ERR_OK) return err;

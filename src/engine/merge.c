@@ -6,17 +6,6 @@
 // The locks of all the loser's identifiers are needed: when they are not held, the transaction starts again with them.
 #include "engine/parts.h"
 
-// All identifiers of the loser must be locked before anything is changed. True when they are.
-static bool hold_identifiers(struct work *work, const struct work_customer *loser) {
-  bool all = true;
-  for (size_t i = 0; i < loser->record.identifier_count; i++) {
-    const struct identifier identifier = loser->record.identifiers[i].member.identifier;
-    if (identity_type_by_id(work->rules, identifier.type) == NULL) continue; // a type the rules no longer know
-    if (work_target(work, identifier) == NULL) all = false;
-  }
-  return all;
-}
-
 // Ids that led to the loser lead to the survivor.
 static enum err redirect_aliases(struct work *work, const struct work_customer *loser, uint64_t survivor) {
   enum err err = ERR_OK;
@@ -102,7 +91,7 @@ enum err merge_customers(struct work *work, const struct work_event *event, stru
   struct work_customer *loser = kept == a ? b : a;
   uint64_t from = loser->record.id, to = kept->record.id, moved = 0;
   *survivor = kept;
-  if (!hold_identifiers(work, loser)) return ERR_CONFLICT;
+  if (!work_hold_identifiers(work, &loser->record)) return ERR_CONFLICT;
   enum err err = work_take_tokens(work, kept);
   if (err == ERR_OK) err = work_take_tokens(work, loser);
   if (err == ERR_OK) err = redirect_aliases(work, loser, to);

@@ -486,12 +486,11 @@ static enum err part_customer(struct parting *parting, const struct split_reques
   return err;
 }
 
+// The identifiers, and the customers that the ids founded in them will be again.
 static bool hold_everything(struct work *work, const struct customer *record) {
-  bool all = true;
+  bool all = work_hold_identifiers(work, record);
   for (size_t i = 0; i < record->identifier_count; i++) {
-    struct identifier identifier = identifier_at(record, i);
     uint64_t founded = record->identifiers[i].founded;
-    if (identity_type_by_id(work->rules, identifier.type) != NULL && work_target(work, identifier) == NULL) all = false;
     if (founded != 0 && work_customer(work, founded) == NULL) all = false;
   }
   return all;

@@ -10,7 +10,7 @@
 
 #include "customer/search.h"
 
-enum { ATTEMPTS_MAX = 64, TOKENS_MAX = 32, FIRST_CAPACITY = 64 };
+enum { ATTEMPTS_MAX = 64, FIRST_CAPACITY = 64 };
 
 // --- hash indexes --------------------------------------------------------------------------------------------
 
@@ -132,6 +132,15 @@ struct work_target *work_target(struct work *work, struct identifier identifier)
   struct work_target *target = find_target(work, identifier);
   if (target == NULL) asked(work, want_identifier(work->wanted, identifier));
   return target;
+}
+
+bool work_hold_identifiers(struct work *work, const struct customer *record) {
+  bool all = true;
+  for (size_t i = 0; i < record->identifier_count; i++) {
+    struct identifier identifier = record->identifiers[i].member.identifier;
+    if (identity_type_by_id(work->rules, identifier.type) != NULL && work_target(work, identifier) == NULL) all = false;
+  }
+  return all;
 }
 
 struct work_customer *work_customer(struct work *work, uint64_t id) {
@@ -298,11 +307,11 @@ enum err work_customer_new(struct work *work, struct work_customer **out) {
 
 enum err work_take_tokens(struct work *work, struct work_customer *customer) {
   if (customer->tokens_taken) return ERR_OK;
-  customer->tokens = arena_take(work->arena, TOKENS_MAX * sizeof *customer->tokens);
+  customer->tokens = arena_take(work->arena, CUSTOMER_TOKENS_MAX * sizeof *customer->tokens);
   if (customer->tokens == NULL) return diag_no_memory(work->diag);
   customer->tokens_taken = true;
   return customer_search_tokens(&customer->record, work->engine->names, &work->sources, work->arena, customer->tokens,
-                                TOKENS_MAX, &customer->token_count);
+                                CUSTOMER_TOKENS_MAX, &customer->token_count);
 }
 
 void work_touch(struct work_customer *customer, int64_t received_us) {
@@ -321,12 +330,12 @@ static bool has_token(const struct bytes *tokens, size_t count, struct bytes tok
 // Writes only the difference between what the search knew and what the record says now.
 static enum err emit_tokens(struct work *work, struct work_customer *customer) {
   if (!customer->tokens_taken) return ERR_OK;
-  struct bytes now[TOKENS_MAX];
+  struct bytes now[CUSTOMER_TOKENS_MAX];
   size_t count = 0;
   enum err err = ERR_OK;
   if (!customer->erased && customer->record.merged_into == 0)
-    err = customer_search_tokens(&customer->record, work->engine->names, &work->sources, work->arena, now, TOKENS_MAX,
-                                 &count);
+    err = customer_search_tokens(&customer->record, work->engine->names, &work->sources, work->arena, now,
+                                 CUSTOMER_TOKENS_MAX, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     if (has_token(customer->tokens, customer->token_count, now[i])) continue;
     struct key key;

@@ -82,6 +82,10 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
 // The identifier's row, locked. NULL when this transaction does not hold it: return ERR_CONFLICT (or memory is short).
 struct work_target *work_target(struct work *work, struct identifier identifier);
 
+// True when every identifier of the record is locked here (but those of types the rules no longer know). All that are
+// not are asked for at once: return ERR_CONFLICT.
+bool work_hold_identifiers(struct work *work, const struct customer *record);
+
 // The customer, locked. NULL as above.
 struct work_customer *work_customer(struct work *work, uint64_t id);
 
