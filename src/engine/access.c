@@ -65,30 +65,6 @@ static void document_begin(struct engine *engine, struct document_put *put, stru
   value_document_begin(builder);
 }
 
-static void member_text(struct value_builder *builder, const char *name, struct bytes text) {
-  value_put_name(builder, bytes_from_text(name));
-  value_put_text(builder, text);
-}
-
-static void member_i64(struct value_builder *builder, const char *name, int64_t number) {
-  value_put_name(builder, bytes_from_text(name));
-  value_put_i64(builder, number);
-}
-
-static struct bytes read_text(const struct engine *engine, struct value document, const char *name) {
-  struct bytes text = BYTES("");
-  value_as_text(value_member(document, engine->names, bytes_from_text(name)), &text);
-  return text;
-}
-
-static int64_t read_i64(const struct engine *engine, struct value document, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(value_member(document, engine->names, bytes_from_text(name)), &number))
-    decimal_to_scaled_i64(number, 0, &whole);
-  return whole;
-}
-
 // --- sources -------------------------------------------------------------------------------------------------
 
 const struct engine_source *engine_source(struct engine *engine, uint32_t id) {
@@ -133,11 +109,11 @@ static enum err write_source(struct engine *engine, const struct engine_source *
   struct document_put put;
   struct value_builder builder;
   document_begin(engine, &put, &builder, "source", source->id);
-  member_text(&builder, "name", source->name);
-  member_text(&builder, "kind", bytes_from_text(kinds[source->kind].name));
-  member_text(&builder, "region", source->region);
-  member_text(&builder, "user_id_type", source->user_id_type);
-  member_i64(&builder, "priority", source->priority);
+  engine_put_text(&builder, "name", source->name);
+  engine_put_text(&builder, "kind", bytes_from_text(kinds[source->kind].name));
+  engine_put_text(&builder, "region", source->region);
+  engine_put_text(&builder, "user_id_type", source->user_id_type);
+  engine_put_i64(&builder, "priority", source->priority);
   return store_document(engine, &put, &builder, mark, diag);
 }
 
@@ -258,11 +234,11 @@ static enum err write_key(struct engine *engine, const struct engine_key_slot *s
   char hash[2 * HASH_BYTES + 1];
   bytes_to_hex(bytes_of(slot->hash, HASH_BYTES), hash);
   document_begin(engine, &put, &builder, "key", slot->key.id);
-  member_text(&builder, "name", slot->key.name);
-  member_text(&builder, "hash", bytes_from_text(hash));
-  member_i64(&builder, "scopes", slot->key.scopes);
-  member_i64(&builder, "source", slot->key.source);
-  member_i64(&builder, "created_us", slot->created_us);
+  engine_put_text(&builder, "name", slot->key.name);
+  engine_put_text(&builder, "hash", bytes_from_text(hash));
+  engine_put_i64(&builder, "scopes", slot->key.scopes);
+  engine_put_i64(&builder, "source", slot->key.source);
+  engine_put_i64(&builder, "created_us", slot->created_us);
   value_put_name(&builder, BYTES("secret"));
   value_put_bool(&builder, slot->key.secret);
   value_put_name(&builder, BYTES("revoked"));
@@ -423,11 +399,11 @@ enum err engine_scopes_parse(struct bytes text, uint32_t *bits, struct diag *dia
 
 static enum err read_source(struct engine *engine, uint64_t id, struct value document) {
   struct engine_source source = {.id = (uint32_t)id,
-                                 .name = read_text(engine, document, "name"),
-                                 .region = read_text(engine, document, "region"),
-                                 .user_id_type = read_text(engine, document, "user_id_type"),
-                                 .priority = (int)read_i64(engine, document, "priority")};
-  struct bytes kind = read_text(engine, document, "kind");
+                                 .name = engine_member_text(engine, document, "name"),
+                                 .region = engine_member_text(engine, document, "region"),
+                                 .user_id_type = engine_member_text(engine, document, "user_id_type"),
+                                 .priority = (int)engine_member_i64(engine, document, "priority")};
+  struct bytes kind = engine_member_text(engine, document, "kind");
   if (id == 0 || id > ENGINE_SOURCES_MAX) return ERR_CORRUPT;
   for (size_t i = 0; i < KIND_COUNT; i++)
     if (bytes_equal(kind, bytes_from_text(kinds[i].name))) source.kind = kinds[i].kind;
@@ -436,15 +412,15 @@ static enum err read_source(struct engine *engine, uint64_t id, struct value doc
 
 static enum err read_key(struct engine *engine, uint64_t id, struct value document) {
   struct engine_key key = {.id = id,
-                           .scopes = (uint32_t)read_i64(engine, document, "scopes"),
-                           .source = (uint32_t)read_i64(engine, document, "source")};
+                           .scopes = (uint32_t)engine_member_i64(engine, document, "scopes"),
+                           .source = (uint32_t)engine_member_i64(engine, document, "source")};
   if (id == 0 || id > ENGINE_KEYS_MAX) return ERR_CORRUPT;
   value_as_bool(value_member(document, engine->names, BYTES("secret")), &key.secret);
-  struct engine_key_slot *slot = make_key(&key, read_text(engine, document, "name"));
+  struct engine_key_slot *slot = make_key(&key, engine_member_text(engine, document, "name"));
   if (slot == NULL) return ERR_NO_MEMORY;
   value_as_bool(value_member(document, engine->names, BYTES("revoked")), &slot->revoked);
-  slot->created_us = read_i64(engine, document, "created_us");
-  enum err err = bytes_from_hex(read_text(engine, document, "hash"), slot->hash, HASH_BYTES);
+  slot->created_us = engine_member_i64(engine, document, "created_us");
+  enum err err = bytes_from_hex(engine_member_text(engine, document, "hash"), slot->hash, HASH_BYTES);
   if (err == ERR_OK) err = set_key(engine, slot);
   if (err != ERR_OK) free_key(slot);
   return err == ERR_INVALID ? ERR_CORRUPT : err;

@@ -9,16 +9,6 @@
 
 enum { ASIDE_KEY_BYTES = 16, ASIDE_ID_BYTES = 2 * ASIDE_KEY_BYTES };
 
-static void put_member(struct value_builder *builder, const char *name, struct bytes text) {
-  value_put_name(builder, bytes_from_text(name));
-  value_put_text(builder, text);
-}
-
-static void put_number(struct value_builder *builder, const char *name, int64_t number) {
-  value_put_name(builder, bytes_from_text(name));
-  value_put_i64(builder, number);
-}
-
 // The text that is kept: JSON as it came, when it is text at all and not too long.
 static bool keepable(struct bytes text) {
   return text.size_bytes > 0 && text.size_bytes <= LIMIT_ASIDE_BYTES && bytes_is_utf8(text);
@@ -35,12 +25,12 @@ static enum err put_row(struct engine *engine, struct store_txn *txn, uint32_t s
   buffer_init(&buffer);
   value_builder_init(&builder, &buffer, engine->names);
   value_document_begin(&builder);
-  put_member(&builder, "code", bytes_from_text(code));
-  put_member(&builder, "message", bytes_from_text(message));
-  put_number(&builder, "source", source);
-  put_number(&builder, "received_us", received_us);
-  put_number(&builder, "bytes", (int64_t)text.size_bytes);
-  if (keepable(text)) put_member(&builder, "text", text);
+  engine_put_text(&builder, "code", bytes_from_text(code));
+  engine_put_text(&builder, "message", bytes_from_text(message));
+  engine_put_i64(&builder, "source", source);
+  engine_put_i64(&builder, "received_us", received_us);
+  engine_put_i64(&builder, "bytes", (int64_t)text.size_bytes);
+  if (keepable(text)) engine_put_text(&builder, "text", text);
   value_document_end(&builder);
   err = value_builder_finish(&builder);
   key_init(&key);
@@ -98,35 +88,18 @@ static enum err bad_id(struct diag *diag) {
                   "nothing with this id was set aside; `rapport aside list` shows what was");
 }
 
-static struct value member(const struct engine *engine, struct value row, const char *name) {
-  return value_member(row, engine->names, bytes_from_text(name));
-}
-
-static struct bytes member_bytes(const struct engine *engine, struct value row, const char *name) {
-  struct bytes text = BYTES("");
-  value_as_text(member(engine, row, name), &text);
-  return text;
-}
-
-static int64_t member_i64(const struct engine *engine, struct value row, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(member(engine, row, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
-  return whole;
-}
-
 static void write_item(struct engine *engine, const char *id, struct value row, struct value_parser *parser,
                        struct json_writer *writer) {
-  const struct engine_source *source = engine_source(engine, (uint32_t)member_i64(engine, row, "source"));
-  struct bytes text = member_bytes(engine, row, "text");
+  const struct engine_source *source = engine_source(engine, (uint32_t)engine_member_i64(engine, row, "source"));
+  struct bytes text = engine_member_text(engine, row, "text");
   struct buffer packed;
   json_object_begin(writer);
   json_member_text(writer, "id", id);
-  json_member_bytes(writer, "code", member_bytes(engine, row, "code"));
-  json_member_bytes(writer, "message", member_bytes(engine, row, "message"));
+  json_member_bytes(writer, "code", engine_member_text(engine, row, "code"));
+  json_member_bytes(writer, "message", engine_member_text(engine, row, "message"));
   json_member_bytes(writer, "source", source == NULL ? BYTES("") : source->name);
-  json_member_time(writer, "received_at", member_i64(engine, row, "received_us"));
-  json_member_i64(writer, "event_bytes", member_i64(engine, row, "bytes"));
+  json_member_time(writer, "received_at", engine_member_i64(engine, row, "received_us"));
+  json_member_i64(writer, "event_bytes", engine_member_i64(engine, row, "bytes"));
   json_name(writer, "event");
   buffer_init(&packed);
   if (text.size_bytes == 0)
@@ -150,7 +123,7 @@ static enum err list_rows(struct engine *engine, struct store_cursor *cursor, si
   json_array_begin(writer);
   while (!more && store_cursor_next(cursor, &key, &row)) {
     struct value document = {row};
-    if (code.size_bytes > 0 && !bytes_equal(member_bytes(engine, document, "code"), code)) continue;
+    if (code.size_bytes > 0 && !bytes_equal(engine_member_text(engine, document, "code"), code)) continue;
     more = written == limit;
     if (more) break;
     bytes_to_hex(key, id);
@@ -199,9 +172,9 @@ enum err engine_aside_get(struct engine *engine, struct bytes id, struct arena *
   store_snapshot_close(snapshot);
   if (err != ERR_OK) return err;
   if (row.data == NULL) return bad_id(diag);
-  *text = member_bytes(engine, (struct value){row}, "text");
-  *source = (uint32_t)member_i64(engine, (struct value){row}, "source");
-  *received_us = member_i64(engine, (struct value){row}, "received_us");
+  *text = engine_member_text(engine, (struct value){row}, "text");
+  *source = (uint32_t)engine_member_i64(engine, (struct value){row}, "source");
+  *received_us = engine_member_i64(engine, (struct value){row}, "received_us");
   return ERR_OK;
 }
 

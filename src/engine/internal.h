@@ -158,3 +158,11 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
 struct bytes engine_identifier_text(const struct engine *engine, struct identifier identifier, struct arena *arena);
 // Reads it back without cleaning: a view into `text`.
 bool engine_identifier_read(const struct engine *engine, struct bytes text, struct identifier *identifier);
+
+// --- members of small documents (rows.c): sources, keys, what was set aside -----------------------------------
+
+void engine_put_text(struct value_builder *builder, const char *name, struct bytes text);
+void engine_put_i64(struct value_builder *builder, const char *name, int64_t number);
+// The member as text, a view into the document, or as a whole number; empty or 0 when it is none.
+struct bytes engine_member_text(const struct engine *engine, struct value document, const char *name);
+int64_t engine_member_i64(const struct engine *engine, struct value document, const char *name);

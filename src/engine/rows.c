@@ -101,3 +101,29 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
   buffer_release(&buffer);
   return err;
 }
+
+// --- members of small documents ------------------------------------------------------------------------------
+
+void engine_put_text(struct value_builder *builder, const char *name, struct bytes text) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_text(builder, text);
+}
+
+void engine_put_i64(struct value_builder *builder, const char *name, int64_t number) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_i64(builder, number);
+}
+
+struct bytes engine_member_text(const struct engine *engine, struct value document, const char *name) {
+  struct bytes text = BYTES("");
+  value_as_text(value_member(document, engine->names, bytes_from_text(name)), &text);
+  return text;
+}
+
+int64_t engine_member_i64(const struct engine *engine, struct value document, const char *name) {
+  struct decimal number;
+  int64_t whole = 0;
+  if (value_as_number(value_member(document, engine->names, bytes_from_text(name)), &number))
+    decimal_to_scaled_i64(number, 0, &whole);
+  return whole;
+}
