@@ -213,8 +213,8 @@ enum err engine_events_json(struct engine_view *view, uint64_t customer, const s
 enum err engine_identity_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
                               struct diag *diag);
 
-// Why two identifiers ("type:value") are or are not one customer: {"a","b","same":bool,"customers":[..],"path":[edges],
-// "refused":[…],"sentence":"…"}. An identifier nobody knows is no error: the sentence says so.
+// Why two identifiers ("type:value") or customers ("c42") are or are not one customer: {"a","b","same":bool,
+// "customers":[..],"path":[edges],"refused":[…],"sentence":"…"}. One that nobody knows is no error: the sentence says so.
 enum err engine_explain_json(struct engine_view *view, struct bytes a, struct bytes b, struct json_writer *writer,
                              struct diag *diag);
 
