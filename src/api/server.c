@@ -281,6 +281,7 @@ static enum err start_daemon(struct api *api, int fd, struct diag *diag) {
 
 static void release(struct api *api) {
   pool_release(api);
+  job_board_close(api->jobs);
   metrics_close(api->metrics);
   limiter_close(api->limiter);
   pthread_cond_destroy(&api->changed);
@@ -304,7 +305,7 @@ static struct api *make(struct engine *engine, const struct api_options *options
   api->links.previous = api->links.next = &api->links;
   cors_init(&api->cors, options->cors_origins);
   if (limiter_open(&api->limiter, options->rate_events_per_s, options->rate_burst_events) ||
-      metrics_open(&api->metrics)) {
+      metrics_open(&api->metrics) || job_board_open(&api->jobs, engine, options->backup_dir)) {
     release(api);
     return NULL;
   }

@@ -246,6 +246,7 @@ static struct cli_server_options server_options(const struct options *options, s
       .engine = local->engine,
       .listen = options_text(options, OPTION_LISTEN, NULL),
       .test_clock = options_text(options, OPTION_TEST_CLOCK, NULL) != NULL ? &local->clock : NULL,
+      .backup_dir = options_text(options, OPTION_BACKUP_DIR, NULL),
       .cors_origins = options_text(options, OPTION_CORS_ORIGINS, NULL),
       .rate_events_per_s = (uint64_t)options_number(options, OPTION_KEY_RATE, 0),
       .body_bytes_max = (size_t)options_number(options, OPTION_BODY_SIZE, 0),

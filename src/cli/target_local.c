@@ -393,6 +393,11 @@ static enum err local_key_revoke(struct answer *answer) {
   return err;
 }
 
+// Jobs are a server's: on a directory the command itself does the work.
+static enum err local_job(struct answer *answer) {
+  return diag_set(answer->diag, ERR_UNSUPPORTED, "unsupported", "a data directory has no jobs; ask a running server");
+}
+
 // --- the call ------------------------------------------------------------------------------------------------
 
 static enum err (*const functions[TARGET_OP_COUNT])(struct answer *answer) = {

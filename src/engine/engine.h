@@ -214,7 +214,8 @@ enum err engine_identity_json(struct engine_view *view, uint64_t customer, struc
                               struct diag *diag);
 
 // Why two identifiers ("type:value") or customers ("c42") are or are not one customer: {"a","b","same":bool,
-// "customers":[..],"path":[edges],"refused":[…],"sentence":"…"}. One that nobody knows is no error: the sentence says so.
+// "customers":[..],"path":[edges],"refused":[…],"sentence":"…"}. One that nobody knows is no error: the sentence says
+// so.
 enum err engine_explain_json(struct engine_view *view, struct bytes a, struct bytes b, struct json_writer *writer,
                              struct diag *diag);
 
@@ -290,7 +291,18 @@ enum err engine_rules_try(struct engine *engine, struct value document, struct j
 // few milliseconds of it. *idle is true when nothing is left for now.
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
 
-// Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts.
+// Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts. It reads one
+// snapshot, a customer at a time, so others may write meanwhile.
 typedef void engine_breach_fn(void *context, const char *what);
 enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
                       struct diag *diag);
+
+// The same, watched: `progress` is told every thousand rows, and at the end, how many of about `total` were read (the
+// store estimates the total, so that `rows` may pass it); false ends the check with ERR_STOPPED code "stopped".
+struct engine_check_watch {
+  engine_breach_fn *breach;
+  bool (*progress)(void *context, uint64_t rows, uint64_t total);
+  void *context;
+};
+enum err engine_check_watched(struct engine *engine, const struct engine_check_watch *watch, uint64_t *breaches,
+                              struct diag *diag);

@@ -117,6 +117,9 @@ enum err engine_count(struct engine *engine, struct store_txn *txn, const struct
 void engine_count_back(struct engine *engine, const struct engine_counts *delta,
                        const struct engine_count_ticket *ticket);
 
+// What the counters said when the snapshot was taken: they are written with what they count.
+enum err engine_counts_at(struct store_snapshot *snapshot, struct arena *arena, struct engine_counts *counts);
+
 // The source table as customer/ wants it.
 struct customer_sources engine_sources(struct engine *engine);
 
