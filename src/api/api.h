@@ -13,10 +13,10 @@
 // key.
 //
 // Idempotency-Key. On every management write: the first request stores a claim, runs, then stores its reply (sealed
-// under the caller's own key, so that the row is unreadable without it) for 24 hours. The claim, the change and the
-// reply are three commits. A crash between the change and the reply leaves the claim: a retry gets 409 until the claim
-// ends (60 seconds after it was made), and after that runs the change again. Replies that ask to be repeated (429, 5xx)
-// are not stored.
+// under the caller's own key, so that the row is unreadable without it) for 24 hours. The reply is written in the
+// commit of the change, so a crash leaves both or neither; where it leaves the claim alone, a retry gets 409 until the
+// claim ends (60 seconds after it was made), and after that runs the request. Replies that ask to be repeated
+// (Retry-After, 5xx) are not stored.
 //
 // Limits. Bodies, headers, paths, parameters, connections and the time a request may take are bounded; each bound has
 // an answer of its own.

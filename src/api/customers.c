@@ -163,7 +163,8 @@ enum err customers_split(struct request *request, struct worker *worker, struct 
   if (!err) err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_split_customer(request->api->engine, customer, &split, &writer, &request->mark, diag);
+  err = engine_split_customer(request->api->engine, customer, &split, &writer, request_commit(request, 200, NULL, NULL),
+                              diag);
   if (!err) request->marked = true;
   return err;
 }
@@ -179,12 +180,10 @@ enum err customers_correct(struct request *request, struct worker *worker, struc
   traits = value_member(document, engine_names(engine), BYTES("traits"));
   if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT) return bad_member("traits", "an object", diag);
   err = find_customer(request, &customer, diag);
-  if (!err) err = engine_correct(engine, customer, traits, author, &request->mark, diag);
   if (err) return err;
-  request->marked = true;
-  // The answer is read after the correction, so it must wait for whatever else it may show.
-  err = read_customer(request, answer_record, diag);
-  request->mark = store_mark_now(request->api->store);
+  struct json_writer writer = request_answer(request, 200);
+  err = engine_correct(engine, customer, traits, author, &writer, request_commit(request, 200, NULL, NULL), diag);
+  if (!err) request->marked = true;
   return err;
 }
 
@@ -196,7 +195,7 @@ enum err customers_erase(struct request *request, struct worker *worker, struct 
   if (!err) err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_erase(request->api->engine, customer, suppress, &writer, &request->mark, diag);
+  err = engine_erase(request->api->engine, customer, suppress, &writer, request_commit(request, 200, NULL, NULL), diag);
   if (!err) request->marked = true;
   return err;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/server.h"
 #include "base/alloc.h"
@@ -108,6 +109,29 @@ struct json_writer request_answer(struct request *request, int status) {
   request->status = status;
   json_writer_init(&writer, &request->reply);
   return writer;
+}
+
+static enum err ride(struct store_txn *txn, void *context, struct diag *diag) {
+  struct request *request = context;
+  if (request->answer) {
+    buffer_clear(&request->reply);
+    request->answer(request, request->results);
+  }
+  if (request->reply.failed) return diag_no_memory(diag);
+  if (!request->claim) return ERR_OK;
+  request->stored = true;
+  return idempotency_ride(txn, request->claim, request->claimed_us, request->status, buffer_view(&request->reply),
+                          &request->arena, diag);
+}
+
+struct engine_commit *request_commit(struct request *request, int status, request_answer_fn *answer,
+                                     const void *results) {
+  request->status = status;
+  request->answer = answer;
+  request->results = results;
+  request->commit = (struct engine_commit){.ride = ride, .context = request};
+  if (request->claim) request->commit.lock = idempotency_lock(request->claim);
+  return &request->commit;
 }
 
 void request_refuse(struct request *request, enum err err, struct diag *diag) {

@@ -21,6 +21,10 @@
 
 struct api;
 struct link;
+struct idempotency_key;
+
+// Writes the reply of a change from its results, in the transaction of the change; it may be called several times.
+typedef void request_answer_fn(struct request *request, const void *results);
 
 // What one running handler needs of memory-hungry things.
 struct worker {
@@ -71,8 +75,15 @@ struct request {
   const char *content_type; // NULL: by status, JSON or problem JSON
   unsigned retry_after_s;
   bool replayed; // Idempotency-Hit
-  bool marked;   // the reply waits for `mark`
-  struct store_mark mark;
+  bool marked;   // the reply waits for `commit.mark`
+
+  // A change: what is committed with it.
+  struct engine_commit commit;
+  request_answer_fn *answer;
+  const void *results;
+  struct idempotency_key *claim; // its reply is to be stored under this key; NULL: under none
+  int64_t claimed_us;
+  bool stored; // it was, in a transaction that may still have failed
 };
 
 enum err request_open(struct request **request);
@@ -88,6 +99,12 @@ bool request_is_loopback(const struct request *request);
 
 // A writer into the reply; sets the status.
 struct json_writer request_answer(struct request *request, int status);
+
+// What a handler gives to the engine's call that changes something: the reply, and its stored copy when there is an
+// Idempotency-Key, ride in the same commit. `answer` (NULL: the engine writes the reply itself, or there is none)
+// writes the reply from `results`, which the call has set by then and which outlive it. `status` is that of success.
+struct engine_commit *request_commit(struct request *request, int status, request_answer_fn *answer,
+                                     const void *results);
 
 // Replaces whatever the reply holds by a problem body. A failure that came without words gets some.
 void request_refuse(struct request *request, enum err err, struct diag *diag);

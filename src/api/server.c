@@ -157,11 +157,11 @@ static bool count_suspended(struct api *api) {
 // True when the connection was suspended: `answer` is called again after the sync.
 static bool wait_for_sync(struct request *request) {
   if (!count_suspended(request->api)) {
-    request->sync_err = (int)store_wait(request->api->store, request->mark, NULL);
+    request->sync_err = (int)store_wait(request->api->store, request->commit.mark, NULL);
     return false;
   }
   request->wait = WAIT_PENDING;
-  store_notify(request->api->store, request->mark, synced, request);
+  store_notify(request->api->store, request->commit.mark, synced, request);
   if (request->wait == WAIT_DONE) {
     count(request->api, 0, -1);
     return false;

@@ -56,11 +56,9 @@ static enum err find_anchor(struct work *work, void *context) {
 }
 
 static enum err apply_correction(struct engine *engine, struct identifier anchor, struct value message,
-                                 struct store_mark *mark, struct diag *diag) {
+                                 struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   uint8_t random[RANDOM_ID_BYTES];
   char id[2 * RANDOM_ID_BYTES + 1];
-  struct engine_result result;
-  size_t done;
   randombytes_buf(random, sizeof random);
   bytes_to_hex(bytes_of(random, sizeof random), id);
   struct engine_event event = {.type = ENGINE_CORRECTION,
@@ -75,14 +73,11 @@ static enum err apply_correction(struct engine *engine, struct identifier anchor
                                .identifier_count = 1,
                                .message = message,
                                .amount_scale = 255};
-  enum err err = engine_apply(engine, &event, 1, &result, &done, mark, diag);
-  if (err == ERR_OK && result.outcome != ENGINE_APPLIED)
-    return diag_set(diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
-  return err;
+  return apply_alone(engine, &event, writer, commit, diag);
 }
 
 enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
-                        struct store_mark *mark, struct diag *diag) {
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct identifier anchor;
   struct buffer message;
   struct arena arena;
@@ -94,9 +89,10 @@ enum err engine_correct(struct engine *engine, uint64_t customer, struct value t
     return diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
   arena_init(&arena, 0);
   buffer_init(&message);
-  enum err err = work_run(engine, &plan, find_anchor, &request, mark, diag);
+  enum err err = work_run(engine, &plan, find_anchor, &request, &commit->mark, diag);
   if (err == ERR_OK) err = build_message(engine, traits, author, &message);
-  if (err == ERR_OK) err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, mark, diag);
+  if (err == ERR_OK)
+    err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, writer, commit, diag);
   buffer_release(&message);
   arena_release(&arena);
   return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
@@ -161,15 +157,15 @@ static enum err allow_body(struct work *work, void *context) {
   return err;
 }
 
-enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct store_mark *mark,
+enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct engine_commit *commit,
                            struct diag *diag) {
   struct identifier pair[2];
   struct arena arena;
   arena_init(&arena, 0);
   enum err err = parts_identifier(engine, a, &arena, &pair[0], diag);
   if (err == ERR_OK) err = parts_identifier(engine, b, &arena, &pair[1], diag);
-  struct work_plan plan = {.identifiers = pair, .identifier_count = 2};
-  if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, mark, diag);
+  struct work_plan plan = {.identifiers = pair, .identifier_count = 2, .commit = commit};
+  if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, &commit->mark, diag);
   arena_release(&arena);
   return err;
 }

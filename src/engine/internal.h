@@ -126,6 +126,15 @@ struct customer_sources engine_sources(struct engine *engine);
 // Words for a failure that came without any: short memory, or a read that the store could not do. Returns `err`.
 enum err engine_explain_failure(enum err err, struct diag *diag);
 
+// --- commit.c ------------------------------------------------------------------------------------------------
+
+// Runs what rides, if anything does: the last of a transaction's body.
+enum err engine_ride(const struct engine_commit *commit, struct store_txn *txn, struct diag *diag);
+
+// store_run for a change: the commit's lock, the body (which takes no lock of class IDEMPOTENCY), then what rides.
+enum err engine_run(struct engine *engine, store_body_fn *body, void *context, struct engine_commit *commit,
+                    struct diag *diag);
+
 // --- rows of IDENTIFIER (identifiers.c) ----------------------------------------------------------------------
 
 // A person's identifier leads to one customer, or to none when it is shared. A device's row holds its owners.

@@ -518,10 +518,10 @@ static enum err split_body(struct work *work, void *context) {
 }
 
 enum err engine_split_customer(struct engine *engine, uint64_t customer, const struct engine_split *split,
-                               struct json_writer *writer, struct store_mark *mark, struct diag *diag) {
+                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct split_request request = {split, customer, writer};
-  struct work_plan plan = {.customers = &customer, .customer_count = 1};
+  struct work_plan plan = {.customers = &customer, .customer_count = 1, .commit = commit};
   size_t before = writer->out->size_bytes;
   if (before != 0) return diag_set(diag, ERR_INVALID, "bad_writer", "a split writes into an empty buffer");
-  return work_run(engine, &plan, split_body, &request, mark, diag);
+  return work_run(engine, &plan, split_body, &request, &commit->mark, diag);
 }

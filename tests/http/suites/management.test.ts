@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { basic } from "../lib/client.ts";
-import type { Report } from "../lib/documents.ts";
+import type { Job, Report } from "../lib/documents.ts";
 import { identify, page, times } from "../lib/message.ts";
 import { openApi } from "../lib/openapi.ts";
 import { openSite } from "../lib/server.ts";
@@ -170,6 +170,22 @@ describe("Idempotency-Key", () => {
       headers: { "idempotency-key": "k-1" },
     });
     assert.equal(reply.expect<{ traits: { city: string } }>().traits.city, "Brest");
+  });
+
+  it("what asks to be tried again is not kept", async () => {
+    const ask = (): ReturnType<typeof client.ask> =>
+      client.ask("POST", "/v1/checks", { headers: { "idempotency-key": "k-4" } });
+    const others = await Promise.all(times(8, () => client.ask("POST", "/v1/checks")));
+    const reply = await ask();
+    if (reply.status === 409) reply.refused(409, "job_running");
+    for (const other of others.filter(({ status }) => status === 202)) await client.ended(other.json<Job>());
+    if (reply.status === 202) await client.ended(reply.json<Job>());
+    assert.equal((await ask()).status, 202);
+  });
+
+  it("a correction answers with the record as it is then", async () => {
+    const reply = await correct("k-5", "Metz");
+    assert.equal((await client.get(ZOE)).text, reply.text);
   });
 
   it("a refusal is repeated too", async () => {
