@@ -166,6 +166,9 @@ static enum err run_steps(struct request *request, struct worker *worker, struct
   if (!err && !collects) err = read_body(request, worker, diag);
   if (!err) err = admit(request, diag);
   if (err) return err;
+  // A mistyped parameter of a write is not passed over: "dryrun" would put rules in force that were to be tried.
+  if (request->route->flags & ROUTE_IDEMPOTENT) err = request_parameters(request, request->route->detail, diag);
+  if (err) return err;
   struct bytes header = request_header(request, "Idempotency-Key");
   if (header.data && request->route->flags & ROUTE_IDEMPOTENT) return run_once(request, worker, header, diag);
   return run_handler(request, worker, diag);

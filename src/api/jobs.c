@@ -14,7 +14,7 @@ static enum err start(struct request *request, enum job_kind kind, struct bytes 
 enum err jobs_backup(struct request *request, struct worker *worker, struct diag *diag) {
   struct value document;
   struct bytes name;
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_body(request, worker, "name", &document, diag);
   if (!err) err = request_member_text(request, document, "name", &name, diag);
   return err ? err : start(request, JOB_BACKUP, name, diag);
 }

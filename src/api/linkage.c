@@ -6,7 +6,7 @@ static enum err required_member(struct request *request, struct value document, 
                                 struct diag *diag) {
   enum err err = request_member_text(request, document, name, text, diag);
   if (err || text->size_bytes) return err;
-  diag_set(diag, ERR_INVALID, "missing_member", "The member \"%s\" is missing.", name);
+  diag_set(diag, ERR_INVALID, "missing_member", "The member \"%s\" is missing: an identifier, \"type:value\".", name);
   diag_in_field(diag, "%s", name);
   return ERR_INVALID;
 }
@@ -39,7 +39,7 @@ static void answer_allowed(struct request *request, const void *results) {
 enum err linkage_allow(struct request *request, struct worker *worker, struct diag *diag) {
   struct value document;
   struct bytes pair[2];
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_body(request, worker, "a b", &document, diag);
   if (!err) err = required_member(request, document, "a", &pair[0], diag);
   if (!err) err = required_member(request, document, "b", &pair[1], diag);
   if (err) return err;
@@ -82,7 +82,7 @@ enum err linkage_rules_put(struct request *request, struct worker *worker, struc
   uint64_t version;
   bool dry_run;
   enum err err = request_flag(request, "dry_run", &dry_run, diag);
-  if (!err) err = request_document(request, worker, &document, diag);
+  if (!err) err = request_body(request, worker, "rules author version changed_at", &document, diag);
   if (!err) err = read_rules(request, document, &rules, diag);
   if (!err) err = request_author(request, document, &author, diag);
   if (err) return err;

@@ -116,6 +116,14 @@ enum err request_check_key(struct request *request, const struct credential *cre
 // Parses the body into `worker->packed`. ERR_INVALID code "not_an_object" when it is no document.
 enum err request_document(struct request *request, struct worker *worker, struct value *document, struct diag *diag);
 
+// The same of a management write: ERR_INVALID codes "missing_body", and "unknown_member" for a member that is not among
+// `known` (names with spaces between): a mistyped one must not be passed over.
+enum err request_body(struct request *request, struct worker *worker, const char *known, struct value *document,
+                      struct diag *diag);
+
+// ERR_INVALID code "unknown_parameter" for a parameter that is not among `known`.
+enum err request_parameters(const struct request *request, const char *known, struct diag *diag);
+
 // A text member of a document; absent or null: *text has data NULL. ERR_INVALID code "not_text" otherwise.
 enum err request_member_text(struct request *request, struct value document, const char *name, struct bytes *text,
                              struct diag *diag);

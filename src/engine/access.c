@@ -122,18 +122,27 @@ static enum err write_source(struct engine *engine, const struct engine_source *
   return store_document(engine, &put, &builder, commit, diag);
 }
 
+static enum err bad_member(const char *name, const char *code, const char *words, struct diag *diag) {
+  diag_set(diag, ERR_INVALID, code, "%s", words);
+  diag_in_field(diag, "%s", name);
+  return ERR_INVALID;
+}
+
 static enum err check_source(struct engine *engine, const struct engine_source *source, struct diag *diag) {
   const struct identity_type *type = identity_type_find(engine_rules(engine), source->user_id_type);
-  if (source->name.size_bytes == 0 || source->name.size_bytes > LIMIT_NAME_BYTES || !bytes_is_utf8(source->name))
-    return diag_set(diag, ERR_INVALID, "bad_source_name", "a source needs a name of 1 to %d bytes of text",
-                    LIMIT_NAME_BYTES);
+  if (source->name.size_bytes == 0)
+    return bad_member("name", "bad_source_name", "a source needs a name: text of 1 to 256 bytes", diag);
+  enum err err = engine_check_words("name", source->name, LIMIT_NAME_BYTES, diag);
+  if (err != ERR_OK) return err;
   bool region = source->region.size_bytes == 2 && source->region.data[0] >= 'A' && source->region.data[0] <= 'Z' &&
                 source->region.data[1] >= 'A' && source->region.data[1] <= 'Z';
   if (source->region.size_bytes != 0 && !region)
-    return diag_set(diag, ERR_INVALID, "bad_region", "a region is two capital letters of ISO 3166, such as FR");
+    return bad_member("region", "bad_region", "a region is two capital letters of ISO 3166, such as FR", diag);
   if (type == NULL || type->class != IDENTITY_PERSON)
-    return diag_set(diag, ERR_INVALID, "unknown_type",
-                    "user_id_type must be a person's identifier type of the identity rules");
+    return bad_member("user_id_type", "unknown_type",
+                      "user_id_type must be a person's identifier type of the identity rules, such as user_id; "
+                      "`rapport rules show` lists them",
+                      diag);
   return ERR_OK;
 }
 
@@ -268,8 +277,8 @@ static enum err check_wanted(struct engine *engine, const struct engine_key *wan
   if (engine_source(engine, wanted->source) == NULL)
     return diag_set(diag, ERR_INVALID, "unknown_source", "a key belongs to a source; there is no source %u",
                     wanted->source);
-  if (wanted->name.size_bytes > LIMIT_NAME_BYTES || !bytes_is_utf8(wanted->name))
-    return diag_set(diag, ERR_INVALID, "bad_key_name", "a key's name is at most %d bytes of text", LIMIT_NAME_BYTES);
+  enum err err = engine_check_words("name", wanted->name, LIMIT_NAME_BYTES, diag);
+  if (err != ERR_OK) return err;
   if (!wanted->secret && (wanted->scopes & ~(uint32_t)ENGINE_SCOPE_COLLECT) != 0)
     return diag_set(diag, ERR_INVALID, "bad_scope", "a write key can only collect; make a secret key for other scopes");
   if (engine->key_count >= ENGINE_KEYS_MAX)
@@ -350,7 +359,9 @@ enum err engine_key_revoke(struct engine *engine, uint64_t id, struct engine_com
   pthread_mutex_lock(&engine->access_mutex);
   struct engine_key_slot *slot = id >= 1 && id <= engine->key_count ? engine->keys[id - 1] : NULL;
   enum err err = ERR_OK;
-  if (slot == NULL) err = diag_set(diag, ERR_NOT_FOUND, "no_key", "there is no key %llu", (unsigned long long)id);
+  if (slot == NULL)
+    err = diag_set(diag, ERR_NOT_FOUND, "no_key", "there is no key %llu; `rapport key list` shows those there are",
+                   (unsigned long long)id);
   if (err == ERR_OK) {
     struct engine_key_slot revoked = *slot;
     revoked.revoked = true;

@@ -76,6 +76,25 @@ static enum err apply_correction(struct engine *engine, struct identifier anchor
   return apply_alone(engine, &event, writer, commit, diag);
 }
 
+// A correction is an event, and bounded like one.
+static enum err check_traits(struct value traits, struct diag *diag) {
+  size_t count = 0;
+  bool document = !value_is_absent(traits) && value_type(traits) == VALUE_DOCUMENT;
+  struct value_iter iter = value_iterate(traits);
+  while (document && value_next(&iter)) count++;
+  enum err err = ERR_OK;
+  if (count == 0)
+    err = diag_set(diag, ERR_INVALID, "bad_traits", "traits must be an object of names and values, at least one");
+  else if (count > LIMIT_CUSTOMER_TRAITS)
+    err = diag_set(diag, ERR_LIMIT, "too_many_traits", "a customer has at most %d traits; these are %zu",
+                   LIMIT_CUSTOMER_TRAITS, count);
+  else if (traits.packed.size_bytes > LIMIT_EVENT_BYTES)
+    err = diag_set(diag, ERR_LIMIT, "too_large", "the traits of a correction take at most %d bytes; these take %zu",
+                   LIMIT_EVENT_BYTES, traits.packed.size_bytes);
+  if (err != ERR_OK) diag_in_field(diag, "traits");
+  return err;
+}
+
 enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct identifier anchor;
@@ -83,13 +102,14 @@ enum err engine_correct(struct engine *engine, uint64_t customer, struct value t
   struct arena arena;
   struct anchor_request request = {customer, &arena, &anchor};
   struct work_plan plan = {.customers = &customer, .customer_count = 1};
-  if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT)
-    return diag_set(diag, ERR_INVALID, "bad_traits", "traits must be an object of names and values");
-  if (author.size_bytes == 0)
-    return diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
+  enum err err = check_traits(traits, diag);
+  if (err == ERR_OK && author.size_bytes == 0)
+    err = diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
+  if (err == ERR_OK) err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
+  if (err != ERR_OK) return err;
   arena_init(&arena, 0);
   buffer_init(&message);
-  enum err err = work_run(engine, &plan, find_anchor, &request, &commit->mark, diag);
+  err = work_run(engine, &plan, find_anchor, &request, &commit->mark, diag);
   if (err == ERR_OK) err = build_message(engine, traits, author, &message);
   if (err == ERR_OK)
     err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, writer, commit, diag);
@@ -153,7 +173,8 @@ static enum err allow_body(struct work *work, void *context) {
     err = lift_from_target(work, target, pair[0], pair[1], &lifted);
   }
   if (err == ERR_OK && lifted == 0)
-    return diag_set(work->diag, ERR_NOT_FOUND, "no_cannot_link", "nothing keeps these two identifiers apart");
+    return diag_set(work->diag, ERR_NOT_FOUND, "no_cannot_link",
+                    "nothing keeps these two identifiers apart; `rapport explain` says why they are not one customer");
   return err;
 }
 
@@ -163,7 +184,11 @@ enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b
   struct arena arena;
   arena_init(&arena, 0);
   enum err err = parts_identifier(engine, a, &arena, &pair[0], diag);
-  if (err == ERR_OK) err = parts_identifier(engine, b, &arena, &pair[1], diag);
+  if (err == ERR_INVALID) diag_in_field(diag, "a");
+  if (err == ERR_OK) {
+    err = parts_identifier(engine, b, &arena, &pair[1], diag);
+    if (err == ERR_INVALID) diag_in_field(diag, "b");
+  }
   struct work_plan plan = {.identifiers = pair, .identifier_count = 2, .commit = commit};
   if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, &commit->mark, diag);
   arena_release(&arena);

@@ -171,6 +171,10 @@ struct bytes engine_identifier_text(const struct engine *engine, struct identifi
 // Reads it back without cleaning: a view into `text`.
 bool engine_identifier_read(const struct engine *engine, struct bytes text, struct identifier *identifier);
 
+// What a person writes beside a change, such as its "author": ERR_INVALID code "bad_author" when it is not text or
+// longer than `most_bytes`.
+enum err engine_check_words(const char *member, struct bytes words, size_t most_bytes, struct diag *diag);
+
 // --- members of small documents (rows.c): sources, keys, what was set aside -----------------------------------
 
 void engine_put_text(struct value_builder *builder, const char *name, struct bytes text);

@@ -209,17 +209,12 @@ enum err engine_rules_json(struct engine *engine, uint64_t version, struct json_
   return err;
 }
 
-static enum err check_author(struct bytes author, struct diag *diag) {
-  if (author.size_bytes <= LIMIT_NAME_BYTES && bytes_is_utf8(author)) return ERR_OK;
-  return diag_set(diag, ERR_INVALID, "bad_author", "an author is at most %d bytes of text", LIMIT_NAME_BYTES);
-}
-
 enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
                           struct engine_commit *commit, struct diag *diag) {
   struct engine_rules_list *item = NULL;
   if (engine->read_only)
     return diag_set(diag, ERR_DENIED, "read_only", "this command only looks at the workspace and cannot change rules");
-  enum err err = check_author(author, diag);
+  enum err err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err != ERR_OK) return err;
   pthread_mutex_lock(&engine->rules_mutex);
   uint64_t next = *version = identity_rules_version(engine_rules(engine)) + 1;

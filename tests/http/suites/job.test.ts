@@ -102,7 +102,7 @@ describe("a backup of a running server", () => {
     for (const body of [{}, { name: null }])
       (await client.ask("POST", "/v1/backups", { body })).refused(400, "bad_name");
     (await client.ask("POST", "/v1/backups", { body: { name: 7 } })).refused(400, "not_text");
-    (await client.ask("POST", "/v1/backups")).refused(400, "invalid_json");
+    (await client.ask("POST", "/v1/backups")).refused(400, "missing_body", /name/);
     assert.deepEqual((await readdir(directory)).sort(), ["first", "second", "third"]);
   });
 
