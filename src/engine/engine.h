@@ -95,7 +95,7 @@ enum engine_scope {
   ENGINE_SCOPE_READ = 2,    // look at customers, schema, statistics
   ENGINE_SCOPE_WRITE = 4,   // correct, split, resend, change rules and sources
   ENGINE_SCOPE_ERASE = 8,   // erase and export a person
-  ENGINE_SCOPE_ADMIN = 16,  // keys
+  ENGINE_SCOPE_ADMIN = 16,  // keys, backups, checks
 };
 enum { ENGINE_KEY_TEXT_BYTES = 96 };
 struct engine_key {
