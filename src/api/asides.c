@@ -38,11 +38,11 @@ enum err asides_delete(struct request *request, struct worker *worker, struct di
   struct aside aside;
   (void)worker;
   enum err err = find(request, &aside, diag);
-  if (!err) err = engine_aside_delete(request->api->engine, request->parameters[0], &request->mark, diag);
   if (err) return err;
-  request->marked = true;
-  request->status = 204;
-  return ERR_OK;
+  err =
+      engine_aside_delete(request->api->engine, request->parameters[0], request_commit(request, 204, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 // --- sending again -------------------------------------------------------------------------------------------
@@ -84,12 +84,13 @@ static enum err apply_event(struct request *request, struct worker *worker, cons
   buffer_append_text(&body, "]}");
   enum err err = body.failed ? diag_no_memory(diag)
                              : source_body_apply(worker->reader, &envelope, buffer_view(&body), &request->arena, report,
-                                                 &request->mark, diag);
+                                                 &request->commit.mark, diag);
   buffer_release(&body);
   return err;
 }
 
-static void write_outcome(struct request *request, const struct source_item *item) {
+static void answer_outcome(struct request *request, const void *results) {
+  const struct source_item *item = results;
   static const char *const names[] = {[SOURCE_TAKEN] = "taken",
                                       [SOURCE_DUPLICATE] = "duplicate",
                                       [SOURCE_REJECTED] = "rejected",
@@ -108,7 +109,7 @@ static void write_outcome(struct request *request, const struct source_item *ite
 }
 
 // An event that is set aside once more waits under a new id, so the old row goes in every case. It goes after the event
-// is applied: a crash between the two leaves it, and sending it again then is a duplicate.
+// is applied, and the reply with it: a crash between the two leaves the row, and sending it again then is a duplicate.
 enum err asides_resend(struct request *request, struct worker *worker, struct diag *diag) {
   struct aside aside;
   struct source_report report = {0};
@@ -124,7 +125,6 @@ enum err asides_resend(struct request *request, struct worker *worker, struct di
   if (err) return err;
   request->marked = true;
   if (report.count != 1) return diag_set(diag, ERR_INVALID, "not_an_object", "The body must be one event.");
-  err = engine_aside_delete(request->api->engine, request->parameters[0], &request->mark, diag);
-  if (!err) write_outcome(request, &report.items[0]);
-  return err;
+  return engine_aside_delete(request->api->engine, request->parameters[0],
+                             request_commit(request, 200, answer_outcome, &report.items[0]), diag);
 }

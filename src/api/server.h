@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/cors.h"
+#include "api/job.h"
 #include "api/limiter.h"
 #include "api/metrics.h"
 #include "api/request.h"
@@ -27,6 +28,7 @@ struct api {
   struct cors_policy cors;
   struct limiter *limiter;
   struct metrics *metrics;
+  struct job_board *jobs;
   struct MHD_Daemon *daemon;
   uint16_t port;
   _Atomic bool stopping;

@@ -12,6 +12,7 @@ enum {
   LIMIT_JSON_DEPTH = 32,              // nested containers in one document
   LIMIT_JSON_MEMBERS = 4096,          // members of one object, and items of one array
   LIMIT_NAME_BYTES = 256,             // a member name, an event name, a trait name
+  LIMIT_REASON_BYTES = 1024,          // why a person parted a customer
   LIMIT_NAMES = 65536,                // names of the dictionary; later ones are stored inline
   LIMIT_DECIMAL_DIGITS = 34,          // significant digits of a number
   LIMIT_IDENTIFIER_BYTES = 256,       // a normalised identifier value

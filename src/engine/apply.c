@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/read.h"
 #include "engine/work.h"
 
 enum { SLICE_EVENTS = LIMIT_TXN_CUSTOMERS, SLICE_IDENTIFIERS = SLICE_EVENTS * (LIMIT_EVENT_IDENTIFIERS + 2) };
@@ -20,7 +21,10 @@ struct slice {
   struct bytes *message_keys, *message_rows;
   struct identifier *identifiers; // all that the events carry, to be locked
   size_t identifier_count;
-  bool crowded; // its one event needs more customers than a transaction may change
+  bool crowded;               // its one event needs more customers than a transaction may change
+  bool alone;                 // its one event is taken, or nothing is written
+  struct json_writer *writer; // of one alone: gets the record; NULL: nobody asks for it
+  const struct engine_commit *commit;
 };
 
 // --- classifying what an event carries -----------------------------------------------------------------------
@@ -211,6 +215,21 @@ static bool seen_before(const struct slice *slice, size_t index) {
   return false;
 }
 
+// An event that is alone: its customer as she is after it.
+static enum err answer_alone(struct work *work, const struct slice *slice) {
+  const struct engine_result *result = &slice->results[0];
+  if (result->outcome != ENGINE_APPLIED)
+    return diag_set(work->diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
+  if (slice->writer == NULL) return ERR_OK;
+  const struct work_customer *customer = work_held_customer(work, result->customer);
+  assert(customer != NULL); // the event was put on her timeline
+  buffer_clear(slice->writer->out);
+  json_writer_init(slice->writer, slice->writer->out);
+  enum err err =
+      read_write_state(work->engine, &work->sources, &customer->record, &customer->head, slice->writer, work->arena);
+  return err == ERR_OK && slice->writer->out->failed ? diag_no_memory(work->diag) : err;
+}
+
 static enum err slice_body(struct work *work, void *context) {
   struct slice *slice = context;
   enum err err =
@@ -226,7 +245,7 @@ static enum err slice_body(struct work *work, void *context) {
     slice->results[i].outcome = ENGINE_DUPLICATE;
     work->delta.duplicates++;
   }
-  return err;
+  return err == ERR_OK && slice->alone ? answer_alone(work, slice) : err;
 }
 
 static void collect_identifiers(struct engine *engine, struct slice *slice) {
@@ -251,7 +270,8 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
                            .message_count = slice->count,
                            .identifiers = slice->identifiers,
                            .identifier_count = slice->identifier_count,
-                           .no_customers = slice->crowded};
+                           .no_customers = slice->crowded,
+                           .commit = slice->commit};
   return work_run(engine, &plan, slice_body, slice, mark, diag);
 }
 
@@ -295,5 +315,18 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
   }
   arena_release(&arena);
   if (count == 0 || *done > 0) *mark = store_mark_now(engine->store);
+  return err;
+}
+
+enum err apply_alone(struct engine *engine, const struct engine_event *event, struct json_writer *writer,
+                     struct engine_commit *commit, struct diag *diag) {
+  struct engine_result result;
+  struct slice slice = {
+      .events = event, .count = 1, .results = &result, .alone = true, .writer = writer, .commit = commit};
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = slice_init(&slice, &arena);
+  err = err == ERR_OK ? run_slice(engine, &slice, &commit->mark, diag) : diag_no_memory(diag);
+  arena_release(&arena);
   return err;
 }

@@ -17,14 +17,14 @@
 #include "customer/search.h"
 #include "engine/internal.h"
 
-enum { WORDS_BYTES = 256 };
+enum { WORDS_BYTES = 256, ROWS_A_LOOK = 1000 };
 
 struct check {
   struct engine *engine;
   struct store_snapshot *snapshot;
   struct arena arena; // cleared for each customer
-  engine_breach_fn *breach;
-  void *context;
+  const struct engine_check_watch *watch;
+  uint64_t rows, total;
   uint64_t breaches;
   struct engine_counts found;
   uint64_t tokens;
@@ -38,7 +38,7 @@ static void tell(struct check *check, const char *format, ...) {
   vsnprintf(words, sizeof words, format, args);
   va_end(args);
   check->breaches++;
-  check->breach(check->context, words);
+  check->watch->breach(check->watch->context, words);
 }
 
 static enum err load_record(struct check *check, uint64_t id, struct customer *record, bool *there) {
@@ -196,12 +196,20 @@ static enum err check_customer(struct check *check, uint64_t id, struct bytes ro
 
 typedef enum err row_fn(struct check *check, struct bytes key, struct bytes row);
 
+static enum err count_row(struct check *check) {
+  if (++check->rows % ROWS_A_LOOK != 0 || check->watch->progress == NULL) return ERR_OK;
+  return check->watch->progress(check->watch->context, check->rows, check->total) ? ERR_OK : ERR_STOPPED;
+}
+
 static enum err check_rows(struct check *check, enum store_keyspace keyspace, row_fn *check_row) {
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_scan(check->snapshot, keyspace, BYTES(""), BYTES(""), &cursor);
   if (err != ERR_OK) return err;
-  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) err = check_row(check, key, row);
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
+    err = check_row(check, key, row);
+    if (err == ERR_OK) err = count_row(check);
+  }
   if (err == ERR_OK) err = store_cursor_error(cursor);
   store_cursor_close(cursor);
   return err;
@@ -268,21 +276,40 @@ static void check_counts(struct check *check, const struct engine_counts *counte
   check_count(check, "edges", counted->edges, check->found.edges);
 }
 
-enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
-                      struct diag *diag) {
-  struct check check = {.engine = engine, .breach = breach, .context = context};
+static enum err check_all(struct check *check) {
   struct engine_counts counted;
-  engine_get_counts(engine, &counted);
+  struct store_stats stats;
+  enum err err = store_get_stats(check->engine->store, &stats);
+  if (err == ERR_OK) err = engine_counts_at(check->snapshot, &check->arena, &counted);
+  if (err != ERR_OK) return err;
+  check->total =
+      stats.keys_estimate[STORE_CUSTOMER] + stats.keys_estimate[STORE_IDENTIFIER] + stats.keys_estimate[STORE_SEARCH];
+  err = check_rows(check, STORE_CUSTOMER, check_customer_row);
+  if (err == ERR_OK) err = check_rows(check, STORE_IDENTIFIER, check_identifier_row);
+  if (err == ERR_OK) err = check_rows(check, STORE_SEARCH, check_search_row);
+  if (err != ERR_OK) return err;
+  check_counts(check, &counted);
+  if (check->watch->progress != NULL) check->watch->progress(check->watch->context, check->rows, check->rows);
+  return ERR_OK;
+}
+
+enum err engine_check_watched(struct engine *engine, const struct engine_check_watch *watch, uint64_t *breaches,
+                              struct diag *diag) {
+  struct check check = {.engine = engine, .watch = watch};
   enum err err = store_snapshot_open(engine->store, &check.snapshot);
   if (err != ERR_OK) return diag_set(diag, err, "cannot_read", "the workspace cannot be read");
   arena_init(&check.arena, 0);
-  err = check_rows(&check, STORE_CUSTOMER, check_customer_row);
-  if (err == ERR_OK) err = check_rows(&check, STORE_IDENTIFIER, check_identifier_row);
-  if (err == ERR_OK) err = check_rows(&check, STORE_SEARCH, check_search_row);
-  if (err == ERR_OK) check_counts(&check, &counted);
+  err = check_all(&check);
   *breaches = check.breaches;
   arena_release(&check.arena);
   store_snapshot_close(check.snapshot);
   if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  if (err == ERR_STOPPED) return diag_set(diag, err, "stopped", "the check was ended before it had read everything");
   return err == ERR_OK ? ERR_OK : diag_set(diag, err, "cannot_read", "the workspace could not be read to its end");
+}
+
+enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
+                      struct diag *diag) {
+  struct engine_check_watch watch = {.breach = breach, .context = context};
+  return engine_check_watched(engine, &watch, breaches, diag);
 }

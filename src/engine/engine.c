@@ -223,16 +223,32 @@ enum err engine_get_counts(struct engine *engine, struct engine_counts *counts) 
   return ERR_OK;
 }
 
+static enum err load_stripe(struct store_snapshot *snapshot, uint64_t stripe, struct arena *arena,
+                            struct engine_counts *loaded) {
+  struct key key;
+  struct bytes row;
+  uint64_t *counts = (uint64_t *)loaded;
+  engine_number_key(&key, "count", stripe);
+  enum err err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
+  for (size_t i = 0; err == ERR_OK && i < COUNTS && (i + 1) * sizeof(uint64_t) <= row.size_bytes; i++)
+    counts[i] = key_read_u64(row.data + i * sizeof(uint64_t));
+  return err;
+}
+
 static enum err load_counts(struct engine *engine, struct store_snapshot *snapshot, struct arena *arena) {
   enum err err = ERR_OK;
+  for (uint64_t i = 0; err == ERR_OK && i < ENGINE_STRIPES; i++)
+    err = load_stripe(snapshot, i, arena, &engine->stripes[i]);
+  return err;
+}
+
+enum err engine_counts_at(struct store_snapshot *snapshot, struct arena *arena, struct engine_counts *counts) {
+  enum err err = ERR_OK;
+  *counts = (struct engine_counts){0};
   for (uint64_t i = 0; err == ERR_OK && i < ENGINE_STRIPES; i++) {
-    struct key key;
-    struct bytes row;
-    engine_number_key(&key, "count", i);
-    err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
-    uint64_t *counts = (uint64_t *)&engine->stripes[i];
-    for (size_t j = 0; err == ERR_OK && j < COUNTS && (j + 1) * sizeof(uint64_t) <= row.size_bytes; j++)
-      counts[j] = key_read_u64(row.data + j * sizeof(uint64_t));
+    struct engine_counts stripe = {0};
+    err = load_stripe(snapshot, i, arena, &stripe);
+    add_counts(counts, &stripe, false);
   }
   return err;
 }

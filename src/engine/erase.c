@@ -172,8 +172,9 @@ static enum err erase_body(struct work *work, void *context) {
   return err;
 }
 
-static enum err erase_once(struct engine *engine, struct erasure *erasure, struct store_mark *mark, struct diag *diag) {
-  struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1};
+static enum err erase_once(struct engine *engine, struct erasure *erasure, struct engine_commit *commit,
+                           struct diag *diag) {
+  struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1, .commit = commit};
   struct erase_names names;
   struct arena arena;
   arena_init(&arena, 0);
@@ -181,25 +182,25 @@ static enum err erase_once(struct engine *engine, struct erasure *erasure, struc
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
   if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
   // What was set aside goes before she does: were it after and failed, nobody could ask for it again.
-  if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
-  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
+  if (err == ERR_OK) err = erase_forget_asides(engine, &names, &commit->mark, diag);
+  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, &commit->mark, diag);
   arena_release(&arena);
   return err;
 }
 
 // Reading for what was set aside may meet another writer too.
-static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
+static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct engine_commit *commit,
                                struct diag *diag) {
   enum err err = ERR_CONFLICT;
   for (int tries = 0; err == ERR_CONFLICT && tries < ERASE_TRIES_MAX; tries++)
-    err = erase_once(engine, erasure, mark, diag);
+    err = erase_once(engine, erasure, commit, diag);
   return err;
 }
 
 enum err engine_erase(struct engine *engine, uint64_t customer, bool suppress, struct json_writer *writer,
-                      struct store_mark *mark, struct diag *diag) {
+                      struct engine_commit *commit, struct diag *diag) {
   struct erasure erasure = {customer, suppress, writer};
-  return erase_customer(engine, &erasure, mark, diag);
+  return erase_customer(engine, &erasure, commit, diag);
 }
 
 // --- after a restore -----------------------------------------------------------------------------------------
@@ -221,13 +222,13 @@ static enum err same_origin(struct engine *engine, struct store_snapshot *from, 
 static enum err erase_named(struct engine *engine, struct bytes row, bool suppress, uint64_t *erased,
                             struct diag *diag) {
   struct engine_person_row person;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   if (!engine_person_decode(row, &person) || person.customer == 0) return ERR_OK;
   struct erasure erasure = {person.customer, suppress, NULL};
-  enum err err = erase_customer(engine, &erasure, &mark, diag);
+  enum err err = erase_customer(engine, &erasure, &commit, diag);
   if (err == ERR_NOT_FOUND) return ERR_OK; // gone already, by another of her identifiers
   if (err == ERR_OK) ++*erased;
-  return err == ERR_OK ? store_wait(engine->store, mark, diag) : err;
+  return err == ERR_OK ? store_wait(engine->store, commit.mark, diag) : err;
 }
 
 static enum err look_up_all(struct engine *engine, struct store_snapshot *here, struct store_snapshot *from,

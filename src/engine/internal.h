@@ -117,11 +117,23 @@ enum err engine_count(struct engine *engine, struct store_txn *txn, const struct
 void engine_count_back(struct engine *engine, const struct engine_counts *delta,
                        const struct engine_count_ticket *ticket);
 
+// What the counters said when the snapshot was taken: they are written with what they count.
+enum err engine_counts_at(struct store_snapshot *snapshot, struct arena *arena, struct engine_counts *counts);
+
 // The source table as customer/ wants it.
 struct customer_sources engine_sources(struct engine *engine);
 
 // Words for a failure that came without any: short memory, or a read that the store could not do. Returns `err`.
 enum err engine_explain_failure(enum err err, struct diag *diag);
+
+// --- commit.c ------------------------------------------------------------------------------------------------
+
+// Runs what rides, if anything does: the last of a transaction's body.
+enum err engine_ride(const struct engine_commit *commit, struct store_txn *txn, struct diag *diag);
+
+// store_run for a change: the commit's lock, the body (which takes no lock of class IDEMPOTENCY), then what rides.
+enum err engine_run(struct engine *engine, store_body_fn *body, void *context, struct engine_commit *commit,
+                    struct diag *diag);
 
 // --- rows of IDENTIFIER (identifiers.c) ----------------------------------------------------------------------
 
@@ -158,6 +170,10 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
 struct bytes engine_identifier_text(const struct engine *engine, struct identifier identifier, struct arena *arena);
 // Reads it back without cleaning: a view into `text`.
 bool engine_identifier_read(const struct engine *engine, struct bytes text, struct identifier *identifier);
+
+// What a person writes beside a change, such as its "author": ERR_INVALID code "bad_author" when it is not text or
+// longer than `most_bytes`.
+enum err engine_check_words(const char *member, struct bytes words, size_t most_bytes, struct diag *diag);
 
 // --- members of small documents (rows.c): sources, keys, what was set aside -----------------------------------
 

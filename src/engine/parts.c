@@ -6,6 +6,9 @@ enum err parts_identifier(struct engine *engine, struct bytes text, struct arena
                           struct diag *diag) {
   struct engine_view *view;
   struct read_target target;
+  if (text.size_bytes == 0 || memchr(text.data, ':', text.size_bytes) == NULL)
+    return diag_set(diag, ERR_INVALID, "bad_reference",
+                    "write an identifier as type:value, such as email:zoe@exemple.fr; a customer's id is none");
   enum err err = engine_view_open(engine, &view);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   err = read_target(view, text, arena, &target, diag);

@@ -104,10 +104,15 @@ static struct customer_trace trace_of(const struct timeline_head *head) {
   return trace;
 }
 
+enum err read_write_state(struct engine *engine, const struct customer_sources *sources, const struct customer *record,
+                          const struct timeline_head *head, struct json_writer *writer, struct arena *arena) {
+  struct customer_trace trace = trace_of(head);
+  return customer_to_json(writer, record, &trace, engine->names, sources, arena);
+}
+
 enum err read_write_record(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
                            struct json_writer *writer, struct arena *arena) {
-  struct customer_trace trace = trace_of(head);
-  return customer_to_json(writer, record, &trace, view->engine->names, &view->sources, arena);
+  return read_write_state(view->engine, &view->sources, record, head, writer, arena);
 }
 
 enum err engine_customer_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,

@@ -34,6 +34,10 @@ enum err read_customer_if_there(struct engine_view *view, uint64_t id, struct ar
 enum err read_write_record(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
                            struct json_writer *writer, struct arena *arena);
 
+// The same of a record in hand, as a transaction holds it.
+enum err read_write_state(struct engine *engine, const struct customer_sources *sources, const struct customer *record,
+                          const struct timeline_head *head, struct json_writer *writer, struct arena *arena);
+
 // An error that the store or the arena gave, in words when it is short memory; also when the writer ran short.
 enum err read_end(enum err err, const struct json_writer *writer, struct diag *diag);
 

@@ -43,14 +43,19 @@ static struct identifier identifier_at(const struct customer *record, size_t ind
 
 // --- which edges go ------------------------------------------------------------------------------------------
 
-static enum err find_named(struct work *work, const struct customer *record, struct bytes text, size_t *index) {
+// `member` is where the request names it.
+static enum err find_named(struct work *work, const struct customer *record, const char *member, struct bytes text,
+                           size_t *index) {
   struct identifier identifier;
+  int found = -1;
   enum err err = parts_identifier(work->engine, text, work->arena, &identifier, work->diag);
-  if (err != ERR_OK) return err;
-  int found = customer_find_identifier(record, identifier);
-  if (found < 0) return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");
-  *index = (size_t)found;
-  return ERR_OK;
+  if (err == ERR_OK) found = customer_find_identifier(record, identifier);
+  if (err == ERR_OK && found < 0)
+    err = diag_set(work->diag, ERR_NOT_FOUND, "not_connected",
+                   "this customer has no such identifier; `rapport identity` shows those there are");
+  if (err == ERR_INVALID || err == ERR_NOT_FOUND) diag_in_field(work->diag, "%s", member);
+  if (err == ERR_OK) *index = (size_t)found;
+  return err;
 }
 
 static enum err cut_edge(struct parting *parting, uint64_t sequence) {
@@ -59,13 +64,16 @@ static enum err cut_edge(struct parting *parting, uint64_t sequence) {
       parting->cut[i] = true;
       return ERR_OK;
     }
-  return diag_set(parting->work->diag, ERR_NOT_FOUND, "no_edge", "this customer has no active edge e%llu",
-                  (unsigned long long)sequence);
+  diag_set(parting->work->diag, ERR_NOT_FOUND, "no_edge",
+           "this customer has no active edge e%llu; `rapport identity` shows those there are",
+           (unsigned long long)sequence);
+  diag_in_field(parting->work->diag, "edge");
+  return ERR_NOT_FOUND;
 }
 
 static enum err cut_identifier(struct parting *parting, struct bytes text) {
   size_t index = 0;
-  enum err err = find_named(parting->work, &parting->before, text, &index);
+  enum err err = find_named(parting->work, &parting->before, "identifier", text, &index);
   for (size_t i = 0; err == ERR_OK && i < parting->before.edge_count; i++)
     if (parting->before.edges[i].a == index || parting->before.edges[i].b == index) parting->cut[i] = true;
   return err;
@@ -82,9 +90,14 @@ static enum err cut_apart(struct parting *parting, const struct bytes apart[2]) 
   size_t *cut = arena_take(work->arena, (record->edge_count + 1) * sizeof *cut);
   uint16_t *scratch = arena_take(work->arena, (record->identifier_count + 1) * sizeof *scratch);
   if (edges == NULL || origin == NULL || cut == NULL || scratch == NULL) return diag_no_memory(work->diag);
-  enum err err = find_named(work, record, apart[0], &a);
-  if (err == ERR_OK) err = find_named(work, record, apart[1], &b);
+  enum err err = find_named(work, record, "apart[0]", apart[0], &a);
+  if (err == ERR_OK) err = find_named(work, record, "apart[1]", apart[1], &b);
   if (err != ERR_OK) return err;
+  if (a == b) {
+    diag_set(work->diag, ERR_INVALID, "not_connected", "these are one identifier; name two that are to be parted");
+    diag_in_field(work->diag, "apart");
+    return ERR_INVALID;
+  }
   bool with_devices = is_device(work, identifier_at(record, a)) || is_device(work, identifier_at(record, b));
   for (size_t i = 0; i < record->edge_count; i++) {
     bool device = is_device(work, identifier_at(record, record->edges[i].a)) ||
@@ -518,10 +531,13 @@ static enum err split_body(struct work *work, void *context) {
 }
 
 enum err engine_split_customer(struct engine *engine, uint64_t customer, const struct engine_split *split,
-                               struct json_writer *writer, struct store_mark *mark, struct diag *diag) {
+                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct split_request request = {split, customer, writer};
-  struct work_plan plan = {.customers = &customer, .customer_count = 1};
+  struct work_plan plan = {.customers = &customer, .customer_count = 1, .commit = commit};
+  enum err err = engine_check_words("author", split->author, LIMIT_NAME_BYTES, diag);
+  if (err == ERR_OK) err = engine_check_words("reason", split->reason, LIMIT_REASON_BYTES, diag);
+  if (err != ERR_OK) return err;
   size_t before = writer->out->size_bytes;
   if (before != 0) return diag_set(diag, ERR_INVALID, "bad_writer", "a split writes into an empty buffer");
-  return work_run(engine, &plan, split_body, &request, mark, diag);
+  return work_run(engine, &plan, split_body, &request, &commit->mark, diag);
 }

@@ -406,10 +406,22 @@ static enum err work_emit(struct work *work) {
 
 // --- the transaction -----------------------------------------------------------------------------------------
 
+// All locks of a class are taken in one call: the messages' and that of what rides.
+static enum err lock_messages(struct work *work, const struct work_plan *plan) {
+  const struct bytes *keys = plan->message_keys;
+  size_t count = plan->message_count;
+  if (plan->commit != NULL && plan->commit->lock.size_bytes > 0) {
+    struct bytes *all = arena_take(work->arena, (count + 1) * sizeof *all);
+    if (all == NULL) return diag_no_memory(work->diag);
+    if (count > 0) memcpy(all, keys, count * sizeof *all);
+    all[count++] = plan->commit->lock;
+    keys = all;
+  }
+  return count == 0 ? ERR_OK : store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, keys, count);
+}
+
 static enum err load(struct work *work, const struct work_plan *plan) {
-  enum err err = ERR_OK;
-  if (plan->message_count > 0)
-    err = store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, plan->message_keys, plan->message_count);
+  enum err err = lock_messages(work, plan);
   if (err == ERR_OK) err = load_targets(work, plan);
   if (err == ERR_OK && !plan->no_customers) err = load_customers(work, plan);
   return err;
@@ -420,9 +432,10 @@ static bool nothing_counted(const struct engine_counts *counts) {
   return memcmp(counts, &none, sizeof none) == 0;
 }
 
-static enum err finish(struct work *work, struct store_mark *mark) {
+static enum err finish(struct work *work, const struct engine_commit *commit, struct store_mark *mark) {
   struct engine_count_ticket ticket = {0};
   enum err err = work_emit(work);
+  if (err == ERR_OK && commit != NULL) err = engine_ride(commit, work->txn, work->diag);
   bool counted = err == ERR_OK && !nothing_counted(&work->delta);
   if (counted) err = engine_count(work->engine, work->txn, &work->delta, &ticket);
   if (err != ERR_OK) {
@@ -441,7 +454,7 @@ static enum err attempt(struct work *work, const struct work_plan *plan, work_bo
   if (err != ERR_OK) return err;
   err = load(work, plan);
   if (err == ERR_OK) err = body(work, context);
-  if (err == ERR_OK) return finish(work, mark);
+  if (err == ERR_OK) return finish(work, plan->commit, mark);
   store_abort(work->txn);
   return err;
 }

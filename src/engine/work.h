@@ -70,7 +70,8 @@ struct work_plan {
   size_t identifier_count;
   const uint64_t *customers;
   size_t customer_count;
-  bool no_customers; // identifiers are locked and read, their customers are not
+  bool no_customers;                  // identifiers are locked and read, their customers are not
+  const struct engine_commit *commit; // what rides, and its lock; NULL: nothing does
 };
 
 // Runs `body` with everything of the plan locked and read; then writes what it changed and commits. Starts again when
@@ -100,6 +101,13 @@ enum err work_take_tokens(struct work *work, struct work_customer *customer);
 
 // Marks the record changed by an event received then.
 void work_touch(struct work_customer *customer, int64_t received_us);
+
+// --- apply.c: one event alone -------------------------------------------------------------------------------
+
+// Applies one event in a transaction of its own, or changes nothing: ERR_DENIED code "suppressed" when the event would
+// not be taken. `writer` (may be NULL) gets the record as it is then, into an empty buffer.
+enum err apply_alone(struct engine *engine, const struct engine_event *event, struct json_writer *writer,
+                     struct engine_commit *commit, struct diag *diag);
 
 // --- resolve.c: who is it -----------------------------------------------------------------------------------
 

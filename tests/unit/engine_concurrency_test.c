@@ -135,7 +135,7 @@ static void split_somebody(struct world *world, unsigned *seed) {
   unsigned person = JOINED + roll(seed, PARTED), kind = roll(seed, KINDS);
   struct engine_split split = {0};
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   person_reference(person, kind, a);
@@ -147,18 +147,18 @@ static void split_somebody(struct world *world, unsigned *seed) {
   diag_init(&diag);
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  enum err err = engine_split_customer(world->engine, customer, &split, &writer, &mark, &diag);
+  enum err err = engine_split_customer(world->engine, customer, &split, &writer, &commit, &diag);
   expect_late_or_done(err, &diag);
   if (err == ERR_OK) atomic_fetch_add(&world->splits, 1);
   buffer_release(&out);
   if (err == ERR_OK && roll(seed, 2) == 0)
-    expect_late_or_done(engine_allow_link(world->engine, split.apart[0], split.apart[1], &mark, &diag), &diag);
+    expect_late_or_done(engine_allow_link(world->engine, split.apart[0], split.apart[1], &commit, &diag), &diag);
 }
 
 static void erase_somebody(struct world *world, unsigned *seed) {
   char reference[64];
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   person_reference(JOINED + PARTED + roll(seed, ERASED), roll(seed, KINDS), reference);
@@ -167,7 +167,7 @@ static void erase_somebody(struct world *world, unsigned *seed) {
   diag_init(&diag);
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  enum err err = engine_erase(world->engine, customer, false, &writer, &mark, &diag);
+  enum err err = engine_erase(world->engine, customer, false, &writer, &commit, &diag);
   expect_late_or_done(err, &diag);
   if (err == ERR_OK) {
     buffer_append_byte(&out, 0);

@@ -126,37 +126,38 @@ static enum err apply(struct kit *kit, struct step *step, struct store_mark *mar
   return err;
 }
 
-static enum err call_engine(struct kit *kit, struct step *step, struct store_mark *mark, struct json_writer *writer,
-                            struct diag *diag) {
+static enum err call_engine(struct kit *kit, struct step *step, struct engine_commit *commit,
+                            struct json_writer *writer, struct diag *diag) {
   const char *verb = step->words[0];
   struct engine_split split = {.author = BYTES("ann")};
   bool idle;
-  if (step->is_event) return apply(kit, step, mark, diag);
+  if (step->is_event) return apply(kit, step, &commit->mark, diag);
   if (strcmp(verb, "aside!") == 0)
-    return engine_set_aside(kit->engine, 1, "too_large", "it is too large", bytes_from_text(step->words[1]), mark,
-                            diag);
+    return engine_set_aside(kit->engine, 1, "too_large", "it is too large", bytes_from_text(step->words[1]),
+                            &commit->mark, diag);
   if (strcmp(verb, "split") == 0) {
     split.apart[0] = bytes_from_text(step->words[1]);
     split.apart[1] = bytes_from_text(step->words[2]);
-    return engine_split_customer(kit->engine, step->customer, &split, writer, mark, diag);
+    return engine_split_customer(kit->engine, step->customer, &split, writer, commit, diag);
   }
   if (strcmp(verb, "part") == 0) {
     split.identifier = bytes_from_text(step->words[2]);
-    return engine_split_customer(kit->engine, step->customer, &split, writer, mark, diag);
+    return engine_split_customer(kit->engine, step->customer, &split, writer, commit, diag);
   }
   if (strcmp(verb, "allow") == 0)
-    return engine_allow_link(kit->engine, bytes_from_text(step->words[1]), bytes_from_text(step->words[2]), mark, diag);
+    return engine_allow_link(kit->engine, bytes_from_text(step->words[1]), bytes_from_text(step->words[2]), commit,
+                             diag);
   if (strcmp(verb, "correct") == 0)
-    return engine_correct(kit->engine, step->customer, (struct value){buffer_view(&step->traits)}, BYTES("ann"), mark,
-                          diag);
+    return engine_correct(kit->engine, step->customer, (struct value){buffer_view(&step->traits)}, BYTES("ann"), writer,
+                          commit, diag);
   if (strcmp(verb, "tick") == 0) return engine_tick(kit->engine, &idle, diag);
   if (strcmp(verb, "source") == 0) {
     struct engine_source source = {.name = bytes_from_text(step->words[1]), .kind = ENGINE_SOURCE_TILL};
     uint32_t id;
-    return engine_source_put(kit->engine, &source, &id, mark, diag);
+    return engine_source_put(kit->engine, &source, &id, commit, diag);
   }
   assert_true(strncmp(verb, "erase", 5) == 0);
-  return engine_erase(kit->engine, step->customer, verb[5] == '!', writer, mark, diag);
+  return engine_erase(kit->engine, step->customer, verb[5] == '!', writer, commit, diag);
 }
 
 // The kinds of faults. ERR_OK: none is armed.
@@ -180,14 +181,14 @@ static bool disarm(struct kit *kit, const struct faults *faults) {
 static bool try_step(struct kit *kit, struct step *step, const struct faults *faults, uint64_t allowed,
                      bool *untouched) {
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   diag_init(&diag);
   buffer_init(&out);
   json_writer_init(&writer, &out);
   arm(kit, faults, allowed);
-  enum err err = call_engine(kit, step, &mark, &writer, &diag);
+  enum err err = call_engine(kit, step, &commit, &writer, &diag);
   *untouched = !disarm(kit, faults);
   // Within a transaction the engine runs the body again by itself.
   bool repeats = faults->store == ERR_CONFLICT && (step->is_event || (step->customer != 0 && step->words[0][0] != 'e'));
@@ -366,13 +367,14 @@ static enum err put_secret(struct store_txn *txn, void *context, struct diag *di
 static void open_faulty(struct kit *kit) {
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store *inner, *store;
+  struct engine_commit commit = {0};
   struct store_mark mark;
   uint32_t id;
   assert_int_equal(store_open_memory(&inner), ERR_OK);
   assert_int_equal(store_open_fault(&store, inner), ERR_OK);
   assert_int_equal(store_run(store, put_secret, NULL, &mark, NULL), ERR_OK);
   kit_open_existing(kit, store);
-  assert_int_equal(engine_source_put(kit->engine, &web, &id, &mark, NULL), ERR_OK);
+  assert_int_equal(engine_source_put(kit->engine, &web, &id, &commit, NULL), ERR_OK);
 }
 
 static char *run_workload(const struct faults *faults) {

@@ -97,7 +97,7 @@ static void split_somebody(struct child *child, unsigned *seed) {
   unsigned person = roll(seed, PEOPLE);
   struct engine_split split = {0};
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   char a[64], b[64];
@@ -108,8 +108,8 @@ static void split_somebody(struct child *child, unsigned *seed) {
   buffer_init(&out);
   json_writer_init(&writer, &out);
   uint64_t customer = events_customer(child->engine, a);
-  if (customer != 0 && engine_split_customer(child->engine, customer, &split, &writer, &mark, &diag) == ERR_OK)
-    engine_allow_link(child->engine, split.apart[0], split.apart[1], &mark, &diag);
+  if (customer != 0 && engine_split_customer(child->engine, customer, &split, &writer, &commit, &diag) == ERR_OK)
+    engine_allow_link(child->engine, split.apart[0], split.apart[1], &commit, &diag);
   buffer_release(&out);
 }
 

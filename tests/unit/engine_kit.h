@@ -76,9 +76,9 @@ static inline void kit_open_on(struct kit *kit, struct store *store) {
   if (engine_create_workspace(store, &clock, &diag) != ERR_OK) fail_msg("engine_create_workspace: %s", diag.message);
   kit_open_existing(kit, store);
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   uint32_t id;
-  if (engine_source_put(kit->engine, &web, &id, &mark, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
+  if (engine_source_put(kit->engine, &web, &id, &commit, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
 }
 
 static inline void kit_open(struct kit *kit) {
@@ -317,7 +317,7 @@ static inline void kit_count(struct kit *kit, const char *name, uint64_t expecte
 
 static inline void kit_split(struct kit *kit, const struct engine_split *split, const char *reference) {
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   diag_init(&diag);
@@ -325,28 +325,29 @@ static inline void kit_split(struct kit *kit, const struct engine_split *split, 
   json_writer_init(&writer, &out);
   uint64_t customer = kit_customer(kit, reference);
   if (customer == 0) kit_fail(kit, "no such customer");
-  if (engine_split_customer(kit->engine, customer, split, &writer, &mark, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  if (engine_split_customer(kit->engine, customer, split, &writer, &commit, &diag) != ERR_OK)
+    kit_fail(kit, diag.message);
   buffer_release(&out);
 }
 
 static inline void kit_erase(struct kit *kit, const char *reference, bool suppress) {
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   diag_init(&diag);
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  if (engine_erase(kit->engine, kit_customer(kit, reference), suppress, &writer, &mark, &diag) != ERR_OK)
+  if (engine_erase(kit->engine, kit_customer(kit, reference), suppress, &writer, &commit, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
   buffer_release(&out);
 }
 
 static inline void kit_allow(struct kit *kit, char **words) {
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct diag diag;
   diag_init(&diag);
-  if (engine_allow_link(kit->engine, bytes_from_text(words[1]), bytes_from_text(words[2]), &mark, &diag) != ERR_OK)
+  if (engine_allow_link(kit->engine, bytes_from_text(words[1]), bytes_from_text(words[2]), &commit, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
 }
 

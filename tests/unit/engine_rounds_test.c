@@ -149,13 +149,13 @@ static void test_long_histories(void **state) {
 static void test_after_an_erasure(void **state) {
   struct fixture *fixture = *state;
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   warm_up(fixture);
   buffer_init(&out);
   json_writer_init(&writer, &out);
   assert_int_equal(
-      engine_erase(fixture->engine, events_customer(fixture->engine, "user_id:u31"), true, &writer, &mark, NULL),
+      engine_erase(fixture->engine, events_customer(fixture->engine, "user_id:u31"), true, &writer, &commit, NULL),
       ERR_OK);
   buffer_release(&out);
   make_batch(fixture, 0, 31, true);
