@@ -149,6 +149,7 @@ struct engine_edge_row {
   struct bytes message_id;
   int64_t time_us, received_us;
   uint64_t customer; // history: the other customer
+  uint64_t sequence; // of a refusal: its place among the decisions; the others have it in their key
   struct bytes author, reason;
 };
 enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t customer, enum engine_edge_kind kind,
