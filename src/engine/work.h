@@ -120,6 +120,7 @@ struct work_event {
                                                   // of that name is not taken
   size_t excluded_count;
   bool unusable; // it carried blocked or unreadable identifiers
+  bool waits;    // it was set aside before, and this is not how it is sent again
   bool alias;    // persons[0] and persons[1] are to become one; trusted: whatever the limit
 };
 

@@ -2,7 +2,8 @@
 // tests.
 //
 //   event [t=SECONDS] [id=MESSAGE] [source=NAME] [name=EVENT] TYPE:VALUE... [trait.NAME=VALUE...]
-//                          an event at that time; with traits it is an identify, else a track
+//                          an event at that time; with traits it is an identify, else a track. replay: of an import;
+//                          code=CODE: its source wants it aside; resent: from there
 //   alias PREVIOUS TYPE:VALUE [trusted]
 //   same A B | different A B        the two identifiers lead to one customer, or to two
 //   customers N | count NAME N      live customers; a counter of engine_counts
@@ -186,6 +187,9 @@ static inline void kit_event_init(struct kit *kit, char **words, size_t count, s
   if (at != NULL) event->time_us = KIT_EPOCH_US + strtoll(at, NULL, 10) * CLOCK_SECOND_US;
   event->source = engine_source_find(kit->engine, bytes_from_text(source == NULL ? "web" : source))->id;
   event->replay = kit_flag(words, count, "replay");
+  event->resent = kit_flag(words, count, "resent");
+  event->aside_code = kit_option(words, count, "code");
+  event->aside_words = event->aside_code;
 }
 
 static inline void kit_alias_init(struct kit *kit, char **words, size_t count, struct kit_event *made) {
