@@ -106,7 +106,8 @@ static enum err attach(struct work *work, struct work_event *event, struct work_
   target->dirty = true;
   work_touch(customer, event->event->received_us);
   accept(event, target->identifier);
-  return ERR_OK;
+  // It was somebody's who was erased: events that named it beside this customer's own give traits again.
+  return target->erased ? fold_again(work, customer) : ERR_OK;
 }
 
 // The first identifier that leads to a customer; NULL when none does.

@@ -12,6 +12,7 @@
 //   nobody A                        the identifier leads to no customer
 //   remember A AS | unchanged A AS  the customer's JSON, `trace` and `updated_at` apart
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
+//   correct A NAME VALUE           a person corrects a trait, a second after whatever was before
 //   days N                         the clock moves on, and all work that falls due is done
 //   duplicate … | aside … | suppressed …   as event, with that outcome expected
 //
@@ -354,6 +355,23 @@ static inline void kit_allow(struct kit *kit, char **words) {
     kit_fail(kit, diag.message);
 }
 
+static inline void kit_correct(struct kit *kit, char **words) {
+  struct store_mark mark;
+  struct buffer packed;
+  struct diag diag;
+  char traits[256];
+  diag_init(&diag);
+  buffer_init(&packed);
+  snprintf(traits, sizeof traits, "{\"%s\":\"%s\"}", words[2], words[3]);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(traits), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  clock_hold(&kit->clock, clock_now_us(&kit->clock) + CLOCK_SECOND_US);
+  if (engine_correct(kit->engine, kit_customer(kit, words[1]), (struct value){buffer_view(&packed)}, BYTES("clerk"),
+                     &mark, &diag) != ERR_OK)
+    kit_fail(kit, diag.message);
+  buffer_release(&packed);
+}
+
 static inline void kit_remember(struct kit *kit, char **words, bool compare) {
   char *json = kit_stripped(kit, words[1]);
   for (size_t i = 0; compare && i < kit->memory_count; i++) {
@@ -438,6 +456,8 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_split(kit, &split, words[1]);
   } else if (strcmp(verb, "allow") == 0)
     kit_allow(kit, words);
+  else if (strcmp(verb, "correct") == 0)
+    kit_correct(kit, words);
   else if (strcmp(verb, "erase") == 0)
     kit_erase(kit, words[1], false);
   else if (strcmp(verb, "days") == 0)
