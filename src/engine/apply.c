@@ -40,12 +40,14 @@ static void classify(struct work *work, struct work_event *event) {
     const struct engine_identifier *carried = &event->event->identifiers[i];
     const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
     if (type == NULL) continue;
-    bool blocked = carried->reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value);
-    if (blocked) event->excluded_traits[event->excluded_count++] = carried->identifier.type;
-    if (blocked || carried->reason != IDENTITY_OK)
-      event->unusable = true;
-    else
-      add_identifier(event, type, carried->identifier);
+    event->reasons[i] = carried->reason;
+    if (carried->reason != IDENTITY_OK) continue;
+    if (identity_is_blocked(work->rules, type, carried->identifier.value)) {
+      event->reasons[i] = IDENTITY_BLOCKED;
+      event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+      continue;
+    }
+    add_identifier(event, type, carried->identifier);
   }
   identity_sort(work->rules, event->persons, event->person_count);
   identity_sort(work->rules, event->devices, event->device_count);
@@ -157,16 +159,10 @@ static enum err set_crowd_aside(struct work *work, const struct work_event *even
 // What could not be used is told where the customer's identity is shown.
 static enum err refuse_unusable(struct work *work, struct work_event *event, struct work_customer *customer) {
   enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < event->event->identifier_count; i++) {
-    const struct engine_identifier *carried = &event->event->identifiers[i];
-    const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
-    enum identity_reason reason = carried->reason;
-    if (type == NULL) continue;
-    if (reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value))
-      reason = IDENTITY_BLOCKED;
-    if (reason != IDENTITY_OK)
-      err = resolve_refuse(work, event, customer, event->accepted[0], carried->identifier, reason);
-  }
+  for (size_t i = 0; err == ERR_OK && i < event->event->identifier_count; i++)
+    if (event->reasons[i] != IDENTITY_OK)
+      err = resolve_refuse(work, event, customer, event->accepted[0], event->event->identifiers[i].identifier,
+                           event->reasons[i]);
   return err;
 }
 
@@ -184,9 +180,8 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
   if (!added) work->delta.duplicates++;
   if (!added) return ERR_OK;
   work->delta.events++;
-  if (event->unusable) err = refuse_unusable(work, event, customer);
-  if (err != ERR_OK) return err;
-  if (!event->event->gives_traits) return ERR_OK;
+  err = refuse_unusable(work, event, customer);
+  if (err != ERR_OK || !event->event->gives_traits) return err;
   work_touch(customer, event->event->received_us);
   return fold_message(work, customer, event->event->message, event->event->source,
                       event->event->type == ENGINE_CORRECTION, &event->at, event->excluded_traits,

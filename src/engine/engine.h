@@ -19,6 +19,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "identity/identity.h"
+#include "quality/quality.h"
 #include "store/store.h"
 #include "value/value.h"
 
@@ -117,6 +118,11 @@ struct engine_identifier {
   struct identifier identifier; // of the raw value when `reason` is not IDENTITY_OK
   enum identity_reason reason;  // IDENTITY_OK, or IDENTITY_MALFORMED from cleaning
 };
+
+// The value of an identifier as events carry it and people ask for it: cleaned by its type's form (clean.c). A national
+// phone number is read in `region`. As the functions of quality.h.
+enum err engine_clean(enum identity_form form, struct quality_phones *phones, struct bytes raw, struct bytes region,
+                      struct arena *arena, struct bytes *out, enum quality_reason *reason);
 
 // One event, cleaned. Everything it points to is the caller's and must outlive engine_apply.
 struct engine_event {
