@@ -122,6 +122,15 @@ describe("a file", () => {
     const source = await run(["import", history, "--data", whole.data, "--source", "nobody"]);
     assert.notEqual(source.code, 0);
     assert.match(source.stderr, /nobody/);
+    const remote = await run(["import", "people.csv", "--url", "http://127.0.0.1:9"], { env: { RAPPORT_KEY: "none" } });
+    assert.match(remote.stderr, /people\.csv.*--data/);
+  });
+
+  it("of which nothing can be read says where the reasons are", async () => {
+    const table = join(directory, "unknown.csv");
+    await writeFile(table, "Kunde,Betrag\n1,12\n");
+    const told = await run(["import", table, "--data", whole.data]);
+    assert.match(told.stderr, /unknown\.csv\.rejects\.ndjson[^]*--map/);
   });
 });
 
