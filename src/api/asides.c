@@ -50,8 +50,11 @@ enum err asides_delete(struct request *request, struct worker *worker, struct di
 static struct source_envelope envelope_of(const struct request *request, const struct aside *aside) {
   const struct engine_source *source = engine_source(request->api->engine, aside->source);
   bool trusted = source && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
-  return (struct source_envelope){
-      .source = aside->source, .trusted = trusted, .received_us = aside->received_us, .sent_us = INT64_MIN};
+  return (struct source_envelope){.source = aside->source,
+                                  .trusted = trusted,
+                                  .received_us = aside->received_us,
+                                  .sent_us = INT64_MIN,
+                                  .resent = true};
 }
 
 // Tries the event without applying it: one that would only be set aside again stays where it is. A correction that is

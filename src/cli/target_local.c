@@ -257,7 +257,8 @@ static enum err apply_event(struct answer *answer, const struct aside *aside, st
                             struct source_report *report) {
   struct source_reader *reader;
   const struct engine_source *source = engine_source(answer->engine, aside->source);
-  struct source_envelope envelope = {.source = aside->source, .received_us = aside->received_us, .sent_us = INT64_MIN};
+  struct source_envelope envelope = {
+      .source = aside->source, .received_us = aside->received_us, .sent_us = INT64_MIN, .resent = true};
   envelope.trusted = source != NULL && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
   char *body = arena_format(answer->arena, "{\"batch\":[%.*s]}", BYTES_ARG(text));
   if (body == NULL || source_reader_open(&reader, answer->engine) != ERR_OK) return diag_no_memory(answer->diag);

@@ -20,6 +20,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "identity/identity.h"
+#include "quality/quality.h"
 #include "store/store.h"
 #include "value/value.h"
 
@@ -133,6 +134,11 @@ struct engine_identifier {
   enum identity_reason reason;  // IDENTITY_OK, or IDENTITY_MALFORMED from cleaning
 };
 
+// The value of an identifier as events carry it and people ask for it: cleaned by its type's form (clean.c). A national
+// phone number is read in `region`. As the functions of quality.h.
+enum err engine_clean(enum identity_form form, struct quality_phones *phones, struct bytes raw, struct bytes region,
+                      struct arena *arena, struct bytes *out, enum quality_reason *reason);
+
 // One event, cleaned. Everything it points to is the caller's and must outlive engine_apply.
 struct engine_event {
   enum engine_event_type type;
@@ -149,6 +155,9 @@ struct engine_event {
   struct bytes author;      // of a correction
   struct value message;     // the whole packed message, kept as the payload
   struct bytes text;        // its JSON, kept when the event is set aside; may be empty (then written from `message`)
+  const char *aside_code;   // the source's reason to keep it aside instead of applying it; static storage, or NULL
+  const char *aside_words;  // the same for people
+  bool resent;              // it comes from what was set aside: that it was seen then makes it no repeat
   int64_t amount;           // hot columns, as in timeline_event
   uint8_t amount_scale;
   uint16_t currency;
@@ -157,13 +166,13 @@ struct engine_event {
 
 enum engine_outcome {
   ENGINE_APPLIED,
-  ENGINE_DUPLICATE,  // this message of this source was taken before
+  ENGINE_DUPLICATE,  // this message of this source was taken before, or waits aside and would be set aside again
   ENGINE_ASIDE,      // kept aside with `code` as the reason
   ENGINE_SUPPRESSED, // of a person who was erased and must not come back
 };
 struct engine_result {
   enum engine_outcome outcome;
-  const char *code;  // of ASIDE: "no_identifier", "time_in_future", …; static storage
+  const char *code;  // of ASIDE, and of a DUPLICATE that waits there: "no_identifier", …; static storage
   uint64_t customer; // of APPLIED
 };
 

@@ -26,6 +26,14 @@ enum {
   X(customer) X(disabled_at) X(identifier)
 // clang-format on
 
+// A part of the counters. `busy` is held from the moment a transaction counts to the end of its commit, so that the row
+// it writes tells what was committed and its own, and nothing else.
+struct engine_stripe {
+  pthread_mutex_t busy;
+  struct engine_counts counts; // as committed; also under stripes_mutex
+  _Atomic uint64_t epoch;      // of engine->counts_epoch, when the row was last known
+};
+
 // Numbers given out in blocks: a block is reserved in the store before its first number is used.
 struct engine_sequence {
   const char *name; // the META row
@@ -70,9 +78,10 @@ struct engine {
   size_t key_count, key_capacity;
 
   struct engine_sequence customers, decisions;
-  struct engine_counts stripes[ENGINE_STRIPES]; // each under its COUNTER lock
-  pthread_mutex_t stripes_mutex;                // for reading sums and taking back after a failed commit
+  struct engine_stripe stripes[ENGINE_STRIPES];
+  pthread_mutex_t stripes_mutex; // for reading sums while others commit
   _Atomic uint32_t next_stripe;
+  _Atomic uint64_t counts_epoch; // a commit failed: it and others may be kept or lost, so every stripe is read again
 
   uint32_t message_days;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time
@@ -107,15 +116,15 @@ void engine_event_id(const struct engine *engine, uint32_t source, struct bytes 
 // 256-bit keyed hash of an identifier, for receipts.
 void engine_identifier_hash(const struct engine *engine, struct identifier identifier, uint8_t out[32]);
 
-// Adds what a transaction changed to one stripe of the counters, in that transaction (its last lock). After the commit
-// failed, engine_count_back takes the same away again.
-struct engine_count_ticket {
-  unsigned stripe;
+// Adds what a transaction changed to one stripe of the counters, in that transaction, as its last step before the
+// commit. engine_count_end tells how that ended; it is called in every case, by the same thread.
+struct engine_count {
+  struct engine_stripe *stripe; // NULL: nothing to count
+  struct engine_counts after;
 };
 enum err engine_count(struct engine *engine, struct store_txn *txn, const struct engine_counts *delta,
-                      struct engine_count_ticket *ticket);
-void engine_count_back(struct engine *engine, const struct engine_counts *delta,
-                       const struct engine_count_ticket *ticket);
+                      struct engine_count *count);
+void engine_count_end(struct engine *engine, const struct engine_count *count, enum err outcome);
 
 // What the counters said when the snapshot was taken: they are written with what they count.
 enum err engine_counts_at(struct store_snapshot *snapshot, struct arena *arena, struct engine_counts *counts);
@@ -161,6 +170,7 @@ struct engine_edge_row {
   struct bytes message_id;
   int64_t time_us, received_us;
   uint64_t customer; // history: the other customer
+  uint64_t sequence; // of a refusal: its place among the decisions; the others have it in their key
   struct bytes author, reason;
 };
 enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t customer, enum engine_edge_kind kind,

@@ -85,6 +85,26 @@ static enum err write_history(struct work *work, const struct work_event *event,
   return engine_edge_put(work->engine, work->txn, survivor, ENGINE_EDGE_HISTORY, sequence, &row, work->arena);
 }
 
+// Was one of the two ever split? Cannot-links say so until they are lifted, the history for good.
+static enum err was_parted(struct work *work, const struct customer *record, bool *parted) {
+  struct store_cursor *cursor;
+  struct bytes key, row, what;
+  struct key first, end;
+  *parted = record->cannot_count > 0;
+  if (*parted) return ERR_OK;
+  engine_edge_key(record->id, ENGINE_EDGE_HISTORY, 0, &first);
+  engine_edge_key(record->id, ENGINE_EDGE_HISTORY, UINT64_MAX, &end);
+  enum err err = store_scan(work->txn, STORE_EDGE, key_view(&first), key_view(&end), &cursor);
+  if (err != ERR_OK) return err;
+  while (!*parted && store_cursor_next(cursor, &key, &row)) {
+    struct value member = value_member_id((struct value){row}, work->engine->id.what);
+    *parted = value_as_text(member, &what) && bytes_equal(what, BYTES("split"));
+  }
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
 enum err merge_customers(struct work *work, const struct work_event *event, struct work_customer *a,
                          struct work_customer *b, struct work_customer **survivor) {
   struct work_customer *kept = a->record.id < b->record.id ? a : b;
@@ -105,7 +125,9 @@ enum err merge_customers(struct work *work, const struct work_event *event, stru
   if (err != ERR_OK) return err;
   loser->head_dirty = kept->head_dirty = true;
   // Events that named both sides of an old split gave traits to neither; now all they named may be one customer again.
-  if (kept->record.cannot_count > 0) err = fold_again(work, kept);
+  bool parted;
+  err = was_parted(work, &kept->record, &parted);
+  if (err == ERR_OK && parted) err = fold_again(work, kept);
   if (err != ERR_OK) return err;
   work_touch(kept, event->event->received_us);
   work->delta.merges++;

@@ -55,7 +55,8 @@ enum err resolve_link(struct work *work, const struct work_event *event, struct 
   return engine_edge_put(work->engine, work->txn, customer->record.id, ENGINE_EDGE_LINK, sequence, &row, work->arena);
 }
 
-// One row a refused pair, so that a till that repeats it for years keeps one line: its number is a hash of the pair.
+// One row a refused pair, so that a till that repeats it for years keeps one line: its number is a hash of the pair,
+// and the row tells the newest refusal.
 static uint64_t pair_number(struct work *work, struct identifier a, struct identifier b) {
   uint8_t hash_a[32], hash_b[32];
   uint64_t parts[2];
@@ -70,9 +71,13 @@ enum err resolve_refuse(struct work *work, struct work_event *event, struct work
                         struct identifier anchor, struct identifier refused, enum identity_reason reason) {
   if (reason == IDENTITY_CANNOT_LINK) event->excluded_traits[event->excluded_count++] = refused.type;
   if (reason == IDENTITY_SHARED) return ERR_OK; // said once, when it became shared
+  uint64_t sequence;
+  enum err err = engine_next(work->engine, &work->engine->decisions, &sequence, work->diag);
+  if (err != ERR_OK) return err;
   struct engine_edge_row row = {.a = anchor,
                                 .b = refused,
                                 .state = identity_reason_name(reason),
+                                .sequence = sequence,
                                 .source = event->event->source,
                                 .message_id = event->event->message_id,
                                 .time_us = event->event->time_us,
@@ -101,7 +106,8 @@ static enum err attach(struct work *work, struct work_event *event, struct work_
   target->dirty = true;
   work_touch(customer, event->event->received_us);
   accept(event, target->identifier);
-  return ERR_OK;
+  // It was somebody's who was erased: events that named it beside this customer's own give traits again.
+  return target->erased ? fold_again(work, customer) : ERR_OK;
 }
 
 // The first identifier that leads to a customer; NULL when none does.

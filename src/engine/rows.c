@@ -71,6 +71,10 @@ static void put_customer(struct value_builder *builder, struct bytes name, uint6
   put_text(builder, name, bytes_from_text(text));
 }
 
+static void put_sequence(struct value_builder *builder, uint64_t sequence) {
+  if (sequence != 0) engine_put_i64(builder, "sequence", (int64_t)sequence);
+}
+
 static void put_source(struct value_builder *builder, struct engine *engine, uint32_t id) {
   const struct engine_source *source = engine_source(engine, id);
   if (source != NULL) put_text(builder, BYTES("source"), source->name);
@@ -89,6 +93,7 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
   put_text(&builder, kind == ENGINE_EDGE_HISTORY ? BYTES("what") : BYTES("rule"), bytes_from_text(row->rule));
   put_customer(&builder, BYTES("customer"), row->customer);
   put_text(&builder, kind == ENGINE_EDGE_REFUSED ? BYTES("reason") : BYTES("state"), bytes_from_text(row->state));
+  put_sequence(&builder, row->sequence);
   put_source(&builder, engine, row->source);
   put_text(&builder, BYTES("message_id"), row->message_id);
   put_time(&builder, BYTES("time"), row->time_us);

@@ -84,7 +84,7 @@ static enum err next_expired(struct engine *engine, struct arena *arena, struct 
   while (err == ERR_OK && seen < SWEEP_ROWS && store_cursor_next(cursor, &key, &row)) {
     seen++;
     memcpy(engine->sweep_from, key.data, IDENTITY_EVENT_ID_BYTES);
-    if (row.size_bytes == sizeof(uint32_t) && key_read_u32(row.data) >= floor_s) continue;
+    if (row.size_bytes >= sizeof(uint32_t) && key_read_u32(row.data) >= floor_s) continue;
     sweep->keys[sweep->count] = arena_copy(arena, key);
     if (sweep->keys[sweep->count++].data == NULL) err = ERR_NO_MEMORY;
   }

@@ -427,24 +427,16 @@ static enum err load(struct work *work, const struct work_plan *plan) {
   return err;
 }
 
-static bool nothing_counted(const struct engine_counts *counts) {
-  static const struct engine_counts none;
-  return memcmp(counts, &none, sizeof none) == 0;
-}
-
 static enum err finish(struct work *work, const struct engine_commit *commit, struct store_mark *mark) {
-  struct engine_count_ticket ticket = {0};
+  struct engine_count count = {0};
   enum err err = work_emit(work);
   if (err == ERR_OK && commit != NULL) err = engine_ride(commit, work->txn, work->diag);
-  bool counted = err == ERR_OK && !nothing_counted(&work->delta);
-  if (counted) err = engine_count(work->engine, work->txn, &work->delta, &ticket);
-  if (err != ERR_OK) {
-    if (counted) engine_count_back(work->engine, &work->delta, &ticket);
+  if (err == ERR_OK) err = engine_count(work->engine, work->txn, &work->delta, &count);
+  if (err == ERR_OK)
+    err = store_commit(work->txn, mark, work->diag);
+  else
     store_abort(work->txn);
-    return err;
-  }
-  err = store_commit(work->txn, mark, work->diag);
-  if (err != ERR_OK && counted) engine_count_back(work->engine, &work->delta, &ticket);
+  engine_count_end(work->engine, &count, err);
   return err;
 }
 

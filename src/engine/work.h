@@ -127,8 +127,9 @@ struct work_event {
   uint32_t excluded_traits[WORK_IDENTIFIERS_MAX]; // types of identifiers that are blocked or another person's: a trait
                                                   // of that name is not taken
   size_t excluded_count;
-  bool unusable; // it carried blocked or unreadable identifiers
-  bool alias;    // persons[0] and persons[1] are to become one; trusted: whatever the limit
+  enum identity_reason reasons[LIMIT_EVENT_IDENTIFIERS]; // why what it carried cannot be used; IDENTITY_OK: it can
+  bool waits; // it was set aside before, and this is not how it is sent again
+  bool alias; // persons[0] and persons[1] are to become one; trusted: whatever the limit
 };
 
 // Decides whose the event is. *out is NULL when nothing usable names anybody.

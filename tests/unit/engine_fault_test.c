@@ -239,14 +239,14 @@ struct tokens {
   size_t count;
 };
 
-// Finds the next `"cN"` of this letter; *number is N and *length covers the token without quotes.
-static const char *next_token(const char *at, char letter, unsigned long long *number, size_t *length) {
-  for (; (at = strchr(at, '"')) != NULL; at++) {
+// Finds the next number that stands behind `prefix`; *length covers both.
+static const char *next_token(const char *at, const char *prefix, unsigned long long *number, size_t *length) {
+  for (size_t size = strlen(prefix); (at = strstr(at, prefix)) != NULL; at += size) {
     char *end;
-    if (at[1] != letter || at[2] < '0' || at[2] > '9') continue;
-    *number = strtoull(at + 2, &end, 10);
-    *length = (size_t)(end - at) - 1;
-    if (*end == '"') return at + 1;
+    if (at[size] < '0' || at[size] > '9') continue;
+    *number = strtoull(at + size, &end, 10);
+    *length = (size_t)(end - at);
+    if (*end == '"' || *end == ',') return at;
   }
   return NULL;
 }
@@ -263,24 +263,24 @@ static size_t rank_of(const struct tokens *tokens, unsigned long long number) {
   return rank;
 }
 
-// Numbers of ids become their ranks; the text is freed and replaced.
-static char *rank_ids(char *text, char letter) {
+// Numbers behind `prefix` become their ranks; the text is freed and replaced.
+static char *rank_numbers(char *text, const char *prefix) {
   static struct tokens tokens;
   unsigned long long number;
   struct buffer out;
   size_t length;
   char rank[32];
   tokens.count = 0;
-  for (const char *at = text; (at = next_token(at, letter, &number, &length)) != NULL; at += length) {
+  for (const char *at = text; (at = next_token(at, prefix, &number, &length)) != NULL; at += length) {
     assert_true(tokens.count < 4096);
     tokens.numbers[tokens.count++] = number;
   }
   qsort(tokens.numbers, tokens.count, sizeof *tokens.numbers, by_number);
   buffer_init(&out);
   const char *rest = text;
-  for (const char *at; (at = next_token(rest, letter, &number, &length)) != NULL; rest = at + length) {
-    buffer_append(&out, rest, (size_t)(at - rest));
-    snprintf(rank, sizeof rank, "%c%zu", letter, rank_of(&tokens, number));
+  for (const char *at; (at = next_token(rest, prefix, &number, &length)) != NULL; rest = at + length) {
+    buffer_append(&out, rest, (size_t)(at - rest) + strlen(prefix));
+    snprintf(rank, sizeof rank, "%zu", rank_of(&tokens, number));
     buffer_append(&out, rank, strlen(rank));
   }
   buffer_append(&out, rest, strlen(rest) + 1);
@@ -350,7 +350,9 @@ static char *dump(struct kit *kit) {
   buffer_append(&out, line, strlen(line) + 1);
   char *text = strdup((const char *)out.data);
   buffer_release(&out);
-  return rank_ids(rank_ids(rank_ids(text, 'c'), 'e'), 'h');
+  static const char *const prefixes[] = {"\"c", "\"e", "\"h", "\"sequence\":"};
+  for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) text = rank_numbers(text, prefixes[i]);
+  return text;
 }
 
 // --- runs ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 // tests.
 //
 //   event [t=SECONDS] [id=MESSAGE] [source=NAME] [name=EVENT] TYPE:VALUE... [trait.NAME=VALUE...]
-//                          an event at that time; with traits it is an identify, else a track
+//                          an event at that time; with traits it is an identify, else a track. replay: of an import;
+//                          code=CODE: its source wants it aside; resent: from there
 //   alias PREVIOUS TYPE:VALUE [trusted]
 //   same A B | different A B        the two identifiers lead to one customer, or to two
 //   customers N | count NAME N      live customers; a counter of engine_counts
@@ -11,6 +12,7 @@
 //   nobody A                        the identifier leads to no customer
 //   remember A AS | unchanged A AS  the customer's JSON, `trace` and `updated_at` apart
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
+//   correct A NAME VALUE           a person corrects a trait, a second after whatever was before
 //   days N                         the clock moves on, and all work that falls due is done
 //   duplicate … | aside … | suppressed …   as event, with that outcome expected
 //
@@ -186,6 +188,9 @@ static inline void kit_event_init(struct kit *kit, char **words, size_t count, s
   if (at != NULL) event->time_us = KIT_EPOCH_US + strtoll(at, NULL, 10) * CLOCK_SECOND_US;
   event->source = engine_source_find(kit->engine, bytes_from_text(source == NULL ? "web" : source))->id;
   event->replay = kit_flag(words, count, "replay");
+  event->resent = kit_flag(words, count, "resent");
+  event->aside_code = kit_option(words, count, "code");
+  event->aside_words = event->aside_code;
 }
 
 static inline void kit_alias_init(struct kit *kit, char **words, size_t count, struct kit_event *made) {
@@ -351,6 +356,23 @@ static inline void kit_allow(struct kit *kit, char **words) {
     kit_fail(kit, diag.message);
 }
 
+static inline void kit_correct(struct kit *kit, char **words) {
+  struct engine_commit commit = {0};
+  struct buffer packed;
+  struct diag diag;
+  char traits[256];
+  diag_init(&diag);
+  buffer_init(&packed);
+  snprintf(traits, sizeof traits, "{\"%s\":\"%s\"}", words[2], words[3]);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(traits), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  clock_hold(&kit->clock, clock_now_us(&kit->clock) + CLOCK_SECOND_US);
+  if (engine_correct(kit->engine, kit_customer(kit, words[1]), (struct value){buffer_view(&packed)}, BYTES("clerk"),
+                     NULL, &commit, &diag) != ERR_OK)
+    kit_fail(kit, diag.message);
+  buffer_release(&packed);
+}
+
 static inline void kit_remember(struct kit *kit, char **words, bool compare) {
   char *json = kit_stripped(kit, words[1]);
   for (size_t i = 0; compare && i < kit->memory_count; i++) {
@@ -435,6 +457,8 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_split(kit, &split, words[1]);
   } else if (strcmp(verb, "allow") == 0)
     kit_allow(kit, words);
+  else if (strcmp(verb, "correct") == 0)
+    kit_correct(kit, words);
   else if (strcmp(verb, "erase") == 0)
     kit_erase(kit, words[1], false);
   else if (strcmp(verb, "days") == 0)

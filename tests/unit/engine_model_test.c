@@ -1,9 +1,10 @@
 // Random events against a naive reference: the same decisions, by plain loops over plain arrays, in the same order.
 //
 // Each round is one workspace and one seed. After every step the two must agree on which identifiers are one customer
-// and on how many events each has; engine_check must find nothing. Splits, erasures, aliases and repeated
-// messages come at random, and events go on after them. RAPPORT_MODEL_ROUNDS sets how many rounds are run,
-// RAPPORT_MODEL_SEED where they begin (one failing round is printed).
+// on how many events each has, and on her name; engine_check must find nothing. Splits and their lifting, corrections,
+// erasures, aliases, imports of what came before and repeated messages come at random, and events go on after them.
+// RAPPORT_MODEL_ROUNDS sets how many rounds are run, RAPPORT_MODEL_SEED where they begin (one failing round is
+// printed).
 #include "engine_kit.h"
 
 enum {
@@ -26,6 +27,7 @@ struct model_event {
   int persons[4], person_count; // accepted, highest rank first
   int device;                   // accepted, or NONE
   int name;                     // 0: gives none, 1 Ann, 2 Bob
+  bool correction;              // by a person: wins over all that are none
 };
 
 struct model {
@@ -35,6 +37,10 @@ struct model {
   int edge_order[PERSONS][PERSONS];
   bool device_edge[PERSONS][DEVICES];
   bool cannot[PERSONS][PERSONS]; // the first one's record says so
+  bool erased[PERSONS];          // once: what is imported of her is refused,
+  bool suppressed[PERSONS];      // or whatever comes
+  bool device_erased[DEVICES];   // it was used by somebody erased: whether it was hers alone is not modelled
+  bool taken[STEPS];             // the step's message became an event
   bool ignore_limits;            // of an alias by a trusted source
   int edges;
   struct model_event events[EVENTS_MAX];
@@ -76,17 +82,21 @@ static int home(const struct model *model, const struct model_event *event) {
 
 static int owner_at(const struct model *model, int device, int time_s);
 
-// The newest name given by an event that named nobody else, or by an anonymous one that is hers.
+// The newest name given by an event that named nobody else, or by an anonymous one that is hers; of a correction if
+// there is any.
 static int name_of(const struct model *model, int customer) {
   int newest = NONE, name = 0;
+  bool corrected = false;
   for (int i = 0; i < model->event_count; i++) {
     const struct model_event *event = &model->events[i];
-    if (event->name == 0 || event->time_s < newest) continue;
+    if (event->name == 0 || event->correction < corrected) continue;
+    if (event->correction == corrected && event->time_s < newest) continue;
     bool hers = event->person_count > 0 || owner_at(model, event->device, event->time_s) == customer;
     for (int j = 0; j < event->person_count; j++) hers = hers && model->customer[event->persons[j]] == customer;
     if (!hers) continue;
     newest = event->time_s;
     name = event->name;
+    corrected = event->correction;
   }
   return name;
 }
@@ -364,6 +374,16 @@ static void tell_difference(struct kit *kit, const struct model *model, int id, 
   buffer_release(&out);
 }
 
+static void compare_name(struct kit *kit, const char *text, int name) {
+  char expected[32] = "\"firstName\":";
+  char *json = kit_stripped(kit, text);
+  const char *traits = strstr(json, "\"traits\":");
+  if (name != 0) snprintf(expected, sizeof expected, "\"firstName\":\"%s\"", names[name]);
+  if (traits == NULL || (strstr(traits, expected) != NULL) != (name != 0))
+    fail_msg("%s: %s is called %s in\n%s", kit->where, text, names[name], json);
+  free(json);
+}
+
 static void compare(struct kit *kit, const struct model *model) {
   uint64_t customers[PERSONS];
   char text[64];
@@ -387,6 +407,7 @@ static void compare(struct kit *kit, const struct model *model) {
     if (customers[i] == 0) continue;
     id_text(i, text);
     int expected = events_of(model, model->customer[i]);
+    compare_name(kit, text, name_of(model, model->customer[i]));
     if (kit_events(kit, text) == (uint64_t)expected) continue;
     tell_difference(kit, model, i, text);
     fail_msg("%s: %s has %llu events, not %d", kit->where, text, (unsigned long long)kit_events(kit, text), expected);
@@ -403,6 +424,13 @@ static int pick_ids(int *ids) {
   return count;
 }
 
+// Runs an `event` line of which this is expected.
+static void kit_outcome(struct kit *kit, const char *outcome, const char *line) {
+  char expected[600];
+  snprintf(expected, sizeof expected, "%s%s", outcome, line + strlen("event"));
+  kit_line(kit, expected);
+}
+
 static void random_event(struct kit *kit, struct model *model, const int *times, int step, bool verbose) {
   char line[512] = "event", text[64];
   int ids[PERSONS], count = pick_ids(ids), device = roll(2) == 0 || count == 0 ? (int)roll(DEVICES) : NONE;
@@ -416,14 +444,18 @@ static void random_event(struct kit *kit, struct model *model, const int *times,
     id_text(PERSONS + device, text);
     used += (size_t)snprintf(line + used, sizeof line - used, " %s", text);
   }
-  used += (size_t)snprintf(line + used, sizeof line - used, " t=%d id=e%d", times[step], step);
+  bool replay = roll(4) == 0 && (device == NONE || !model->device_erased[device]);
+  used +=
+      (size_t)snprintf(line + used, sizeof line - used, " t=%d id=e%d%s", times[step], step, replay ? " replay" : "");
   if (name != 0) snprintf(line + used, sizeof line - used, " trait.firstName=%s", names[name]);
-  bool all_shared = device == NONE;
+  bool all_shared = device == NONE, suppressed = false;
   for (int i = 0; i < count; i++) all_shared = all_shared && model->shared[ids[i]];
-  model_event(model, ids, count, device, times[step], name);
+  for (int i = 0; i < count; i++)
+    suppressed = suppressed || model->suppressed[ids[i]] || (replay && model->erased[ids[i]]);
+  if (!suppressed) model_event(model, ids, count, device, times[step], name);
+  model->taken[step] = !suppressed && !all_shared;
   if (verbose) print_message("%s\n", line);
-  if (all_shared) memmove(line, "aside", 5);
-  kit_line(kit, line);
+  kit_outcome(kit, suppressed ? "suppressed" : all_shared ? "aside" : "event", line);
 }
 
 static void random_split(struct kit *kit, struct model *model, bool verbose) {
@@ -441,10 +473,24 @@ static void random_split(struct kit *kit, struct model *model, bool verbose) {
 
 // --- erasures, aliases, repeats ------------------------------------------------------------------------------
 
-static void model_erase(struct model *model, int customer) {
+static bool uses_devices(const struct model *model, int customer) {
+  for (int i = 0; i < model->event_count; i++)
+    if (model->events[i].device != NONE && whose(model, &model->events[i]) == customer) return true;
+  for (int i = 0; i < PERSONS; i++)
+    for (int j = 0; j < DEVICES; j++)
+      if (model->customer[i] == customer && model->device_edge[i][j]) return true;
+  return false;
+}
+
+static void model_erase(struct model *model, int customer, bool suppress) {
   int kept = 0;
   bool gone[EVENTS_MAX];
   for (int i = 0; i < model->event_count; i++) gone[i] = whose(model, &model->events[i]) == customer;
+  for (int i = 0; i < model->event_count; i++)
+    if (gone[i] && model->events[i].device != NONE) model->device_erased[model->events[i].device] = true;
+  for (int i = 0; i < PERSONS; i++)
+    for (int j = 0; j < DEVICES; j++)
+      if (model->customer[i] == customer && model->device_edge[i][j]) model->device_erased[j] = true;
   for (int i = 0; i < model->event_count; i++)
     if (!gone[i]) model->events[kept++] = model->events[i];
   model->event_count = kept;
@@ -452,6 +498,8 @@ static void model_erase(struct model *model, int customer) {
     if (model->customer[i] != customer) continue;
     model->customer[i] = NONE;
     model->shared[i] = false;
+    model->erased[i] = true;
+    model->suppressed[i] = suppress;
     for (int j = 0; j < PERSONS; j++) model->edge[i][j] = model->edge[j][i] = model->cannot[i][j] = false;
   }
 }
@@ -461,9 +509,48 @@ static void random_erasure(struct kit *kit, struct model *model, bool verbose) {
   int i = (int)roll(PERSONS);
   if (model->customer[i] == NONE || model->shared[i]) return;
   id_text(i, text);
-  snprintf(line, sizeof line, "erase %s", text);
+  bool suppress = roll(3) == 0 && !uses_devices(model, model->customer[i]);
+  snprintf(line, sizeof line, "erase%s %s", suppress ? "!" : "", text);
   if (verbose) print_message("%s\n", line);
-  model_erase(model, model->customer[i]);
+  model_erase(model, model->customer[i], suppress);
+  kit_line(kit, line);
+}
+
+// --- what people do ------------------------------------------------------------------------------------------
+
+enum { CORRECTED_S = 300 * 86400 }; // after every event: the clock's own time
+
+static void random_correction(struct kit *kit, struct model *model, int step, bool verbose) {
+  char line[96], text[64];
+  int i = (int)roll(PERSONS), name = 1 + (int)roll(2), anchor = 0;
+  if (model->customer[i] == NONE || model->shared[i]) return;
+  while (model->customer[anchor] != model->customer[i] || model->shared[anchor]) anchor++;
+  struct model_event event = {.time_s = CORRECTED_S + step, .device = NONE, .name = name, .correction = true};
+  accept_id(&event, anchor);
+  model->events[model->event_count++] = event;
+  id_text(i, text);
+  snprintf(line, sizeof line, "correct %s firstName %s", text, names[name]);
+  if (verbose) print_message("%s\n", line);
+  kit_line(kit, line);
+}
+
+// Somebody who parted two lets them be joined again; the next event that carries both may.
+static void random_lifting(struct kit *kit, struct model *model, bool verbose) {
+  char line[160], a[64], b[64];
+  int pairs = 0, chosen_a = NONE, chosen_b = NONE;
+  for (int i = 0; i < PERSONS; i++)
+    for (int j = 0; j < i; j++) {
+      if (!model->cannot[i][j] && !model->cannot[j][i]) continue;
+      if (roll((unsigned)++pairs) != 0) continue;
+      chosen_a = i;
+      chosen_b = j;
+    }
+  if (pairs == 0) return;
+  model->cannot[chosen_a][chosen_b] = model->cannot[chosen_b][chosen_a] = false;
+  id_text(chosen_a, a);
+  id_text(chosen_b, b);
+  snprintf(line, sizeof line, "allow %s %s", a, b);
+  if (verbose) print_message("%s\n", line);
   kit_line(kit, line);
 }
 
@@ -471,7 +558,7 @@ static void random_alias(struct kit *kit, struct model *model, bool verbose) {
   char line[96];
   int ids[2] = {(int)roll(USERS), (int)roll(USERS)};
   bool trusted = roll(2) == 0;
-  if (ids[0] == ids[1]) return;
+  if (ids[0] == ids[1] || model->suppressed[ids[0]] || model->suppressed[ids[1]]) return;
   snprintf(line, sizeof line, "alias u%d user_id:u%d%s", ids[1], ids[0], trusted ? " trusted" : "");
   if (verbose) print_message("%s\n", line);
   model->ignore_limits = trusted;
@@ -481,9 +568,11 @@ static void random_alias(struct kit *kit, struct model *model, bool verbose) {
 }
 
 // A message that came before comes again: nothing happens, whatever has happened since.
-static void random_repeat(struct kit *kit, int steps, bool verbose) {
+static void random_repeat(struct kit *kit, const struct model *model, int steps, bool verbose) {
   char line[32];
-  snprintf(line, sizeof line, "duplicate id=e%d user_id:u%d", (int)roll((unsigned)steps + 1), (int)roll(USERS));
+  int step = (int)roll((unsigned)steps + 1), user = (int)roll(USERS);
+  if (!model->taken[step]) return;
+  snprintf(line, sizeof line, "duplicate id=e%d user_id:u%d", step, user);
   if (verbose) print_message("%s\n", line);
   kit_line(kit, line);
 }
@@ -519,7 +608,14 @@ static void run_round(unsigned seed, bool verbose) {
       random_alias(&kit, &model, verbose);
       break;
     case 5:
-      random_repeat(&kit, step, verbose);
+      random_repeat(&kit, &model, step, verbose);
+      break;
+    case 6:
+    case 7:
+      random_correction(&kit, &model, step, verbose);
+      break;
+    case 8:
+      random_lifting(&kit, &model, verbose);
       break;
     default:
       continue;

@@ -1,7 +1,6 @@
 // Runs every file of tests/scenario/identity: one workspace each, line by line (engine_kit.h says what a line can be).
+#include "engine_folder.h"
 #include "engine_kit.h"
-
-#include <dirent.h>
 
 static void run_file(const char *path) {
   char line[1024];
@@ -22,24 +21,6 @@ static void run_scenario(void **state) {
   run_file(*state);
 }
 
-enum { FILES_MAX = 256 };
-
 int main(void) {
-  static char paths[FILES_MAX][1024];
-  static struct CMUnitTest tests[FILES_MAX];
-  char folder[400];
-  size_t count = 0;
-  snprintf(folder, sizeof folder, "%.*s../scenario/identity", (int)(strrchr(__FILE__, '/') + 1 - __FILE__), __FILE__);
-  DIR *dir = opendir(folder);
-  if (dir == NULL) return 1;
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < FILES_MAX;) {
-    if (strstr(entry->d_name, ".txt") == NULL) continue;
-    snprintf(paths[count], sizeof paths[count], "%s/%s", folder, entry->d_name);
-    tests[count] = (struct CMUnitTest){
-        .name = strrchr(paths[count], '/') + 1, .test_func = run_scenario, .initial_state = paths[count]};
-    count++;
-  }
-  closedir(dir);
-  if (count == 0) return 1;
-  return _cmocka_run_group_tests("scenarios", tests, count, NULL, NULL);
+  return folder_run("scenarios", "scenario/identity", run_scenario);
 }
