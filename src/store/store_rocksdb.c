@@ -261,30 +261,13 @@ struct rocks_range {
   struct rocks *rocks;
   rocksdb_readoptions_t *read;
   rocksdb_iterator_t *iterator;
-  enum store_keyspace keyspace;
-  bool forward_only; // the iterator walks one bucket of a hashed memtable, which has no way back
   size_t from_bytes;
   size_t to_bytes;
   uint8_t bounds[]; // from, then to: RocksDB reads them in place
 };
 
-// Going back needs all rows in order, which a hashed memtable gives only as a sorted copy: made when first asked for.
-static void turn_both_ways(struct rocks_range *range) {
-  rocksdb_iterator_t *forward = range->iterator;
-  rocksdb_readoptions_set_total_order_seek(range->read, 1);
-  range->iterator = rocksdb_create_iterator_cf(range->rocks->db, range->read, handle_of(range->rocks, range->keyspace));
-  range->forward_only = false;
-  if (rocksdb_iter_valid(forward)) {
-    size_t size = 0;
-    const char *at = rocksdb_iter_key(forward, &size);
-    rocksdb_iter_seek(range->iterator, at, size);
-  }
-  rocksdb_iter_destroy(forward);
-}
-
 static bool rocks_range_move(struct store_range *head, enum store_move move, struct bytes key, struct store_row *row) {
   struct rocks_range *range = (struct rocks_range *)head;
-  if (range->forward_only && (move == STORE_MOVE_LAST || move == STORE_MOVE_PREVIOUS)) turn_both_ways(range);
   rocksdb_iterator_t *iterator = range->iterator;
   struct bytes from = bytes_of(range->bounds, range->from_bytes);
   struct bytes to = bytes_of(range->bounds + range->from_bytes, range->to_bytes);
@@ -355,8 +338,6 @@ static enum err rocks_scan(void *self, void *opaque, enum store_keyspace keyspac
   if (from.size_bytes > 0) memcpy(made->bounds, from.data, from.size_bytes);
   if (to.size_bytes > 0) memcpy(made->bounds + from.size_bytes, to.data, to.size_bytes);
   bool one_customer = is_one_customer(keyspace, from, to);
-  made->keyspace = keyspace;
-  made->forward_only = one_customer;
   made->read = rocksdb_readoptions_create();
   rocksdb_readoptions_set_iterate_lower_bound(made->read, chars(made->bounds), from.size_bytes);
   if (to.size_bytes > 0) {

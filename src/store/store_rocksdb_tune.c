@@ -5,17 +5,17 @@
 // limit follows from the memtables: a log is kept as long as one keyspace has unflushed rows in it.
 //
 // Memtables. With random keys most of the cost of a write is finding its place in a skip list (40 % of all processor
-// time, measured). Keyspaces that are written at random therefore have hash tables, twice as fast; a range inside one
-// customer stays within one bucket. A walk over all customers sorts a copy of the memtable first: some tens of
-// milliseconds once a walk, against a quarter of all processor time on the way in. What is small or walked in pages
-// (search, aside) keeps skip lists. Hash tables rule out parallel inserts, and these gained nothing here; nor did the
-// pipelined log.
+// time, measured). Keyspaces that are written at random therefore have hash tables of our own (store_memtable.h). A walk
+// over all customers sorts the rows of a memtable first: some tens of milliseconds once a walk. What is small or walked
+// in pages (search, aside) keeps skip lists. Hash tables rule out parallel inserts, and these gained nothing here; nor
+// did the pipelined log.
 #include "store/store_rocksdb_tune.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "store/store_backend.h"
+#include "store/store_memtable.h"
 
 #define MIB ((size_t)1024 * 1024)
 
@@ -28,7 +28,8 @@ enum {
   CACHE_SHARD_BITS = 3, // eight: threads seldom meet in one
   OPEN_FILES = 512,
   CUSTOMER_ID_BYTES = 8,
-  HASH_BUCKET_BYTES = 64, // of a memtable, one bucket each: about a short row, so that lists of keys stay short
+  SHORT_ROW_BYTES = 64,
+  PAYLOAD_ROW_BYTES = 512,
   KEEP_INFO_LOGS = 2,
   INFO_LOG_MIB = 2,
   INFO_LOG_WARN = 2,
@@ -126,6 +127,14 @@ static bool is_hashed(enum store_keyspace keyspace) {
          store_keyspace_class(keyspace) == STORE_KEY_customer;
 }
 
+// About one bucket a row.
+static size_t buckets_for(enum store_keyspace keyspace, size_t bytes) {
+  size_t row_bytes = keyspace == STORE_PAYLOAD ? PAYLOAD_ROW_BYTES : SHORT_ROW_BYTES;
+  size_t count = 1;
+  while (count * row_bytes < bytes) count *= 2;
+  return count;
+}
+
 static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace, size_t total_bytes, bool bulk) {
   enum store_key_class key_class = store_keyspace_class(keyspace);
   size_t bytes = total_bytes / (bulk ? 3 : 6); // an import writes few keyspaces at a time
@@ -136,11 +145,8 @@ static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace
   if (key_class == STORE_KEY_customer) {
     rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
   }
-  if (!is_hashed(keyspace)) return;
-  rocksdb_options_set_hash_link_list_rep(family, bytes / HASH_BUCKET_BYTES);
-  if (key_class == STORE_KEY_lookup) { // hashed by the whole key
-    rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_noop());
-  }
+  if (is_hashed(keyspace))
+    store_memtable_set(family, key_class == STORE_KEY_customer ? CUSTOMER_ID_BYTES : 0, buckets_for(keyspace, bytes));
 }
 
 // Rows that are written once, seldom read, and looked up by filter or by whole key when they are: whole runs are merged
