@@ -20,7 +20,7 @@
 #define MIB ((size_t)1024 * 1024)
 
 enum {
-  CACHE_MIB = 160,
+  CACHE_MIB = 224,
   MEMTABLES_MIB = 96,
   SMALL_MEMTABLE_MIB = 4,
   BLOOM_BITS = 10, // one false positive in a hundred
@@ -210,12 +210,20 @@ static rocksdb_cache_t *create_cache(size_t cache_bytes) {
   return cache;
 }
 
+static size_t cache_bytes(const struct store_options *options) {
+  return options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
+}
+
+size_t store_rocksdb_rows_bytes(const struct store_options *options) {
+  return cache_bytes(options) / 2;
+}
+
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env) {
-  size_t cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
+  size_t block_bytes = cache_bytes(options) - store_rocksdb_rows_bytes(options);
   tune->memtable_limit_bytes = options->write_buffer_bytes ? options->write_buffer_bytes : MEMTABLES_MIB * MIB;
   if (tune->memtable_limit_bytes < MIB) tune->memtable_limit_bytes = MIB;
   tune->log_limit_bytes = 2 * tune->memtable_limit_bytes;
-  tune->cache = create_cache(cache_bytes);
+  tune->cache = create_cache(block_bytes);
   tune->names[0] = "default";
   tune->families[0] = database_options(tune, options->create);
   rocksdb_options_set_env(tune->families[0], env);
