@@ -12,8 +12,8 @@ extern "C" {
 #endif
 
 // Gives a column family hashed tables of `bucket_count` buckets (a power of two). `prefix_bytes` > 0: its keys begin
-// with so many bytes of a customer, and the family has a prefix extractor of that length; ranges inside one customer are
-// then found by hash as well.
+// with so many bytes of a customer, and the family has a prefix extractor of that length; ranges inside one customer
+// are then found by hash as well.
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count);
 
 #ifdef __cplusplus

@@ -5,10 +5,10 @@
 // limit follows from the memtables: a log is kept as long as one keyspace has unflushed rows in it.
 //
 // Memtables. With random keys most of the cost of a write is finding its place in a skip list (40 % of all processor
-// time, measured). Keyspaces that are written at random therefore have hash tables of our own (store_memtable.h). A walk
-// over all customers sorts the rows of a memtable first: some tens of milliseconds once a walk. What is small or walked
-// in pages (search, aside) keeps skip lists. Hash tables rule out parallel inserts, and these gained nothing here; nor
-// did the pipelined log.
+// time, measured). Keyspaces that are written at random therefore have hash tables of our own (store_memtable.h). A
+// walk over all customers sorts the rows of a memtable first: some tens of milliseconds once a walk. What is small or
+// walked in pages (search, aside) keeps skip lists. Hash tables rule out parallel inserts, and these gained nothing
+// here; nor did the pipelined log.
 #include "store/store_rocksdb_tune.h"
 
 #include <string.h>
