@@ -2,7 +2,8 @@
 //
 // Two tables, for rows of up to 16 and up to 48 bytes. A table is an array of sets of eight rows; the fingerprints of a
 // set fill one line of the processor's cache. Within a set the first row that was not used since it was looked over
-// last makes room. The sets of both tables with the same low bits share a lock and a count of writes.
+// last makes room. Sets are
+// dealt to stripes by the low bits of the hash; a stripe has one lock and one count of writes for both tables.
 #include "store/store_rows.h"
 
 #include <assert.h>
@@ -29,7 +30,7 @@ struct set_head {
 struct table {
   uint8_t *sets;
   size_t set_bytes, row_bytes;
-  uint64_t set_mask;
+  uint64_t stripe_sets; // how many sets share a stripe
 };
 
 struct stripe {
@@ -48,7 +49,8 @@ struct store_rows {
 // --- tables --------------------------------------------------------------------------------------------------
 
 static struct set_head *set_at(const struct table *table, uint64_t index) {
-  return (struct set_head *)(void *)(table->sets + (index & table->set_mask) * table->set_bytes);
+  uint64_t set = index % STRIPES * table->stripe_sets + ((index >> 32) * table->stripe_sets >> 32);
+  return (struct set_head *)(void *)(table->sets + set * table->set_bytes);
 }
 
 static uint8_t *row_at(const struct table *table, struct set_head *set, int way) {
@@ -61,14 +63,12 @@ static int way_of(const struct set_head *set, uint64_t fingerprint) {
   return -1;
 }
 
-// The largest power of two of sets that fits, at least one a stripe.
 static enum err table_init(struct table *table, size_t row_bytes, size_t bytes) {
-  size_t count = STRIPES;
   table->row_bytes = row_bytes;
   table->set_bytes = sizeof(struct set_head) + WAYS * row_bytes;
-  while (count * 2 * table->set_bytes <= bytes) count *= 2;
-  table->set_mask = count - 1;
-  table->sets = alloc_zero(count, table->set_bytes);
+  table->stripe_sets = bytes / table->set_bytes / STRIPES;
+  if (table->stripe_sets == 0) table->stripe_sets = 1;
+  table->sets = alloc_zero(STRIPES * table->stripe_sets, table->set_bytes);
   return table->sets ? ERR_OK : ERR_NO_MEMORY;
 }
 
@@ -87,10 +87,12 @@ static void table_put(const struct table *table, struct stripe *stripe, uint64_t
                       struct bytes value) {
   struct set_head *set = set_at(table, index);
   int way = way_of(set, fingerprint);
-  if (way < 0) way = way_to_replace(set, stripe);
+  if (way < 0) {
+    way = way_to_replace(set, stripe);
+    set->used[way] = 0; // rows that pass by once push out each other, not those in use
+  }
   set->fingerprints[way] = fingerprint;
   set->sizes[way] = (uint8_t)value.size_bytes;
-  set->used[way] = 1;
   memcpy(row_at(table, set, way), value.data, value.size_bytes);
 }
 
@@ -218,8 +220,7 @@ void store_rows_clear(struct store_rows *rows) {
     stripe->writes++;
     for (int j = 0; j < 2; j++) {
       struct table *table = &rows->tables[j];
-      for (uint64_t set = i; set <= table->set_mask; set += STRIPES)
-        memset(set_at(table, set)->fingerprints, 0, sizeof(uint64_t) * WAYS);
+      memset(table->sets + i * table->stripe_sets * table->set_bytes, 0, table->stripe_sets * table->set_bytes);
     }
     pthread_mutex_unlock(&stripe->mutex);
   }
