@@ -247,7 +247,8 @@ static bool is_settled(const struct work *work, const struct slice *slice, size_
     else
       devices[device_count++] = event->identifiers[i].identifier;
   }
-  return person.type != 0 && resolve_settled(work, person, devices, device_count, &at) != 0;
+  identity_sort(work->rules, devices, device_count);
+  return resolve_settled(work, person, devices, device_count, &at) != 0;
 }
 
 static void need_record(const struct work *work, uint64_t id) {

@@ -130,8 +130,9 @@ struct work_event {
 };
 
 // The customer of an event that changes nobody's identity: one person identifier that leads to a customer, and devices
-// on which this identifier is signed in at the event's time. 0 for any other event. It takes the rows of identifiers
-// alone to see that; that is most events, and for them no record need be read.
+// on which this identifier is signed in at the event's time; or no person (type 0), and the first device, by rank, is
+// somebody's then. 0 for any other event. The rows of identifiers alone tell that, and it is so of most events: for
+// them no record need be read.
 uint64_t resolve_settled(const struct work *work, struct identifier person, const struct identifier *devices,
                          size_t device_count, const struct identity_instant *at);
 
