@@ -230,8 +230,8 @@ static enum err answer_alone(struct work *work, const struct slice *slice) {
   if (result->outcome != ENGINE_APPLIED)
     return diag_set(work->diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
   if (slice->writer == NULL) return ERR_OK;
-  const struct work_customer *customer = work_held_customer(work, result->customer);
-  assert(customer != NULL); // the event was put on her timeline
+  const struct work_customer *customer = work_customer(work, result->customer);
+  if (customer == NULL) return ERR_CONFLICT;
   buffer_clear(slice->writer->out);
   json_writer_init(slice->writer, slice->writer->out);
   enum err err =
@@ -254,6 +254,51 @@ static enum err slice_body(struct work *work, void *context) {
     work->delta.duplicates++;
   }
   return err == ERR_OK && slice->alone ? answer_alone(work, slice) : err;
+}
+
+// Sees of an event what resolve_settled wants to know. What it makes of a blocked value does not matter: it leads
+// nowhere.
+static bool is_settled(const struct work *work, const struct slice *slice, size_t index) {
+  const struct engine_event *event = &slice->events[index];
+  struct identity_instant at = {.time_us = event->time_us};
+  struct identifier person = {0}, devices[WORK_IDENTIFIERS_MAX];
+  size_t device_count = 0;
+  memcpy(at.event, slice->ids[index], sizeof at.event);
+  if (event->gives_traits || event->type == ENGINE_ALIAS) return false;
+  for (size_t i = 0; i < event->identifier_count; i++) {
+    const struct identity_type *type = identity_type_by_id(work->rules, event->identifiers[i].identifier.type);
+    if (type == NULL || event->identifiers[i].reason != IDENTITY_OK || (type->class == IDENTITY_PERSON && person.type))
+      return false;
+    if (type->class == IDENTITY_PERSON)
+      person = event->identifiers[i].identifier;
+    else
+      devices[device_count++] = event->identifiers[i].identifier;
+  }
+  identity_sort(work->rules, devices, device_count);
+  return resolve_settled(work, person, devices, device_count, &at) != 0;
+}
+
+static void need_record(const struct work *work, uint64_t id) {
+  struct work_customer *customer = id == 0 ? NULL : work_held_customer(work, id);
+  if (customer != NULL) customer->head_only = false;
+}
+
+// Every customer that an unsettled event may concern. One that is forgotten here is asked for by the body.
+static void choose_records(struct work *work, void *context) {
+  const struct slice *slice = context;
+  for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->head_only = true;
+  for (size_t i = 0; i < slice->count; i++) {
+    const struct engine_event *event = &slice->events[i];
+    if (is_settled(work, slice, i)) continue;
+    for (size_t j = 0; j < event->identifier_count; j++) {
+      const struct work_target *target = work_held_target(work, event->identifiers[j].identifier);
+      if (target != NULL && target->device == NULL) need_record(work, target->person.customer);
+      if (target == NULL || target->device == NULL) continue;
+      need_record(work, target->device->own);
+      for (size_t run = 0; run < target->device->run_count; run++)
+        need_record(work, target->device->runs[run].customer);
+    }
+  }
 }
 
 static void collect_identifiers(struct engine *engine, struct slice *slice) {
@@ -279,7 +324,8 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
                            .identifiers = slice->identifiers,
                            .identifier_count = slice->identifier_count,
                            .no_customers = slice->crowded,
-                           .commit = slice->commit};
+                           .commit = slice->commit,
+                           .choose_records = choose_records};
   return work_run(engine, &plan, slice_body, slice, mark, diag);
 }
 

@@ -28,7 +28,7 @@ static uint64_t identifier_hash(struct identifier identifier) {
   return mix(hash);
 }
 
-static struct work_target *find_target(const struct work *work, struct identifier identifier) {
+struct work_target *work_held_target(const struct work *work, struct identifier identifier) {
   size_t mask = work->target_slot_count - 1;
   if (work->target_slot_count == 0) return NULL;
   for (size_t slot = identifier_hash(identifier) & mask; work->target_slots[slot] != 0; slot = (slot + 1) & mask) {
@@ -129,7 +129,7 @@ static void asked(struct work *work, enum err err) {
 }
 
 struct work_target *work_target(struct work *work, struct identifier identifier) {
-  struct work_target *target = find_target(work, identifier);
+  struct work_target *target = work_held_target(work, identifier);
   if (target == NULL) asked(work, want_identifier(work->wanted, identifier));
   return target;
 }
@@ -145,8 +145,9 @@ bool work_hold_identifiers(struct work *work, const struct customer *record) {
 
 struct work_customer *work_customer(struct work *work, uint64_t id) {
   struct work_customer *customer = work_held_customer(work, id);
-  if (customer == NULL) asked(work, want_customer(work->wanted, id));
-  return customer;
+  if (customer != NULL && !customer->head_only) return customer;
+  asked(work, want_customer(work->wanted, id));
+  return NULL;
 }
 
 // --- reading -------------------------------------------------------------------------------------------------
@@ -176,7 +177,7 @@ static void index_target(struct work *work, struct identifier identifier, const 
 static void collect_targets(struct work *work, const struct identifier *identifiers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const struct identity_type *type = identity_type_by_id(work->rules, identifiers[i].type);
-    if (type != NULL && find_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
+    if (type != NULL && work_held_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
   }
 }
 
@@ -241,23 +242,29 @@ static enum err plan_owners(struct work *work, const struct work_target *target,
   return err;
 }
 
-static enum err plan_customers(struct work *work, const struct work_plan *plan) {
+static enum err plan_customers(struct work *work, const struct work_plan *plan, void *context) {
   enum err err = reserve_customers(work, FIRST_CAPACITY);
   for (size_t i = 0; err == ERR_OK && i < plan->customer_count; i++) err = plan_customer(work, plan->customers[i]);
   for (size_t i = 0; err == ERR_OK && i < work->wanted->customer_count; i++)
     err = plan_customer(work, work->wanted->customers[i]);
+  size_t asked_for = work->customer_count;
   for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
     if (work->targets[i].device == NULL) err = plan_owners(work, &work->targets[i], false);
   bool may_wait = plan->message_count <= 1; // a slice is halved instead, before its body has run
   for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
     if (work->targets[i].device != NULL) err = plan_owners(work, &work->targets[i], may_wait);
+  if (err == ERR_OK && plan->choose_records != NULL) plan->choose_records(work, context);
+  for (size_t i = 0; i < asked_for; i++) work->customers[i]->head_only = false;
   return err;
 }
 
 static enum err decode_customer(struct work *work, struct work_customer *customer, struct bytes record,
                                 struct bytes head) {
-  if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
-  enum err err = customer_decode(record, customer->record.id, work->arena, &customer->record);
+  enum err err = ERR_OK;
+  if (!customer->head_only) {
+    if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
+    err = customer_decode(record, customer->record.id, work->arena, &customer->record);
+  }
   if (err == ERR_OK) err = timeline_head_decode(head, work->arena, &customer->head);
   if (err == ERR_CORRUPT)
     return diag_set(work->diag, err, "corrupt", "customer c%llu cannot be read; run `rapport check`",
@@ -266,9 +273,9 @@ static enum err decode_customer(struct work *work, struct work_customer *custome
 }
 
 // Locks the customers and reads record and head of each in one round.
-static enum err load_customers(struct work *work, const struct work_plan *plan) {
-  enum err err = plan_customers(work, plan);
-  size_t count = work->customer_count;
+static enum err load_customers(struct work *work, const struct work_plan *plan, void *context) {
+  enum err err = plan_customers(work, plan, context);
+  size_t count = work->customer_count, row_count = 0;
   if (err != ERR_OK || count == 0) return err;
   struct bytes *keys = arena_take(work->arena, 2 * count * sizeof *keys);
   struct bytes *rows = arena_take(work->arena, 2 * count * sizeof *rows);
@@ -276,17 +283,21 @@ static enum err load_customers(struct work *work, const struct work_plan *plan) 
   if (keys == NULL || rows == NULL || locks == NULL) return diag_no_memory(work->diag);
   for (size_t i = 0; i < count; i++) {
     struct key key;
-    for (int row = CUSTOMER_ROW_RECORD; row <= CUSTOMER_ROW_HEAD; row++) {
+    int first = work->customers[i]->head_only ? CUSTOMER_ROW_HEAD : CUSTOMER_ROW_RECORD;
+    for (int row = first; row <= CUSTOMER_ROW_HEAD; row++) {
       customer_key(work->customers[i]->record.id, (enum customer_row)row, &key);
-      keys[2 * i + (size_t)row] = arena_copy(work->arena, key_view(&key));
-      if (keys[2 * i + (size_t)row].data == NULL) return diag_no_memory(work->diag);
+      keys[row_count] = arena_copy(work->arena, key_view(&key));
+      if (keys[row_count++].data == NULL) return diag_no_memory(work->diag);
     }
-    locks[i] = bytes_of(keys[2 * i].data, sizeof(uint64_t));
+    locks[i] = bytes_of(keys[row_count - 1].data, sizeof(uint64_t));
   }
   err = store_lock_many(work->txn, STORE_LOCK_CUSTOMER, locks, count);
-  if (err == ERR_OK) err = store_get_many(work->txn, STORE_CUSTOMER, keys, 2 * count, work->arena, rows);
-  for (size_t i = 0; err == ERR_OK && i < count; i++)
-    err = decode_customer(work, work->customers[i], rows[2 * i], rows[2 * i + 1]);
+  if (err == ERR_OK) err = store_get_many(work->txn, STORE_CUSTOMER, keys, row_count, work->arena, rows);
+  const struct bytes *row = rows;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct bytes record = work->customers[i]->head_only ? (struct bytes){0} : *row++;
+    err = decode_customer(work, work->customers[i], record, *row++);
+  }
   return err;
 }
 
@@ -359,6 +370,7 @@ static enum err emit_row(struct work *work, uint64_t id, enum customer_row row, 
 }
 
 static enum err emit_customer(struct work *work, struct work_customer *customer) {
+  assert(!customer->head_only || !customer->record_dirty);
   enum err err = emit_tokens(work, customer);
   if (err == ERR_OK && customer->record_dirty) {
     buffer_clear(work->buffer);
@@ -420,10 +432,10 @@ static enum err lock_messages(struct work *work, const struct work_plan *plan) {
   return count == 0 ? ERR_OK : store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, keys, count);
 }
 
-static enum err load(struct work *work, const struct work_plan *plan) {
+static enum err load(struct work *work, const struct work_plan *plan, void *context) {
   enum err err = lock_messages(work, plan);
   if (err == ERR_OK) err = load_targets(work, plan);
-  if (err == ERR_OK && !plan->no_customers) err = load_customers(work, plan);
+  if (err == ERR_OK && !plan->no_customers) err = load_customers(work, plan, context);
   return err;
 }
 
@@ -444,7 +456,7 @@ static enum err attempt(struct work *work, const struct work_plan *plan, work_bo
                         struct store_mark *mark) {
   enum err err = store_begin(work->engine->store, &work->txn);
   if (err != ERR_OK) return err;
-  err = load(work, plan);
+  err = load(work, plan, context);
   if (err == ERR_OK) err = body(work, context);
   if (err == ERR_OK) return finish(work, plan->commit, mark);
   store_abort(work->txn);

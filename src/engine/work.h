@@ -14,7 +14,8 @@
 struct work_customer {
   struct customer record;
   struct timeline_head head;
-  bool fresh; // made by this transaction
+  bool fresh;     // made by this transaction
+  bool head_only; // its record was not read: work_customer does not give it out
   bool record_dirty, head_dirty;
   bool erased;       // its rows go
   bool tokens_taken; // `tokens` holds what the search knew before this transaction
@@ -72,6 +73,8 @@ struct work_plan {
   size_t customer_count;
   bool no_customers;                  // identifiers are locked and read, their customers are not
   const struct engine_commit *commit; // what rides, and its lock; NULL: nothing does
+  // Tells of each customer that the identifiers lead to whether its record will be needed, by head_only. NULL: all are.
+  void (*choose_records)(struct work *work, void *context);
 };
 
 // Runs `body` with everything of the plan locked and read; then writes what it changed and commits. Starts again when
@@ -83,6 +86,9 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
 // The identifier's row, locked. NULL when this transaction does not hold it: return ERR_CONFLICT (or memory is short).
 struct work_target *work_target(struct work *work, struct identifier identifier);
 
+// The identifier's row if this transaction holds it; asks for nothing.
+struct work_target *work_held_target(const struct work *work, struct identifier identifier);
+
 // True when every identifier of the record is locked here (but those of types the rules no longer know). All that are
 // not are asked for at once: return ERR_CONFLICT.
 bool work_hold_identifiers(struct work *work, const struct customer *record);
@@ -90,7 +96,7 @@ bool work_hold_identifiers(struct work *work, const struct customer *record);
 // The customer, locked. NULL as above.
 struct work_customer *work_customer(struct work *work, uint64_t id);
 
-// The customer if this transaction holds it; asks for nothing.
+// The customer if this transaction holds it; asks for nothing. Its record may not have been read.
 struct work_customer *work_held_customer(const struct work *work, uint64_t id);
 
 // A new customer of this transaction, in *out.
@@ -131,6 +137,13 @@ struct work_event {
   bool waits; // it was set aside before, and this is not how it is sent again
   bool alias; // persons[0] and persons[1] are to become one; trusted: whatever the limit
 };
+
+// The customer of an event that changes nobody's identity: one person identifier that leads to a customer, and devices
+// on which this identifier is signed in at the event's time; or no person (type 0), and the first device, by rank, is
+// somebody's then. 0 for any other event. The rows of identifiers alone tell that, and it is so of most events: for
+// them no record need be read.
+uint64_t resolve_settled(const struct work *work, struct identifier person, const struct identifier *devices,
+                         size_t device_count, const struct identity_instant *at);
 
 // Decides whose the event is. *out is NULL when nothing usable names anybody.
 enum err resolve_event(struct work *work, struct work_event *event, struct work_customer **out);
