@@ -21,6 +21,8 @@ enum {
   LIMIT_CUSTOMER_IDENTIFIERS = 512,   // identifiers of one customer
   LIMIT_CUSTOMER_TRAITS = 512,        // named traits of one customer
   LIMIT_TXN_CUSTOMERS = 64,           // customers that one transaction locks
+  LIMIT_MERGE_EVENTS = 2000,          // events that the merges of one transaction move; more are moved later, in steps
+  LIMIT_HEAVY_EVENTS = 20000,         // a customer with more events is heavy
   LIMIT_LOCK_WORDS = 1 << 20,         // lock words of one class
   LIMIT_PAGE_ROWS = 1000,             // rows of one page of any listing
   LIMIT_CHUNK_EVENTS = 190,           // events in one timeline chunk before it splits

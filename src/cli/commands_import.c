@@ -104,6 +104,19 @@ static enum err find_source(struct engine *engine, const char *name, uint32_t *i
   return ERR_OK;
 }
 
+// Perhaps nobody looks after this workspace soon: what merges of long timelines left is moved now. A stop leaves it.
+static enum err move_what_is_left(struct engine *engine, struct diag *diag) {
+  struct engine_loads loads = {.moving = 1};
+  bool idle = false;
+  enum err err = ERR_OK;
+  while (err == ERR_OK && !stop_asked) {
+    err = engine_get_loads(engine, &loads);
+    if (err != ERR_OK || loads.moving == 0) break;
+    err = engine_tick(engine, &idle, diag);
+  }
+  return err;
+}
+
 static enum err import_local(struct cli *cli, struct diag *diag) {
   const struct options *options = &cli->options;
   struct target_local local;
@@ -121,6 +134,7 @@ static enum err import_local(struct cli *cli, struct diag *diag) {
   err = find_source(local.engine, options_text(options, OPTION_SOURCE, "import"), &import.source, diag);
   progress_begin(&progress);
   if (err == ERR_OK) err = source_import_file(local.engine, &import, &summary.result, diag);
+  if (err == ERR_OK) err = move_what_is_left(local.engine, diag);
   progress_end(&progress);
   summary.stopped = stop_asked != 0;
   target_local_close(&local);

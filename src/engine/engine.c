@@ -1,9 +1,9 @@
 // engine.c: opening a workspace: its dictionary, secret, counters and number sequences.
 //
-// META rows: "hash_key" (32 random bytes), "next/customers" and "next/decisions" (the first number not yet reserved,
-// big endian), "count/N" (one stripe of the counters), "message_floor" and "message_base" (microseconds, upkeep.c),
-// "receipts" (present once somebody was erased). Numbers are reserved in blocks: after a crash the rest of a block is
-// skipped, never given twice.
+// META rows: "hash_key" (32 random bytes), "next/customers", "next/decisions" and "next/parts" (the first number not
+// yet reserved, big endian), "count/N" (one stripe of the counters), "message_floor" and "message_base" (microseconds,
+// upkeep.c), "receipts" (present once somebody was erased). Numbers are reserved in blocks: after a crash the rest of a
+// block is skipped, never given twice.
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "engine/open.h"
 #include "engine/work.h"
 
-enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536 };
+enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536, PARTS_BLOCK = 256 };
 
 void engine_text_key(struct key *key, const char *name) {
   key_init(key);
@@ -386,11 +386,14 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
       (struct engine_sequence){.name = "next/customers", .next = 1, .limit = 1, .block = CUSTOMERS_BLOCK};
   engine->decisions =
       (struct engine_sequence){.name = "next/decisions", .next = 1, .limit = 1, .block = DECISIONS_BLOCK};
+  engine->parts = (struct engine_sequence){.name = "next/parts", .next = 1, .limit = 1, .block = PARTS_BLOCK};
   pthread_mutex_init(&engine->customers.mutex, NULL);
   pthread_mutex_init(&engine->decisions.mutex, NULL);
+  pthread_mutex_init(&engine->parts.mutex, NULL);
   pthread_mutex_init(&engine->rules_mutex, NULL);
   pthread_mutex_init(&engine->access_mutex, NULL);
   engine->message_days = options->message_days;
+  engine->merge_events = options->merge_events == 0 ? LIMIT_MERGE_EVENTS : options->merge_events;
   pthread_mutex_init(&engine->stripes_mutex, NULL);
   for (size_t i = 0; i < ENGINE_STRIPES; i++) pthread_mutex_init(&engine->stripes[i].busy, NULL);
   pthread_mutex_init(&engine->upkeep_mutex, NULL);
@@ -417,11 +420,13 @@ void engine_close(struct engine *engine) {
   if (engine == NULL) return;
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
+  give_back(engine, &engine->parts);
   close_rules(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);
   pthread_mutex_destroy(&engine->customers.mutex);
   pthread_mutex_destroy(&engine->decisions.mutex);
+  pthread_mutex_destroy(&engine->parts.mutex);
   pthread_mutex_destroy(&engine->rules_mutex);
   pthread_mutex_destroy(&engine->access_mutex);
   pthread_mutex_destroy(&engine->stripes_mutex);

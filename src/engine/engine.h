@@ -30,6 +30,7 @@ struct engine_options {
   struct store *store;       // stays the caller's, who closes it after the engine
   const struct clock *clock; // the same
   uint32_t message_days;     // how long message ids are remembered for deduplication (0: 30)
+  uint32_t merge_events;     // how many events a merge moves at once (0: LIMIT_MERGE_EVENTS); tests lower it
   bool read_only;            // a command that looks at a workspace: no counters are reserved
 };
 
@@ -261,8 +262,14 @@ enum err engine_schema_json(struct engine_view *view, size_t sample, struct json
 struct engine_counts {
   uint64_t customers, events, identifiers, edges, merges, splits, set_aside, duplicates, erased;
 };
+// Customers with more than LIMIT_HEAVY_EVENTS events, and those of whom a merge left events to be moved.
+struct engine_loads {
+  uint64_t heavy, moving;
+};
+enum err engine_get_loads(struct engine *engine, struct engine_loads *loads);
 enum err engine_get_counts(struct engine *engine, struct engine_counts *counts);
-// {"customers","events","identifiers","merges","splits","set_aside","duplicates","erased","bytes":{…}}
+// {"customers","events","identifiers","merges","splits","set_aside","duplicates","erased","heavy","moving",
+// "bytes":{…}}
 enum err engine_stats_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 
 // --- changing customers (engine/change.c) --------------------------------------------------------------------
@@ -313,9 +320,14 @@ enum err engine_rules_try(struct engine *engine, struct value document, struct j
 
 // --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------
 
-// Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most a
-// few milliseconds of it. *idle is true when nothing is left for now.
+// Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most
+// some tens of milliseconds of it. *idle is true when nothing is left for now.
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
+
+// `wake` is called, from any thread and with no lock held, when engine_tick has work that should not wait for the next
+// second. NULL: nobody wants to know. To be set while no other thread uses the engine.
+typedef void engine_wake_fn(void *context);
+void engine_set_wake(struct engine *engine, engine_wake_fn *wake, void *context);
 
 // Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts. It reads one
 // snapshot, a customer at a time, so others may write meanwhile.

@@ -77,13 +77,18 @@ struct engine {
   struct engine_key_slot **keys; // by id - 1
   size_t key_count, key_capacity;
 
-  struct engine_sequence customers, decisions;
+  struct engine_sequence customers, decisions, parts;
   struct engine_stripe stripes[ENGINE_STRIPES];
   pthread_mutex_t stripes_mutex; // for reading sums while others commit
   _Atomic uint32_t next_stripe;
   _Atomic uint64_t counts_epoch; // a commit failed: it and others may be kept or lost, so every stripe is read again
 
   uint32_t message_days;
+  uint64_t merge_events;     // what the merges of one transaction move, and one step after them
+  _Atomic unsigned sortings; // under way: the job waits, as it would undo them
+  uint64_t moves_after;      // whose turn it was; under upkeep_mutex
+  engine_wake_fn *wake;      // tells the caller that there is upkeep; NULL: nobody wants to know
+  void *wake_context;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time
   int64_t message_base_us;                         // nothing was received before; 0: not looked after yet
   uint8_t sweep_from[IDENTITY_EVENT_ID_BYTES + 1]; // where the sweep of deduplication keys goes on
@@ -99,6 +104,9 @@ struct engine {
     uint32_t corrected;  // "Corrected"
   } id;
 };
+
+// Ids under which events of a customer are sorted (sort.c) have this bit: no customer ever has one.
+#define ENGINE_PART_BIT ((uint64_t)1 << 63)
 
 // --- engine.c ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,28 @@ enum err parts_check_live(struct work *work, const struct work_customer *custome
 // Writes a redirect row: `id` leads to `to`.
 enum err merge_redirect(struct work *work, uint64_t id, uint64_t to);
 
+// moves.c: the events and refusals of a loser become the survivor's: now when they are few, else they are pending. The
+// survivor has absorbed the loser's record.
+enum err moves_hand_over(struct work *work, struct work_customer *survivor, struct work_customer *loser,
+                         uint64_t loser_id);
+
+// Notes that a customer has something pending, for the job.
+enum err moves_note(struct work *work, uint64_t customer);
+
+// Moves all that is pending of a customer, in as many transactions as that takes. Others may add to it meanwhile.
+enum err moves_settle(struct engine *engine, uint64_t customer, struct diag *diag);
+
+// One step for one of the customers who have something pending. *more: there was one.
+enum err moves_tick(struct engine *engine, bool *more, struct diag *diag);
+
+// sort.c: moves what is chosen of the anonymous events of a device from one customer to another, whole parts when they
+// were prepared. ERR_CONFLICT when they are too many for this transaction: it prepares them and runs again.
+enum err sort_move(struct work *work, const struct work_target *device, struct work_customer *from,
+                   struct work_customer *to, const struct timeline_choice *choice, uint64_t *moved);
+// Does a transaction that ended with ERR_CONFLICT ask for events to be sorted? Then sort_run before the next attempt.
+bool sort_wanted(const struct sorting *sorting);
+enum err sort_run(struct engine *engine, struct sorting *sorting, struct diag *diag);
+
 // After a split: rows of EDGE go to the customer that holds their first identifier; cut edges are marked disabled, with
 // who and why, and a line of history is written to every part.
 enum err parts_move_edges(struct work *work, uint64_t whole, struct work_customer *const *customers, size_t count,

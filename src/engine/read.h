@@ -66,10 +66,11 @@ enum err read_target(struct engine_view *view, struct bytes reference, struct ar
 
 // --- read_identity.c -----------------------------------------------------------------------------------------
 
-// Walks the rows of EDGE of one customer and kind; `document` is valid during the call. Stops when `each` fails.
+// Walks the rows of EDGE of one customer and kind, in order of their numbers; `document` is valid during the call.
+// Stops when `each` fails.
 typedef enum err read_edge_fn(void *context, uint64_t number, struct value document);
-enum err read_edges(struct engine_view *view, uint64_t customer, enum engine_edge_kind kind, read_edge_fn *each,
-                    void *context);
+enum err read_edges(struct engine_view *view, const struct customer *record, enum engine_edge_kind kind,
+                    read_edge_fn *each, void *context);
 
 // One row as an object: its id, then the members of its document.
 void read_write_edge(struct json_writer *writer, const struct engine *engine, enum engine_edge_kind kind,

@@ -140,7 +140,7 @@ static enum err find_refusals(struct explanation *why) {
   if (why->refusals == NULL) return ERR_NO_MEMORY;
   for (size_t i = 0; err == ERR_OK && i < 2; i++) {
     if (!sides[i]->there || (i == 1 && why->a.there && why->a.record.id == why->b.record.id)) continue;
-    err = read_edges(why->view, sides[i]->record.id, ENGINE_EDGE_REFUSED, weigh_refusal, why);
+    err = read_edges(why->view, &sides[i]->record, ENGINE_EDGE_REFUSED, weigh_refusal, why);
     if (err == ERR_STOPPED) err = ERR_OK;
   }
   return err;

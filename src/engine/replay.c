@@ -240,8 +240,9 @@ static enum err read_record(struct replay *replay, uint64_t id, bool refusals) {
   replay->customers_read++;
   err = read_listings(replay);
   if (err == ERR_OK) err = read_cannots(replay);
-  if (err == ERR_OK && record->edge_count > 0) err = read_edges(replay->view, id, ENGINE_EDGE_LINK, add_link, replay);
-  if (err == ERR_OK && refusals) err = read_edges(replay->view, id, ENGINE_EDGE_REFUSED, add_refusal, replay);
+  if (err == ERR_OK && record->edge_count > 0)
+    err = read_edges(replay->view, record, ENGINE_EDGE_LINK, add_link, replay);
+  if (err == ERR_OK && refusals) err = read_edges(replay->view, record, ENGINE_EDGE_REFUSED, add_refusal, replay);
   return err;
 }
 

@@ -157,7 +157,20 @@ static enum err tie_refusal(struct trial *trial, uint64_t customer, struct value
   return err == ERR_OK ? tie_identifier(trial, customer, b, type_b) : err;
 }
 
+// Refusals may lie under an id that leads to the customer they are of. The rows of one id come one after another.
+static enum err live_customer(struct trial *trial, uint64_t id, uint64_t *live) {
+  struct customer record;
+  struct bytes row;
+  struct key key;
+  customer_key(id, CUSTOMER_ROW_RECORD, &key);
+  enum err err = store_snapshot_get(trial->view->snapshot, STORE_CUSTOMER, key_view(&key), &trial->arena, &row);
+  if (err == ERR_OK && row.data != NULL) err = customer_decode(row, id, &trial->arena, &record);
+  if (err == ERR_OK) *live = row.data != NULL && record.merged_into != 0 ? record.merged_into : id;
+  return err;
+}
+
 static enum err scan_refusals(struct trial *trial) {
+  uint64_t id = 0, live = 0;
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_scan(trial->view->snapshot, STORE_EDGE, BYTES(""), BYTES(""), &cursor);
@@ -165,7 +178,8 @@ static enum err scan_refusals(struct trial *trial) {
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
     if (key.size_bytes != EDGE_KEY_BYTES || key.data[8] != ENGINE_EDGE_REFUSED) continue;
     arena_clear(&trial->arena);
-    err = tie_refusal(trial, key_read_u64(key.data), (struct value){row});
+    if (key_read_u64(key.data) != id) err = live_customer(trial, id = key_read_u64(key.data), &live);
+    if (err == ERR_OK) err = tie_refusal(trial, live, (struct value){row});
   }
   if (err == ERR_OK) err = store_cursor_error(cursor);
   store_cursor_close(cursor);

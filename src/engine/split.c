@@ -5,18 +5,20 @@
 // customer id that one of its identifiers founded, the other ids founded in it lead to it; a part that founded none
 // gets a new id. Events go by the identifiers they carried: the highest-ranked person's, else whoever owns the device
 // at that time. Traits are folded again from each part's own events. Between the ends of every edge that parted
-// customers stands a cannot-link until it is lifted (engine_allow_link).
+// customers stands a cannot-link until it is lifted (engine_allow_link). What earlier merges left to be moved is moved
+// first (moves.c): a part may be an id whose rows are pending.
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/parts.h"
 
-enum { PARTS_MAX = 32, NO_PART = 0xffff };
+enum { PARTS_MAX = 32, NO_PART = 0xffff, SETTLE_TRIES_MAX = 16 };
 
 struct split_request {
   const struct engine_split *split;
   uint64_t customer;
   struct json_writer *writer;
+  bool unsettled; // rows of the customer lie under other ids yet
 };
 
 // A customer being parted.
@@ -406,10 +408,11 @@ static enum err move_events(struct parting *parting) {
   for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++) {
     struct work_customer *to = parting->customers[part];
     struct picker picker = {parting, part};
+    struct timeline_choice choice = {.pick = pick_part, .context = &picker};
     uint64_t moved = 0;
     if (to == parting->whole) continue;
     err = timeline_move(parting->work->txn, parting->whole->record.id, &parting->whole->head, to->record.id, &to->head,
-                        parting->work->arena, pick_part, &picker, &moved);
+                        parting->work->arena, &choice, &moved);
     to->head_dirty = parting->whole->head_dirty = true;
     parting->moved += moved;
   }
@@ -510,11 +513,14 @@ static bool hold_everything(struct work *work, const struct customer *record) {
 }
 
 static enum err split_body(struct work *work, void *context) {
-  const struct split_request *request = context;
+  struct split_request *request = context;
   struct work_customer *whole = work_customer(work, request->customer);
   if (whole == NULL) return ERR_CONFLICT;
   enum err err = parts_check_live(work, whole);
   if (err != ERR_OK) return err;
+  request->unsettled = whole->head.part_count > 0;
+  if (request->unsettled) return ERR_BUSY;
+  work->all_at_once = true;
   if (!hold_everything(work, &whole->record)) return ERR_CONFLICT;
   struct parting parting = {.work = work, .whole = whole, .before = whole->record};
   parting.cut = arena_take_zero(work->arena, whole->record.edge_count + 1, sizeof *parting.cut);
@@ -532,12 +538,19 @@ static enum err split_body(struct work *work, void *context) {
 
 enum err engine_split_customer(struct engine *engine, uint64_t customer, const struct engine_split *split,
                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
-  struct split_request request = {split, customer, writer};
+  struct split_request request = {split, customer, writer, true};
   struct work_plan plan = {.customers = &customer, .customer_count = 1, .commit = commit};
   enum err err = engine_check_words("author", split->author, LIMIT_NAME_BYTES, diag);
   if (err == ERR_OK) err = engine_check_words("reason", split->reason, LIMIT_REASON_BYTES, diag);
   if (err != ERR_OK) return err;
   size_t before = writer->out->size_bytes;
   if (before != 0) return diag_set(diag, ERR_INVALID, "bad_writer", "a split writes into an empty buffer");
-  return work_run(engine, &plan, split_body, &request, &commit->mark, diag);
+  // A merge may come in between: then there is something pending again.
+  err = ERR_BUSY;
+  for (int tries = 0; err == ERR_BUSY && request.unsettled && tries < SETTLE_TRIES_MAX; tries++) {
+    err = moves_settle(engine, customer, diag);
+    if (err == ERR_OK) err = work_run(engine, &plan, split_body, &request, &commit->mark, diag);
+  }
+  if (err != ERR_BUSY) return err;
+  return diag_set(diag, ERR_CONFLICT, "conflict", "the customer kept changing under this split; send it again");
 }

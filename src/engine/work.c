@@ -3,7 +3,7 @@
 // Rounds of a transaction that needs nothing more: the rows of its identifiers, then the records and timeline heads of
 // their customers (the caller adds the deduplication keys and, rarely, history). One write. The set of locks only grows
 // from attempt to attempt, so a transaction ends after as many attempts as it discovers things, at most ATTEMPTS_MAX.
-#include "engine/work.h"
+#include "engine/parts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -92,6 +92,7 @@ static void wanted_release(struct work_set *set) {
   for (size_t i = 0; i < set->identifier_count; i++) alloc_free((void *)(uintptr_t)set->identifiers[i].value.data);
   alloc_free(set->identifiers);
   alloc_free(set->customers);
+  alloc_free(set->fresh);
 }
 
 static bool grow(void **array, size_t *capacity, size_t count, size_t item_bytes) {
@@ -258,6 +259,10 @@ static enum err plan_customers(struct work *work, const struct work_plan *plan, 
   return err;
 }
 
+static bool is_heavy(const struct work_customer *customer) {
+  return timeline_count(&customer->head) > LIMIT_HEAVY_EVENTS;
+}
+
 static enum err decode_customer(struct work *work, struct work_customer *customer, struct bytes record,
                                 struct bytes head) {
   enum err err = ERR_OK;
@@ -265,11 +270,34 @@ static enum err decode_customer(struct work *work, struct work_customer *custome
     if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
     err = customer_decode(record, customer->record.id, work->arena, &customer->record);
   }
-  if (err == ERR_OK) err = timeline_head_decode(head, work->arena, &customer->head);
+  bool gone = customer->record.merged_into != 0; // a head under its id is a part of somebody else's
+  if (err == ERR_OK && !gone) err = timeline_head_decode(head, work->arena, &customer->head);
   if (err == ERR_CORRUPT)
     return diag_set(work->diag, err, "corrupt", "customer c%llu cannot be read; run `rapport check`",
                     (unsigned long long)customer->record.id);
   return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+// The heads of a customer's pending rows, in one round. Few customers have any, and not for long.
+static enum err load_parts(struct work *work, struct work_customer *customer) {
+  size_t count = customer->record.pending_count;
+  if (count == 0) return ERR_OK;
+  struct timeline_part *parts = arena_take_zero(work->arena, count, sizeof *parts);
+  struct bytes *keys = arena_take(work->arena, count * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, count * sizeof *rows);
+  if (parts == NULL || keys == NULL || rows == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) {
+    struct key key;
+    parts[i].customer = customer->record.pending[i];
+    customer_key(parts[i].customer, CUSTOMER_ROW_HEAD, &key);
+    keys[i] = arena_copy(work->arena, key_view(&key));
+    if (keys[i].data == NULL) return diag_no_memory(work->diag);
+  }
+  enum err err = store_get_many(work->txn, STORE_CUSTOMER, keys, count, work->arena, rows);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = timeline_head_decode(rows[i], work->arena, &parts[i].head);
+  customer->head.parts = parts;
+  customer->head.part_count = count;
+  return err;
 }
 
 // Locks the customers and reads record and head of each in one round.
@@ -298,14 +326,30 @@ static enum err load_customers(struct work *work, const struct work_plan *plan, 
     struct bytes record = work->customers[i]->head_only ? (struct bytes){0} : *row++;
     err = decode_customer(work, work->customers[i], record, *row++);
   }
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = load_parts(work, work->customers[i]);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) work->customers[i]->was_heavy = is_heavy(work->customers[i]);
   return err;
 }
 
 // --- changing ------------------------------------------------------------------------------------------------
 
+// An attempt's new customers have the ids they had in the attempt before, so that what was prepared for them is theirs.
+static enum err fresh_id(struct work *work, uint64_t *id) {
+  struct work_set *set = work->wanted;
+  if (work->fresh_used == set->fresh_count) {
+    if (!grow((void **)&set->fresh, &set->fresh_capacity, set->fresh_count, sizeof *set->fresh))
+      return diag_no_memory(work->diag);
+    enum err err = engine_next(work->engine, &work->engine->customers, &set->fresh[set->fresh_count], work->diag);
+    if (err != ERR_OK) return err;
+    set->fresh_count++;
+  }
+  *id = set->fresh[work->fresh_used++];
+  return ERR_OK;
+}
+
 enum err work_customer_new(struct work *work, struct work_customer **out) {
-  uint64_t id;
-  enum err err = engine_next(work->engine, &work->engine->customers, &id, work->diag);
+  uint64_t id = 0;
+  enum err err = fresh_id(work, &id);
   if (err != ERR_OK) return err;
   struct work_customer *customer = arena_take_zero(work->arena, 1, sizeof *customer);
   if (customer == NULL) return diag_no_memory(work->diag);
@@ -369,6 +413,31 @@ static enum err emit_row(struct work *work, uint64_t id, enum customer_row row, 
                                : store_put(work->txn, STORE_CUSTOMER, key_view(&key), value);
 }
 
+static enum err emit_head(struct work *work, uint64_t id, const struct timeline_head *head) {
+  buffer_clear(work->buffer);
+  if (head->count > 0) timeline_head_encode(head, work->buffer);
+  return work->buffer->failed ? diag_no_memory(work->diag)
+                              : emit_row(work, id, CUSTOMER_ROW_HEAD, buffer_view(work->buffer));
+}
+
+static enum err emit_heads(struct work *work, const struct work_customer *customer) {
+  enum err err = emit_head(work, customer->record.id, &customer->head);
+  for (size_t i = 0; err == ERR_OK && i < customer->head.part_count; i++) {
+    const struct timeline_part *part = &customer->head.parts[i];
+    if (part->dirty) err = emit_head(work, part->customer, &part->head);
+  }
+  return err;
+}
+
+// Heavy customers are listed in DOCUMENT. The row is put with each event, so that the list is whole also where an older
+// program wrote.
+static enum err emit_heavy(struct work *work, const struct work_customer *customer) {
+  struct key key;
+  engine_number_key(&key, "heavy", customer->record.id);
+  if (is_heavy(customer)) return store_put(work->txn, STORE_DOCUMENT, key_view(&key), BYTES("1"));
+  return customer->was_heavy ? store_delete(work->txn, STORE_DOCUMENT, key_view(&key)) : ERR_OK;
+}
+
 static enum err emit_customer(struct work *work, struct work_customer *customer) {
   assert(!customer->head_only || !customer->record_dirty);
   enum err err = emit_tokens(work, customer);
@@ -378,12 +447,8 @@ static enum err emit_customer(struct work *work, struct work_customer *customer)
     err = work->buffer->failed ? diag_no_memory(work->diag)
                                : emit_row(work, customer->record.id, CUSTOMER_ROW_RECORD, buffer_view(work->buffer));
   }
-  if (err == ERR_OK && customer->head_dirty) {
-    buffer_clear(work->buffer);
-    if (customer->head.count > 0) timeline_head_encode(&customer->head, work->buffer);
-    err = work->buffer->failed ? diag_no_memory(work->diag)
-                               : emit_row(work, customer->record.id, CUSTOMER_ROW_HEAD, buffer_view(work->buffer));
-  }
+  if (err == ERR_OK && customer->head_dirty) err = emit_heads(work, customer);
+  if (err == ERR_OK && (customer->head_dirty || customer->was_heavy)) err = emit_heavy(work, customer);
   return err;
 }
 
@@ -466,6 +531,7 @@ static enum err attempt(struct work *work, const struct work_plan *plan, work_bo
 enum err work_run(struct engine *engine, const struct work_plan *plan, work_body_fn *body, void *context,
                   struct store_mark *mark, struct diag *diag) {
   struct work_set wanted = {0};
+  struct sorting *sorting = NULL;
   struct buffer buffer;
   struct arena arena;
   enum err err = ERR_CONFLICT;
@@ -481,9 +547,15 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
                         .buffer = &buffer,
                         .now_us = clock_now_us(engine->clock),
                         .wanted = &wanted,
+                        .sorting = &sorting,
                         .diag = diag};
     err = attempt(&work, plan, body, context, mark);
     if (err == ERR_CONFLICT && work.starved) err = ERR_NO_MEMORY;
+    if (err == ERR_CONFLICT && sort_wanted(sorting)) {
+      err = sort_run(engine, sorting, diag);
+      if (err == ERR_OK) err = ERR_CONFLICT; // now again
+    }
+    if (err == ERR_OK && work.moves_wait && engine->wake != NULL) engine->wake(engine->wake_context);
     if (err == ERR_CONFLICT && !work.again && tries + 1 < ATTEMPTS_MAX) continue; // the store asks to run it again
   }
   if (err == ERR_CONFLICT)
@@ -491,6 +563,7 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
   arena_release(&arena);
   buffer_release(&buffer);
   wanted_release(&wanted);
+  alloc_free(sorting);
   bool explained = err == ERR_OK || diag == NULL || diag->err == err;
   return explained ? err : engine_explain_failure(err, diag);
 }

@@ -5,8 +5,11 @@
 //   1. An IDENTIFIER row names the live customer whose record lists the identifier. Changing it needs the
 //      identifier's lock and both customers'. So once its lock is held a row cannot go stale.
 //   2. A device's row names only live customers (own, runs), and each of them lists the device in its record.
-// A decision that turns out to need one more identifier or customer asks for it (work_target, work_customer give NULL):
-// the body returns ERR_CONFLICT, everything is dropped, and the transaction starts again with the larger set.
+// A customer's head comes with its parts: the rows that lie under other ids and are hers (moves.c). Her lock covers
+// them.
+//
+// A decision that turns out to need one more identifier or customer asks for it (work_target, work_customer give
+// NULL): the body returns ERR_CONFLICT, everything is dropped, and the transaction starts again with the larger set.
 #pragma once
 
 #include "engine/internal.h"
@@ -18,6 +21,7 @@ struct work_customer {
   bool head_only; // its record was not read: work_customer does not give it out
   bool record_dirty, head_dirty;
   bool erased;       // its rows go
+  bool was_heavy;    // when it was read
   bool tokens_taken; // `tokens` holds what the search knew before this transaction
   struct bytes *tokens;
   size_t token_count;
@@ -40,7 +44,11 @@ struct work_set { // ids or identifiers asked for, kept across restarts
   size_t customer_count, customer_capacity;
   struct identifier *identifiers;
   size_t identifier_count, identifier_capacity;
+  uint64_t *fresh; // ids of customers made by an attempt: the next one's are the same
+  size_t fresh_count, fresh_capacity;
 };
+
+struct sorting;
 
 struct work {
   struct engine *engine;
@@ -57,8 +65,13 @@ struct work {
   uint32_t *target_slots, *customer_slots; // open addressing, index + 1
   size_t target_slot_count, customer_slot_count;
   struct work_set *wanted;
-  bool again;   // something was asked for
-  bool starved; // something was to be asked for and memory was short
+  size_t fresh_used; // of wanted->fresh
+  bool again;        // something was asked for
+  bool starved;      // something was to be asked for and memory was short
+  uint64_t moved;    // events and refusals that merges of this transaction moved
+  bool all_at_once;  // events change hands in this transaction, however many (a split: its customers are not there yet)
+  struct sorting **sorting; // what was prepared for this transaction (sort.c); NULL: nothing
+  bool moves_wait;          // a merge left some to be moved later: upkeep is woken after the commit
   struct engine_counts delta;
   struct diag *diag;
 };

@@ -14,6 +14,8 @@
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
 //   correct A NAME VALUE           a person corrects a trait, a second after whatever was before
 //   days N                         the clock moves on, and all work that falls due is done
+//   step | settle                  one call of engine_tick, or as many as there is work for
+//   moving N                       of so many customers events are still to be moved (kit_merge_events)
 //   duplicate … | aside … | suppressed …   as event, with that outcome expected
 //
 // After every line engine_check must find nothing.
@@ -50,6 +52,9 @@ struct kit {
   char where[256]; // file and line, for messages
 };
 
+// How the next engine is opened: how many events a merge moves at once; 0 for the product's own bound.
+static uint32_t kit_merge_events;
+
 static inline void kit_fail(const struct kit *kit, const char *what) {
   fail_msg("%s: %s", kit->where, what);
 }
@@ -61,7 +66,7 @@ static inline void kit_open_existing(struct kit *kit, struct store *store) {
   clock_hold(&kit->clock, KIT_EPOCH_US + 300 * CLOCK_DAY_US);
   kit->check_each = true;
   kit->store = store;
-  struct engine_options options = {.store = store, .clock = &kit->clock};
+  struct engine_options options = {.store = store, .clock = &kit->clock, .merge_events = kit_merge_events};
   struct diag diag;
   diag_init(&diag);
   if (engine_open(&kit->engine, &options, &diag) != ERR_OK) fail_msg("engine_open: %s", diag.message);
@@ -416,6 +421,20 @@ static inline void kit_days(struct kit *kit, int64_t days) {
     if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
 }
 
+static inline bool kit_step(struct kit *kit) {
+  struct diag diag;
+  bool idle = false;
+  diag_init(&diag);
+  if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  return !idle;
+}
+
+static inline void kit_moving(struct kit *kit, uint64_t expected) {
+  struct engine_loads loads;
+  assert_int_equal(engine_get_loads(kit->engine, &loads), ERR_OK);
+  if (loads.moving != expected) fail_msg("%s: %llu are moving", kit->where, (unsigned long long)loads.moving);
+}
+
 static inline void kit_run(struct kit *kit, char **words, size_t count) {
   const char *verb = words[0];
   if (strcmp(verb, "event") == 0)
@@ -463,6 +482,12 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_erase(kit, words[1], false);
   else if (strcmp(verb, "days") == 0)
     kit_days(kit, strtoll(words[1], NULL, 10));
+  else if (strcmp(verb, "step") == 0)
+    kit_step(kit);
+  else if (strcmp(verb, "settle") == 0)
+    while (kit_step(kit)) continue;
+  else if (strcmp(verb, "moving") == 0)
+    kit_moving(kit, strtoull(words[1], NULL, 10));
   else if (strcmp(verb, "erase!") == 0)
     kit_erase(kit, words[1], true);
   else

@@ -19,7 +19,7 @@ static inline enum err read_put_secret(struct store_txn *txn, void *context, str
 
 static inline void read_open(struct kit *kit) {
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
-  struct engine_options options = {.clock = &kit->clock};
+  struct engine_options options = {.clock = &kit->clock, .merge_events = kit_merge_events};
   struct engine_commit commit = {0};
   struct store_mark mark;
   struct diag diag;
