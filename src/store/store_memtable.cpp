@@ -17,7 +17,6 @@
 
 #include <rocksdb/memtablerep.h>
 #include <rocksdb/options.h>
-#include <rocksdb/table.h>
 #include <rocksdb/version.h>
 
 #include <algorithm>
@@ -34,9 +33,6 @@ struct rocksdb_options_t {
   rocksdb::Options rep;
 };
 
-struct rocksdb_block_based_table_options_t {
-  rocksdb::BlockBasedTableOptions rep;
-};
 // Both are as the version of Debian 12 has them; the tests of the store fail when they are not.
 static_assert(ROCKSDB_MAJOR == 7, "compare struct rocksdb_options_t and class Allocator with this version's");
 
@@ -437,10 +433,4 @@ private:
 
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count) {
   family->rep.memtable_factory = std::make_shared<Factory>(prefix_bytes, bucket_count);
-}
-
-void store_pin(rocksdb_block_based_table_options_t *table) {
-  table->rep.metadata_cache_options.top_level_index_pinning = rocksdb::PinningTier::kAll;
-  table->rep.metadata_cache_options.partition_pinning = rocksdb::PinningTier::kFlushedAndSimilar;
-  table->rep.metadata_cache_options.unpartitioned_pinning = rocksdb::PinningTier::kFlushedAndSimilar;
 }

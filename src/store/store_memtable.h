@@ -16,8 +16,6 @@ extern "C" {
 // are then found by hash as well.
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count);
 
-void store_pin(rocksdb_block_based_table_options_t *table);
-
 #ifdef __cplusplus
 }
 #endif
