@@ -132,7 +132,7 @@ static void test_defaults_are_valid_and_shown(void **state) {
   (void)state;
   struct options options;
   options_init(&options);
-  assert_int_equal(options.values[OPTION_CACHE_SIZE].number, INT64_C(160) << 20);
+  assert_int_equal(options.values[OPTION_CACHE_SIZE].number, INT64_C(240) << 20);
   assert_string_equal(options_text(&options, OPTION_LISTEN, NULL), "127.0.0.1:8080");
   assert_null(options_text(&options, OPTION_DATA, NULL));
   assert_int_equal(options_number(&options, OPTION_LIMIT, 7), 7);
