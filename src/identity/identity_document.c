@@ -100,7 +100,7 @@ static enum err read_whole(struct reading *reading, struct value value, int64_t 
 static enum err read_days(struct reading *reading, struct value value, int64_t *window_us) {
   *window_us = 0;
   if (value_type(value) == VALUE_NULL) return ERR_OK;
-  int64_t days;
+  int64_t days = 0;
   enum err err = read_whole(reading, value, 1, WINDOW_DAYS_MAX, &days);
   if (err == ERR_OK) *window_us = days * CLOCK_DAY_US;
   return err;
@@ -201,7 +201,7 @@ static enum err read_form(struct reading *reading, void *target, struct value va
 
 static enum err read_limit(struct reading *reading, void *target, struct value value) {
   struct draft *draft = target;
-  int64_t limit;
+  int64_t limit = 0;
   enum err err = read_whole(reading, value, 1, LIMIT_CUSTOMER_IDENTIFIERS, &limit);
   if (err == ERR_OK) draft->type.limit = (uint32_t)limit;
   return err;
@@ -326,7 +326,7 @@ static enum err read_blocked(struct reading *reading, void *target, struct value
 
 static enum err read_repeats(struct reading *reading, void *target, struct value value) {
   (void)target;
-  int64_t repeats;
+  int64_t repeats = 0;
   enum err err = read_whole(reading, value, 0, LIMIT_IDENTIFIER_BYTES, &repeats);
   if (err != ERR_OK) return err;
   if (repeats != 0 && repeats < BLOCKED_REPEATS_MIN)
@@ -337,7 +337,7 @@ static enum err read_repeats(struct reading *reading, void *target, struct value
 
 static enum err read_people_max(struct reading *reading, void *target, struct value value) {
   (void)target;
-  int64_t people;
+  int64_t people = 0;
   enum err err = read_whole(reading, value, 1, IDENTITY_RUNS_MAX - 1, &people);
   if (err == ERR_OK) reading->rules->device_people_max = (uint32_t)people;
   return err;

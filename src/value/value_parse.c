@@ -703,7 +703,7 @@ static enum err take_outer_member(struct value_parser *parser, struct batch *bat
 }
 
 static enum err parse_outer(struct value_parser *parser, struct batch *batch) {
-  size_t size_offset, first = parser->seen_count;
+  size_t size_offset = 0, first = parser->seen_count;
   if (peek(parser) != '{')
     return diag_set(parser->diag, ERR_INVALID, "not_an_object", "the body must be a JSON object");
   enum err err = begin_container(parser, PACK_DOCUMENT, 0, &size_offset);
