@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/open.h"
+#include "engine/rerun.h"
 #include "engine/work.h"
 
 enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536 };
@@ -353,6 +354,7 @@ void engine_close(struct engine *engine) {
   if (engine == NULL) return;
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
+  rerun_close(engine);
   close_rules(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);

@@ -1,18 +1,19 @@
-// upkeep.c: work that falls due by the clock.
+// upkeep.c: work that falls due by the clock, or that somebody started.
 //
-// Two kinds. Deduplication keys older than message_days are swept once a day, as soon as any can be that old: first the
-// floor is written ("keys received before this may be gone", so that the timeline itself is asked about older events),
-// then the keys go, SWEEP_ROWS looked at a call. A walk over these keys sorts what the store holds of them in memory,
-// so few long steps cost less than many short ones. After an erasure the customer's key ranges are compacted, so that
-// deleted bytes leave the disk. Both can stop at any row and begin again.
+// Three kinds. Deduplication keys older than message_days are swept once a day, as soon as any can be that old: first
+// the floor is written ("keys received before this may be gone", so that the timeline itself is asked about older
+// events), then the keys go, SWEEP_ROWS looked at a call. A walk over these keys sorts what the store holds of them in
+// memory, so few long steps cost less than many short ones. After an erasure the customer's key ranges are compacted,
+// so that deleted bytes leave the disk. A re-run of identity rules goes on (rerun.c). Each can stop at any row and
+// begin again.
 //
 // META rows: "message_floor", and "message_base": when the workspace was first looked after; nothing was received
 // before.
 #include <string.h>
 
-#include "engine/internal.h"
+#include "engine/rerun.h"
 
-enum { SWEEP_ROWS = 20000, DEFAULT_MESSAGE_DAYS = 30 };
+enum { SWEEP_ROWS = 20000, DEFAULT_MESSAGE_DAYS = 30, RERUN_US = 20000 };
 
 // --- deduplication keys --------------------------------------------------------------------------------------
 
@@ -165,11 +166,12 @@ static enum err compact_erased(struct engine *engine, bool *more, struct diag *d
 }
 
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
-  bool more_messages = false, more_erased = false;
+  bool more_messages = false, more_erased = false, more_rerun = false;
   pthread_mutex_lock(&engine->upkeep_mutex);
   enum err err = sweep_messages(engine, &more_messages, diag);
   if (err == ERR_OK) err = compact_erased(engine, &more_erased, diag);
+  if (err == ERR_OK) err = rerun_tick(engine, RERUN_US, &more_rerun, diag);
   pthread_mutex_unlock(&engine->upkeep_mutex);
-  *idle = !more_messages && !more_erased;
+  *idle = !more_messages && !more_erased && !more_rerun;
   return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }
