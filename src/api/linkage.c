@@ -83,3 +83,36 @@ enum err linkage_rules_put(struct request *request, struct worker *worker, struc
   json_object_end(&writer);
   return ERR_OK;
 }
+
+// --- the re-run ----------------------------------------------------------------------------------------------
+
+enum err linkage_rerun_get(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_rerun_json(request->api->engine, &writer, diag);
+}
+
+// A body is not needed: it only names who asks.
+enum err linkage_rerun_start(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine *engine = request->api->engine;
+  struct value document = {{NULL, 0}};
+  struct bytes author;
+  enum err err = ERR_OK;
+  if (bytes_trim(request->json).size_bytes > 0) err = request_document(request, worker, &document, diag);
+  if (!err) err = request_author(request, document, &author, diag);
+  if (!err) err = engine_rerun_start(engine, author, &request->mark, diag);
+  if (err) return err;
+  request->marked = true;
+  struct json_writer writer = request_answer(request, 202);
+  return engine_rerun_json(engine, &writer, diag);
+}
+
+enum err linkage_rerun_stop(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine *engine = request->api->engine;
+  (void)worker;
+  enum err err = engine_rerun_stop(engine, &request->mark, diag);
+  if (err) return err;
+  request->marked = true;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_rerun_json(engine, &writer, diag);
+}
