@@ -8,6 +8,7 @@ static enum err open_server(void **handle, const struct cli_server_options *opti
   struct api_options wanted = {.listen = options->listen,
                                .threads = options->threads,
                                .test_clock = options->test_clock,
+                               .backup_dir = options->backup_dir,
                                .cors_origins = options->cors_origins,
                                .rate_events_per_s = options->rate_events_per_s,
                                .body_bytes_max = options->body_bytes_max,

@@ -13,13 +13,15 @@
 // key.
 //
 // Idempotency-Key. On every management write: the first request stores a claim, runs, then stores its reply (sealed
-// under the caller's own key, so that the row is unreadable without it) for 24 hours. The claim, the change and the
-// reply are three commits. A crash between the change and the reply leaves the claim: a retry gets 409 until the claim
-// ends (60 seconds after it was made), and after that runs the change again. Replies that ask to be repeated (429, 5xx)
-// are not stored.
+// under the caller's own key, so that the row is unreadable without it) for 24 hours. The reply is written in the
+// commit of the change, so a crash leaves both or neither; where it leaves the claim alone, a retry gets 409 until the
+// claim ends (60 seconds after it was made), and after that runs the request. Replies that ask to be repeated
+// (Retry-After, 5xx) are not stored.
 //
 // Limits. Bodies, headers, paths, parameters, connections and the time a request may take are bounded; each bound has
 // an answer of its own.
+//
+// Jobs. A backup or a check of the workspace runs in a thread of its own, one at a time; see job.h.
 //
 // Upkeep. A thread of the server calls engine_tick once a second, ends connections that dawdle and deletes idempotency
 // rows whose time has passed. The caller needs to run nothing.
@@ -44,6 +46,7 @@ struct api_options {
   unsigned threads;   // 2 a core, at most API_THREADS_MAX
   // The clock the engine was opened with, when tests may hold it through /v1/clock; NULL: the route does not exist.
   struct clock *test_clock;
+  const char *backup_dir;     // where POST /v1/backups may write; NULL: nowhere
   const char *cors_origins;   // origins that browsers may send from: "*" (the default) or "https://a.fr,https://b.fr"
   uint64_t rate_events_per_s; // events a second for each key; none by default: a default must not drop a shop's events
   uint64_t rate_burst_events; // what a key may send at once; ten seconds of the rate
@@ -62,5 +65,6 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
 uint16_t api_port(const struct api *api);
 
 // Stops accepting, answers 503 to further requests on open connections, gives running requests `stop_timeout_s` to end,
-// waits for every pending sync however long the store takes, then closes all connections. The store must still be open.
+// waits for every pending sync and a running backup however long the store takes, then closes all connections. The
+// store must still be open.
 void api_close(struct api *api);

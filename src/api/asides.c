@@ -38,11 +38,11 @@ enum err asides_delete(struct request *request, struct worker *worker, struct di
   struct aside aside;
   (void)worker;
   enum err err = find(request, &aside, diag);
-  if (!err) err = engine_aside_delete(request->api->engine, request->parameters[0], &request->mark, diag);
   if (err) return err;
-  request->marked = true;
-  request->status = 204;
-  return ERR_OK;
+  err =
+      engine_aside_delete(request->api->engine, request->parameters[0], request_commit(request, 204, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 // --- sending again -------------------------------------------------------------------------------------------
@@ -50,8 +50,11 @@ enum err asides_delete(struct request *request, struct worker *worker, struct di
 static struct source_envelope envelope_of(const struct request *request, const struct aside *aside) {
   const struct engine_source *source = engine_source(request->api->engine, aside->source);
   bool trusted = source && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
-  return (struct source_envelope){
-      .source = aside->source, .trusted = trusted, .received_us = aside->received_us, .sent_us = INT64_MIN};
+  return (struct source_envelope){.source = aside->source,
+                                  .trusted = trusted,
+                                  .received_us = aside->received_us,
+                                  .sent_us = INT64_MIN,
+                                  .resent = true};
 }
 
 // Tries the event without applying it: one that would only be set aside again stays where it is. A correction that is
@@ -84,12 +87,13 @@ static enum err apply_event(struct request *request, struct worker *worker, cons
   buffer_append_text(&body, "]}");
   enum err err = body.failed ? diag_no_memory(diag)
                              : source_body_apply(worker->reader, &envelope, buffer_view(&body), &request->arena, report,
-                                                 &request->mark, diag);
+                                                 &request->commit.mark, diag);
   buffer_release(&body);
   return err;
 }
 
-static void write_outcome(struct request *request, const struct source_item *item) {
+static void answer_outcome(struct request *request, const void *results) {
+  const struct source_item *item = results;
   static const char *const names[] = {[SOURCE_TAKEN] = "taken",
                                       [SOURCE_DUPLICATE] = "duplicate",
                                       [SOURCE_REJECTED] = "rejected",
@@ -108,7 +112,7 @@ static void write_outcome(struct request *request, const struct source_item *ite
 }
 
 // An event that is set aside once more waits under a new id, so the old row goes in every case. It goes after the event
-// is applied: a crash between the two leaves it, and sending it again then is a duplicate.
+// is applied, and the reply with it: a crash between the two leaves the row, and sending it again then is a duplicate.
 enum err asides_resend(struct request *request, struct worker *worker, struct diag *diag) {
   struct aside aside;
   struct source_report report = {0};
@@ -124,7 +128,6 @@ enum err asides_resend(struct request *request, struct worker *worker, struct di
   if (err) return err;
   request->marked = true;
   if (report.count != 1) return diag_set(diag, ERR_INVALID, "not_an_object", "The body must be one event.");
-  err = engine_aside_delete(request->api->engine, request->parameters[0], &request->mark, diag);
-  if (!err) write_outcome(request, &report.items[0]);
-  return err;
+  return engine_aside_delete(request->api->engine, request->parameters[0],
+                             request_commit(request, 200, answer_outcome, &report.items[0]), diag);
 }

@@ -30,9 +30,11 @@ void body_decoder_release(struct body_decoder *decoder) {
 }
 
 enum err body_too_large(size_t limit_bytes, struct diag *diag) {
-  return diag_set(diag, ERR_LIMIT, "too_large",
-                  "The body is larger than %zu bytes after unzipping; send it in smaller batches. Nothing was taken.",
-                  limit_bytes);
+  return diag_set(
+      diag, ERR_LIMIT, "too_large",
+      "The body is larger than %zu bytes after unzipping, the most that is taken at once; send it in parts. "
+      "Nothing was taken.",
+      limit_bytes);
 }
 
 static enum err bad_gzip(struct diag *diag) {

@@ -48,7 +48,7 @@ static enum err apply(struct request *request, struct worker *worker, struct byt
                                      .sent_us = INT64_MIN,
                                      .type = type};
   enum err err =
-      source_body_apply(worker->reader, &envelope, request->json, &request->arena, report, &request->mark, diag);
+      source_body_apply(worker->reader, &envelope, request->json, &request->arena, report, &request->commit.mark, diag);
   if (err) return err;
   request->marked = true;
   metrics_count_events(api->metrics, report->taken, report->duplicates, report->rejected, report->aside);

@@ -11,12 +11,18 @@ enum { DEFAULT_EVENTS = 100, DEFAULT_SEARCH = 20 };
 typedef enum err answer_fn(struct request *request, struct engine_view *view, uint64_t customer,
                            struct json_writer *writer, struct diag *diag);
 
+static enum err find_in(struct engine_view *view, struct request *request, uint64_t *customer, struct diag *diag) {
+  enum err err = engine_find(view, request->parameters[0], customer, diag);
+  if (err == ERR_INVALID) diag_in_field(diag, "ref");
+  return err;
+}
+
 static enum err read_customer(struct request *request, answer_fn *answer, struct diag *diag) {
   struct engine_view *view;
   uint64_t customer;
   enum err err = engine_view_open(request->api->engine, &view);
   if (err) return err;
-  err = engine_find(view, request->parameters[0], &customer, diag);
+  err = find_in(view, request, &customer, diag);
   if (!err) {
     struct json_writer writer = request_answer(request, 200);
     err = answer(request, view, customer, &writer, diag);
@@ -29,7 +35,7 @@ static enum err find_customer(struct request *request, uint64_t *customer, struc
   struct engine_view *view;
   enum err err = engine_view_open(request->api->engine, &view);
   if (err) return err;
-  err = engine_find(view, request->parameters[0], customer, diag);
+  err = find_in(view, request, customer, diag);
   engine_view_close(view);
   return err;
 }
@@ -119,7 +125,7 @@ static enum err bad_member(const char *name, const char *expected, struct diag *
 static enum err read_edge(struct bytes text, uint64_t *edge, struct diag *diag) {
   if (text.size_bytes && text.data[0] == 'e') text = bytes_of(text.data + 1, text.size_bytes - 1);
   if (bytes_to_u64(text, edge) == ERR_OK && *edge > 0) return ERR_OK;
-  return bad_member("edge", "the id of an edge, such as \"e12\"", diag);
+  return bad_member("edge", "the id of an edge, such as \"e12\"; GET /v1/customers/{ref}/identity shows them", diag);
 }
 
 static enum err read_apart(struct value list, struct bytes apart[2], struct diag *diag) {
@@ -148,7 +154,8 @@ static enum err read_split(struct request *request, struct value document, struc
   int given = (edge.data != NULL) + (split->identifier.data != NULL) + !value_is_absent(apart);
   if (given != 1) {
     return diag_set(diag, ERR_INVALID, "bad_split",
-                    "Say what to part with exactly one of \"edge\", \"identifier\" and \"apart\".");
+                    "Say what to part with exactly one of \"edge\", \"identifier\" and \"apart\"; %d are given.",
+                    given);
   }
   if (edge.data) return read_edge(edge, &split->edge, diag);
   return value_is_absent(apart) ? ERR_OK : read_apart(apart, split->apart, diag);
@@ -158,12 +165,13 @@ enum err customers_split(struct request *request, struct worker *worker, struct 
   struct engine_split split;
   struct value document;
   uint64_t customer;
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_body(request, worker, "edge identifier apart author reason", &document, diag);
   if (!err) err = read_split(request, document, &split, diag);
   if (!err) err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_split_customer(request->api->engine, customer, &split, &writer, &request->mark, diag);
+  err = engine_split_customer(request->api->engine, customer, &split, &writer, request_commit(request, 200, NULL, NULL),
+                              diag);
   if (!err) request->marked = true;
   return err;
 }
@@ -173,18 +181,16 @@ enum err customers_correct(struct request *request, struct worker *worker, struc
   struct value document, traits;
   struct bytes author;
   uint64_t customer;
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_body(request, worker, "traits author", &document, diag);
   if (!err) err = request_author(request, document, &author, diag);
   if (err) return err;
   traits = value_member(document, engine_names(engine), BYTES("traits"));
   if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT) return bad_member("traits", "an object", diag);
   err = find_customer(request, &customer, diag);
-  if (!err) err = engine_correct(engine, customer, traits, author, &request->mark, diag);
   if (err) return err;
-  request->marked = true;
-  // The answer is read after the correction, so it must wait for whatever else it may show.
-  err = read_customer(request, answer_record, diag);
-  request->mark = store_mark_now(request->api->store);
+  struct json_writer writer = request_answer(request, 200);
+  err = engine_correct(engine, customer, traits, author, &writer, request_commit(request, 200, NULL, NULL), diag);
+  if (!err) request->marked = true;
   return err;
 }
 
@@ -196,7 +202,7 @@ enum err customers_erase(struct request *request, struct worker *worker, struct 
   if (!err) err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_erase(request->api->engine, customer, suppress, &writer, &request->mark, diag);
+  err = engine_erase(request->api->engine, customer, suppress, &writer, request_commit(request, 200, NULL, NULL), diag);
   if (!err) request->marked = true;
   return err;
 }

@@ -100,16 +100,16 @@ static enum err run_handler(struct request *request, struct worker *worker, stru
   return ERR_OK;
 }
 
-// What may succeed when repeated is not kept as the answer.
-static enum err keep_reply(struct request *request, const struct idempotency_key *key, int64_t now_us,
-                           struct diag *diag) {
-  if (request->status == 429 || request->status >= 500) return idempotency_forget(request->api->store, key, diag);
+// The reply of a change was stored with it. Of the rest, what may succeed when repeated is not kept as the answer.
+static enum err keep_reply(struct request *request, const struct idempotency_key *key, struct diag *diag) {
+  if (request->stored && request->status < 400) return ERR_OK;
+  if (request->retry_after_s || request->status >= 500) return idempotency_forget(request->api->store, key, diag);
   struct store_mark mark;
-  enum err err =
-      idempotency_finish(request->api->store, key, now_us, request->status, buffer_view(&request->reply), &mark, diag);
-  // The change is done whatever becomes of its stored reply: a failure to store is logged, the reply is given.
+  enum err err = idempotency_finish(request->api->store, key, request->claimed_us, request->status,
+                                    buffer_view(&request->reply), &mark, diag);
+  // Nothing was changed, so a reply that is not stored may be made again: it is logged and given.
   if (err) log_write(LOG_WARN, "idempotency reply not stored", "code=%s", diag->code);
-  if (!err) request->mark = mark;
+  if (!err) request->commit.mark = mark;
   if (!err) request->marked = true;
   return ERR_OK;
 }
@@ -144,8 +144,11 @@ static enum err run_once(struct request *request, struct worker *worker, struct 
   case IDEMPOTENCY_RUN:
     break;
   }
+  request->claim = &key;
+  request->claimed_us = now_us;
   run_handler(request, worker, diag);
-  return keep_reply(request, &key, now_us, diag);
+  request->claim = NULL;
+  return keep_reply(request, &key, diag);
 }
 
 // --- the steps -----------------------------------------------------------------------------------------------
@@ -162,6 +165,9 @@ static enum err run_steps(struct request *request, struct worker *worker, struct
   if (!err) err = authorise(request, worker, diag);
   if (!err && !collects) err = read_body(request, worker, diag);
   if (!err) err = admit(request, diag);
+  if (err) return err;
+  // A mistyped parameter of a write is not passed over: "dryrun" would put rules in force that were to be tried.
+  if (request->route->flags & ROUTE_IDEMPOTENT) err = request_parameters(request, request->route->detail, diag);
   if (err) return err;
   struct bytes header = request_header(request, "Idempotency-Key");
   if (header.data && request->route->flags & ROUTE_IDEMPOTENT) return run_once(request, worker, header, diag);
@@ -185,6 +191,6 @@ void dispatch_run(struct request *request) {
   if (err) request_refuse(request, err, &diag);
   // Refusals and reads wait for what they have seen; a write has set its own mark.
   if (request->marked || request->route->flags & ROUTE_OPERATIONS || err == ERR_STOPPED) return;
-  request->mark = store_mark_now(request->api->store);
+  request->commit.mark = store_mark_now(request->api->store);
   request->marked = true;
 }

@@ -38,7 +38,7 @@ void idempotency_key_make(struct idempotency_key *key, const struct idempotency_
   hash(key->seal, BYTES("seal"), (const struct bytes[]){request->key_text, request->header}, 2);
 }
 
-static struct bytes row_key(const struct idempotency_key *key) {
+struct bytes idempotency_lock(const struct idempotency_key *key) {
   return bytes_of(key->row, sizeof key->row);
 }
 
@@ -56,7 +56,7 @@ static bool row_is_live(struct bytes row, int64_t now_us) {
 }
 
 struct claim {
-  const struct idempotency_key *key;
+  struct idempotency_key *key;
   int64_t now_us;
   struct arena *arena;
   enum idempotency_outcome outcome;
@@ -82,7 +82,7 @@ static enum err open_reply(struct claim *claim, struct bytes row, struct diag *d
 
 static enum err claim_body(struct store_txn *txn, void *context, struct diag *diag) {
   struct claim *claim = context;
-  struct bytes key = row_key(claim->key), row;
+  struct bytes key = idempotency_lock(claim->key), row;
   enum err err = store_lock_many(txn, STORE_LOCK_IDEMPOTENCY, &key, 1);
   if (!err) err = store_get(txn, STORE_IDEMPOTENCY, key, claim->arena, &row);
   if (err) return err;
@@ -97,11 +97,12 @@ static enum err claim_body(struct store_txn *txn, void *context, struct diag *di
   }
   struct key value;
   claim->outcome = IDEMPOTENCY_RUN;
-  row_begin(&value, STATE_CLAIM, claim->now_us + IDEMPOTENCY_CLAIM_S * (int64_t)CLOCK_SECOND_US, claim->key->request);
+  claim->key->claim_end_us = claim->now_us + IDEMPOTENCY_CLAIM_S * (int64_t)CLOCK_SECOND_US;
+  row_begin(&value, STATE_CLAIM, claim->key->claim_end_us, claim->key->request);
   return store_put(txn, STORE_IDEMPOTENCY, key, key_view(&value));
 }
 
-enum err idempotency_claim(struct store *store, const struct idempotency_key *key, int64_t now_us, struct arena *arena,
+enum err idempotency_claim(struct store *store, struct idempotency_key *key, int64_t now_us, struct arena *arena,
                            enum idempotency_outcome *outcome, int *status, struct bytes *reply, struct diag *diag) {
   struct claim claim = {.key = key, .now_us = now_us, .arena = arena};
   struct store_mark mark;
@@ -113,49 +114,89 @@ enum err idempotency_claim(struct store *store, const struct idempotency_key *ke
   return ERR_OK;
 }
 
+// A later claim of the row ends later, so its end tells whose it is. One that was swept away after its end was nobody
+// else's: whoever had claimed the row since would have left a claim or a reply there, or has changed nothing.
+static bool is_ours(const struct idempotency_key *key, struct bytes row) {
+  if (row.size_bytes < CLAIM_BYTES) return true;
+  return row.data[AT_STATE] == STATE_CLAIM && key_read_i64(row.data + AT_END) == key->claim_end_us;
+}
+
+// The row of a reply, into an empty buffer.
+static enum err seal_reply(const struct idempotency_key *key, int64_t now_us, int status, struct bytes reply,
+                           struct buffer *row, struct diag *diag) {
+  struct key head;
+  uint8_t nonce[crypto_secretbox_NONCEBYTES];
+  row_begin(&head, STATE_REPLY, now_us + IDEMPOTENCY_REPLY_S * (int64_t)CLOCK_SECOND_US, key->request);
+  buffer_append_bytes(row, key_view(&head));
+  buffer_append_byte(row, (uint8_t)(status >> 8));
+  buffer_append_byte(row, (uint8_t)status);
+  randombytes_buf(nonce, sizeof nonce);
+  buffer_append(row, nonce, sizeof nonce);
+  if (!buffer_reserve(row, reply.size_bytes + crypto_secretbox_MACBYTES) || row->failed) return diag_no_memory(diag);
+  const uint8_t *plain = reply.size_bytes ? reply.data : nonce;
+  crypto_secretbox_easy(row->data + row->size_bytes, plain, reply.size_bytes, nonce, key->seal);
+  row->size_bytes += reply.size_bytes + crypto_secretbox_MACBYTES;
+  return ERR_OK;
+}
+
+enum err idempotency_ride(struct store_txn *txn, const struct idempotency_key *key, int64_t now_us, int status,
+                          struct bytes reply, struct arena *arena, struct diag *diag) {
+  struct bytes there;
+  struct buffer row;
+  enum err err = store_get(txn, STORE_IDEMPOTENCY, idempotency_lock(key), arena, &there);
+  if (err) return err;
+  if (!is_ours(key, there)) {
+    return diag_set(diag, ERR_BUSY, "idempotency_in_flight",
+                    "This request took longer than %d seconds and was repeated meanwhile; ask again in a moment.",
+                    IDEMPOTENCY_CLAIM_S);
+  }
+  buffer_init(&row);
+  err = seal_reply(key, now_us, status, reply, &row, diag);
+  if (!err) err = store_put(txn, STORE_IDEMPOTENCY, idempotency_lock(key), buffer_view(&row));
+  buffer_release(&row);
+  return err;
+}
+
 struct row_write {
-  struct bytes key;
+  const struct idempotency_key *key;
   struct bytes value; // data NULL: delete
+  struct arena *arena;
 };
 
 static enum err write_body(struct store_txn *txn, void *context, struct diag *diag) {
   const struct row_write *write = context;
+  struct bytes key = idempotency_lock(write->key), there;
   (void)diag;
-  enum err err = store_lock_many(txn, STORE_LOCK_IDEMPOTENCY, &write->key, 1);
-  if (err) return err;
-  if (!write->value.data) return store_delete(txn, STORE_IDEMPOTENCY, write->key);
-  return store_put(txn, STORE_IDEMPOTENCY, write->key, write->value);
+  enum err err = store_lock_many(txn, STORE_LOCK_IDEMPOTENCY, &key, 1);
+  if (!err) err = store_get(txn, STORE_IDEMPOTENCY, key, write->arena, &there);
+  if (err || !is_ours(write->key, there)) return err;
+  if (!write->value.data) return store_delete(txn, STORE_IDEMPOTENCY, key);
+  return store_put(txn, STORE_IDEMPOTENCY, key, write->value);
+}
+
+static enum err write_row(struct store *store, const struct idempotency_key *key, struct bytes value,
+                          struct store_mark *mark, struct diag *diag) {
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct row_write write = {key, value, &arena};
+  enum err err = store_run(store, write_body, &write, mark, diag);
+  arena_release(&arena);
+  return err;
 }
 
 enum err idempotency_finish(struct store *store, const struct idempotency_key *key, int64_t now_us, int status,
                             struct bytes reply, struct store_mark *mark, struct diag *diag) {
   struct buffer row;
-  struct key head;
-  uint8_t nonce[crypto_secretbox_NONCEBYTES];
   buffer_init(&row);
-  row_begin(&head, STATE_REPLY, now_us + IDEMPOTENCY_REPLY_S * (int64_t)CLOCK_SECOND_US, key->request);
-  buffer_append_bytes(&row, key_view(&head));
-  buffer_append_byte(&row, (uint8_t)(status >> 8));
-  buffer_append_byte(&row, (uint8_t)status);
-  randombytes_buf(nonce, sizeof nonce);
-  buffer_append(&row, nonce, sizeof nonce);
-  enum err err = buffer_reserve(&row, reply.size_bytes + crypto_secretbox_MACBYTES) ? ERR_OK : diag_no_memory(diag);
-  if (!err && row.failed) err = diag_no_memory(diag);
-  if (!err) {
-    const uint8_t *plain = reply.size_bytes ? reply.data : nonce;
-    crypto_secretbox_easy(row.data + row.size_bytes, plain, reply.size_bytes, nonce, key->seal);
-    row.size_bytes += reply.size_bytes + crypto_secretbox_MACBYTES;
-    struct row_write write = {row_key(key), buffer_view(&row)};
-    err = store_run(store, write_body, &write, mark, diag);
-  }
+  enum err err = seal_reply(key, now_us, status, reply, &row, diag);
+  if (!err) err = write_row(store, key, buffer_view(&row), mark, diag);
   buffer_release(&row);
   return err;
 }
 
 enum err idempotency_forget(struct store *store, const struct idempotency_key *key, struct diag *diag) {
-  struct row_write write = {row_key(key), {NULL, 0}};
   struct store_mark mark;
-  return store_run(store, write_body, &write, &mark, diag);
+  return write_row(store, key, (struct bytes){NULL, 0}, &mark, diag);
 }
 
 struct sweep {

@@ -6,7 +6,7 @@ static enum err required_member(struct request *request, struct value document, 
                                 struct diag *diag) {
   enum err err = request_member_text(request, document, name, text, diag);
   if (err || text->size_bytes) return err;
-  diag_set(diag, ERR_INVALID, "missing_member", "The member \"%s\" is missing.", name);
+  diag_set(diag, ERR_INVALID, "missing_member", "The member \"%s\" is missing: an identifier, \"type:value\".", name);
   diag_in_field(diag, "%s", name);
   return ERR_INVALID;
 }
@@ -26,22 +26,27 @@ enum err linkage_explain(struct request *request, struct worker *worker, struct 
   return err;
 }
 
-enum err linkage_allow(struct request *request, struct worker *worker, struct diag *diag) {
-  struct value document;
-  struct bytes a, b;
-  enum err err = request_document(request, worker, &document, diag);
-  if (!err) err = required_member(request, document, "a", &a, diag);
-  if (!err) err = required_member(request, document, "b", &b, diag);
-  if (!err) err = engine_allow_link(request->api->engine, a, b, &request->mark, diag);
-  if (err) return err;
-  request->marked = true;
+static void answer_allowed(struct request *request, const void *results) {
+  const struct bytes *pair = results;
   struct json_writer writer = request_answer(request, 200);
   json_object_begin(&writer);
-  json_member_bytes(&writer, "a", a);
-  json_member_bytes(&writer, "b", b);
+  json_member_bytes(&writer, "a", pair[0]);
+  json_member_bytes(&writer, "b", pair[1]);
   json_member_bool(&writer, "allowed", true);
   json_object_end(&writer);
-  return ERR_OK;
+}
+
+enum err linkage_allow(struct request *request, struct worker *worker, struct diag *diag) {
+  struct value document;
+  struct bytes pair[2];
+  enum err err = request_body(request, worker, "a b", &document, diag);
+  if (!err) err = required_member(request, document, "a", &pair[0], diag);
+  if (!err) err = required_member(request, document, "b", &pair[1], diag);
+  if (err) return err;
+  err = engine_allow_link(request->api->engine, pair[0], pair[1], request_commit(request, 200, answer_allowed, pair),
+                          diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 enum err linkage_rules_get(struct request *request, struct worker *worker, struct diag *diag) {
@@ -62,6 +67,14 @@ static enum err read_rules(struct request *request, struct value document, struc
   return ERR_INVALID;
 }
 
+static void answer_version(struct request *request, const void *results) {
+  const uint64_t *version = results;
+  struct json_writer writer = request_answer(request, 200);
+  json_object_begin(&writer);
+  json_member_u64(&writer, "version", *version);
+  json_object_end(&writer);
+}
+
 enum err linkage_rules_put(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine *engine = request->api->engine;
   struct value document, rules;
@@ -69,19 +82,17 @@ enum err linkage_rules_put(struct request *request, struct worker *worker, struc
   uint64_t version;
   bool dry_run;
   enum err err = request_flag(request, "dry_run", &dry_run, diag);
-  if (!err) err = request_document(request, worker, &document, diag);
+  if (!err) err = request_body(request, worker, "rules author version changed_at", &document, diag);
   if (!err) err = read_rules(request, document, &rules, diag);
   if (!err) err = request_author(request, document, &author, diag);
   if (err) return err;
-  struct json_writer writer = request_answer(request, 200);
-  if (dry_run) return engine_rules_try(engine, rules, &writer, diag);
-  err = engine_rules_put(engine, rules, author, &version, &request->mark, diag);
-  if (err) return err;
-  request->marked = true;
-  json_object_begin(&writer);
-  json_member_u64(&writer, "version", version);
-  json_object_end(&writer);
-  return ERR_OK;
+  if (dry_run) {
+    struct json_writer writer = request_answer(request, 200);
+    return engine_rules_try(engine, rules, &writer, diag);
+  }
+  err = engine_rules_put(engine, rules, author, &version, request_commit(request, 200, answer_version, &version), diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 // --- the re-run ----------------------------------------------------------------------------------------------
@@ -94,25 +105,22 @@ enum err linkage_rerun_get(struct request *request, struct worker *worker, struc
 
 // A body is not needed: it only names who asks.
 enum err linkage_rerun_start(struct request *request, struct worker *worker, struct diag *diag) {
-  struct engine *engine = request->api->engine;
   struct value document = {{NULL, 0}};
   struct bytes author;
   enum err err = ERR_OK;
-  if (bytes_trim(request->json).size_bytes > 0) err = request_document(request, worker, &document, diag);
+  if (bytes_trim(request->json).size_bytes > 0) err = request_body(request, worker, "author", &document, diag);
   if (!err) err = request_author(request, document, &author, diag);
-  if (!err) err = engine_rerun_start(engine, author, &request->mark, diag);
   if (err) return err;
-  request->marked = true;
   struct json_writer writer = request_answer(request, 202);
-  return engine_rerun_json(engine, &writer, diag);
+  err = engine_rerun_start(request->api->engine, author, &writer, request_commit(request, 202, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 enum err linkage_rerun_stop(struct request *request, struct worker *worker, struct diag *diag) {
-  struct engine *engine = request->api->engine;
   (void)worker;
-  enum err err = engine_rerun_stop(engine, &request->mark, diag);
-  if (err) return err;
-  request->marked = true;
   struct json_writer writer = request_answer(request, 200);
-  return engine_rerun_json(engine, &writer, diag);
+  enum err err = engine_rerun_stop(request->api->engine, &writer, request_commit(request, 200, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
 }

@@ -63,6 +63,13 @@ static uint64_t resident_bytes(void) {
   return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void write_loads(struct api *api, struct buffer *out) {
+  struct engine_loads loads;
+  if (engine_get_loads(api->engine, &loads)) return;
+  metrics_write_value(out, "customers_heavy", "gauge", loads.heavy);
+  metrics_write_value(out, "customers_moving", "gauge", loads.moving);
+}
+
 static void write_counts(struct api *api, struct buffer *out) {
   struct engine_counts counts;
   if (engine_get_counts(api->engine, &counts)) return;
@@ -104,6 +111,7 @@ enum err operations_metrics(struct request *request, struct worker *worker, stru
   metrics_write_value(out, "http_requests_awaiting_sync", "gauge", suspended);
   metrics_write_value(out, "resident_memory_bytes", "gauge", resident_bytes());
   write_counts(api, out);
+  write_loads(api, out);
   write_store(api, out);
   request->status = 200;
   request->content_type = "text/plain; version=0.0.4; charset=utf-8";

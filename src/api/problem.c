@@ -10,15 +10,10 @@ static const struct {
   const char *code;
   int status;
 } by_code[] = {
-    {"bad_key", 401},
-    {"missing_key", 401},
-    {"missing_scope", 403},
-    {"server_key_needed", 403},
-    {"method_not_allowed", 405},
-    {"idempotency_in_flight", 409},
-    {"idempotency_mismatch", 422},
-    {"still_refused", 422},
-    {"rate_limited", 429},
+    {"bad_key", 401},           {"missing_key", 401},          {"missing_scope", 403},
+    {"server_key_needed", 403}, {"method_not_allowed", 405},   {"idempotency_in_flight", 409},
+    {"job_running", 409},       {"idempotency_mismatch", 422}, {"backup_exists", 422},
+    {"still_refused", 422},     {"rate_limited", 429},
 };
 
 static const struct {
@@ -70,7 +65,7 @@ const char *problem_title(int status) {
 
 unsigned problem_retry_after_s(int status) {
   switch (status) {
-  case 409: // a request with the same Idempotency-Key is running
+  case 409: // a request with the same Idempotency-Key, or another job, is running
   case 429:
   case 503:
     return 1;

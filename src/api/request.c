@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/server.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "quality/quality.h"
 
-enum { KEPT_BUFFER_BYTES = 64 * 1024 };
+enum { KEPT_BUFFER_BYTES = 64 * 1024, NEAREST_DISTANCE_MAX = 2, SHOWN_NAME_BYTES = 64 };
 
 enum err worker_open(struct worker **worker, struct engine *engine) {
   struct worker *made = alloc_zero(1, sizeof *made);
@@ -110,6 +112,29 @@ struct json_writer request_answer(struct request *request, int status) {
   return writer;
 }
 
+static enum err ride(struct store_txn *txn, void *context, struct diag *diag) {
+  struct request *request = context;
+  if (request->answer) {
+    buffer_clear(&request->reply);
+    request->answer(request, request->results);
+  }
+  if (request->reply.failed) return diag_no_memory(diag);
+  if (!request->claim) return ERR_OK;
+  request->stored = true;
+  return idempotency_ride(txn, request->claim, request->claimed_us, request->status, buffer_view(&request->reply),
+                          &request->arena, diag);
+}
+
+struct engine_commit *request_commit(struct request *request, int status, request_answer_fn *answer,
+                                     const void *results) {
+  request->status = status;
+  request->answer = answer;
+  request->results = results;
+  request->commit = (struct engine_commit){.ride = ride, .context = request};
+  if (request->claim) request->commit.lock = idempotency_lock(request->claim);
+  return &request->commit;
+}
+
 void request_refuse(struct request *request, enum err err, struct diag *diag) {
   if (diag->err == ERR_OK || diag->code[0] == 0) {
     diag_set(diag, err, err_name(err), "The request could not be completed (%s).", err_name(err));
@@ -163,6 +188,66 @@ enum err request_document(struct request *request, struct worker *worker, struct
   document->packed = buffer_view(&worker->packed);
   if (value_type(*document) == VALUE_DOCUMENT) return ERR_OK;
   return diag_set(diag, ERR_INVALID, "not_an_object", "The body must be a JSON object.");
+}
+
+// Takes the next word of `rest`. False at its end.
+static bool next_word(struct bytes *rest, struct bytes *word) {
+  while (rest->size_bytes && rest->data[0] == ' ') *rest = bytes_of(rest->data + 1, rest->size_bytes - 1);
+  size_t size = 0;
+  while (size < rest->size_bytes && rest->data[size] != ' ') size++;
+  *word = bytes_of(rest->data, size);
+  *rest = bytes_of(rest->data + size, rest->size_bytes - size);
+  return size > 0;
+}
+
+// Whether `name` is one of `known`; if not, the one that is nearest and may be meant (empty: none).
+static bool is_known(struct bytes name, const char *known, struct bytes *nearest) {
+  struct bytes rest = bytes_from_text(known), word;
+  int least = NEAREST_DISTANCE_MAX + 1;
+  *nearest = BYTES("");
+  while (next_word(&rest, &word)) {
+    if (bytes_equal(word, name)) return true;
+    int distance = quality_distance(name, word, NEAREST_DISTANCE_MAX);
+    if (distance < least) *nearest = word;
+    if (distance < least) least = distance;
+  }
+  return false;
+}
+
+static enum err unknown(const char *what, struct bytes name, struct bytes nearest, const char *known,
+                        struct diag *diag) {
+  char code[DIAG_CODE_BYTES], meant[DIAG_CODE_BYTES] = "";
+  int size = (int)(name.size_bytes < SHOWN_NAME_BYTES ? name.size_bytes : SHOWN_NAME_BYTES);
+  snprintf(code, sizeof code, "unknown_%s", what);
+  if (nearest.size_bytes) snprintf(meant, sizeof meant, " Did you mean \"%.*s\"?", BYTES_ARG(nearest));
+  diag_set(diag, ERR_INVALID, code, "This address knows no %s \"%.*s\".%s It takes: %s. Nothing was changed.", what,
+           size, (const char *)name.data, meant, known[0] ? known : "none");
+  diag_in_field(diag, "%.*s", size, (const char *)name.data);
+  return ERR_INVALID;
+}
+
+enum err request_body(struct request *request, struct worker *worker, const char *known, struct value *document,
+                      struct diag *diag) {
+  if (request->json.size_bytes == 0) {
+    return diag_set(diag, ERR_INVALID, "missing_body",
+                    "This address takes a JSON object as its body, and there is none. Its members are: %s.", known);
+  }
+  enum err err = request_document(request, worker, document, diag);
+  if (err) return err;
+  struct value_iter iter = value_iterate(*document);
+  while (value_next(&iter)) {
+    struct bytes name = value_iter_name(&iter, engine_names(request->api->engine)), nearest;
+    if (!is_known(name, known, &nearest)) return unknown("member", name, nearest, known, diag);
+  }
+  return ERR_OK;
+}
+
+enum err request_parameters(const struct request *request, const char *known, struct diag *diag) {
+  for (size_t i = 0; i < request->uri.parameter_count; i++) {
+    struct bytes name = request->uri.parameters[i].name, nearest;
+    if (!is_known(name, known, &nearest)) return unknown("parameter", name, nearest, known, diag);
+  }
+  return ERR_OK;
 }
 
 enum err request_member_text(struct request *request, struct value document, const char *name, struct bytes *text,

@@ -21,6 +21,10 @@
 
 struct api;
 struct link;
+struct idempotency_key;
+
+// Writes the reply of a change from its results, in the transaction of the change; it may be called several times.
+typedef void request_answer_fn(struct request *request, const void *results);
 
 // What one running handler needs of memory-hungry things.
 struct worker {
@@ -71,8 +75,15 @@ struct request {
   const char *content_type; // NULL: by status, JSON or problem JSON
   unsigned retry_after_s;
   bool replayed; // Idempotency-Hit
-  bool marked;   // the reply waits for `mark`
-  struct store_mark mark;
+  bool marked;   // the reply waits for `commit.mark`
+
+  // A change: what is committed with it.
+  struct engine_commit commit;
+  request_answer_fn *answer;
+  const void *results;
+  struct idempotency_key *claim; // its reply is to be stored under this key; NULL: under none
+  int64_t claimed_us;
+  bool stored; // it was, in a transaction that may still have failed
 };
 
 enum err request_open(struct request **request);
@@ -89,6 +100,12 @@ bool request_is_loopback(const struct request *request);
 // A writer into the reply; sets the status.
 struct json_writer request_answer(struct request *request, int status);
 
+// What a handler gives to the engine's call that changes something: the reply, and its stored copy when there is an
+// Idempotency-Key, ride in the same commit. `answer` (NULL: the engine writes the reply itself, or there is none)
+// writes the reply from `results`, which the call has set by then and which outlive it. `status` is that of success.
+struct engine_commit *request_commit(struct request *request, int status, request_answer_fn *answer,
+                                     const void *results);
+
 // Replaces whatever the reply holds by a problem body. A failure that came without words gets some.
 void request_refuse(struct request *request, enum err err, struct diag *diag);
 
@@ -98,6 +115,14 @@ enum err request_check_key(struct request *request, const struct credential *cre
 
 // Parses the body into `worker->packed`. ERR_INVALID code "not_an_object" when it is no document.
 enum err request_document(struct request *request, struct worker *worker, struct value *document, struct diag *diag);
+
+// The same of a management write: ERR_INVALID codes "missing_body", and "unknown_member" for a member that is not among
+// `known` (names with spaces between): a mistyped one must not be passed over.
+enum err request_body(struct request *request, struct worker *worker, const char *known, struct value *document,
+                      struct diag *diag);
+
+// ERR_INVALID code "unknown_parameter" for a parameter that is not among `known`.
+enum err request_parameters(const struct request *request, const char *known, struct diag *diag);
 
 // A text member of a document; absent or null: *text has data NULL. ERR_INVALID code "not_text" otherwise.
 enum err request_member_text(struct request *request, struct value document, const char *name, struct bytes *text,

@@ -39,7 +39,7 @@ struct route {
   route_handler *handler;
   uint32_t scope; // one bit of enum engine_scope, 0: open
   unsigned flags;
-  const char *detail; // the message type of a collect route
+  const char *detail; // the message type of a collect route; the parameters of a management write
 };
 
 // All routes, in the order of routes.def.

@@ -157,11 +157,11 @@ static bool count_suspended(struct api *api) {
 // True when the connection was suspended: `answer` is called again after the sync.
 static bool wait_for_sync(struct request *request) {
   if (!count_suspended(request->api)) {
-    request->sync_err = (int)store_wait(request->api->store, request->mark, NULL);
+    request->sync_err = (int)store_wait(request->api->store, request->commit.mark, NULL);
     return false;
   }
   request->wait = WAIT_PENDING;
-  store_notify(request->api->store, request->mark, synced, request);
+  store_notify(request->api->store, request->commit.mark, synced, request);
   if (request->wait == WAIT_DONE) {
     count(request->api, 0, -1);
     return false;
@@ -281,6 +281,7 @@ static enum err start_daemon(struct api *api, int fd, struct diag *diag) {
 
 static void release(struct api *api) {
   pool_release(api);
+  job_board_close(api->jobs);
   metrics_close(api->metrics);
   limiter_close(api->limiter);
   pthread_cond_destroy(&api->changed);
@@ -304,7 +305,7 @@ static struct api *make(struct engine *engine, const struct api_options *options
   api->links.previous = api->links.next = &api->links;
   cors_init(&api->cors, options->cors_origins);
   if (limiter_open(&api->limiter, options->rate_events_per_s, options->rate_burst_events) ||
-      metrics_open(&api->metrics)) {
+      metrics_open(&api->metrics) || job_board_open(&api->jobs, engine, options->backup_dir)) {
     release(api);
     return NULL;
   }

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/cors.h"
+#include "api/job.h"
 #include "api/limiter.h"
 #include "api/metrics.h"
 #include "api/request.h"
@@ -27,6 +28,7 @@ struct api {
   struct cors_policy cors;
   struct limiter *limiter;
   struct metrics *metrics;
+  struct job_board *jobs;
   struct MHD_Daemon *daemon;
   uint16_t port;
   _Atomic bool stopping;
@@ -38,10 +40,10 @@ struct api {
   size_t request_count; // free ones
   struct link links;    // head of a ring
   size_t link_count;
-  size_t running;   // requests between dispatch and their end
-  size_t suspended; // of them: waiting for a sync
-  bool drained;     // nothing may be suspended any more
-  bool upkeep_ends;
+  size_t running;               // requests between dispatch and their end
+  size_t suspended;             // of them: waiting for a sync
+  bool drained;                 // nothing may be suspended any more
+  bool upkeep_ends, upkeep_due; // it stops; it has work that should not wait
   pthread_t upkeep;
 };
 

@@ -1,4 +1,5 @@
-// One thread, once a second: connections past their deadline, work that is due in the engine, old idempotency rows.
+// One thread, once a second, and when the engine asks for it: connections past their deadline, work that is due in the
+// engine, old idempotency rows.
 //
 // A connection is ended by shutting its socket down: MHD then sees the end of the stream and cleans up by itself. The
 // socket cannot have been closed meanwhile, because its link is taken out of the ring, under the same lock, before.
@@ -44,14 +45,24 @@ static void tick(struct api *api) {
   }
 }
 
+static void wake(void *context) {
+  struct api *api = context;
+  pthread_mutex_lock(&api->lock);
+  api->upkeep_due = true;
+  pthread_cond_broadcast(&api->changed);
+  pthread_mutex_unlock(&api->lock);
+}
+
 static bool sleep_a_second(struct api *api) {
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_sec++;
   pthread_mutex_lock(&api->lock);
   int result = 0;
-  while (!api->upkeep_ends && result != ETIMEDOUT) result = pthread_cond_timedwait(&api->changed, &api->lock, &until);
+  while (!api->upkeep_ends && !api->upkeep_due && result != ETIMEDOUT)
+    result = pthread_cond_timedwait(&api->changed, &api->lock, &until);
   bool ends = api->upkeep_ends;
+  api->upkeep_due = false;
   pthread_mutex_unlock(&api->lock);
   return !ends;
 }
@@ -68,10 +79,14 @@ static void *run(void *context) {
 }
 
 enum err upkeep_start(struct api *api) {
-  return pthread_create(&api->upkeep, NULL, run, api) == 0 ? ERR_OK : ERR_NO_MEMORY;
+  engine_set_wake(api->engine, wake, api);
+  if (pthread_create(&api->upkeep, NULL, run, api) == 0) return ERR_OK;
+  engine_set_wake(api->engine, NULL, NULL);
+  return ERR_NO_MEMORY;
 }
 
 void upkeep_stop(struct api *api) {
+  engine_set_wake(api->engine, NULL, NULL);
   pthread_mutex_lock(&api->lock);
   api->upkeep_ends = true;
   pthread_cond_broadcast(&api->changed);

@@ -78,40 +78,40 @@ static enum err read_source(struct request *request, struct value document, stru
   if (!err) err = request_member_text(request, document, "region", &region, diag);
   if (!err) err = request_member_text(request, document, "user_id_type", &type, diag);
   if (err) return err;
-  if (name.size_bytes == 0) return bad_member("name", "a text", diag);
+  if (name.size_bytes == 0) return bad_member("name", "a text of 1 to 256 bytes", diag);
   const struct engine_source *present = engine_source_find(engine, name);
-  *wanted = present ? *present : (struct engine_source){.kind = ENGINE_SOURCE_SERVER};
+  *wanted = present ? *present : (struct engine_source){.kind = ENGINE_SOURCE_SERVER, .user_id_type = BYTES("user_id")};
   wanted->name = name;
-  wanted->region = region;
-  wanted->user_id_type = type;
+  if (region.size_bytes) wanted->region = region;
+  if (type.size_bytes) wanted->user_id_type = type;
   err = read_kind(kind, &wanted->kind, diag);
   if (err) return err;
   return read_priority(value_member(document, engine_names(engine), BYTES("priority")), &wanted->priority, diag);
 }
 
-static void write_source(struct json_writer *writer, const struct engine_source *source) {
-  json_object_begin(writer);
-  json_member_u64(writer, "id", source->id);
-  json_member_bytes(writer, "name", source->name);
-  json_member_text(writer, "kind", kind_names[source->kind]);
-  json_member_bytes(writer, "region", source->region);
-  json_member_bytes(writer, "user_id_type", source->user_id_type);
-  json_member_i64(writer, "priority", source->priority);
-  json_object_end(writer);
+static void answer_source(struct request *request, const void *results) {
+  const struct engine_source *source = results;
+  struct json_writer writer = request_answer(request, 200);
+  json_object_begin(&writer);
+  json_member_u64(&writer, "id", source->id);
+  json_member_bytes(&writer, "name", source->name);
+  json_member_text(&writer, "kind", kind_names[source->kind]);
+  json_member_bytes(&writer, "region", source->region);
+  json_member_bytes(&writer, "user_id_type", source->user_id_type);
+  json_member_i64(&writer, "priority", source->priority);
+  json_object_end(&writer);
 }
 
 enum err workspace_source_put(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_source wanted;
   struct value document;
-  uint32_t id;
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_body(request, worker, "name kind region user_id_type priority id", &document, diag);
   if (!err) err = read_source(request, document, &wanted, diag);
-  if (!err) err = engine_source_put(request->api->engine, &wanted, &id, &request->mark, diag);
   if (err) return err;
-  request->marked = true;
-  struct json_writer writer = request_answer(request, 200);
-  write_source(&writer, engine_source(request->api->engine, id));
-  return ERR_OK;
+  err = engine_source_put(request->api->engine, &wanted, &wanted.id,
+                          request_commit(request, 200, answer_source, &wanted), diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 // --- keys ----------------------------------------------------------------------------------------------------
@@ -131,21 +131,28 @@ static const struct {
               {ENGINE_SCOPE_ERASE, "erase"},
               {ENGINE_SCOPE_ADMIN, "admin"}};
 
+static enum err bad_scopes(struct diag *diag) {
+  return bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);
+}
+
+static enum err add_scopes(struct value member, uint32_t *scopes_out, struct diag *diag) {
+  struct bytes text;
+  uint32_t bits;
+  if (!value_as_text(member, &text) || text.size_bytes == 0) return bad_scopes(diag);
+  enum err err = engine_scopes_parse(text, &bits, diag);
+  if (err) diag_in_field(diag, "scopes");
+  if (!err) *scopes_out |= bits;
+  return err;
+}
+
 // Scopes as "read,write" or as a list of such texts.
 static enum err read_scopes(struct value member, uint32_t *out, struct diag *diag) {
-  struct bytes text;
-  *out = 0;
-  if (value_as_text(member, &text)) return engine_scopes_parse(text, out, diag);
   struct value_iter iter = value_iterate(member);
-  bool list = value_type(member) == VALUE_LIST;
-  while (list && value_next(&iter)) {
-    uint32_t bit;
-    if (!value_as_text(iter.item, &text)) break;
-    enum err err = engine_scopes_parse(text, &bit, diag);
-    if (err) return err;
-    *out |= bit;
-  }
-  return *out ? ERR_OK : bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);
+  enum err err = ERR_OK;
+  *out = 0;
+  if (value_is_absent(member) || value_type(member) != VALUE_LIST) return add_scopes(member, out, diag);
+  while (!err && value_next(&iter)) err = add_scopes(iter.item, out, diag);
+  return err || *out ? err : bad_scopes(diag);
 }
 
 static enum err read_key(struct request *request, struct value document, struct engine_key *wanted, struct diag *diag) {
@@ -158,59 +165,64 @@ static enum err read_key(struct request *request, struct value document, struct 
   if (err) return err;
   wanted->secret = bytes_equal(kind, BYTES("secret"));
   if (!wanted->secret && !bytes_equal(kind, BYTES("write"))) return bad_member("kind", "\"write\" or \"secret\"", diag);
-  if (wanted->secret) {
-    err = read_scopes(value_member(document, engine_names(engine), BYTES("scopes")), &wanted->scopes, diag);
-    if (err) return err;
+  struct value given = value_member(document, engine_names(engine), BYTES("scopes"));
+  if (wanted->secret) err = read_scopes(given, &wanted->scopes, diag);
+  if (!wanted->secret && !value_is_absent(given) && value_type(given) != VALUE_NULL) {
+    err = bad_member("scopes", "left out: a write key can only collect, and \"kind\": \"secret\" has scopes", diag);
   }
+  if (err) return err;
   const struct engine_source *found =
       engine_source_find(engine, source.data || !wanted->secret ? source : BYTES("api"));
-  if (!found) return bad_member("source", "the name of a source; make it first", diag);
+  if (!found) return bad_member("source", "the name of a source; GET /v1/sources lists those there are", diag);
   wanted->source = found->id;
   return ERR_OK;
 }
 
-static void write_key(struct json_writer *writer, struct engine *engine, uint64_t id, const struct engine_key *key,
-                      const char *text) {
-  json_object_begin(writer);
-  json_member_u64(writer, "id", id);
-  json_member_text(writer, "key", text);
-  json_member_text(writer, "kind", key->secret ? "secret" : "write");
-  json_member_bytes(writer, "name", key->name);
-  json_member_bytes(writer, "source", engine_source(engine, key->source)->name);
-  json_name(writer, "scopes");
-  json_array_begin(writer);
+struct created_key {
+  struct engine_key key;
+  char text[ENGINE_KEY_TEXT_BYTES];
+};
+
+static void answer_key(struct request *request, const void *results) {
+  const struct created_key *created = results;
+  const struct engine_key *key = &created->key;
+  struct json_writer writer = request_answer(request, 201);
+  json_object_begin(&writer);
+  json_member_u64(&writer, "id", key->id);
+  json_member_text(&writer, "key", created->text);
+  json_member_text(&writer, "kind", key->secret ? "secret" : "write");
+  json_member_bytes(&writer, "name", key->name);
+  json_member_bytes(&writer, "source", engine_source(request->api->engine, key->source)->name);
+  json_name(&writer, "scopes");
+  json_array_begin(&writer);
   for (size_t i = 0; i < sizeof scopes / sizeof *scopes; i++) {
-    if (key->scopes & scopes[i].scope) json_text(writer, scopes[i].name);
+    if (key->scopes & scopes[i].scope) json_text(&writer, scopes[i].name);
   }
-  json_array_end(writer);
-  json_object_end(writer);
+  json_array_end(&writer);
+  json_object_end(&writer);
 }
 
 enum err workspace_key_create(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine *engine = request->api->engine;
-  char text[ENGINE_KEY_TEXT_BYTES];
-  struct engine_key wanted;
+  struct created_key created;
   struct value document;
-  uint64_t id;
-  enum err err = request_document(request, worker, &document, diag);
-  if (!err) err = read_key(request, document, &wanted, diag);
-  if (!err) err = engine_key_create(engine, &wanted, text, &id, &request->mark, diag);
+  enum err err = request_body(request, worker, "kind name source scopes", &document, diag);
+  if (!err) err = read_key(request, document, &created.key, diag);
   if (err) return err;
-  request->marked = true;
-  struct json_writer writer = request_answer(request, 201);
-  write_key(&writer, engine, id, &wanted, text);
-  return ERR_OK;
+  err = engine_key_create(engine, &created.key, created.text, &created.key.id,
+                          request_commit(request, 201, answer_key, &created), diag);
+  if (!err) request->marked = true;
+  return err;
 }
 
 enum err workspace_key_revoke(struct request *request, struct worker *worker, struct diag *diag) {
   uint64_t id;
   (void)worker;
   if (bytes_to_u64(request->parameters[0], &id)) {
-    return diag_set(diag, ERR_NOT_FOUND, "no_key", "There is no such key.");
+    return diag_set(diag, ERR_NOT_FOUND, "no_key",
+                    "There is no such key: a key is named by its number, as GET /v1/keys lists them.");
   }
-  enum err err = engine_key_revoke(request->api->engine, id, &request->mark, diag);
-  if (err) return err;
-  request->marked = true;
-  request->status = 204;
-  return ERR_OK;
+  enum err err = engine_key_revoke(request->api->engine, id, request_commit(request, 204, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
 }

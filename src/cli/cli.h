@@ -15,6 +15,7 @@ struct cli_server_options {
   struct engine *engine;    // open until close has returned
   const char *listen;       // "127.0.0.1:8080"
   struct clock *test_clock; // NULL: the machine's clock
+  const char *backup_dir;   // where the server may write backups; NULL: nowhere
   const char *cors_origins;
   uint64_t rate_events_per_s;
   size_t body_bytes_max;

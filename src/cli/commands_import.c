@@ -3,9 +3,11 @@
 // Locally, source_import_file does everything. Remotely, lines are checked one by one before they are put into a batch,
 // because one broken line would make the whole body unreadable; the server answers for the rest item by item. A batch
 // is sent again until it is answered, and deduplication makes that harmless.
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <zlib.h>
 
 #include "base/limits.h"
@@ -56,10 +58,30 @@ static void print_summary(struct cli *cli, const struct summary *summary, double
       result->resumed ? "; went on where it had ended" : "");
 }
 
+// Where refused lines go when nobody says: beside the file.
+static void find_rejects_path(const struct options *options, char out[PATH_BYTES]) {
+  const char *path = strcmp(options->args[0], "-") == 0 ? "stdin" : options->args[0];
+  const char *given = options_text(options, OPTION_REJECTS, NULL);
+  snprintf(out, PATH_BYTES, "%s%s", given != NULL ? given : path, given != NULL ? "" : ".rejects.ndjson");
+}
+
+// What to do about lines that were not taken; beside the summary, which programs may read.
+static void print_advice(const struct cli *cli, const struct source_import_result *result) {
+  char path[PATH_BYTES];
+  find_rejects_path(&cli->options, path);
+  if (result->rejected > 0) fprintf(stderr, "rapport: why lines were rejected stands in %s\n", path);
+  if (result->rejected > 0 && result->rejected == result->lines)
+    fprintf(stderr, "rapport: no line of this file could be read; for a CSV file --map says which column is what\n");
+  if (result->aside > 0) fprintf(stderr, "rapport: `rapport aside list` shows what was set aside, and why\n");
+}
+
 static enum err finish(struct cli *cli, const struct summary *summary, const struct progress *progress, enum err err,
                        struct diag *diag) {
   if (err != ERR_OK && err != ERR_STOPPED) return err;
   print_summary(cli, summary, progress_seconds(progress));
+  err = command_flush(cli, diag);
+  if (err != ERR_OK) return err;
+  print_advice(cli, &summary->result);
   if (!summary->stopped) return ERR_OK;
   return diag_set(diag, ERR_STOPPED, "stopped", "stopped; the same command goes on where this one ended");
 }
@@ -82,6 +104,19 @@ static enum err find_source(struct engine *engine, const char *name, uint32_t *i
   return ERR_OK;
 }
 
+// Perhaps nobody looks after this workspace soon: what merges of long timelines left is moved now. A stop leaves it.
+static enum err move_what_is_left(struct engine *engine, struct diag *diag) {
+  struct engine_loads loads = {.moving = 1};
+  bool idle = false;
+  enum err err = ERR_OK;
+  while (err == ERR_OK && !stop_asked) {
+    err = engine_get_loads(engine, &loads);
+    if (err != ERR_OK || loads.moving == 0) break;
+    err = engine_tick(engine, &idle, diag);
+  }
+  return err;
+}
+
 static enum err import_local(struct cli *cli, struct diag *diag) {
   const struct options *options = &cli->options;
   struct target_local local;
@@ -99,6 +134,7 @@ static enum err import_local(struct cli *cli, struct diag *diag) {
   err = find_source(local.engine, options_text(options, OPTION_SOURCE, "import"), &import.source, diag);
   progress_begin(&progress);
   if (err == ERR_OK) err = source_import_file(local.engine, &import, &summary.result, diag);
+  if (err == ERR_OK) err = move_what_is_left(local.engine, diag);
   progress_end(&progress);
   summary.stopped = stop_asked != 0;
   target_local_close(&local);
@@ -238,17 +274,22 @@ static enum err send_lines(struct sender *sender, gzFile file, struct diag *diag
   return err;
 }
 
+static bool ends_with(const char *text, const char *end) {
+  size_t size = strlen(text), end_size = strlen(end);
+  return size >= end_size && strcasecmp(text + size - end_size, end) == 0;
+}
+
 static enum err open_sender(struct sender *sender, const struct options *options, struct diag *diag) {
-  const char *path = strcmp(options->args[0], "-") == 0 ? "stdin" : options->args[0];
+  const char *path = options->args[0];
+  if (ends_with(path, ".csv") || ends_with(path, ".csv.gz")) {
+    return diag_set(diag, ERR_INVALID, "usage", "%.200s: a server takes NDJSON; a CSV file is loaded with --data",
+                    path);
+  }
   if (options_text(options, OPTION_MAP, NULL) != NULL || options_text(options, OPTION_SOURCE, NULL) != NULL) {
     return diag_set(diag, ERR_INVALID, "usage",
                     "--map and --source go with --data; a server takes NDJSON, and the key says the source");
   }
-  if (options_text(options, OPTION_REJECTS, NULL) != NULL) {
-    snprintf(sender->rejects_path, sizeof sender->rejects_path, "%s", options_text(options, OPTION_REJECTS, NULL));
-  } else {
-    snprintf(sender->rejects_path, sizeof sender->rejects_path, "%s.rejects.ndjson", path);
-  }
+  find_rejects_path(options, sender->rejects_path);
   if (names_open(&sender->names, NULL, NULL) != ERR_OK || value_parser_open(&sender->parser) != ERR_OK) {
     return diag_no_memory(diag);
   }
@@ -273,7 +314,7 @@ static enum err import_remote(struct cli *cli, struct diag *diag) {
   enum err err = open_sender(&sender, &cli->options, diag);
   if (err == ERR_OK) {
     gzFile file = strcmp(path, "-") == 0 ? gzdopen(0, "rb") : gzopen(path, "rb");
-    err = file == NULL ? diag_set(diag, ERR_NOT_FOUND, "no_file", "cannot read %.200s", path)
+    err = file == NULL ? diag_set(diag, ERR_NOT_FOUND, "no_file", "cannot read %.200s: %s", path, strerror(errno))
                        : send_lines(&sender, file, diag);
     if (file != NULL) gzclose(file);
   }

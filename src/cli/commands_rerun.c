@@ -37,12 +37,15 @@ static enum err work(struct engine *engine, struct progress *progress, struct di
 // Stopped, not abandoned: a server that opens the directory later does not go on by itself.
 static enum err rerun_local(struct engine *engine, struct bytes author, struct progress *progress,
                             struct json_writer *writer, struct diag *diag) {
-  struct store_mark mark;
-  enum err err = engine_rerun_start(engine, author, &mark, diag);
+  struct engine_commit commit = {0};
+  enum err err = engine_rerun_start(engine, author, writer, &commit, diag);
   if (err == ERR_OK) err = work(engine, progress, diag);
-  if (err == ERR_OK && stop_asked != 0) err = engine_rerun_stop(engine, &mark, diag);
+  if (err == ERR_OK && stop_asked != 0) err = engine_rerun_stop(engine, writer, &commit, diag);
   if (err == ERR_OK) err = store_wait(engine_store(engine), store_mark_now(engine_store(engine)), diag);
-  return err == ERR_OK ? engine_rerun_json(engine, writer, diag) : err;
+  if (err != ERR_OK) return err;
+  buffer_clear(writer->out); // now the end of it
+  json_writer_init(writer, writer->out);
+  return engine_rerun_json(engine, writer, diag);
 }
 
 static enum err run_local(struct cli *cli, struct bytes author, struct progress *progress, struct buffer *json,

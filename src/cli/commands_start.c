@@ -26,12 +26,12 @@ static enum err check_region(const char *region, struct diag *diag) {
 
 static enum err put_source(struct engine *engine, const char *name, enum engine_source_kind kind,
                            const char *user_id_type, const char *region, uint32_t *id, struct diag *diag) {
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct engine_source source = {.name = bytes_from_text(name),
                                  .kind = kind,
                                  .user_id_type = bytes_from_text(user_id_type),
                                  .region = bytes_from_text(region)};
-  return engine_source_put(engine, &source, id, &mark, diag);
+  return engine_source_put(engine, &source, id, &commit, diag);
 }
 
 // Makes the two first keys and writes them as the one line that init and demo print.
@@ -44,11 +44,11 @@ static enum err make_keys(struct cli *cli, struct target_local *local, uint32_t 
   struct engine_key secret = {
       .secret = true, .scopes = ALL_SCOPES, .source = api != NULL ? api->id : web, .name = BYTES("default secret")};
   char write_text[ENGINE_KEY_TEXT_BYTES], secret_text[ENGINE_KEY_TEXT_BYTES];
+  struct engine_commit commit = {0};
   struct json_writer writer;
-  struct store_mark mark;
   uint64_t id;
-  enum err err = engine_key_create(local->engine, &write, write_text, &id, &mark, diag);
-  if (err == ERR_OK) err = engine_key_create(local->engine, &secret, secret_text, &id, &mark, diag);
+  enum err err = engine_key_create(local->engine, &write, write_text, &id, &commit, diag);
+  if (err == ERR_OK) err = engine_key_create(local->engine, &secret, secret_text, &id, &commit, diag);
   if (err == ERR_OK) err = store_wait(local->store, store_mark_now(local->store), diag);
   if (err != ERR_OK) return err;
   json_writer_init(&writer, &cli->out);
@@ -134,8 +134,8 @@ static enum err put_rules(struct target_local *local, struct diag *diag) {
   struct bytes rules = identity_rules_default();
   const uint8_t *at = memmem(rules.data, rules.size_bytes, opening, sizeof opening - 1);
   struct value_parser *parser;
+  struct engine_commit commit = {0};
   struct buffer text, packed;
-  struct store_mark mark;
   uint64_t version;
   if (at == NULL || value_parser_open(&parser) != ERR_OK) return diag_no_memory(diag);
   buffer_init(&text);
@@ -147,7 +147,7 @@ static enum err put_rules(struct target_local *local, struct diag *diag) {
   enum err err = text.failed ? diag_no_memory(diag)
                              : value_parse_json(parser, buffer_view(&text), engine_names(local->engine), &packed, diag);
   if (err == ERR_OK) {
-    err = engine_rules_put(local->engine, (struct value){buffer_view(&packed)}, BYTES("demo"), &version, &mark, diag);
+    err = engine_rules_put(local->engine, (struct value){buffer_view(&packed)}, BYTES("demo"), &version, &commit, diag);
   }
   value_parser_close(parser);
   buffer_release(&text);
@@ -246,6 +246,7 @@ static struct cli_server_options server_options(const struct options *options, s
       .engine = local->engine,
       .listen = options_text(options, OPTION_LISTEN, NULL),
       .test_clock = options_text(options, OPTION_TEST_CLOCK, NULL) != NULL ? &local->clock : NULL,
+      .backup_dir = options_text(options, OPTION_BACKUP_DIR, NULL),
       .cors_origins = options_text(options, OPTION_CORS_ORIGINS, NULL),
       .rate_events_per_s = (uint64_t)options_number(options, OPTION_KEY_RATE, 0),
       .body_bytes_max = (size_t)options_number(options, OPTION_BODY_SIZE, 0),

@@ -9,13 +9,95 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/ask.h"
 #include "cli/settings.h"
 #include "store/store.h"
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, POLL_FIRST_MS = 20, POLL_LAST_MS = 1000, JOB_ID_BYTES = 64 };
+
+// --- jobs of a running server --------------------------------------------------------------------------------
+
+static struct bytes text_of(const struct print_document *document, struct value from, const char *name) {
+  struct bytes text = BYTES("");
+  value_as_text(value_member(from, document->names, bytes_from_text(name)), &text);
+  return text;
+}
+
+static uint64_t number_of(const struct print_document *document, struct value from, const char *name) {
+  struct decimal number;
+  int64_t whole = 0;
+  bool there = value_as_number(value_member(from, document->names, bytes_from_text(name)), &number) &&
+               decimal_to_scaled_i64(number, 0, &whole) == ERR_OK;
+  return there && whole > 0 ? (uint64_t)whole : 0;
+}
+
+static struct value part_of(const struct print_document *document, const char *name) {
+  return value_member(document->root, document->names, bytes_from_text(name));
+}
+
+// Asks, and reads the job that is the answer.
+static enum err ask_job(struct target *target, const struct target_call *call, struct print_document *job,
+                        struct diag *diag) {
+  struct buffer json;
+  buffer_init(&json);
+  enum err err = target_call(target, call, &json, diag);
+  if (err == ERR_OK) {
+    err = print_document_init(job, buffer_view(&json), diag);
+    if (err != ERR_OK) print_document_release(job);
+  }
+  buffer_release(&json);
+  return err;
+}
+
+static void sleep_ms(long ms) {
+  struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+  nanosleep(&time, NULL);
+}
+
+// Asks until the job has ended. *job is replaced each time, and released by the caller also after a failure.
+static enum err wait_for_job(struct target *target, struct print_document *job, struct diag *diag) {
+  char id[JOB_ID_BYTES];
+  enum err err = ERR_OK;
+  snprintf(id, sizeof id, "%.*s", BYTES_ARG(text_of(job, job->root, "id")));
+  struct target_call call = {.op = TARGET_JOB, .args = {[TARGET_ARG_ID] = id}};
+  for (long ms = POLL_FIRST_MS; err == ERR_OK; ms = ms * 2 < POLL_LAST_MS ? ms * 2 : POLL_LAST_MS) {
+    struct print_document next;
+    if (!bytes_equal(text_of(job, job->root, "state"), BYTES("running"))) return ERR_OK;
+    sleep_ms(ms);
+    err = ask_job(target, &call, &next, diag);
+    if (err != ERR_OK) break;
+    print_document_release(job);
+    *job = next;
+  }
+  return err;
+}
+
+static enum err failure_of(const struct print_document *job, struct diag *diag) {
+  struct value error = part_of(job, "error");
+  char code[DIAG_CODE_BYTES];
+  if (bytes_equal(text_of(job, job->root, "state"), BYTES("done"))) return ERR_OK;
+  snprintf(code, sizeof code, "%.*s", BYTES_ARG(text_of(job, error, "code")));
+  return diag_set(diag, ERR_IO, code, "%.*s", BYTES_ARG(text_of(job, error, "detail")));
+}
+
+// Has the server do `call` and waits for its end. *job is to be released only after ERR_OK.
+static enum err run_job(struct cli *cli, const struct target_call *call, struct print_document *job,
+                        struct diag *diag) {
+  struct target *target = NULL;
+  enum err err = target_open(&target, &cli->options, true, diag);
+  if (err != ERR_OK) return err;
+  err = ask_job(target, call, job, diag);
+  if (err == ERR_OK) {
+    err = wait_for_job(target, job, diag);
+    if (err == ERR_OK) err = failure_of(job, diag);
+    if (err != ERR_OK) print_document_release(job);
+  }
+  target_close(target);
+  return err;
+}
 
 // --- check ---------------------------------------------------------------------------------------------------
 
@@ -24,22 +106,49 @@ static void print_breach(void *context, const char *what) {
   fprintf(stderr, "rapport: %s\n", what);
 }
 
-static enum err check(struct target_local *local, struct diag *diag) {
-  uint64_t breaches = 0;
-  enum err err = engine_check(local->engine, print_breach, NULL, &breaches, diag);
-  if (err != ERR_OK || breaches == 0) return err;
+static enum err broken(uint64_t breaches, struct diag *diag) {
+  if (breaches == 0) return ERR_OK;
   return diag_set(
       diag, ERR_CORRUPT, "broken",
       "%llu broken invariants; keep this directory, and bring back an earlier backup with `rapport restore`",
       (unsigned long long)breaches);
 }
 
-enum err command_check(struct cli *cli, struct diag *diag) {
+static enum err check(struct target_local *local, struct diag *diag) {
+  uint64_t breaches = 0;
+  enum err err = engine_check(local->engine, print_breach, NULL, &breaches, diag);
+  return err == ERR_OK ? broken(breaches, diag) : err;
+}
+
+static enum err check_here(struct cli *cli, struct diag *diag) {
   struct target_local local;
   enum err err = target_local_open(&local, &cli->options, TARGET_READ_ONLY, diag);
   if (err != ERR_OK) return err;
   err = check(&local, diag);
   target_local_close(&local);
+  return err;
+}
+
+// A server tells the first breaches in words and counts the others.
+static enum err check_there(struct cli *cli, struct diag *diag) {
+  struct target_call call = {.op = TARGET_CHECK};
+  struct print_document job;
+  enum err err = run_job(cli, &call, &job, diag);
+  if (err != ERR_OK) return err;
+  struct value found = part_of(&job, "check");
+  uint64_t breaches = number_of(&job, found, "breaches"), told = 0;
+  struct value_iter iter = value_iterate(value_member(found, job.names, BYTES("first")));
+  struct bytes words;
+  for (; value_next(&iter); told++) {
+    if (value_as_text(iter.item, &words)) fprintf(stderr, "rapport: %.*s\n", BYTES_ARG(words));
+  }
+  if (told < breaches) fprintf(stderr, "rapport: and %llu more\n", (unsigned long long)(breaches - told));
+  print_document_release(&job);
+  return broken(breaches, diag);
+}
+
+enum err command_check(struct cli *cli, struct diag *diag) {
+  enum err err = target_is_remote(&cli->options) ? check_there(cli, diag) : check_here(cli, diag);
   bool json = options_given(&cli->options, OPTION_JSON);
   if (err == ERR_OK) buffer_append_text(&cli->out, json ? "{\"breaches\":0}\n" : "everything holds\n");
   return err;
@@ -76,9 +185,22 @@ static const char *data_directory(const struct options *options, struct diag *di
   return path;
 }
 
-enum err command_backup(struct cli *cli, struct diag *diag) {
+static void tell_backup(struct cli *cli, struct bytes path) {
+  struct json_writer writer;
+  json_writer_init(&writer, &cli->out);
+  if (options_given(&cli->options, OPTION_JSON)) {
+    json_object_begin(&writer);
+    json_member_bytes(&writer, "backup", path);
+    json_object_end(&writer);
+    buffer_append_byte(&cli->out, '\n');
+  } else {
+    buffer_append_format(&cli->out, "backed up to %.*s\n", BYTES_ARG(path));
+  }
+}
+
+static enum err backup_here(struct cli *cli, const char *to, struct diag *diag) {
   struct target_local local;
-  const char *to = cli->options.args[0], *from = data_directory(&cli->options, diag);
+  const char *from = data_directory(&cli->options, diag);
   if (from == NULL) return ERR_INVALID;
   enum err err = refuse_existing(to, diag);
   if (err == ERR_OK) err = copy(&cli->options, from, to, diag);
@@ -86,17 +208,34 @@ enum err command_backup(struct cli *cli, struct diag *diag) {
   if (err == ERR_OK) err = open_at(&local, &cli->options, to, TARGET_READ_ONLY, diag);
   if (err != ERR_OK) return err;
   target_local_close(&local);
-  struct json_writer writer;
-  json_writer_init(&writer, &cli->out);
-  if (options_given(&cli->options, OPTION_JSON)) {
-    json_object_begin(&writer);
-    json_member_text(&writer, "backup", to);
-    json_object_end(&writer);
-    buffer_append_byte(&cli->out, '\n');
-  } else {
-    buffer_append_format(&cli->out, "backed up to %s\n", to);
-  }
+  tell_backup(cli, bytes_from_text(to));
   return ERR_OK;
+}
+
+// The server answers with where it wrote, below its own directory.
+static enum err backup_there(struct cli *cli, const char *name, struct diag *diag) {
+  struct target_call call = {.op = TARGET_BACKUP};
+  struct print_document job;
+  struct json_writer writer;
+  struct buffer body;
+  buffer_init(&body);
+  json_writer_init(&writer, &body);
+  json_object_begin(&writer);
+  json_member_text(&writer, "name", name);
+  json_object_end(&writer);
+  call.body = buffer_view(&body);
+  enum err err = body.failed ? diag_no_memory(diag) : run_job(cli, &call, &job, diag);
+  if (err == ERR_OK) {
+    tell_backup(cli, text_of(&job, part_of(&job, "backup"), "path"));
+    print_document_release(&job);
+  }
+  buffer_release(&body);
+  return err;
+}
+
+enum err command_backup(struct cli *cli, struct diag *diag) {
+  const char *to = cli->options.args[0];
+  return target_is_remote(&cli->options) ? backup_there(cli, to, diag) : backup_here(cli, to, diag);
 }
 
 // --- restore -------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ struct answer {
   const struct target_call *call;
   struct value body; // the call's body, packed; absent when there is none
   struct json_writer *writer;
-  struct store_mark mark; // of what was written; sequence 0: nothing was
+  struct engine_commit commit; // its mark is of what was written; sequence 0: nothing was
   struct arena *arena;
   struct diag *diag;
 };
@@ -113,22 +113,16 @@ static enum err local_split(struct answer *answer) {
   uint64_t customer;
   enum err err = find(answer, &customer);
   if (err != ERR_OK) return err;
-  return engine_split_customer(answer->engine, customer, &split, answer->writer, &answer->mark, answer->diag);
+  return engine_split_customer(answer->engine, customer, &split, answer->writer, &answer->commit, answer->diag);
 }
 
 static enum err local_correct(struct answer *answer) {
   struct value traits = value_member(answer->body, engine_names(answer->engine), BYTES("traits"));
   uint64_t customer;
   enum err err = find(answer, &customer);
-  if (err == ERR_OK) {
-    err = engine_correct(answer->engine, customer, traits, author(answer), &answer->mark, answer->diag);
-  }
   if (err != ERR_OK) return err;
-  // The view was opened before the correction.
-  engine_view_close(answer->view);
-  answer->view = NULL;
-  err = engine_view_open(answer->engine, &answer->view);
-  return err == ERR_OK ? engine_customer_json(answer->view, customer, answer->writer, answer->diag) : err;
+  return engine_correct(answer->engine, customer, traits, author(answer), answer->writer, &answer->commit,
+                        answer->diag);
 }
 
 static enum err local_erase(struct answer *answer) {
@@ -136,12 +130,12 @@ static enum err local_erase(struct answer *answer) {
   enum err err = find(answer, &customer);
   if (err != ERR_OK) return err;
   bool suppress = bytes_equal(arg(answer, TARGET_ARG_SUPPRESS), BYTES("true"));
-  return engine_erase(answer->engine, customer, suppress, answer->writer, &answer->mark, answer->diag);
+  return engine_erase(answer->engine, customer, suppress, answer->writer, &answer->commit, answer->diag);
 }
 
 static enum err local_allow(struct answer *answer) {
   struct bytes a = member_text(answer, "a"), b = member_text(answer, "b");
-  enum err err = engine_allow_link(answer->engine, a, b, &answer->mark, answer->diag);
+  enum err err = engine_allow_link(answer->engine, a, b, &answer->commit, answer->diag);
   if (err != ERR_OK) return err;
   json_object_begin(answer->writer);
   json_member_bytes(answer->writer, "a", a);
@@ -165,7 +159,7 @@ static struct value rules_of(const struct answer *answer) {
 static enum err local_rules_put(struct answer *answer) {
   uint64_t version;
   enum err err =
-      engine_rules_put(answer->engine, rules_of(answer), author(answer), &version, &answer->mark, answer->diag);
+      engine_rules_put(answer->engine, rules_of(answer), author(answer), &version, &answer->commit, answer->diag);
   if (err != ERR_OK) return err;
   json_object_begin(answer->writer);
   json_member_u64(answer->writer, "version", version);
@@ -182,13 +176,11 @@ static enum err local_rerun_state(struct answer *answer) {
 }
 
 static enum err local_rerun_start(struct answer *answer) {
-  enum err err = engine_rerun_start(answer->engine, author(answer), &answer->mark, answer->diag);
-  return err == ERR_OK ? local_rerun_state(answer) : err;
+  return engine_rerun_start(answer->engine, author(answer), answer->writer, &answer->commit, answer->diag);
 }
 
 static enum err local_rerun_stop(struct answer *answer) {
-  enum err err = engine_rerun_stop(answer->engine, &answer->mark, answer->diag);
-  return err == ERR_OK ? local_rerun_state(answer) : err;
+  return engine_rerun_stop(answer->engine, answer->writer, &answer->commit, answer->diag);
 }
 
 // --- what was set aside --------------------------------------------------------------------------------------
@@ -223,7 +215,7 @@ static enum err local_aside_drop(struct answer *answer) {
   struct aside aside;
   enum err err = get_aside(answer, &aside);
   if (err == ERR_OK) {
-    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->mark, answer->diag);
+    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->commit, answer->diag);
   }
   if (err == ERR_OK) write_nothing(answer);
   return err;
@@ -277,14 +269,15 @@ static enum err apply_event(struct answer *answer, const struct aside *aside, st
                             struct source_report *report) {
   struct source_reader *reader;
   const struct engine_source *source = engine_source(answer->engine, aside->source);
-  struct source_envelope envelope = {.source = aside->source, .received_us = aside->received_us, .sent_us = INT64_MIN};
+  struct source_envelope envelope = {
+      .source = aside->source, .received_us = aside->received_us, .sent_us = INT64_MIN, .resent = true};
   envelope.trusted = source != NULL && (source->kind == ENGINE_SOURCE_SERVER || source->kind == ENGINE_SOURCE_TILL);
   char *body = arena_format(answer->arena, "{\"batch\":[%.*s]}", BYTES_ARG(text));
   if (body == NULL || source_reader_open(&reader, answer->engine) != ERR_OK) return diag_no_memory(answer->diag);
   enum err err = try_event(answer, reader, &envelope, text);
   if (err == ERR_OK) {
-    err =
-        source_body_apply(reader, &envelope, bytes_from_text(body), answer->arena, report, &answer->mark, answer->diag);
+    err = source_body_apply(reader, &envelope, bytes_from_text(body), answer->arena, report, &answer->commit.mark,
+                            answer->diag);
   }
   source_reader_close(reader);
   return err;
@@ -306,7 +299,7 @@ static enum err local_aside_resend(struct answer *answer) {
     err = diag_set(answer->diag, ERR_INVALID, "not_an_object", "the file must hold one event");
   }
   if (err == ERR_OK) {
-    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->mark, answer->diag);
+    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->commit, answer->diag);
   }
   if (err == ERR_OK) write_outcome(answer, &report.items[0]);
   return err;
@@ -353,7 +346,7 @@ static enum err local_source_put(struct answer *answer) {
   if (value_as_number(given, &priority) && decimal_to_scaled_i64(priority, 0, &whole) == ERR_OK) {
     wanted.priority = (int)whole;
   }
-  enum err err = engine_source_put(answer->engine, &wanted, &id, &answer->mark, answer->diag);
+  enum err err = engine_source_put(answer->engine, &wanted, &id, &answer->commit, answer->diag);
   if (err == ERR_OK) write_source(answer->writer, engine_source(answer->engine, id));
   return err;
 }
@@ -395,16 +388,21 @@ static enum err local_key_create(struct answer *answer) {
                     "there is no source of that name; `rapport source list` lists them");
   }
   wanted.source = known->id;
-  err = engine_key_create(answer->engine, &wanted, text, &id, &answer->mark, answer->diag);
+  err = engine_key_create(answer->engine, &wanted, text, &id, &answer->commit, answer->diag);
   if (err == ERR_OK) write_key(answer, id, &wanted, text);
   return err;
 }
 
 static enum err local_key_revoke(struct answer *answer) {
   uint64_t id = arg_number(answer, TARGET_ARG_ID, 0);
-  enum err err = engine_key_revoke(answer->engine, id, &answer->mark, answer->diag);
+  enum err err = engine_key_revoke(answer->engine, id, &answer->commit, answer->diag);
   if (err == ERR_OK) write_nothing(answer);
   return err;
+}
+
+// Jobs are a server's: on a directory the command itself does the work.
+static enum err local_job(struct answer *answer) {
+  return diag_set(answer->diag, ERR_UNSUPPORTED, "unsupported", "a data directory has no jobs; ask a running server");
 }
 
 // --- the call ------------------------------------------------------------------------------------------------
@@ -439,7 +437,7 @@ enum err target_local_call(struct target_local *local, const struct target_call 
   if (err == ERR_OK) err = parse_body(&answer, &packed);
   if (err == ERR_OK) err = functions[call->op](&answer);
   if (answer.view != NULL) engine_view_close(answer.view);
-  if (err == ERR_OK) err = store_wait(local->store, answer.mark, diag);
+  if (err == ERR_OK) err = store_wait(local->store, answer.commit.mark, diag);
   buffer_release(&packed);
   arena_release(&arena);
   return err;

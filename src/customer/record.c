@@ -278,6 +278,34 @@ struct value customer_trait_value(const struct customer *customer, const struct 
   return customer_trait_winner(customer, first, sources, &next)->value;
 }
 
+// --- rows under other ids -------------------------------------------------------------------------------------
+
+bool customer_has_pending(const struct customer *customer, uint64_t id) {
+  for (size_t i = 0; i < customer->pending_count; i++)
+    if (customer->pending[i] == id) return true;
+  return false;
+}
+
+enum err customer_add_pending(struct customer *customer, struct arena *arena, uint64_t id) {
+  if (customer_has_pending(customer, id)) return ERR_OK;
+  uint64_t *ids = arena_take(arena, (customer->pending_count + 1) * sizeof *ids);
+  if (ids == NULL) return ERR_NO_MEMORY;
+  size_t at = customer->pending_count;
+  if (at > 0) memcpy(ids, customer->pending, at * sizeof *ids);
+  for (; at > 0 && ids[at - 1] > id; at--) ids[at] = ids[at - 1];
+  ids[at] = id;
+  customer->pending = ids;
+  customer->pending_count++;
+  return ERR_OK;
+}
+
+void customer_drop_pending(struct customer *customer, uint64_t id) {
+  size_t kept = 0;
+  for (size_t i = 0; i < customer->pending_count; i++)
+    if (customer->pending[i] != id) customer->pending[kept++] = customer->pending[i];
+  customer->pending_count = kept;
+}
+
 // --- merge and split -----------------------------------------------------------------------------------------
 
 // An identifier that both sides hold: what each decision about it said first.
@@ -380,6 +408,8 @@ enum err customer_absorb(struct customer *survivor, const struct customer *loser
   if (err == ERR_OK) err = sort_identifiers(survivor, arena);
   if (err == ERR_OK) err = absorb_cannots(survivor, loser, arena);
   if (err == ERR_OK) err = absorb_traits(survivor, loser, arena);
+  for (size_t i = 0; err == ERR_OK && i < loser->pending_count; i++)
+    err = customer_add_pending(survivor, arena, loser->pending[i]);
   if (loser->updated_us > survivor->updated_us) survivor->updated_us = loser->updated_us;
   return err;
 }

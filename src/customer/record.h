@@ -69,6 +69,8 @@ struct customer {
   size_t cannot_count, cannot_capacity;
   struct customer_trait *traits; // sorted by (name, inline_name, correction, source)
   size_t trait_count, trait_capacity;
+  uint64_t *pending; // ids whose events (and refusals) are this customer's and still lie under the old id; ascending
+  size_t pending_count;
 };
 
 // An empty record for a new id.
@@ -121,14 +123,20 @@ const struct customer_trait *customer_trait_winner(const struct customer *custom
 struct value customer_trait_value(const struct customer *customer, const struct names *names, struct bytes name,
                                   const struct customer_sources *sources);
 
-// Takes over everything of `loser` (already redirected by the caller): identifiers, edges, cannot-links, traits. An
-// identifier of both keeps the lower sequence, the earlier time and the lower `founded` that is not 0. Trait names past
-// LIMIT_CUSTOMER_TRAITS are left out (the events still have them). On ERR_NO_MEMORY the survivor is of no more use.
+// Notes that rows under `id` belong to this customer, or no longer do. ERR_NO_MEMORY.
+enum err customer_add_pending(struct customer *customer, struct arena *arena, uint64_t id);
+void customer_drop_pending(struct customer *customer, uint64_t id);
+bool customer_has_pending(const struct customer *customer, uint64_t id);
+
+// Takes over everything of `loser` (already redirected by the caller): identifiers, edges, cannot-links, traits, and
+// the ids whose rows were pending. An identifier of both keeps the lower sequence, the earlier time and the lower
+// `founded` that is not 0. Trait names past LIMIT_CUSTOMER_TRAITS are left out (the events still have them). On
+// ERR_NO_MEMORY the survivor is of no more use.
 enum err customer_absorb(struct customer *survivor, const struct customer *loser, struct arena *arena);
 
 // The record of one component after a split: the identifiers of `in` with component[i] == which, their edges and
 // cannot-links, and the lowest `founded` among them as its id (0 when there is none). Without traits: they are folded
-// again from the events. Views are shared with `in`; arrays are new, in the arena.
+// again from the events, and with nothing pending. Views are shared with `in`; arrays are new, in the arena.
 enum err customer_copy_part(struct customer *out, const struct customer *in, const uint16_t *component, uint16_t which,
                             struct arena *arena);
 
@@ -136,11 +144,12 @@ enum err customer_copy_part(struct customer *out, const struct customer *in, con
 struct customer_trace {
   uint64_t event_count;
   int64_t first_event_us, last_event_us;
+  bool heavy; // more than LIMIT_HEAVY_EVENTS
 };
 
 // The public document: {"id","created_at","updated_at","identifiers":[{"type","value","first_seen_at","source"}],
-// "traits":{name: value},"consents":{},"trace":{"aliases":[…],"events","first_event_at","last_event_at",
-// "traits":{name:{"source","time","author"?,"others":[{"value","source","time"}]}},"cannot_links":[…]}}.
+// "traits":{name: value},"consents":{},"trace":{"aliases":[…],"events","heavy","first_event_at",
+// "last_event_at","traits":{name:{"source","time","author"?,"others":[{"value","source","time"}]}},"cannot_links":[…]}}.
 // Members of `traits` are in order of their names' text. A redirect is {"id","merged_into"}. Instants that are not
 // known are null. ERR_NO_MEMORY.
 enum err customer_to_json(struct json_writer *writer, const struct customer *customer,

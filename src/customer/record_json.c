@@ -158,6 +158,7 @@ static enum err write_trace(struct json_writer *writer, const struct customer *c
   enum err err = write_aliases(writer, customer, arena);
   if (err != ERR_OK) return err;
   json_member_u64(writer, "events", trace->event_count);
+  json_member_bool(writer, "heavy", trace->heavy);
   write_time(writer, "first_event_at", trace->event_count > 0, trace->first_event_us);
   write_time(writer, "last_event_at", trace->event_count > 0, trace->last_event_us);
   json_name(writer, "traits");

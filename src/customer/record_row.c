@@ -1,7 +1,8 @@
 // record_row: the record as the bytes of one row.
 //
 //   redirect  1, merged_into, updated
-//   record    0, updated, four counts, then
+//   record    0, updated, four counts, then what follows; or 2, updated, a count of pending ids and the ids, ascending,
+//             and then the same: a customer to whom rows under other ids belong
 //             identifiers  type, value, seen, founded, sequence, source
 //             edges        a, b, sequence
 //             cannot-links own (type, value), other (type, value), sequence
@@ -14,7 +15,7 @@
 #include "base/varint.h"
 #include "customer/record.h"
 
-enum { ROW_RECORD = 0, ROW_REDIRECT = 1 };
+enum { ROW_RECORD = 0, ROW_REDIRECT = 1, ROW_RECORD_PENDING = 2 };
 enum { TRAIT_INLINE = 1, TRAIT_CORRECTION = 2, TRAIT_FLAGS_KNOWN = 3 };
 
 // The least bytes of an item, which bounds the count a row can hold.
@@ -22,7 +23,7 @@ enum { IDENTIFIER_BYTES_MIN = 6, EDGE_BYTES_MIN = 3, CANNOT_BYTES_MIN = 5, TRAIT
 
 // The most bytes of an item without its texts.
 enum {
-  HEAD_BYTES_MAX = 6 * VARINT_BYTES_MAX,
+  HEAD_BYTES_MAX = 7 * VARINT_BYTES_MAX,
   IDENTIFIER_BYTES_MAX = 6 * VARINT_BYTES_MAX,
   EDGE_BYTES_MAX = 3 * VARINT_BYTES_MAX,
   CANNOT_BYTES_MAX = 5 * VARINT_BYTES_MAX,
@@ -59,7 +60,7 @@ void customer_key(uint64_t id, enum customer_row row, struct key *key) {
 static size_t bytes_max(const struct customer *customer) {
   size_t size = HEAD_BYTES_MAX + customer->identifier_count * IDENTIFIER_BYTES_MAX +
                 customer->edge_count * EDGE_BYTES_MAX + customer->cannot_count * CANNOT_BYTES_MAX +
-                customer->trait_count * TRAIT_BYTES_MAX;
+                customer->trait_count * TRAIT_BYTES_MAX + customer->pending_count * VARINT_BYTES_MAX;
   for (size_t i = 0; i < customer->identifier_count; i++)
     size += customer->identifiers[i].member.identifier.value.size_bytes;
   for (size_t i = 0; i < customer->cannot_count; i++)
@@ -113,13 +114,20 @@ static uint8_t *put_record(uint8_t *at, const struct customer *customer) {
   return at;
 }
 
+static uint8_t *put_pending(uint8_t *at, const struct customer *customer) {
+  at = varint_put(at, customer->pending_count);
+  for (size_t i = 0; i < customer->pending_count; i++) at = varint_put(at, customer->pending[i]);
+  return at;
+}
+
 void customer_encode(const struct customer *customer, struct buffer *out) {
   bool redirect = customer->merged_into != 0;
   if (!buffer_reserve(out, redirect ? HEAD_BYTES_MAX : bytes_max(customer))) return;
   uint8_t *at = out->data + out->size_bytes;
-  *at++ = redirect ? ROW_REDIRECT : ROW_RECORD;
+  *at++ = redirect ? ROW_REDIRECT : customer->pending_count > 0 ? ROW_RECORD_PENDING : ROW_RECORD;
   if (redirect) at = varint_put(at, customer->merged_into);
   at = varint_put_signed(at, customer->updated_us);
+  if (!redirect && customer->pending_count > 0) at = put_pending(at, customer);
   if (!redirect) at = put_record(at, customer);
   out->size_bytes = (size_t)(at - out->data);
 }
@@ -212,19 +220,31 @@ static enum err read_record(struct varint_reader *reader, struct arena *arena, s
   return ERR_OK;
 }
 
+// Ascending and more than none, so that each record has one form.
+static enum err read_pending(struct varint_reader *reader, struct arena *arena, struct customer *customer) {
+  customer->pending_count = read_count(reader, 1);
+  if (reader->failed || customer->pending_count == 0) return ERR_CORRUPT;
+  customer->pending = arena_take(arena, customer->pending_count * sizeof *customer->pending);
+  if (customer->pending == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < customer->pending_count; i++) {
+    customer->pending[i] = varint_read(reader);
+    if (customer->pending[i] <= (i == 0 ? 0 : customer->pending[i - 1])) varint_fail(reader);
+  }
+  return reader->failed ? ERR_CORRUPT : ERR_OK;
+}
+
 enum err customer_decode(struct bytes row, uint64_t id, struct arena *arena, struct customer *customer) {
   struct varint_reader reader = varint_reader_of(row);
   customer_init(customer, id);
   uint8_t kind = varint_read_byte(&reader);
-  if (kind > ROW_REDIRECT) return ERR_CORRUPT;
+  if (kind > ROW_RECORD_PENDING) return ERR_CORRUPT;
   if (kind == ROW_REDIRECT) {
     customer->merged_into = varint_read(&reader);
     if (customer->merged_into == 0) return ERR_CORRUPT;
   }
   customer->updated_us = varint_read_signed(&reader);
-  if (kind == ROW_RECORD) {
-    enum err err = read_record(&reader, arena, customer);
-    if (err != ERR_OK) return err;
-  }
+  enum err err = kind == ROW_RECORD_PENDING ? read_pending(&reader, arena, customer) : ERR_OK;
+  if (err == ERR_OK && kind != ROW_REDIRECT) err = read_record(&reader, arena, customer);
+  if (err != ERR_OK) return err;
   return reader.failed || varint_rest_bytes(&reader) > 0 ? ERR_CORRUPT : ERR_OK;
 }

@@ -12,6 +12,9 @@
 //   dim2[]
 //
 // An append is a segment of one event. Numbers are little-endian. Readers sort and drop repeats of an instant.
+// After a merge of long timelines, rows may still lie under the id of the customer that went: the parts of the head.
+// Walks go through the rows of all parts in one order; new events go to the customer's own rows.
+//
 // The caller holds the customer's lock while writing, keeps the head in memory and writes it once at the end.
 // Memory: heads and rows live in the arena given. Errors: ERR_CORRUPT when stored bytes break an invariant.
 #pragma once
@@ -64,11 +67,24 @@ struct timeline_chunk {
   struct timeline_name_count *names; // sorted by name
   uint32_t name_count, name_capacity;
 };
+struct timeline_part;
 struct timeline_head {
-  uint64_t count;
+  uint64_t count;                // of the customer's own rows
   struct timeline_chunk *chunks; // in order of bound
   uint32_t chunk_count, chunk_capacity;
+  struct timeline_part *parts; // whoever read the head sets them; they are no part of its row
+  size_t part_count;
 };
+
+// Rows that belong to this timeline and lie under another id.
+struct timeline_part {
+  uint64_t customer;
+  struct timeline_head head; // without parts
+  bool dirty;                // the head in memory is ahead of its row
+};
+
+// The events of a timeline, all parts together.
+uint64_t timeline_count(const struct timeline_head *head);
 
 // An absent row is an empty head.
 enum err timeline_head_decode(struct bytes row, struct arena *arena, struct timeline_head *head);
@@ -81,8 +97,9 @@ struct timeline_reader {
 };
 
 // Writes one event and its payload and updates the head in memory. `check_repeat`: the event may be there already
-// (older than what deduplication remembers): its chunk is read, and *added is false when one with this event id is in
-// it. `arena` gives scratch space for the rows and grows the head; what is written is copied by the transaction.
+// (older than what deduplication remembers): its chunk is read, in each part, and *added is false when one with this
+// event id is in it. `arena` gives scratch space for the rows and grows the head; what is written is copied by the
+// transaction.
 enum err timeline_add(struct store_txn *txn, uint64_t customer, struct timeline_head *head, struct arena *arena,
                       const struct timeline_event *event, const struct timeline_payload *payload, bool check_repeat,
                       bool *added);
@@ -116,18 +133,26 @@ void timeline_close(struct timeline_cursor *cursor);
 void timeline_payload_encode(const struct timeline_payload *payload, struct buffer *out);
 enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct timeline_payload *payload);
 
-// Moves events from one customer to another: those for which `pick` says yes (NULL: all). Both heads are updated in
-// memory; chunks left empty are deleted, chunks that lose events are rewritten. `moved` counts. `pick` is asked in
-// order, once an event, with its payload; the item is valid during the call.
+// Which events to move. `pick` is asked once an event, with its payload; the item is valid during the call.
 typedef bool timeline_pick_fn(void *context, const struct timeline_item *item);
+struct timeline_choice {
+  timeline_pick_fn *pick; // NULL: every event
+  void *context;
+  bool has_from, has_to; // as in a query: chunks outside are not read
+  struct identity_instant from, to;
+  uint64_t events_max; // 0: no bound; else the oldest of those chosen
+};
+
+// Moves the chosen events (NULL: all) from one customer, all parts, to the own rows of another. Both heads are updated
+// in memory; chunks left empty are deleted, chunks that lose events are rewritten. `moved` counts.
 enum err timeline_move(struct store_txn *txn, uint64_t from, struct timeline_head *from_head, uint64_t to,
-                       struct timeline_head *to_head, struct arena *arena, timeline_pick_fn *pick, void *context,
+                       struct timeline_head *to_head, struct arena *arena, const struct timeline_choice *choice,
                        uint64_t *moved);
 
-// Deletes every row of the customer's timeline and payloads (erasure); the head becomes empty.
+// Deletes every row of the timeline and its payloads, all parts (erasure); the head becomes empty.
 enum err timeline_erase(struct store_txn *txn, uint64_t customer, struct timeline_head *head);
 
-// Verifies that chunks, payloads and head agree: each breach is told in words.
+// Verifies that chunks, payloads and head of the rows under `customer` agree: each breach is told in words.
 typedef void timeline_breach_fn(void *context, const char *what);
 enum err timeline_verify(struct store_snapshot *snapshot, uint64_t customer, const struct timeline_head *head,
                          timeline_breach_fn *breach, void *context);

@@ -4,7 +4,8 @@
 //   1. chunk 0 is `first`, its bound is minus infinity; the bounds of the others ascend strictly;
 //   2. every event of chunk i lies in [bound of i, bound of i + 1);
 //   3. a chunk has 1 to LIMIT_CHUNK_EVENTS events, and its summary is exact;
-//   4. each event has one PAYLOAD row under the same customer and instant.
+//   4. each event has one PAYLOAD row under the same customer and instant;
+//   5. an event lies in one part. A new one goes to the customer's own rows.
 // The head in memory is ahead of the head row until its owner writes it, in the same transaction.
 #include <assert.h>
 
@@ -56,6 +57,12 @@ static enum err count_event(struct timeline_chunk *chunk, struct arena *arena, c
   if (chunk->count == 0 || time_us > chunk->last_us) chunk->last_us = time_us;
   chunk->count++;
   return ERR_OK;
+}
+
+uint64_t timeline_count(const struct timeline_head *head) {
+  uint64_t count = head->count;
+  for (size_t i = 0; i < head->part_count; i++) count += head->parts[i].head.count;
+  return count;
 }
 
 // The summary anew, of these events and no others.
@@ -191,6 +198,8 @@ enum err timeline_add(struct store_txn *txn, uint64_t customer, struct timeline_
   *added = false;
   bool found = false;
   enum err err = check_repeat ? find_repeat(txn, customer, head, arena, event, &found) : ERR_OK;
+  for (size_t i = 0; check_repeat && err == ERR_OK && !found && i < head->part_count; i++)
+    err = find_repeat(txn, head->parts[i].customer, &head->parts[i].head, arena, event, &found);
   if (err != ERR_OK || found) return err;
   uint8_t *row = arena_take(arena, timeline_row_payload_bytes_max(payload));
   if (row == NULL) return ERR_NO_MEMORY;
@@ -211,10 +220,23 @@ struct move {
   struct timeline_head *from_head, *to_head;
   struct arena *arena;  // grows the heads
   struct arena scratch; // one chunk at a time
-  timeline_pick_fn *pick;
-  void *context;
+  const struct timeline_choice *choice;
   uint64_t *moved;
 };
+
+static bool is_done(const struct move *move) {
+  return move->choice->events_max != 0 && *move->moved >= move->choice->events_max;
+}
+
+static bool in_range(const struct timeline_choice *choice, const struct identity_instant *at) {
+  return (!choice->has_from || identity_instant_compare(at, &choice->from) >= 0) &&
+         (!choice->has_to || identity_instant_compare(at, &choice->to) < 0);
+}
+
+static bool may_hold(const struct timeline_choice *choice, const struct timeline_chunk *chunk) {
+  return (!choice->has_from || chunk->last_us >= choice->from.time_us) &&
+         (!choice->has_to || chunk->first_us <= choice->to.time_us);
+}
 
 // The payload rows of a chunk's events, in one round.
 static enum err read_payloads(struct move *move, const struct timeline_event *events, size_t count,
@@ -235,11 +257,11 @@ static enum err read_payloads(struct move *move, const struct timeline_event *ev
 }
 
 static enum err is_picked(struct move *move, const struct timeline_event *event, struct bytes row, bool *picked) {
-  *picked = true;
-  if (move->pick == NULL) return ERR_OK;
+  *picked = !is_done(move) && in_range(move->choice, &event->at);
+  if (!*picked || move->choice->pick == NULL) return ERR_OK;
   struct timeline_item item = {.event = *event};
   enum err err = timeline_payload_decode(row, &move->scratch, &item.payload);
-  if (err == ERR_OK) *picked = move->pick(move->context, &item);
+  if (err == ERR_OK) *picked = move->choice->pick(move->choice->context, &item);
   return err;
 }
 
@@ -278,12 +300,16 @@ static enum err move_chunk(struct move *move, uint32_t index, uint32_t *position
   struct timeline_chunk chunk = move->from_head->chunks[index];
   struct timeline_event *events;
   size_t count, kept;
+  bool becomes_first = *position == 0 && !chunk.first;
+  if (!becomes_first && (is_done(move) || !may_hold(move->choice, &chunk))) {
+    move->from_head->chunks[(*position)++] = chunk;
+    return ERR_OK;
+  }
   arena_clear(&move->scratch);
   enum err err = read_chunk(move->txn, move->from, &chunk, &move->scratch, &events, &count);
   if (err == ERR_OK) err = move_picked(move, events, count, &kept);
   if (err != ERR_OK) return err;
   move->from_head->count -= chunk.count - kept;
-  bool becomes_first = *position == 0 && !chunk.first;
   if (kept == 0 || becomes_first) {
     struct key key;
     timeline_row_chunk_key(move->from, &chunk, &key);
@@ -299,25 +325,38 @@ static enum err move_chunk(struct move *move, uint32_t index, uint32_t *position
   return err;
 }
 
+// The rows under one id.
+static enum err move_rows(struct move *move, uint64_t from, struct timeline_head *from_head) {
+  uint32_t kept_chunks = 0;
+  enum err err = ERR_OK;
+  move->from = from;
+  move->from_head = from_head;
+  for (uint32_t i = 0; err == ERR_OK && i < from_head->chunk_count; i++) err = move_chunk(move, i, &kept_chunks);
+  if (err == ERR_OK) from_head->chunk_count = kept_chunks;
+  return err;
+}
+
 enum err timeline_move(struct store_txn *txn, uint64_t from, struct timeline_head *from_head, uint64_t to,
-                       struct timeline_head *to_head, struct arena *arena, timeline_pick_fn *pick, void *context,
+                       struct timeline_head *to_head, struct arena *arena, const struct timeline_choice *choice,
                        uint64_t *moved) {
+  static const struct timeline_choice all;
   assert(from != to);
   struct move move = {.txn = txn,
-                      .from = from,
                       .to = to,
-                      .from_head = from_head,
                       .to_head = to_head,
                       .arena = arena,
-                      .pick = pick,
-                      .context = context,
+                      .choice = choice == NULL ? &all : choice,
                       .moved = moved};
   *moved = 0;
   arena_init(&move.scratch, 0);
-  uint32_t kept_chunks = 0;
-  enum err err = ERR_OK;
-  for (uint32_t i = 0; err == ERR_OK && i < from_head->chunk_count; i++) err = move_chunk(&move, i, &kept_chunks);
-  if (err == ERR_OK) from_head->chunk_count = kept_chunks;
+  enum err err = move_rows(&move, from, from_head);
+  for (size_t i = 0; err == ERR_OK && i < from_head->part_count; i++) {
+    struct timeline_part *part = &from_head->parts[i];
+    uint64_t before = *moved;
+    assert(part->customer != to);
+    err = move_rows(&move, part->customer, &part->head);
+    if (*moved != before) part->dirty = true;
+  }
   arena_release(&move.scratch);
   return err;
 }
@@ -353,9 +392,14 @@ static enum err erase_keyspace(struct store_txn *txn, enum store_keyspace keyspa
   return err;
 }
 
-enum err timeline_erase(struct store_txn *txn, uint64_t customer, struct timeline_head *head) {
+static enum err erase_rows(struct store_txn *txn, uint64_t customer) {
   enum err err = erase_keyspace(txn, STORE_TIMELINE, customer);
-  if (err == ERR_OK) err = erase_keyspace(txn, STORE_PAYLOAD, customer);
+  return err == ERR_OK ? erase_keyspace(txn, STORE_PAYLOAD, customer) : err;
+}
+
+enum err timeline_erase(struct store_txn *txn, uint64_t customer, struct timeline_head *head) {
+  enum err err = erase_rows(txn, customer);
+  for (size_t i = 0; err == ERR_OK && i < head->part_count; i++) err = erase_rows(txn, head->parts[i].customer);
   if (err == ERR_OK) *head = (struct timeline_head){0};
   return err;
 }

@@ -48,10 +48,10 @@ static enum err put_document(struct store_txn *txn, void *context, struct diag *
 }
 
 static enum err store_document(struct engine *engine, struct document_put *put, struct value_builder *builder,
-                               struct store_mark *mark, struct diag *diag) {
+                               struct engine_commit *commit, struct diag *diag) {
   value_document_end(builder);
   enum err err = value_builder_finish(builder);
-  if (err == ERR_OK) err = store_run(engine->store, put_document, put, mark, diag);
+  if (err == ERR_OK) err = engine_run(engine, put_document, put, commit, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&put->buffer);
   return err;
@@ -88,23 +88,28 @@ static uint8_t *copy_part(uint8_t *to, struct bytes from, struct bytes *view) {
   return to + from.size_bytes;
 }
 
-// Puts a description into the table. The texts follow the slot in its memory.
-static enum err set_source(struct engine *engine, const struct engine_source *source) {
+// A description of its own. The texts follow the slot in its memory.
+static struct engine_source_slot *make_source(const struct engine_source *source) {
   size_t text_bytes = source->name.size_bytes + source->region.size_bytes + source->user_id_type.size_bytes;
   struct engine_source_slot *slot = alloc_zero(1, sizeof *slot + text_bytes);
-  if (slot == NULL) return ERR_NO_MEMORY;
+  if (slot == NULL) return NULL;
   uint8_t *text = (uint8_t *)(slot + 1);
   slot->source = *source;
   text = copy_part(text, source->name, &slot->source.name);
   text = copy_part(text, source->region, &slot->source.region);
   copy_part(text, source->user_id_type, &slot->source.user_id_type);
-  slot->older = atomic_load(&engine->sources[source->id - 1]);
-  atomic_store(&engine->sources[source->id - 1], slot);
-  if (source->id > atomic_load(&engine->source_count)) atomic_store(&engine->source_count, source->id);
-  return ERR_OK;
+  return slot;
 }
 
-static enum err write_source(struct engine *engine, const struct engine_source *source, struct store_mark *mark,
+// Puts a description into the table.
+static void set_source(struct engine *engine, struct engine_source_slot *slot) {
+  uint32_t id = slot->source.id;
+  slot->older = atomic_load(&engine->sources[id - 1]);
+  atomic_store(&engine->sources[id - 1], slot);
+  if (id > atomic_load(&engine->source_count)) atomic_store(&engine->source_count, id);
+}
+
+static enum err write_source(struct engine *engine, const struct engine_source *source, struct engine_commit *commit,
                              struct diag *diag) {
   struct document_put put;
   struct value_builder builder;
@@ -114,26 +119,35 @@ static enum err write_source(struct engine *engine, const struct engine_source *
   engine_put_text(&builder, "region", source->region);
   engine_put_text(&builder, "user_id_type", source->user_id_type);
   engine_put_i64(&builder, "priority", source->priority);
-  return store_document(engine, &put, &builder, mark, diag);
+  return store_document(engine, &put, &builder, commit, diag);
+}
+
+static enum err bad_member(const char *name, const char *code, const char *words, struct diag *diag) {
+  diag_set(diag, ERR_INVALID, code, "%s", words);
+  diag_in_field(diag, "%s", name);
+  return ERR_INVALID;
 }
 
 static enum err check_source(struct engine *engine, const struct engine_source *source, struct diag *diag) {
   const struct identity_type *type = identity_type_find(engine_rules(engine), source->user_id_type);
-  if (source->name.size_bytes == 0 || source->name.size_bytes > LIMIT_NAME_BYTES || !bytes_is_utf8(source->name))
-    return diag_set(diag, ERR_INVALID, "bad_source_name", "a source needs a name of 1 to %d bytes of text",
-                    LIMIT_NAME_BYTES);
+  if (source->name.size_bytes == 0)
+    return bad_member("name", "bad_source_name", "a source needs a name: text of 1 to 256 bytes", diag);
+  enum err err = engine_check_words("name", source->name, LIMIT_NAME_BYTES, diag);
+  if (err != ERR_OK) return err;
   bool region = source->region.size_bytes == 2 && source->region.data[0] >= 'A' && source->region.data[0] <= 'Z' &&
                 source->region.data[1] >= 'A' && source->region.data[1] <= 'Z';
   if (source->region.size_bytes != 0 && !region)
-    return diag_set(diag, ERR_INVALID, "bad_region", "a region is two capital letters of ISO 3166, such as FR");
+    return bad_member("region", "bad_region", "a region is two capital letters of ISO 3166, such as FR", diag);
   if (type == NULL || type->class != IDENTITY_PERSON)
-    return diag_set(diag, ERR_INVALID, "unknown_type",
-                    "user_id_type must be a person's identifier type of the identity rules");
+    return bad_member("user_id_type", "unknown_type",
+                      "user_id_type must be a person's identifier type of the identity rules, such as user_id; "
+                      "`rapport rules show` lists them",
+                      diag);
   return ERR_OK;
 }
 
 enum err engine_source_put(struct engine *engine, const struct engine_source *wanted, uint32_t *id,
-                           struct store_mark *mark, struct diag *diag) {
+                           struct engine_commit *commit, struct diag *diag) {
   pthread_mutex_lock(&engine->access_mutex);
   const struct engine_source *known = engine_source_find(engine, wanted->name);
   struct engine_source source = *wanted;
@@ -144,11 +158,17 @@ enum err engine_source_put(struct engine *engine, const struct engine_source *wa
   if (source.id > ENGINE_SOURCES_MAX)
     err = diag_set(diag, ERR_LIMIT, "too_many_sources", "a workspace has at most %d sources", ENGINE_SOURCES_MAX);
   if (err == ERR_OK) err = check_source(engine, &source, diag);
-  if (err == ERR_OK) err = write_source(engine, &source, mark, diag);
-  if (err == ERR_OK) err = set_source(engine, &source);
+  // Made before the commit: after it nothing may fail.
+  struct engine_source_slot *slot = err == ERR_OK ? make_source(&source) : NULL;
+  if (err == ERR_OK && slot == NULL) err = ERR_NO_MEMORY;
+  *id = source.id;
+  if (err == ERR_OK) err = write_source(engine, &source, commit, diag);
+  if (err == ERR_OK)
+    set_source(engine, slot);
+  else
+    alloc_free(slot);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   pthread_mutex_unlock(&engine->access_mutex);
-  if (err == ERR_OK) *id = source.id;
   return err;
 }
 
@@ -196,21 +216,24 @@ static void free_key(struct engine_key_slot *slot) {
   alloc_free(slot);
 }
 
-// Puts a key into the table, replacing what is there. The caller holds keys_lock for writing, or nobody else runs yet.
-static enum err set_key(struct engine *engine, struct engine_key_slot *slot) {
+// Makes room for the key `id`. Here and in set_key the caller holds keys_lock for writing, or nobody else runs yet.
+static enum err reserve_key(struct engine *engine, uint64_t id) {
+  if (id <= engine->key_capacity) return ERR_OK;
+  size_t capacity = (size_t)id * 2 + 16;
+  struct engine_key_slot **keys = alloc_resize(engine->keys, capacity * sizeof(struct engine_key_slot *));
+  if (keys == NULL) return ERR_NO_MEMORY;
+  memset(keys + engine->key_capacity, 0, (capacity - engine->key_capacity) * sizeof(struct engine_key_slot *));
+  engine->keys = keys;
+  engine->key_capacity = capacity;
+  return ERR_OK;
+}
+
+// Puts a key into the room that is there, replacing what is there.
+static void set_key(struct engine *engine, struct engine_key_slot *slot) {
   size_t index = (size_t)slot->key.id - 1;
-  if (index >= engine->key_capacity) {
-    size_t capacity = index * 2 + 16;
-    struct engine_key_slot **keys = alloc_resize(engine->keys, capacity * sizeof(struct engine_key_slot *));
-    if (keys == NULL) return ERR_NO_MEMORY;
-    memset(keys + engine->key_capacity, 0, (capacity - engine->key_capacity) * sizeof(struct engine_key_slot *));
-    engine->keys = keys;
-    engine->key_capacity = capacity;
-  }
   free_key(engine->keys[index]);
   engine->keys[index] = slot;
   if (engine->key_count < index + 1) engine->key_count = index + 1;
-  return ERR_OK;
 }
 
 static struct engine_key_slot *make_key(const struct engine_key *key, struct bytes name) {
@@ -227,7 +250,7 @@ static struct engine_key_slot *make_key(const struct engine_key *key, struct byt
   return slot;
 }
 
-static enum err write_key(struct engine *engine, const struct engine_key_slot *slot, struct store_mark *mark,
+static enum err write_key(struct engine *engine, const struct engine_key_slot *slot, struct engine_commit *commit,
                           struct diag *diag) {
   struct document_put put;
   struct value_builder builder;
@@ -243,7 +266,7 @@ static enum err write_key(struct engine *engine, const struct engine_key_slot *s
   value_put_bool(&builder, slot->key.secret);
   value_put_name(&builder, BYTES("revoked"));
   value_put_bool(&builder, slot->revoked);
-  return store_document(engine, &put, &builder, mark, diag);
+  return store_document(engine, &put, &builder, commit, diag);
 }
 
 static void hash_secret(const uint8_t secret[SECRET_BYTES], uint8_t out[HASH_BYTES]) {
@@ -254,8 +277,8 @@ static enum err check_wanted(struct engine *engine, const struct engine_key *wan
   if (engine_source(engine, wanted->source) == NULL)
     return diag_set(diag, ERR_INVALID, "unknown_source", "a key belongs to a source; there is no source %u",
                     wanted->source);
-  if (wanted->name.size_bytes > LIMIT_NAME_BYTES || !bytes_is_utf8(wanted->name))
-    return diag_set(diag, ERR_INVALID, "bad_key_name", "a key's name is at most %d bytes of text", LIMIT_NAME_BYTES);
+  enum err err = engine_check_words("name", wanted->name, LIMIT_NAME_BYTES, diag);
+  if (err != ERR_OK) return err;
   if (!wanted->secret && (wanted->scopes & ~(uint32_t)ENGINE_SCOPE_COLLECT) != 0)
     return diag_set(diag, ERR_INVALID, "bad_scope", "a write key can only collect; make a secret key for other scopes");
   if (engine->key_count >= ENGINE_KEYS_MAX)
@@ -265,13 +288,19 @@ static enum err check_wanted(struct engine *engine, const struct engine_key *wan
 }
 
 enum err engine_key_create(struct engine *engine, const struct engine_key *wanted, char *text, uint64_t *id,
-                           struct store_mark *mark, struct diag *diag) {
+                           struct engine_commit *commit, struct diag *diag) {
   uint8_t secret[SECRET_BYTES];
   char hex[2 * SECRET_BYTES + 1];
   pthread_mutex_lock(&engine->access_mutex);
   enum err err = check_wanted(engine, wanted, diag);
   struct engine_key_slot *slot = err == ERR_OK ? make_key(wanted, wanted->name) : NULL;
   if (err == ERR_OK && slot == NULL) err = diag_no_memory(diag);
+  if (err == ERR_OK) { // before the commit: after it nothing may fail
+    pthread_rwlock_wrlock(&engine->keys_lock);
+    err = reserve_key(engine, engine->key_count + 1);
+    pthread_rwlock_unlock(&engine->keys_lock);
+    if (err != ERR_OK) diag_no_memory(diag);
+  }
   if (err == ERR_OK) {
     randombytes_buf(secret, sizeof secret);
     hash_secret(secret, slot->hash);
@@ -279,11 +308,11 @@ enum err engine_key_create(struct engine *engine, const struct engine_key *wante
     slot->created_us = clock_now_us(engine->clock);
     bytes_to_hex(bytes_of(secret, sizeof secret), hex);
     snprintf(text, ENGINE_KEY_TEXT_BYTES, "%s_%llu_%s", wanted->secret ? "sk" : "wk", (unsigned long long)*id, hex);
-    err = write_key(engine, slot, mark, diag);
+    err = write_key(engine, slot, commit, diag);
   }
   if (err == ERR_OK) {
     pthread_rwlock_wrlock(&engine->keys_lock);
-    err = set_key(engine, slot);
+    set_key(engine, slot);
     pthread_rwlock_unlock(&engine->keys_lock);
   }
   if (err != ERR_OK) free_key(slot);
@@ -326,15 +355,17 @@ enum err engine_key_check(struct engine *engine, struct bytes text, struct engin
                   "this key is not known here; `rapport key list` shows the keys, `rapport key create` makes one");
 }
 
-enum err engine_key_revoke(struct engine *engine, uint64_t id, struct store_mark *mark, struct diag *diag) {
+enum err engine_key_revoke(struct engine *engine, uint64_t id, struct engine_commit *commit, struct diag *diag) {
   pthread_mutex_lock(&engine->access_mutex);
   struct engine_key_slot *slot = id >= 1 && id <= engine->key_count ? engine->keys[id - 1] : NULL;
   enum err err = ERR_OK;
-  if (slot == NULL) err = diag_set(diag, ERR_NOT_FOUND, "no_key", "there is no key %llu", (unsigned long long)id);
+  if (slot == NULL)
+    err = diag_set(diag, ERR_NOT_FOUND, "no_key", "there is no key %llu; `rapport key list` shows those there are",
+                   (unsigned long long)id);
   if (err == ERR_OK) {
     struct engine_key_slot revoked = *slot;
     revoked.revoked = true;
-    err = write_key(engine, &revoked, mark, diag);
+    err = write_key(engine, &revoked, commit, diag);
   }
   if (err == ERR_OK) {
     pthread_rwlock_wrlock(&engine->keys_lock);
@@ -407,7 +438,10 @@ static enum err read_source(struct engine *engine, uint64_t id, struct value doc
   if (id == 0 || id > ENGINE_SOURCES_MAX) return ERR_CORRUPT;
   for (size_t i = 0; i < KIND_COUNT; i++)
     if (bytes_equal(kind, bytes_from_text(kinds[i].name))) source.kind = kinds[i].kind;
-  return set_source(engine, &source);
+  struct engine_source_slot *slot = make_source(&source);
+  if (slot == NULL) return ERR_NO_MEMORY;
+  set_source(engine, slot);
+  return ERR_OK;
 }
 
 static enum err read_key(struct engine *engine, uint64_t id, struct value document) {
@@ -421,8 +455,11 @@ static enum err read_key(struct engine *engine, uint64_t id, struct value docume
   value_as_bool(value_member(document, engine->names, BYTES("revoked")), &slot->revoked);
   slot->created_us = engine_member_i64(engine, document, "created_us");
   enum err err = bytes_from_hex(engine_member_text(engine, document, "hash"), slot->hash, HASH_BYTES);
-  if (err == ERR_OK) err = set_key(engine, slot);
-  if (err != ERR_OK) free_key(slot);
+  if (err == ERR_OK) err = reserve_key(engine, id);
+  if (err == ERR_OK)
+    set_key(engine, slot);
+  else
+    free_key(slot);
   return err == ERR_INVALID ? ERR_CORRUPT : err;
 }
 
@@ -453,9 +490,9 @@ static enum err add_own_sources(struct engine *engine, struct diag *diag) {
   };
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < sizeof own / sizeof *own; i++) {
-    struct store_mark mark;
+    struct engine_commit commit = {0};
     uint32_t id;
-    err = engine_source_put(engine, &own[i], &id, &mark, diag);
+    err = engine_source_put(engine, &own[i], &id, &commit, diag);
     assert(err != ERR_OK || id == i + 1);
   }
   return err;

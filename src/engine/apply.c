@@ -4,10 +4,13 @@
 // LIMIT_TXN_CUSTOMERS customers (when there turn out to be more, the slice is halved). Rounds of a slice: deduplication
 // keys, identifiers, customers, and history only for late sign-ins and merges; then one write. Invariants: an event is
 // on the timeline if and only if its deduplication key was written with it; decisions are numbered under the locks, so
-// that two that concern one customer are numbered in the order of their commits.
+// that two that concern one customer are numbered in the order of their commits. The key of a message that was set
+// aside says so: the same message is not kept twice, but one that can be taken now (corrected, or under other rules)
+// is.
 #include <assert.h>
 #include <string.h>
 
+#include "engine/read.h"
 #include "engine/work.h"
 
 enum { SLICE_EVENTS = LIMIT_TXN_CUSTOMERS, SLICE_IDENTIFIERS = SLICE_EVENTS * (LIMIT_EVENT_IDENTIFIERS + 2) };
@@ -20,7 +23,10 @@ struct slice {
   struct bytes *message_keys, *message_rows;
   struct identifier *identifiers; // all that the events carry, to be locked
   size_t identifier_count;
-  bool crowded; // its one event needs more customers than a transaction may change
+  bool crowded;               // its one event needs more customers than a transaction may change
+  bool alone;                 // its one event is taken, or nothing is written
+  struct json_writer *writer; // of one alone: gets the record; NULL: nobody asks for it
+  const struct engine_commit *commit;
 };
 
 // --- classifying what an event carries -----------------------------------------------------------------------
@@ -38,12 +44,14 @@ static void classify(struct work *work, struct work_event *event) {
     const struct engine_identifier *carried = &event->event->identifiers[i];
     const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
     if (type == NULL) continue;
-    bool blocked = carried->reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value);
-    if (blocked) event->excluded_traits[event->excluded_count++] = carried->identifier.type;
-    if (blocked || carried->reason != IDENTITY_OK)
-      event->unusable = true;
-    else
-      add_identifier(event, type, carried->identifier);
+    event->reasons[i] = carried->reason;
+    if (carried->reason != IDENTITY_OK) continue;
+    if (identity_is_blocked(work->rules, type, carried->identifier.value)) {
+      event->reasons[i] = IDENTITY_BLOCKED;
+      event->excluded_traits[event->excluded_count++] = carried->identifier.type;
+      continue;
+    }
+    add_identifier(event, type, carried->identifier);
   }
   identity_sort(work->rules, event->persons, event->person_count);
   identity_sort(work->rules, event->devices, event->device_count);
@@ -109,11 +117,14 @@ static enum err append_event(struct work *work, struct work_event *event, struct
                       added);
 }
 
-static enum err mark_message(struct work *work, struct bytes key, int64_t received_us) {
-  struct key seconds;
-  key_init(&seconds);
-  key_put_u32(&seconds, (uint32_t)(received_us / CLOCK_SECOND_US));
-  return store_put(work->txn, STORE_MESSAGE, key, key_view(&seconds));
+enum { MESSAGE_ASIDE_BYTES = sizeof(uint32_t) + 1 };
+
+static enum err mark_message(struct work *work, struct bytes key, int64_t received_us, bool aside) {
+  struct key row;
+  key_init(&row);
+  key_put_u32(&row, (uint32_t)(received_us / CLOCK_SECOND_US));
+  if (aside) key_put_u8(&row, 1);
+  return store_put(work->txn, STORE_MESSAGE, key, key_view(&row));
 }
 
 // True when somebody erased may not come back: a replay of what was before, or anything when suppressed.
@@ -126,21 +137,24 @@ static bool is_suppressed(struct work *work, const struct work_event *event) {
   return false;
 }
 
-static enum err set_aside(struct work *work, const struct engine_event *event, struct engine_result *result,
+static enum err set_aside(struct work *work, const struct work_event *event, struct engine_result *result,
                           const char *code, const char *message) {
-  result->outcome = ENGINE_ASIDE;
+  const struct engine_event *from = event->event;
+  result->outcome = event->waits ? ENGINE_DUPLICATE : ENGINE_ASIDE;
   result->code = code;
+  work->delta.duplicates += event->waits;
+  if (event->waits) return ERR_OK;
   work->delta.set_aside++;
-  return aside_put(work, event->source, code, message, event->text, event->message, event->received_us);
+  return aside_put(work, from->source, code, message, from->text, from->message, from->received_us);
 }
 
 static enum err set_nobody_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
-  return set_aside(work, event->event, result, "no_identifier",
+  return set_aside(work, event, result, "no_identifier",
                    "every identifier of this event is blocked or unreadable, so it names nobody; correct one and "
                    "send it again");
 }
 
-static enum err set_crowd_aside(struct work *work, const struct engine_event *event, struct engine_result *result) {
+static enum err set_crowd_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
   return set_aside(work, event, result, "too_many_customers",
                    "the identifiers and devices of this event belong to more people than one event may concern; send "
                    "it again with fewer of them");
@@ -149,16 +163,10 @@ static enum err set_crowd_aside(struct work *work, const struct engine_event *ev
 // What could not be used is told where the customer's identity is shown.
 static enum err refuse_unusable(struct work *work, struct work_event *event, struct work_customer *customer) {
   enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < event->event->identifier_count; i++) {
-    const struct engine_identifier *carried = &event->event->identifiers[i];
-    const struct identity_type *type = identity_type_by_id(work->rules, carried->identifier.type);
-    enum identity_reason reason = carried->reason;
-    if (type == NULL) continue;
-    if (reason == IDENTITY_OK && identity_is_blocked(work->rules, type, carried->identifier.value))
-      reason = IDENTITY_BLOCKED;
-    if (reason != IDENTITY_OK)
-      err = resolve_refuse(work, event, customer, event->accepted[0], carried->identifier, reason);
-  }
+  for (size_t i = 0; err == ERR_OK && i < event->event->identifier_count; i++)
+    if (event->reasons[i] != IDENTITY_OK)
+      err = resolve_refuse(work, event, customer, event->accepted[0], event->event->identifiers[i].identifier,
+                           event->reasons[i]);
   return err;
 }
 
@@ -176,19 +184,19 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
   if (!added) work->delta.duplicates++;
   if (!added) return ERR_OK;
   work->delta.events++;
-  if (event->unusable) err = refuse_unusable(work, event, customer);
-  if (err != ERR_OK) return err;
-  if (!event->event->gives_traits) return ERR_OK;
+  err = refuse_unusable(work, event, customer);
+  if (err != ERR_OK || !event->event->gives_traits) return err;
   work_touch(customer, event->event->received_us);
   return fold_message(work, customer, event->event->message, event->event->source,
                       event->event->type == ENGINE_CORRECTION, &event->at, event->excluded_traits,
                       event->excluded_count);
 }
 
-static enum err apply_event(struct work *work, const struct engine_event *from, const uint8_t *id, struct bytes key,
-                            bool crowded, struct engine_result *result) {
+static enum err apply_event(struct work *work, const struct slice *slice, size_t index, struct engine_result *result) {
+  const struct engine_event *from = &slice->events[index];
   struct work_event event = {.event = from, .at = {.time_us = from->time_us}};
-  memcpy(event.at.event, id, sizeof event.at.event);
+  memcpy(event.at.event, slice->ids[index], sizeof event.at.event);
+  event.waits = slice->message_rows[index].data != NULL && !from->resent;
   classify(work, &event);
   enum err err = add_alias(work, &event);
   if (err == ERR_OK && is_suppressed(work, &event)) {
@@ -197,18 +205,38 @@ static enum err apply_event(struct work *work, const struct engine_event *from, 
     return ERR_OK;
   }
   if (err == ERR_OK) err = fold_names_of_message(work, from->message, &event.given_name, &event.birth_date);
-  if (err == ERR_OK) err = crowded ? set_crowd_aside(work, from, result) : take_event(work, &event, result);
-  return err == ERR_OK ? mark_message(work, key, from->received_us) : err;
+  if (err == ERR_OK && from->aside_code != NULL)
+    err = set_aside(work, &event, result, from->aside_code, from->aside_words);
+  else if (err == ERR_OK)
+    err = slice->crowded ? set_crowd_aside(work, &event, result) : take_event(work, &event, result);
+  if (err != ERR_OK) return err;
+  return mark_message(work, slice->message_keys[index], from->received_us, result->code != NULL);
 }
 
 // --- a slice -------------------------------------------------------------------------------------------------
 
 // The same message twice in one slice: the second sees the first's key among the rows before it.
 static bool seen_before(const struct slice *slice, size_t index) {
-  if (slice->message_rows[index].data != NULL) return true;
+  if (slice->message_rows[index].data != NULL && slice->message_rows[index].size_bytes != MESSAGE_ASIDE_BYTES)
+    return true;
   for (size_t i = 0; i < index; i++)
     if (memcmp(slice->ids[i], slice->ids[index], IDENTITY_EVENT_ID_BYTES) == 0) return true;
   return false;
+}
+
+// An event that is alone: its customer as she is after it.
+static enum err answer_alone(struct work *work, const struct slice *slice) {
+  const struct engine_result *result = &slice->results[0];
+  if (result->outcome != ENGINE_APPLIED)
+    return diag_set(work->diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
+  if (slice->writer == NULL) return ERR_OK;
+  const struct work_customer *customer = work_customer(work, result->customer);
+  if (customer == NULL) return ERR_CONFLICT;
+  buffer_clear(slice->writer->out);
+  json_writer_init(slice->writer, slice->writer->out);
+  enum err err =
+      read_write_state(work->engine, &work->sources, &customer->record, &customer->head, slice->writer, work->arena);
+  return err == ERR_OK && slice->writer->out->failed ? diag_no_memory(work->diag) : err;
 }
 
 static enum err slice_body(struct work *work, void *context) {
@@ -219,14 +247,58 @@ static enum err slice_body(struct work *work, void *context) {
   for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
     slice->results[i] = (struct engine_result){0};
     if (!seen_before(slice, i)) {
-      err = apply_event(work, &slice->events[i], slice->ids[i], slice->message_keys[i], slice->crowded,
-                        &slice->results[i]);
+      err = apply_event(work, slice, i, &slice->results[i]);
       continue;
     }
     slice->results[i].outcome = ENGINE_DUPLICATE;
     work->delta.duplicates++;
   }
-  return err;
+  return err == ERR_OK && slice->alone ? answer_alone(work, slice) : err;
+}
+
+// Sees of an event what resolve_settled wants to know. What it makes of a blocked value does not matter: it leads
+// nowhere.
+static bool is_settled(const struct work *work, const struct slice *slice, size_t index) {
+  const struct engine_event *event = &slice->events[index];
+  struct identity_instant at = {.time_us = event->time_us};
+  struct identifier person = {0}, devices[WORK_IDENTIFIERS_MAX];
+  size_t device_count = 0;
+  memcpy(at.event, slice->ids[index], sizeof at.event);
+  if (event->gives_traits || event->type == ENGINE_ALIAS) return false;
+  for (size_t i = 0; i < event->identifier_count; i++) {
+    const struct identity_type *type = identity_type_by_id(work->rules, event->identifiers[i].identifier.type);
+    if (type == NULL || event->identifiers[i].reason != IDENTITY_OK || (type->class == IDENTITY_PERSON && person.type))
+      return false;
+    if (type->class == IDENTITY_PERSON)
+      person = event->identifiers[i].identifier;
+    else
+      devices[device_count++] = event->identifiers[i].identifier;
+  }
+  identity_sort(work->rules, devices, device_count);
+  return resolve_settled(work, person, devices, device_count, &at) != 0;
+}
+
+static void need_record(const struct work *work, uint64_t id) {
+  struct work_customer *customer = id == 0 ? NULL : work_held_customer(work, id);
+  if (customer != NULL) customer->head_only = false;
+}
+
+// Every customer that an unsettled event may concern. One that is forgotten here is asked for by the body.
+static void choose_records(struct work *work, void *context) {
+  const struct slice *slice = context;
+  for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->head_only = true;
+  for (size_t i = 0; i < slice->count; i++) {
+    const struct engine_event *event = &slice->events[i];
+    if (is_settled(work, slice, i)) continue;
+    for (size_t j = 0; j < event->identifier_count; j++) {
+      const struct work_target *target = work_held_target(work, event->identifiers[j].identifier);
+      if (target != NULL && target->device == NULL) need_record(work, target->person.customer);
+      if (target == NULL || target->device == NULL) continue;
+      need_record(work, target->device->own);
+      for (size_t run = 0; run < target->device->run_count; run++)
+        need_record(work, target->device->runs[run].customer);
+    }
+  }
 }
 
 static void collect_identifiers(struct engine *engine, struct slice *slice) {
@@ -251,7 +323,9 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
                            .message_count = slice->count,
                            .identifiers = slice->identifiers,
                            .identifier_count = slice->identifier_count,
-                           .no_customers = slice->crowded};
+                           .no_customers = slice->crowded,
+                           .commit = slice->commit,
+                           .choose_records = choose_records};
   return work_run(engine, &plan, slice_body, slice, mark, diag);
 }
 
@@ -295,5 +369,18 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
   }
   arena_release(&arena);
   if (count == 0 || *done > 0) *mark = store_mark_now(engine->store);
+  return err;
+}
+
+enum err apply_alone(struct engine *engine, const struct engine_event *event, struct json_writer *writer,
+                     struct engine_commit *commit, struct diag *diag) {
+  struct engine_result result;
+  struct slice slice = {
+      .events = event, .count = 1, .results = &result, .alone = true, .writer = writer, .commit = commit};
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = slice_init(&slice, &arena);
+  err = err == ERR_OK ? run_slice(engine, &slice, &commit->mark, diag) : diag_no_memory(diag);
+  arena_release(&arena);
   return err;
 }

@@ -207,12 +207,12 @@ static enum err delete_row(struct work *work, void *context) {
   return err == ERR_OK ? store_delete(work->txn, STORE_ASIDE, key) : err;
 }
 
-enum err engine_aside_delete(struct engine *engine, struct bytes id, struct store_mark *mark, struct diag *diag) {
+enum err engine_aside_delete(struct engine *engine, struct bytes id, struct engine_commit *commit, struct diag *diag) {
   uint8_t key[ASIDE_KEY_BYTES];
-  struct work_plan plan = {0};
+  struct work_plan plan = {.commit = commit};
   if (!read_id(id, key)) return bad_id(diag);
   struct bytes lock = bytes_of(key, sizeof key); // two who delete the same row count it once
   plan.message_keys = &lock;
   plan.message_count = 1;
-  return work_run(engine, &plan, delete_row, key, mark, diag);
+  return work_run(engine, &plan, delete_row, key, &commit->mark, diag);
 }

@@ -56,11 +56,9 @@ static enum err find_anchor(struct work *work, void *context) {
 }
 
 static enum err apply_correction(struct engine *engine, struct identifier anchor, struct value message,
-                                 struct store_mark *mark, struct diag *diag) {
+                                 struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   uint8_t random[RANDOM_ID_BYTES];
   char id[2 * RANDOM_ID_BYTES + 1];
-  struct engine_result result;
-  size_t done;
   randombytes_buf(random, sizeof random);
   bytes_to_hex(bytes_of(random, sizeof random), id);
   struct engine_event event = {.type = ENGINE_CORRECTION,
@@ -75,28 +73,46 @@ static enum err apply_correction(struct engine *engine, struct identifier anchor
                                .identifier_count = 1,
                                .message = message,
                                .amount_scale = 255};
-  enum err err = engine_apply(engine, &event, 1, &result, &done, mark, diag);
-  if (err == ERR_OK && result.outcome != ENGINE_APPLIED)
-    return diag_set(diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
+  return apply_alone(engine, &event, writer, commit, diag);
+}
+
+// A correction is an event, and bounded like one.
+static enum err check_traits(struct value traits, struct diag *diag) {
+  size_t count = 0;
+  bool document = !value_is_absent(traits) && value_type(traits) == VALUE_DOCUMENT;
+  struct value_iter iter = value_iterate(traits);
+  while (document && value_next(&iter)) count++;
+  enum err err = ERR_OK;
+  if (count == 0)
+    err = diag_set(diag, ERR_INVALID, "bad_traits", "traits must be an object of names and values, at least one");
+  else if (count > LIMIT_CUSTOMER_TRAITS)
+    err = diag_set(diag, ERR_LIMIT, "too_many_traits", "a customer has at most %d traits; these are %zu",
+                   LIMIT_CUSTOMER_TRAITS, count);
+  else if (traits.packed.size_bytes > LIMIT_EVENT_BYTES)
+    err = diag_set(diag, ERR_LIMIT, "too_large", "the traits of a correction take at most %d bytes; these take %zu",
+                   LIMIT_EVENT_BYTES, traits.packed.size_bytes);
+  if (err != ERR_OK) diag_in_field(diag, "traits");
   return err;
 }
 
 enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
-                        struct store_mark *mark, struct diag *diag) {
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct identifier anchor;
   struct buffer message;
   struct arena arena;
   struct anchor_request request = {customer, &arena, &anchor};
   struct work_plan plan = {.customers = &customer, .customer_count = 1};
-  if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT)
-    return diag_set(diag, ERR_INVALID, "bad_traits", "traits must be an object of names and values");
-  if (author.size_bytes == 0)
-    return diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
+  enum err err = check_traits(traits, diag);
+  if (err == ERR_OK && author.size_bytes == 0)
+    err = diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
+  if (err == ERR_OK) err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
+  if (err != ERR_OK) return err;
   arena_init(&arena, 0);
   buffer_init(&message);
-  enum err err = work_run(engine, &plan, find_anchor, &request, mark, diag);
+  err = work_run(engine, &plan, find_anchor, &request, &commit->mark, diag);
   if (err == ERR_OK) err = build_message(engine, traits, author, &message);
-  if (err == ERR_OK) err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, mark, diag);
+  if (err == ERR_OK)
+    err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, writer, commit, diag);
   buffer_release(&message);
   arena_release(&arena);
   return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
@@ -157,19 +173,24 @@ static enum err allow_body(struct work *work, void *context) {
     err = lift_from_target(work, target, pair[0], pair[1], &lifted);
   }
   if (err == ERR_OK && lifted == 0)
-    return diag_set(work->diag, ERR_NOT_FOUND, "no_cannot_link", "nothing keeps these two identifiers apart");
+    return diag_set(work->diag, ERR_NOT_FOUND, "no_cannot_link",
+                    "nothing keeps these two identifiers apart; `rapport explain` says why they are not one customer");
   return err;
 }
 
-enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct store_mark *mark,
+enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct engine_commit *commit,
                            struct diag *diag) {
   struct identifier pair[2];
   struct arena arena;
   arena_init(&arena, 0);
   enum err err = parts_identifier(engine, a, &arena, &pair[0], diag);
-  if (err == ERR_OK) err = parts_identifier(engine, b, &arena, &pair[1], diag);
-  struct work_plan plan = {.identifiers = pair, .identifier_count = 2};
-  if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, mark, diag);
+  if (err == ERR_INVALID) diag_in_field(diag, "a");
+  if (err == ERR_OK) {
+    err = parts_identifier(engine, b, &arena, &pair[1], diag);
+    if (err == ERR_INVALID) diag_in_field(diag, "b");
+  }
+  struct work_plan plan = {.identifiers = pair, .identifier_count = 2, .commit = commit};
+  if (err == ERR_OK) err = work_run(engine, &plan, allow_body, pair, &commit->mark, diag);
   arena_release(&arena);
   return err;
 }

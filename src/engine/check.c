@@ -7,6 +7,8 @@
 //      list it); every row's customer lists the identifier.
 //   3. Every active edge of a record has its row in EDGE, and the other way round.
 //   4. Chunks, payloads and head of every timeline agree (timeline_verify); every event has been counted once.
+//      Rows under the id of a customer that went are named as pending by the record of the one she became, who is
+//      listed for the job that moves them (moves.c). Those listed as heavy are.
 //   5. Counters of customers, events, identifiers and edges equal what is there.
 //   6. Search entries are those of the names in the records.
 // Reads one snapshot, one customer at a time.
@@ -17,17 +19,18 @@
 #include "customer/search.h"
 #include "engine/internal.h"
 
-enum { WORDS_BYTES = 256 };
+enum { WORDS_BYTES = 256, ROWS_A_LOOK = 1000 };
 
 struct check {
   struct engine *engine;
   struct store_snapshot *snapshot;
   struct arena arena; // cleared for each customer
-  engine_breach_fn *breach;
-  void *context;
+  const struct engine_check_watch *watch;
+  uint64_t rows, total;
   uint64_t breaches;
   struct engine_counts found;
   uint64_t tokens;
+  uint64_t heads, heads_owned; // rows, and those of them that are a customer's
 };
 
 static void tell(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -38,7 +41,7 @@ static void tell(struct check *check, const char *format, ...) {
   vsnprintf(words, sizeof words, format, args);
   va_end(args);
   check->breaches++;
-  check->breach(check->context, words);
+  check->watch->breach(check->watch->context, words);
 }
 
 static enum err load_record(struct check *check, uint64_t id, struct customer *record, bool *there) {
@@ -66,6 +69,37 @@ static enum err check_lists(struct check *check, uint64_t id, struct identifier 
 
 // --- customers -----------------------------------------------------------------------------------------------
 
+static enum err has_row(struct check *check, enum store_keyspace keyspace, const struct key *key, bool *there) {
+  struct bytes row;
+  enum err err = store_snapshot_get(check->snapshot, keyspace, key_view(key), &check->arena, &row);
+  *there = err == ERR_OK && row.data != NULL;
+  return err;
+}
+
+static enum err check_nothing_under(struct check *check, uint64_t id) {
+  static const enum store_keyspace owned[] = {STORE_TIMELINE, STORE_PAYLOAD, STORE_EDGE};
+  struct store_cursor *cursor;
+  struct bytes found, row;
+  struct key key, end;
+  bool there;
+  customer_key(id, CUSTOMER_ROW_HEAD, &key);
+  enum err err = has_row(check, STORE_CUSTOMER, &key, &there);
+  key_init(&key);
+  key_put_u64(&key, id);
+  key_init(&end);
+  key_put_u64(&end, id + 1);
+  for (size_t i = 0; err == ERR_OK && !there && i < sizeof owned / sizeof *owned; i++) {
+    err = store_snapshot_scan(check->snapshot, owned[i], key_view(&key), key_view(&end), &cursor);
+    if (err != ERR_OK) break;
+    there = store_cursor_next(cursor, &found, &row);
+    err = store_cursor_error(cursor);
+    store_cursor_close(cursor);
+  }
+  if (err == ERR_OK && there)
+    tell(check, "rows under c%llu, which was merged, are no customer's", (unsigned long long)id);
+  return err;
+}
+
 static enum err check_redirect(struct check *check, const struct customer *redirect) {
   struct customer target;
   bool there;
@@ -76,6 +110,8 @@ static enum err check_redirect(struct check *check, const struct customer *redir
          (unsigned long long)redirect->merged_into);
     return ERR_OK;
   }
+  if (!customer_has_pending(&target, redirect->id)) err = check_nothing_under(check, redirect->id);
+  if (err != ERR_OK) return err;
   for (size_t i = 0; i < target.identifier_count; i++)
     if (target.identifiers[i].founded == redirect->id) return ERR_OK;
   tell(check, "customer c%llu leads to c%llu, which has no identifier founded by it", (unsigned long long)redirect->id,
@@ -139,20 +175,54 @@ static void timeline_breach(void *context, const char *what) {
   tell(timeline->check, "timeline of customer c%llu: %s", (unsigned long long)timeline->customer, what);
 }
 
-static enum err check_timeline(struct check *check, uint64_t customer) {
-  struct timeline_context context = {check, customer};
+// The rows under one id: the customer's own, or one whose rows are hers.
+static enum err check_timeline(struct check *check, uint64_t id, uint64_t *events) {
+  struct timeline_context context = {check, id};
   struct timeline_head head = {0};
   struct key key;
   struct bytes row;
-  customer_key(customer, CUSTOMER_ROW_HEAD, &key);
+  customer_key(id, CUSTOMER_ROW_HEAD, &key);
   enum err err = store_snapshot_get(check->snapshot, STORE_CUSTOMER, key_view(&key), &check->arena, &row);
   if (err != ERR_OK) return err;
   if (row.data != NULL && timeline_head_decode(row, &check->arena, &head) != ERR_OK) {
-    tell(check, "the timeline head of customer c%llu cannot be read", (unsigned long long)customer);
+    tell(check, "the timeline head of customer c%llu cannot be read", (unsigned long long)id);
     return ERR_OK;
   }
-  check->found.events += head.count;
-  return timeline_verify(check->snapshot, customer, &head, timeline_breach, &context);
+  check->heads_owned += row.data != NULL;
+  *events += head.count;
+  return timeline_verify(check->snapshot, id, &head, timeline_breach, &context);
+}
+
+static enum err check_pending(struct check *check, const struct customer *record, uint64_t id, uint64_t *events) {
+  struct customer redirect;
+  struct key key;
+  bool there;
+  enum err err = load_record(check, id, &redirect, &there);
+  bool made = (id & ENGINE_PART_BIT) != 0; // for the purpose: there is no customer behind it
+  if (err == ERR_OK && (made ? there : !there || redirect.merged_into != record->id))
+    tell(check, "customer c%llu names c%llu as pending, which is not hers", (unsigned long long)record->id,
+         (unsigned long long)id);
+  engine_number_key(&key, "move", record->id);
+  if (err == ERR_OK) err = has_row(check, STORE_DOCUMENT, &key, &there);
+  if (err == ERR_OK && !there)
+    tell(check, "nobody will move what is pending of customer c%llu", (unsigned long long)record->id);
+  return err == ERR_OK ? check_timeline(check, id, events) : err;
+}
+
+static enum err check_timelines(struct check *check, const struct customer *record) {
+  struct key key;
+  uint64_t events = 0;
+  bool listed;
+  enum err err = check_timeline(check, record->id, &events);
+  for (size_t i = 0; err == ERR_OK && i < record->pending_count; i++)
+    err = check_pending(check, record, record->pending[i], &events);
+  check->found.events += events;
+  engine_number_key(&key, "heavy", record->id);
+  if (err == ERR_OK) err = has_row(check, STORE_DOCUMENT, &key, &listed);
+  if (err == ERR_OK && listed && events <= LIMIT_HEAVY_EVENTS)
+    tell(check, "customer c%llu is listed as heavy and has %llu events", (unsigned long long)record->id,
+         (unsigned long long)events);
+  return err;
 }
 
 static enum err check_tokens(struct check *check, const struct customer *record) {
@@ -188,7 +258,7 @@ static enum err check_customer(struct check *check, uint64_t id, struct bytes ro
   if (record.identifier_count == 0) tell(check, "customer c%llu has no identifier", (unsigned long long)id);
   for (size_t i = 0; err == ERR_OK && i < record.identifier_count; i++) err = check_identifier(check, &record, i);
   if (err == ERR_OK) err = check_edge_rows(check, &record);
-  if (err == ERR_OK) err = check_timeline(check, id);
+  if (err == ERR_OK) err = check_timelines(check, &record);
   return err == ERR_OK ? check_tokens(check, &record) : err;
 }
 
@@ -196,12 +266,20 @@ static enum err check_customer(struct check *check, uint64_t id, struct bytes ro
 
 typedef enum err row_fn(struct check *check, struct bytes key, struct bytes row);
 
+static enum err count_row(struct check *check) {
+  if (++check->rows % ROWS_A_LOOK != 0 || check->watch->progress == NULL) return ERR_OK;
+  return check->watch->progress(check->watch->context, check->rows, check->total) ? ERR_OK : ERR_STOPPED;
+}
+
 static enum err check_rows(struct check *check, enum store_keyspace keyspace, row_fn *check_row) {
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_scan(check->snapshot, keyspace, BYTES(""), BYTES(""), &cursor);
   if (err != ERR_OK) return err;
-  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) err = check_row(check, key, row);
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
+    err = check_row(check, key, row);
+    if (err == ERR_OK) err = count_row(check);
+  }
   if (err == ERR_OK) err = store_cursor_error(cursor);
   store_cursor_close(cursor);
   return err;
@@ -212,6 +290,7 @@ static enum err check_customer_row(struct check *check, struct bytes key, struct
     tell(check, "a row of keyspace customer has a key of %zu bytes", key.size_bytes);
     return ERR_OK;
   }
+  check->heads += key.data[sizeof(uint64_t)] == CUSTOMER_ROW_HEAD;
   if (key.data[sizeof(uint64_t)] != CUSTOMER_ROW_RECORD) return ERR_OK;
   return check_customer(check, key_read_u64(key.data), row);
 }
@@ -268,21 +347,43 @@ static void check_counts(struct check *check, const struct engine_counts *counte
   check_count(check, "edges", counted->edges, check->found.edges);
 }
 
-enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
-                      struct diag *diag) {
-  struct check check = {.engine = engine, .breach = breach, .context = context};
+static enum err check_all(struct check *check) {
   struct engine_counts counted;
-  engine_get_counts(engine, &counted);
+  struct store_stats stats;
+  enum err err = store_get_stats(check->engine->store, &stats);
+  if (err == ERR_OK) err = engine_counts_at(check->snapshot, &check->arena, &counted);
+  if (err != ERR_OK) return err;
+  check->total =
+      stats.keys_estimate[STORE_CUSTOMER] + stats.keys_estimate[STORE_IDENTIFIER] + stats.keys_estimate[STORE_SEARCH];
+  err = check_rows(check, STORE_CUSTOMER, check_customer_row);
+  if (err == ERR_OK) err = check_rows(check, STORE_IDENTIFIER, check_identifier_row);
+  if (err == ERR_OK) err = check_rows(check, STORE_SEARCH, check_search_row);
+  if (err != ERR_OK) return err;
+  check_counts(check, &counted);
+  if (check->heads != check->heads_owned)
+    tell(check, "%llu heads of timelines are stored, %llu of them are customers'", (unsigned long long)check->heads,
+         (unsigned long long)check->heads_owned);
+  if (check->watch->progress != NULL) check->watch->progress(check->watch->context, check->rows, check->rows);
+  return ERR_OK;
+}
+
+enum err engine_check_watched(struct engine *engine, const struct engine_check_watch *watch, uint64_t *breaches,
+                              struct diag *diag) {
+  struct check check = {.engine = engine, .watch = watch};
   enum err err = store_snapshot_open(engine->store, &check.snapshot);
   if (err != ERR_OK) return diag_set(diag, err, "cannot_read", "the workspace cannot be read");
   arena_init(&check.arena, 0);
-  err = check_rows(&check, STORE_CUSTOMER, check_customer_row);
-  if (err == ERR_OK) err = check_rows(&check, STORE_IDENTIFIER, check_identifier_row);
-  if (err == ERR_OK) err = check_rows(&check, STORE_SEARCH, check_search_row);
-  if (err == ERR_OK) check_counts(&check, &counted);
+  err = check_all(&check);
   *breaches = check.breaches;
   arena_release(&check.arena);
   store_snapshot_close(check.snapshot);
   if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  if (err == ERR_STOPPED) return diag_set(diag, err, "stopped", "the check was ended before it had read everything");
   return err == ERR_OK ? ERR_OK : diag_set(diag, err, "cannot_read", "the workspace could not be read to its end");
+}
+
+enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
+                      struct diag *diag) {
+  struct engine_check_watch watch = {.breach = breach, .context = context};
+  return engine_check_watched(engine, &watch, breaches, diag);
 }

@@ -6,7 +6,7 @@
 // alone, so the order of arrival does not matter.
 #include <string.h>
 
-#include "engine/work.h"
+#include "engine/parts.h"
 
 // --- moving anonymous events ---------------------------------------------------------------------------------
 
@@ -31,14 +31,16 @@ static bool pick_owned(void *context, const struct timeline_item *item) {
          owner_at(mover->device->device, &item->event.at) == mover->to;
 }
 
-// Events that gave traits changed hands: both records are folded again.
+// The events of `range` that are `to`'s now. When some that gave traits change hands, both records are folded again.
 static enum err move_owned(struct work *work, struct work_target *device, struct work_customer *from,
-                           struct work_customer *to) {
+                           struct work_customer *to, const struct timeline_choice *range) {
   struct mover mover = {device, to->record.id};
+  struct timeline_choice choice = *range;
   uint64_t moved = 0;
-  if (from == to || from->head.count == 0) return ERR_OK;
-  enum err err = timeline_move(work->txn, from->record.id, &from->head, to->record.id, &to->head, work->arena,
-                               pick_owned, &mover, &moved);
+  if (from == to || timeline_count(&from->head) == 0) return ERR_OK;
+  choice.pick = pick_owned;
+  choice.context = &mover;
+  enum err err = sort_move(work, device, from, to, &choice, &moved);
   if (err != ERR_OK || moved == 0) return err;
   from->head_dirty = to->head_dirty = true;
   err = fold_again(work, from);
@@ -78,12 +80,14 @@ static bool hold_owners(struct work *work, const struct identity_device *device)
 }
 
 static enum err rehome_from(struct work *work, struct work_target *device, uint64_t from_id) {
+  static const struct timeline_choice everything;
   const struct identity_device *owners = device->device;
   struct work_customer *from = work_customer(work, from_id);
   enum err err = from == NULL ? ERR_CONFLICT : ERR_OK;
-  if (err == ERR_OK && owners->own != 0) err = move_owned(work, device, from, work_customer(work, owners->own));
+  if (err == ERR_OK && owners->own != 0)
+    err = move_owned(work, device, from, work_customer(work, owners->own), &everything);
   for (size_t i = 0; err == ERR_OK && i < owners->run_count; i++)
-    err = move_owned(work, device, from, work_customer(work, owners->runs[i].customer));
+    err = move_owned(work, device, from, work_customer(work, owners->runs[i].customer), &everything);
   return err;
 }
 
@@ -162,12 +166,15 @@ static enum err take_over(struct work *work, struct work_event *event, struct wo
 
 // The anonymous events whose owner the sign-in changed move to their new one.
 static enum err apply_change(struct work *work, struct work_event *event, struct work_target *device,
-                             struct work_customer **person, uint64_t holder, bool first, bool was_shared) {
+                             struct work_customer **person, uint64_t holder, bool first, bool was_shared,
+                             const struct identity_change *change) {
   if (device->device->shared != was_shared) return device_rehome(work, device);
   if (first) return device->device->own == 0 ? ERR_OK : take_over(work, event, device, *person, person);
   if (device->device->shared || holder == 0 || holder == (*person)->record.id) return ERR_OK;
   struct work_customer *from = work_customer(work, holder);
-  return from == NULL ? ERR_CONFLICT : move_owned(work, device, from, *person);
+  struct timeline_choice range = {
+      .has_from = !change->from_start, .has_to = !change->to_end, .from = change->from, .to = change->to};
+  return from == NULL ? ERR_CONFLICT : move_owned(work, device, from, *person, &range);
 }
 
 // The device among the person's identifiers, with its edge. *reason says why not.
@@ -220,7 +227,7 @@ enum err device_sign_in(struct work *work, struct work_event *event, struct work
       identity_device_sign_in(owners, work->rules, &event->at, who, person->record.id, resumed ? &resumes : NULL);
   device->dirty = true;
   if (!change.changed && owners->shared == was_shared) return ERR_OK;
-  return apply_change(work, event, device, customer, holder, first, was_shared);
+  return apply_change(work, event, device, customer, holder, first, was_shared, &change);
 }
 
 enum err device_owner(struct work *work, struct work_event *event, struct identifier device_id,

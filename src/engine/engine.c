@@ -1,9 +1,9 @@
 // engine.c: opening a workspace: its dictionary, secret, counters and number sequences.
 //
-// META rows: "hash_key" (32 random bytes), "next/customers" and "next/decisions" (the first number not yet reserved,
-// big endian), "count/N" (one stripe of the counters), "message_floor" and "message_base" (microseconds, upkeep.c),
-// "receipts" (present once somebody was erased). Numbers are reserved in blocks: after a crash the rest of a block is
-// skipped, never given twice.
+// META rows: "hash_key" (32 random bytes), "next/customers", "next/decisions" and "next/parts" (the first number not
+// yet reserved, big endian), "count/N" (one stripe of the counters), "message_floor" and "message_base" (microseconds,
+// upkeep.c), "receipts" (present once somebody was erased). Numbers are reserved in blocks: after a crash the rest of a
+// block is skipped, never given twice.
 #include <assert.h>
 #include <sodium.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "engine/rerun.h"
 #include "engine/work.h"
 
-enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536 };
+enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536, PARTS_BLOCK = 256 };
 
 void engine_text_key(struct key *key, const char *name) {
   key_init(key);
@@ -187,53 +187,116 @@ void engine_identifier_hash(const struct engine *engine, struct identifier ident
 
 enum { COUNTS = sizeof(struct engine_counts) / sizeof(uint64_t) };
 
-static void add_counts(struct engine_counts *sum, const struct engine_counts *delta, bool back) {
+static void add_counts(struct engine_counts *sum, const struct engine_counts *delta) {
   uint64_t *to = (uint64_t *)sum;
   const uint64_t *from = (const uint64_t *)delta;
-  for (size_t i = 0; i < COUNTS; i++) to[i] = back ? to[i] - from[i] : to[i] + from[i];
+  for (size_t i = 0; i < COUNTS; i++) to[i] += from[i]; // what is taken away wraps around
+}
+
+static enum err read_stripe(struct store_snapshot *snapshot, size_t index, struct arena *arena,
+                            struct engine_counts *stripe) {
+  uint64_t *counts = (uint64_t *)stripe;
+  struct key key;
+  struct bytes row;
+  *stripe = (struct engine_counts){0};
+  engine_number_key(&key, "count", index);
+  enum err err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
+  for (size_t i = 0; err == ERR_OK && i < COUNTS && (i + 1) * sizeof(uint64_t) <= row.size_bytes; i++)
+    counts[i] = key_read_u64(row.data + i * sizeof(uint64_t));
+  return err;
+}
+
+static enum err load_stripe(struct engine *engine, struct store_snapshot *snapshot, size_t index, struct arena *arena) {
+  struct engine_counts loaded;
+  enum err err = read_stripe(snapshot, index, arena, &loaded);
+  pthread_mutex_lock(&engine->stripes_mutex);
+  if (err == ERR_OK) engine->stripes[index].counts = loaded;
+  pthread_mutex_unlock(&engine->stripes_mutex);
+  return err;
+}
+
+// Reads a stripe's row again when some commit failed since it was known. The stripe is held.
+static enum err refresh_stripe(struct engine *engine, size_t index) {
+  struct engine_stripe *stripe = &engine->stripes[index];
+  uint64_t epoch = atomic_load(&engine->counts_epoch);
+  struct store_snapshot *snapshot;
+  struct arena arena;
+  if (atomic_load(&stripe->epoch) == epoch) return ERR_OK;
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  arena_init(&arena, 0);
+  err = load_stripe(engine, snapshot, index, &arena);
+  if (err == ERR_OK) atomic_store(&stripe->epoch, epoch);
+  arena_release(&arena);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+// Holds a stripe that nobody has, or the next one when all are taken.
+static size_t take_stripe(struct engine *engine) {
+  size_t first = atomic_fetch_add(&engine->next_stripe, 1) % ENGINE_STRIPES;
+  for (size_t i = 0; i < ENGINE_STRIPES; i++)
+    if (pthread_mutex_trylock(&engine->stripes[(first + i) % ENGINE_STRIPES].busy) == 0)
+      return (first + i) % ENGINE_STRIPES;
+  pthread_mutex_lock(&engine->stripes[first].busy);
+  return first;
 }
 
 enum err engine_count(struct engine *engine, struct store_txn *txn, const struct engine_counts *delta,
-                      struct engine_count_ticket *ticket) {
+                      struct engine_count *count) {
+  static const struct engine_counts none;
   struct key key, row;
-  ticket->stripe = atomic_fetch_add(&engine->next_stripe, 1) % ENGINE_STRIPES;
-  engine_number_key(&key, "count", ticket->stripe);
-  struct bytes lock = key_view(&key);
-  enum err err = store_lock_many(txn, STORE_LOCK_COUNTER, &lock, 1);
+  *count = (struct engine_count){0};
+  if (memcmp(delta, &none, sizeof none) == 0) return ERR_OK;
+  size_t index = take_stripe(engine);
+  count->stripe = &engine->stripes[index];
+  enum err err = refresh_stripe(engine, index);
+  if (err != ERR_OK) return err;
+  count->after = count->stripe->counts;
+  add_counts(&count->after, delta);
+  engine_number_key(&key, "count", index);
   key_init(&row);
-  pthread_mutex_lock(&engine->stripes_mutex);
-  add_counts(&engine->stripes[ticket->stripe], delta, false);
-  const uint64_t *counts = (const uint64_t *)&engine->stripes[ticket->stripe];
-  for (size_t i = 0; i < COUNTS; i++) key_put_u64(&row, counts[i]);
-  pthread_mutex_unlock(&engine->stripes_mutex);
-  return err == ERR_OK ? store_put(txn, STORE_META, lock, key_view(&row)) : err;
+  for (size_t i = 0; i < COUNTS; i++) key_put_u64(&row, ((const uint64_t *)&count->after)[i]);
+  return store_put(txn, STORE_META, key_view(&key), key_view(&row));
 }
 
-void engine_count_back(struct engine *engine, const struct engine_counts *delta,
-                       const struct engine_count_ticket *ticket) {
+void engine_count_end(struct engine *engine, const struct engine_count *count, enum err outcome) {
+  if (outcome != ERR_OK && outcome != ERR_CONFLICT) atomic_fetch_add(&engine->counts_epoch, 1);
+  if (count->stripe == NULL) return;
   pthread_mutex_lock(&engine->stripes_mutex);
-  add_counts(&engine->stripes[ticket->stripe], delta, true);
+  if (outcome == ERR_OK) count->stripe->counts = count->after;
   pthread_mutex_unlock(&engine->stripes_mutex);
+  pthread_mutex_unlock(&count->stripe->busy);
 }
 
 enum err engine_get_counts(struct engine *engine, struct engine_counts *counts) {
+  enum err err = ERR_OK;
   *counts = (struct engine_counts){0};
+  for (size_t i = 0; err == ERR_OK && i < ENGINE_STRIPES; i++) {
+    if (atomic_load(&engine->stripes[i].epoch) == atomic_load(&engine->counts_epoch)) continue;
+    pthread_mutex_lock(&engine->stripes[i].busy);
+    err = refresh_stripe(engine, i);
+    pthread_mutex_unlock(&engine->stripes[i].busy);
+  }
   pthread_mutex_lock(&engine->stripes_mutex);
-  for (size_t i = 0; i < ENGINE_STRIPES; i++) add_counts(counts, &engine->stripes[i], false);
+  for (size_t i = 0; i < ENGINE_STRIPES; i++) add_counts(counts, &engine->stripes[i].counts);
   pthread_mutex_unlock(&engine->stripes_mutex);
-  return ERR_OK;
+  return err;
 }
 
 static enum err load_counts(struct engine *engine, struct store_snapshot *snapshot, struct arena *arena) {
   enum err err = ERR_OK;
-  for (uint64_t i = 0; err == ERR_OK && i < ENGINE_STRIPES; i++) {
-    struct key key;
-    struct bytes row;
-    engine_number_key(&key, "count", i);
-    err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, &row);
-    uint64_t *counts = (uint64_t *)&engine->stripes[i];
-    for (size_t j = 0; err == ERR_OK && j < COUNTS && (j + 1) * sizeof(uint64_t) <= row.size_bytes; j++)
-      counts[j] = key_read_u64(row.data + j * sizeof(uint64_t));
+  for (size_t i = 0; err == ERR_OK && i < ENGINE_STRIPES; i++) err = load_stripe(engine, snapshot, i, arena);
+  return err;
+}
+
+enum err engine_counts_at(struct store_snapshot *snapshot, struct arena *arena, struct engine_counts *counts) {
+  enum err err = ERR_OK;
+  *counts = (struct engine_counts){0};
+  for (size_t i = 0; err == ERR_OK && i < ENGINE_STRIPES; i++) {
+    struct engine_counts stripe;
+    err = read_stripe(snapshot, i, arena, &stripe);
+    add_counts(counts, &stripe);
   }
   return err;
 }
@@ -324,12 +387,16 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
       (struct engine_sequence){.name = "next/customers", .next = 1, .limit = 1, .block = CUSTOMERS_BLOCK};
   engine->decisions =
       (struct engine_sequence){.name = "next/decisions", .next = 1, .limit = 1, .block = DECISIONS_BLOCK};
+  engine->parts = (struct engine_sequence){.name = "next/parts", .next = 1, .limit = 1, .block = PARTS_BLOCK};
   pthread_mutex_init(&engine->customers.mutex, NULL);
   pthread_mutex_init(&engine->decisions.mutex, NULL);
+  pthread_mutex_init(&engine->parts.mutex, NULL);
   pthread_mutex_init(&engine->rules_mutex, NULL);
   pthread_mutex_init(&engine->access_mutex, NULL);
   engine->message_days = options->message_days;
+  engine->merge_events = options->merge_events == 0 ? LIMIT_MERGE_EVENTS : options->merge_events;
   pthread_mutex_init(&engine->stripes_mutex, NULL);
+  for (size_t i = 0; i < ENGINE_STRIPES; i++) pthread_mutex_init(&engine->stripes[i].busy, NULL);
   pthread_mutex_init(&engine->upkeep_mutex, NULL);
   pthread_rwlock_init(&engine->keys_lock, NULL);
 }
@@ -354,15 +421,18 @@ void engine_close(struct engine *engine) {
   if (engine == NULL) return;
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
+  give_back(engine, &engine->parts);
   rerun_close(engine);
   close_rules(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);
   pthread_mutex_destroy(&engine->customers.mutex);
   pthread_mutex_destroy(&engine->decisions.mutex);
+  pthread_mutex_destroy(&engine->parts.mutex);
   pthread_mutex_destroy(&engine->rules_mutex);
   pthread_mutex_destroy(&engine->access_mutex);
   pthread_mutex_destroy(&engine->stripes_mutex);
+  for (size_t i = 0; i < ENGINE_STRIPES; i++) pthread_mutex_destroy(&engine->stripes[i].busy);
   pthread_mutex_destroy(&engine->upkeep_mutex);
   pthread_rwlock_destroy(&engine->keys_lock);
   sodium_memzero(engine->hash_key, sizeof engine->hash_key);

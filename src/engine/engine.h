@@ -6,7 +6,8 @@
 //
 // Memory: an engine owns its rules, sources and keys in memory; results live where the caller says. Answers are written
 // as JSON through a json_writer. Errors: enum err with a diag whose code is the API's.
-// Threads: every call is safe from any thread. Durability: writing calls give a store_mark; tell nobody before
+// Threads: every call is safe from any thread. Durability: writing calls give a store_mark, changes by hand in their
+// struct engine_commit, which also lets the caller's reply ride in the same commit; tell nobody before
 // store_wait or store_notify on it. Reading calls: take store_mark_now(store) after the read and wait for it.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "identity/identity.h"
+#include "quality/quality.h"
 #include "store/store.h"
 #include "value/value.h"
 
@@ -28,6 +30,7 @@ struct engine_options {
   struct store *store;       // stays the caller's, who closes it after the engine
   const struct clock *clock; // the same
   uint32_t message_days;     // how long message ids are remembered for deduplication (0: 30)
+  uint32_t merge_events;     // how many events a merge moves at once (0: LIMIT_MERGE_EVENTS); tests lower it
   bool read_only;            // a command that looks at a workspace: no counters are reserved
 };
 
@@ -44,6 +47,20 @@ const struct clock *engine_clock(struct engine *engine);
 
 // The rules in force. Valid until engine_close, also after they were replaced.
 const struct identity_rules *engine_rules(struct engine *engine);
+
+// --- what is committed with a change (engine/commit.c) ---------------------------------------------------------
+
+// A change by hand is one transaction, and so is the reply to whoever asked for it. `ride`, when there is one, runs in
+// the transaction when all is decided, with every result of the call but the mark set; what it writes is committed with
+// the change, or not at all. It runs again when the transaction does, and its failure aborts the change. It takes no
+// locks: `lock`, a key of class IDEMPOTENCY, is locked with the transaction's first ones (empty: none).
+typedef enum err engine_ride_fn(struct store_txn *txn, void *context, struct diag *diag);
+struct engine_commit {
+  engine_ride_fn *ride; // NULL: none
+  void *context;
+  struct bytes lock;
+  struct store_mark mark; // out
+};
 
 // --- sources and keys (engine/access.c) ----------------------------------------------------------------------
 
@@ -70,7 +87,7 @@ const struct engine_source *engine_source_find(struct engine *engine, struct byt
 
 // Creates or changes the source called `name`. NULL or empty fields keep what is there (or the default).
 enum err engine_source_put(struct engine *engine, const struct engine_source *wanted, uint32_t *id,
-                           struct store_mark *mark, struct diag *diag);
+                           struct engine_commit *commit, struct diag *diag);
 enum err engine_sources_json(struct engine *engine, struct json_writer *writer);
 
 // Keys. A write key ("wk_…") belongs to a source and can only collect; it is public in browsers. A secret key ("sk_…")
@@ -80,7 +97,7 @@ enum engine_scope {
   ENGINE_SCOPE_READ = 2,    // look at customers, schema, statistics
   ENGINE_SCOPE_WRITE = 4,   // correct, split, resend, change rules and sources
   ENGINE_SCOPE_ERASE = 8,   // erase and export a person
-  ENGINE_SCOPE_ADMIN = 16,  // keys
+  ENGINE_SCOPE_ADMIN = 16,  // keys, backups, checks
 };
 enum { ENGINE_KEY_TEXT_BYTES = 96 };
 struct engine_key {
@@ -92,10 +109,10 @@ struct engine_key {
 };
 // Makes a key and writes its text, shown this once, to `text` (ENGINE_KEY_TEXT_BYTES).
 enum err engine_key_create(struct engine *engine, const struct engine_key *wanted, char *text, uint64_t *id,
-                           struct store_mark *mark, struct diag *diag);
+                           struct engine_commit *commit, struct diag *diag);
 // Who a key's text is. ERR_DENIED code "bad_key" (unknown or revoked; the same words for both). Never logs the text.
 enum err engine_key_check(struct engine *engine, struct bytes text, struct engine_key *key, struct diag *diag);
-enum err engine_key_revoke(struct engine *engine, uint64_t id, struct store_mark *mark, struct diag *diag);
+enum err engine_key_revoke(struct engine *engine, uint64_t id, struct engine_commit *commit, struct diag *diag);
 enum err engine_keys_json(struct engine *engine, struct json_writer *writer); // never the secrets
 // Reads "read,write" or "all" into bits. ERR_INVALID names the unknown scope.
 enum err engine_scopes_parse(struct bytes text, uint32_t *bits, struct diag *diag);
@@ -118,6 +135,11 @@ struct engine_identifier {
   enum identity_reason reason;  // IDENTITY_OK, or IDENTITY_MALFORMED from cleaning
 };
 
+// The value of an identifier as events carry it and people ask for it: cleaned by its type's form (clean.c). A national
+// phone number is read in `region`. As the functions of quality.h.
+enum err engine_clean(enum identity_form form, struct quality_phones *phones, struct bytes raw, struct bytes region,
+                      struct arena *arena, struct bytes *out, enum quality_reason *reason);
+
 // One event, cleaned. Everything it points to is the caller's and must outlive engine_apply.
 struct engine_event {
   enum engine_event_type type;
@@ -134,6 +156,9 @@ struct engine_event {
   struct bytes author;      // of a correction
   struct value message;     // the whole packed message, kept as the payload
   struct bytes text;        // its JSON, kept when the event is set aside; may be empty (then written from `message`)
+  const char *aside_code;   // the source's reason to keep it aside instead of applying it; static storage, or NULL
+  const char *aside_words;  // the same for people
+  bool resent;              // it comes from what was set aside: that it was seen then makes it no repeat
   int64_t amount;           // hot columns, as in timeline_event
   uint8_t amount_scale;
   uint16_t currency;
@@ -142,13 +167,13 @@ struct engine_event {
 
 enum engine_outcome {
   ENGINE_APPLIED,
-  ENGINE_DUPLICATE,  // this message of this source was taken before
+  ENGINE_DUPLICATE,  // this message of this source was taken before, or waits aside and would be set aside again
   ENGINE_ASIDE,      // kept aside with `code` as the reason
   ENGINE_SUPPRESSED, // of a person who was erased and must not come back
 };
 struct engine_result {
   enum engine_outcome outcome;
-  const char *code;  // of ASIDE: "no_identifier", "time_in_future", …; static storage
+  const char *code;  // of ASIDE, and of a DUPLICATE that waits there: "no_identifier", …; static storage
   uint64_t customer; // of APPLIED
 };
 
@@ -174,7 +199,7 @@ enum err engine_aside_item_json(struct engine *engine, struct bytes id, struct j
 // The JSON text, source and receipt of one, into `arena`. ERR_NOT_FOUND.
 enum err engine_aside_get(struct engine *engine, struct bytes id, struct arena *arena, struct bytes *text,
                           uint32_t *source, int64_t *received_us, struct diag *diag);
-enum err engine_aside_delete(struct engine *engine, struct bytes id, struct store_mark *mark, struct diag *diag);
+enum err engine_aside_delete(struct engine *engine, struct bytes id, struct engine_commit *commit, struct diag *diag);
 
 // --- reading (engine/read.c) ---------------------------------------------------------------------------------
 
@@ -213,8 +238,9 @@ enum err engine_events_json(struct engine_view *view, uint64_t customer, const s
 enum err engine_identity_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
                               struct diag *diag);
 
-// Why two identifiers ("type:value") are or are not one customer: {"a","b","same":bool,"customers":[..],"path":[edges],
-// "refused":[…],"sentence":"…"}. An identifier nobody knows is no error: the sentence says so.
+// Why two identifiers ("type:value") or customers ("c42") are or are not one customer: {"a","b","same":bool,
+// "customers":[..],"path":[edges],"refused":[…],"sentence":"…"}. One that nobody knows is no error: the sentence says
+// so.
 enum err engine_explain_json(struct engine_view *view, struct bytes a, struct bytes b, struct json_writer *writer,
                              struct diag *diag);
 
@@ -236,8 +262,14 @@ enum err engine_schema_json(struct engine_view *view, size_t sample, struct json
 struct engine_counts {
   uint64_t customers, events, identifiers, edges, merges, splits, set_aside, duplicates, erased;
 };
+// Customers with more than LIMIT_HEAVY_EVENTS events, and those of whom a merge left events to be moved.
+struct engine_loads {
+  uint64_t heavy, moving;
+};
+enum err engine_get_loads(struct engine *engine, struct engine_loads *loads);
 enum err engine_get_counts(struct engine *engine, struct engine_counts *counts);
-// {"customers","events","identifiers","merges","splits","set_aside","duplicates","erased","bytes":{…}}
+// {"customers","events","identifiers","merges","splits","set_aside","duplicates","erased","heavy","moving",
+// "bytes":{…}}
 enum err engine_stats_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 
 // --- changing customers (engine/change.c) --------------------------------------------------------------------
@@ -252,21 +284,23 @@ struct engine_split {
 // Parts a customer. Writes {"customers":["c1","c2"],"edges_disabled":[…],"cannot_links":[…],"events_moved":n}.
 // ERR_INVALID code "not_connected" when there is nothing to part.
 enum err engine_split_customer(struct engine *engine, uint64_t customer, const struct engine_split *split,
-                               struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Lifts the cannot-links between two identifiers, so that later events may join them again.
-enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct store_mark *mark,
+enum err engine_allow_link(struct engine *engine, struct bytes a, struct bytes b, struct engine_commit *commit,
                            struct diag *diag);
 
-// A person's correction of traits: an event of source "correction" that wins until a newer correction.
+// A person's correction of traits: an event of source "correction" that wins until a newer correction. Writes the
+// record as it is then (customer_to_json) into an empty buffer; `writer` may be NULL. ERR_DENIED code "suppressed" for
+// a person who was erased and must not come back.
 enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
-                        struct store_mark *mark, struct diag *diag);
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Erases a person: record, events, identifiers, search entries; writes the receipt's document {"receipt","customer",
 // "erased_at","identifiers":n,"events":n,"suppressed":bool}. `suppress`: later events of these identifiers are refused
 // too.
 enum err engine_erase(struct engine *engine, uint64_t customer, bool suppress, struct json_writer *writer,
-                      struct store_mark *mark, struct diag *diag);
+                      struct engine_commit *commit, struct diag *diag);
 
 // After a restore: erases whoever is named by receipts `from` another workspace of the same origin (their keyed
 // hashes).
@@ -278,7 +312,7 @@ enum err engine_apply_receipts(struct engine *engine, struct store *from, uint64
 enum err engine_rules_json(struct engine *engine, uint64_t version, struct json_writer *writer, struct diag *diag);
 // Stores a new version and puts it in force for later events. A type keeps its class: ERR_INVALID "class_changed".
 enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
-                          struct store_mark *mark, struct diag *diag);
+                          struct engine_commit *commit, struct diag *diag);
 // {"customers_now","customers_then","would_merge","would_part"}: all stored decisions run again in their order under
 // `document`, over a snapshot; nothing is written. Takes about 20 microseconds a customer and memory for the largest
 // group of customers that refusals tie together. ERR_LIMIT code "too_many_decisions" past its bounds (rules_try.c).
@@ -287,10 +321,12 @@ enum err engine_rules_try(struct engine *engine, struct value document, struct j
 // The re-run: stored decisions are run again in their order under the rules in force, and customers part and merge
 // accordingly. One job at a time; where it stands is stored, so that a stop or a crash loses nothing.
 // Starts it, or goes on with one that was stopped; one that runs already is left alone. It is carried out by
-// engine_tick, or by engine_rerun_work.
-enum err engine_rerun_start(struct engine *engine, struct bytes author, struct store_mark *mark, struct diag *diag);
+// engine_tick, or by engine_rerun_work. `writer`, into an empty buffer, gets what engine_rerun_json then says.
+enum err engine_rerun_start(struct engine *engine, struct bytes author, struct json_writer *writer,
+                            struct engine_commit *commit, struct diag *diag);
 // Stops it where it stands; nothing to stop is no failure.
-enum err engine_rerun_stop(struct engine *engine, struct store_mark *mark, struct diag *diag);
+enum err engine_rerun_stop(struct engine *engine, struct json_writer *writer, struct engine_commit *commit,
+                           struct diag *diag);
 struct engine_rerun_progress {
   bool running;
   uint64_t done, total; // customers
@@ -305,11 +341,27 @@ enum err engine_rerun_json(struct engine *engine, struct json_writer *writer, st
 
 // --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------
 
-// Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most a
-// few milliseconds of it. *idle is true when nothing is left for now.
+// Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most
+// some tens of milliseconds of it. *idle is true when nothing is left for now.
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
 
-// Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts.
+// `wake` is called, from any thread and with no lock held, when engine_tick has work that should not wait for the next
+// second. NULL: nobody wants to know. To be set while no other thread uses the engine.
+typedef void engine_wake_fn(void *context);
+void engine_set_wake(struct engine *engine, engine_wake_fn *wake, void *context);
+
+// Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts. It reads one
+// snapshot, a customer at a time, so others may write meanwhile.
 typedef void engine_breach_fn(void *context, const char *what);
 enum err engine_check(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *breaches,
                       struct diag *diag);
+
+// The same, watched: `progress` is told every thousand rows, and at the end, how many of about `total` were read (the
+// store estimates the total, so that `rows` may pass it); false ends the check with ERR_STOPPED code "stopped".
+struct engine_check_watch {
+  engine_breach_fn *breach;
+  bool (*progress)(void *context, uint64_t rows, uint64_t total);
+  void *context;
+};
+enum err engine_check_watched(struct engine *engine, const struct engine_check_watch *watch, uint64_t *breaches,
+                              struct diag *diag);

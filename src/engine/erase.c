@@ -94,6 +94,14 @@ static enum err forget_identifier(struct work *work, const struct erasure *erasu
   return store_put(work->txn, STORE_RECEIPT, key_view(&key), key_view(&mark));
 }
 
+static enum err ask_compaction(struct work *work, uint64_t customer) {
+  struct key key;
+  engine_number_key(&key, "compact", customer);
+  enum err err = store_put(work->txn, STORE_DOCUMENT, key_view(&key), BYTES("1"));
+  engine_text_key(&key, "receipts");
+  return err == ERR_OK ? store_put(work->txn, STORE_META, key_view(&key), BYTES("1")) : err;
+}
+
 static enum err forget_aliases(struct work *work, const struct customer *record) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < record->identifier_count; i++) {
@@ -102,8 +110,18 @@ static enum err forget_aliases(struct work *work, const struct customer *record)
     if (founded == 0 || founded == record->id) continue;
     customer_key(founded, CUSTOMER_ROW_RECORD, &key);
     err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
+    if (err == ERR_OK) err = ask_compaction(work, founded); // rows of hers were there before the merge
   }
   return err;
+}
+
+// Rows of hers under an id that led to her.
+static enum err forget_pending(struct work *work, uint64_t id) {
+  struct key key;
+  customer_key(id, CUSTOMER_ROW_HEAD, &key);
+  enum err err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
+  if (err == ERR_OK) err = ask_compaction(work, id);
+  return err == ERR_OK ? parts_delete_range(work, STORE_EDGE, id) : err;
 }
 
 static enum err put_receipt(struct work *work, const struct erasure *erasure, uint64_t number, uint64_t identifiers,
@@ -137,14 +155,6 @@ static enum err put_receipt(struct work *work, const struct erasure *erasure, ui
   return err;
 }
 
-static enum err ask_compaction(struct work *work, uint64_t customer) {
-  struct key key;
-  engine_number_key(&key, "compact", customer);
-  enum err err = store_put(work->txn, STORE_DOCUMENT, key_view(&key), BYTES("1"));
-  engine_text_key(&key, "receipts");
-  return err == ERR_OK ? store_put(work->txn, STORE_META, key_view(&key), BYTES("1")) : err;
-}
-
 static enum err erase_body(struct work *work, void *context) {
   const struct erasure *erasure = context;
   struct work_customer *customer = work_customer(work, erasure->customer);
@@ -155,12 +165,14 @@ static enum err erase_body(struct work *work, void *context) {
   if (err == ERR_OK) err = work_take_tokens(work, customer);
   if (err == ERR_OK) err = engine_next(work->engine, &work->engine->decisions, &number, work->diag);
   if (err != ERR_OK) return err;
-  uint64_t events = customer->head.count, identifiers = customer->record.identifier_count;
+  uint64_t events = timeline_count(&customer->head), identifiers = customer->record.identifier_count;
   for (size_t i = 0; err == ERR_OK && i < identifiers; i++)
     err = forget_identifier(work, erasure, customer->record.identifiers[i].member.identifier);
   if (err == ERR_OK) err = forget_aliases(work, &customer->record);
   if (err == ERR_OK) err = timeline_erase(work->txn, erasure->customer, &customer->head);
   if (err == ERR_OK) err = parts_delete_range(work, STORE_EDGE, erasure->customer);
+  for (size_t i = 0; err == ERR_OK && i < customer->record.pending_count; i++)
+    err = forget_pending(work, customer->record.pending[i]);
   if (err == ERR_OK) err = put_receipt(work, erasure, number, identifiers, events);
   if (err == ERR_OK) err = ask_compaction(work, erasure->customer);
   work->delta.edges -= customer->record.edge_count;
@@ -172,8 +184,9 @@ static enum err erase_body(struct work *work, void *context) {
   return err;
 }
 
-static enum err erase_once(struct engine *engine, struct erasure *erasure, struct store_mark *mark, struct diag *diag) {
-  struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1};
+static enum err erase_once(struct engine *engine, struct erasure *erasure, struct engine_commit *commit,
+                           struct diag *diag) {
+  struct work_plan plan = {.customers = &erasure->customer, .customer_count = 1, .commit = commit};
   struct erase_names names;
   struct arena arena;
   arena_init(&arena, 0);
@@ -181,25 +194,25 @@ static enum err erase_once(struct engine *engine, struct erasure *erasure, struc
   // From here on events look for receipts: the flag is set first, so that none slips by between commit and flag.
   if (err == ERR_OK) atomic_store(&engine->has_receipts, true);
   // What was set aside goes before she does: were it after and failed, nobody could ask for it again.
-  if (err == ERR_OK) err = erase_forget_asides(engine, &names, mark, diag);
-  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, mark, diag);
+  if (err == ERR_OK) err = erase_forget_asides(engine, &names, &commit->mark, diag);
+  if (err == ERR_OK) err = work_run(engine, &plan, erase_body, erasure, &commit->mark, diag);
   arena_release(&arena);
   return err;
 }
 
 // Reading for what was set aside may meet another writer too.
-static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct store_mark *mark,
+static enum err erase_customer(struct engine *engine, struct erasure *erasure, struct engine_commit *commit,
                                struct diag *diag) {
   enum err err = ERR_CONFLICT;
   for (int tries = 0; err == ERR_CONFLICT && tries < ERASE_TRIES_MAX; tries++)
-    err = erase_once(engine, erasure, mark, diag);
+    err = erase_once(engine, erasure, commit, diag);
   return err;
 }
 
 enum err engine_erase(struct engine *engine, uint64_t customer, bool suppress, struct json_writer *writer,
-                      struct store_mark *mark, struct diag *diag) {
+                      struct engine_commit *commit, struct diag *diag) {
   struct erasure erasure = {customer, suppress, writer};
-  return erase_customer(engine, &erasure, mark, diag);
+  return erase_customer(engine, &erasure, commit, diag);
 }
 
 // --- after a restore -----------------------------------------------------------------------------------------
@@ -221,13 +234,13 @@ static enum err same_origin(struct engine *engine, struct store_snapshot *from, 
 static enum err erase_named(struct engine *engine, struct bytes row, bool suppress, uint64_t *erased,
                             struct diag *diag) {
   struct engine_person_row person;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   if (!engine_person_decode(row, &person) || person.customer == 0) return ERR_OK;
   struct erasure erasure = {person.customer, suppress, NULL};
-  enum err err = erase_customer(engine, &erasure, &mark, diag);
+  enum err err = erase_customer(engine, &erasure, &commit, diag);
   if (err == ERR_NOT_FOUND) return ERR_OK; // gone already, by another of her identifiers
   if (err == ERR_OK) ++*erased;
-  return err == ERR_OK ? store_wait(engine->store, mark, diag) : err;
+  return err == ERR_OK ? store_wait(engine->store, commit.mark, diag) : err;
 }
 
 static enum err look_up_all(struct engine *engine, struct store_snapshot *here, struct store_snapshot *from,

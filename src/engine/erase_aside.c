@@ -52,8 +52,10 @@ static bool holds_any(struct bytes row, const struct erase_names *names) {
 
 static enum err forget_row(struct engine *engine, struct bytes key, struct store_mark *mark, struct diag *diag) {
   char id[2 * KEY_BYTES_MAX + 1];
+  struct engine_commit commit = {0};
   bytes_to_hex(key, id);
-  enum err err = engine_aside_delete(engine, bytes_from_text(id), mark, diag);
+  enum err err = engine_aside_delete(engine, bytes_from_text(id), &commit, diag);
+  if (err == ERR_OK) *mark = commit.mark;
   return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

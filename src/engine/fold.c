@@ -106,15 +106,13 @@ static enum err find_excluded(struct work *work, const struct customer *record, 
 static enum err fold_item(struct work *work, struct work_customer *customer, const struct timeline_item *item) {
   const struct timeline_payload *payload = &item->payload;
   if ((payload->flags & TIMELINE_TRAITS) == 0 || !names_only(work, &customer->record, payload)) return ERR_OK;
-  struct bytes message = arena_copy(work->arena, payload->message.packed);
-  if (message.data == NULL) return diag_no_memory(work->diag);
   if (payload->received_us > customer->record.updated_us) customer->record.updated_us = payload->received_us;
   uint32_t *excluded;
   size_t excluded_count;
   enum err err = find_excluded(work, &customer->record, payload, &excluded, &excluded_count);
   if (err != ERR_OK) return err;
-  return fold_message(work, customer, (struct value){message}, payload->source,
-                      (payload->flags & TIMELINE_CORRECTION) != 0, &item->event.at, excluded, excluded_count);
+  return fold_message(work, customer, payload->message, payload->source, (payload->flags & TIMELINE_CORRECTION) != 0,
+                      &item->event.at, excluded, excluded_count);
 }
 
 static enum err fold_events(struct work *work, struct work_customer *customer, uint32_t name) {

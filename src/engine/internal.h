@@ -26,6 +26,14 @@ enum {
   X(customer) X(disabled_at) X(identifier)
 // clang-format on
 
+// A part of the counters. `busy` is held from the moment a transaction counts to the end of its commit, so that the row
+// it writes tells what was committed and its own, and nothing else.
+struct engine_stripe {
+  pthread_mutex_t busy;
+  struct engine_counts counts; // as committed; also under stripes_mutex
+  _Atomic uint64_t epoch;      // of engine->counts_epoch, when the row was last known
+};
+
 // Numbers given out in blocks: a block is reserved in the store before its first number is used.
 struct engine_sequence {
   const char *name; // the META row
@@ -69,12 +77,18 @@ struct engine {
   struct engine_key_slot **keys; // by id - 1
   size_t key_count, key_capacity;
 
-  struct engine_sequence customers, decisions;
-  struct engine_counts stripes[ENGINE_STRIPES]; // each under its COUNTER lock
-  pthread_mutex_t stripes_mutex;                // for reading sums and taking back after a failed commit
+  struct engine_sequence customers, decisions, parts;
+  struct engine_stripe stripes[ENGINE_STRIPES];
+  pthread_mutex_t stripes_mutex; // for reading sums while others commit
   _Atomic uint32_t next_stripe;
+  _Atomic uint64_t counts_epoch; // a commit failed: it and others may be kept or lost, so every stripe is read again
 
   uint32_t message_days;
+  uint64_t merge_events;     // what the merges of one transaction move, and one step after them
+  _Atomic unsigned sortings; // under way: the job waits, as it would undo them
+  uint64_t moves_after;      // whose turn it was; under upkeep_mutex
+  engine_wake_fn *wake;      // tells the caller that there is upkeep; NULL: nobody wants to know
+  void *wake_context;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time
   int64_t message_base_us;                         // nothing was received before; 0: not looked after yet
   uint8_t sweep_from[IDENTITY_EVENT_ID_BYTES + 1]; // where the sweep of deduplication keys goes on
@@ -92,6 +106,9 @@ struct engine {
   } id;
 };
 
+// Ids under which events of a customer are sorted (sort.c) have this bit: no customer ever has one.
+#define ENGINE_PART_BIT ((uint64_t)1 << 63)
+
 // --- engine.c ------------------------------------------------------------------------------------------------
 
 // The next number of a sequence. Fails only as the store does.
@@ -108,21 +125,33 @@ void engine_event_id(const struct engine *engine, uint32_t source, struct bytes 
 // 256-bit keyed hash of an identifier, for receipts.
 void engine_identifier_hash(const struct engine *engine, struct identifier identifier, uint8_t out[32]);
 
-// Adds what a transaction changed to one stripe of the counters, in that transaction (its last lock). After the commit
-// failed, engine_count_back takes the same away again.
-struct engine_count_ticket {
-  unsigned stripe;
+// Adds what a transaction changed to one stripe of the counters, in that transaction, as its last step before the
+// commit. engine_count_end tells how that ended; it is called in every case, by the same thread.
+struct engine_count {
+  struct engine_stripe *stripe; // NULL: nothing to count
+  struct engine_counts after;
 };
 enum err engine_count(struct engine *engine, struct store_txn *txn, const struct engine_counts *delta,
-                      struct engine_count_ticket *ticket);
-void engine_count_back(struct engine *engine, const struct engine_counts *delta,
-                       const struct engine_count_ticket *ticket);
+                      struct engine_count *count);
+void engine_count_end(struct engine *engine, const struct engine_count *count, enum err outcome);
+
+// What the counters said when the snapshot was taken: they are written with what they count.
+enum err engine_counts_at(struct store_snapshot *snapshot, struct arena *arena, struct engine_counts *counts);
 
 // The source table as customer/ wants it.
 struct customer_sources engine_sources(struct engine *engine);
 
 // Words for a failure that came without any: short memory, or a read that the store could not do. Returns `err`.
 enum err engine_explain_failure(enum err err, struct diag *diag);
+
+// --- commit.c ------------------------------------------------------------------------------------------------
+
+// Runs what rides, if anything does: the last of a transaction's body.
+enum err engine_ride(const struct engine_commit *commit, struct store_txn *txn, struct diag *diag);
+
+// store_run for a change: the commit's lock, the body (which takes no lock of class IDEMPOTENCY), then what rides.
+enum err engine_run(struct engine *engine, store_body_fn *body, void *context, struct engine_commit *commit,
+                    struct diag *diag);
 
 // --- rows of IDENTIFIER (identifiers.c) ----------------------------------------------------------------------
 
@@ -150,6 +179,8 @@ struct engine_edge_row {
   struct bytes message_id;
   int64_t time_us, received_us;
   uint64_t customer;        // history: the other customer
+  uint64_t sequence;        // of what was refused when it was decided: its place among the decisions; an edge that was
+                            // none has it in its key
   bool different;           // the guard of shared values found two people once
   uint64_t rules;           // the version of the rules whose re-run brought it about
   uint64_t stands_for;      // of a stand-in: the decision, and
@@ -163,6 +194,10 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
 struct bytes engine_identifier_text(const struct engine *engine, struct identifier identifier, struct arena *arena);
 // Reads it back without cleaning: a view into `text`.
 bool engine_identifier_read(const struct engine *engine, struct bytes text, struct identifier *identifier);
+
+// What a person writes beside a change, such as its "author": ERR_INVALID code "bad_author" when it is not text or
+// longer than `most_bytes`.
+enum err engine_check_words(const char *member, struct bytes words, size_t most_bytes, struct diag *diag);
 
 // --- members of small documents (rows.c): sources, keys, what was set aside -----------------------------------
 

@@ -1,7 +1,8 @@
 // merge.c: two customers become one, in one commit.
 //
 // The older id (the lower) survives; the other becomes a redirect, as do the ids that led to it. Everything of the
-// loser's moves: identifiers with their rows, edges and history, events. A device's row names customers too: those are
+// loser's is the survivor's from then on: identifiers with their rows, edges and history, and events, of which a long
+// timeline stays where it is for a while (moves.c). A device's row names customers too: those are
 // rewritten, and when the merge changes whether a device is shared, its anonymous events move as well.
 // The locks of all the loser's identifiers are needed: when they are not held, the transaction starts again with them.
 #include "engine/parts.h"
@@ -14,32 +15,6 @@ static enum err redirect_aliases(struct work *work, const struct work_customer *
     if (founded != 0 && founded != loser->record.id && founded != survivor)
       err = merge_redirect(work, founded, survivor);
   }
-  return err;
-}
-
-// Moves the rows of EDGE from one customer to another.
-static enum err move_edges(struct work *work, uint64_t from, uint64_t to) {
-  struct key first, end;
-  struct store_cursor *cursor;
-  struct bytes key, value;
-  key_init(&first);
-  key_put_u64(&first, from);
-  end = first;
-  key_put_u8(&end, 0xff);
-  enum err err = store_scan(work->txn, STORE_EDGE, key_view(&first), key_view(&end), &cursor);
-  if (err != ERR_OK) return err;
-  while (err == ERR_OK && store_cursor_next(cursor, &key, &value)) {
-    struct key moved;
-    key_init(&moved);
-    key_put_u64(&moved, to);
-    key_put_raw(&moved, bytes_of(key.data + sizeof to, key.size_bytes - sizeof to));
-    struct bytes old = arena_copy(work->arena, key);
-    if (old.data == NULL) err = diag_no_memory(work->diag);
-    if (err == ERR_OK) err = store_put(work->txn, STORE_EDGE, key_view(&moved), value);
-    if (err == ERR_OK) err = store_delete(work->txn, STORE_EDGE, old);
-  }
-  if (err == ERR_OK) err = store_cursor_error(cursor);
-  store_cursor_close(cursor);
   return err;
 }
 
@@ -86,27 +61,45 @@ static enum err write_history(struct work *work, const struct work_event *event,
   return engine_edge_put(work->engine, work->txn, survivor, ENGINE_EDGE_HISTORY, sequence, &row, work->arena);
 }
 
+// Was one of the two ever split? Cannot-links say so until they are lifted, the history for good.
+static enum err was_parted(struct work *work, const struct customer *record, bool *parted) {
+  struct store_cursor *cursor;
+  struct bytes key, row, what;
+  struct key first, end;
+  *parted = record->cannot_count > 0;
+  if (*parted) return ERR_OK;
+  engine_edge_key(record->id, ENGINE_EDGE_HISTORY, 0, &first);
+  engine_edge_key(record->id, ENGINE_EDGE_HISTORY, UINT64_MAX, &end);
+  enum err err = store_scan(work->txn, STORE_EDGE, key_view(&first), key_view(&end), &cursor);
+  if (err != ERR_OK) return err;
+  while (!*parted && store_cursor_next(cursor, &key, &row)) {
+    struct value member = value_member_id((struct value){row}, work->engine->id.what);
+    *parted = value_as_text(member, &what) && bytes_equal(what, BYTES("split"));
+  }
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
 enum err merge_customers(struct work *work, const struct work_event *event, struct work_customer *a,
                          struct work_customer *b, struct work_customer **survivor) {
   struct work_customer *kept = a->record.id < b->record.id ? a : b;
   struct work_customer *loser = kept == a ? b : a;
-  uint64_t from = loser->record.id, to = kept->record.id, moved = 0;
+  uint64_t from = loser->record.id, to = kept->record.id;
   *survivor = kept;
   if (!work_hold_identifiers(work, &loser->record)) return ERR_CONFLICT;
   enum err err = work_take_tokens(work, kept);
   if (err == ERR_OK) err = work_take_tokens(work, loser);
   if (err == ERR_OK) err = redirect_aliases(work, loser, to);
-  if (err == ERR_OK) err = move_edges(work, from, to);
-  if (err == ERR_OK)
-    err = timeline_move(work->txn, from, &loser->head, to, &kept->head, work->arena, NULL, NULL, &moved);
   struct customer before = loser->record;
   if (err == ERR_OK) err = customer_absorb(&kept->record, &loser->record, work->arena);
+  if (err == ERR_OK) err = moves_hand_over(work, kept, loser, from);
+  if (err == ERR_OK) err = merge_redirect(work, from, to);
   if (err != ERR_OK) return err;
-  err = merge_redirect(work, from, to);
-  if (err != ERR_OK) return err;
-  loser->head_dirty = kept->head_dirty = true;
   // Events that named both sides of an old split gave traits to neither; now all they named may be one customer again.
-  if (kept->record.cannot_count > 0) err = fold_again(work, kept);
+  bool parted;
+  err = was_parted(work, &kept->record, &parted);
+  if (err == ERR_OK && parted) err = fold_again(work, kept);
   if (err != ERR_OK) return err;
   work_touch(kept, event->event->received_us);
   work->delta.merges++;

@@ -6,6 +6,9 @@ enum err parts_identifier(struct engine *engine, struct bytes text, struct arena
                           struct diag *diag) {
   struct engine_view *view;
   struct read_target target;
+  if (text.size_bytes == 0 || memchr(text.data, ':', text.size_bytes) == NULL)
+    return diag_set(diag, ERR_INVALID, "bad_reference",
+                    "write an identifier as type:value, such as email:zoe@exemple.fr; a customer's id is none");
   enum err err = engine_view_open(engine, &view);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   err = read_target(view, text, arena, &target, diag);
@@ -122,10 +125,11 @@ static enum err disabled_copy(struct work *work, struct value row, const struct 
   return value_builder_finish(&builder);
 }
 
-// A pair as a refused one. An edge that was a refusal at first is that refusal again; another keeps its number.
-static enum err refused_copy(struct work *work, struct value row, uint64_t decision, const char *reason, uint64_t rules,
+// A pair as a refused one, with its place among the decisions. `edge` is an edge's number, which is its place, unless
+// it was a refusal at first: then it is that refusal again. 0: it is a refusal.
+static enum err refused_copy(struct work *work, struct value row, uint64_t edge, const char *reason, uint64_t rules,
                              struct buffer *out) {
-  static const char *const but[] = {"state", "rules", "reason", "decision", "different", "rule"};
+  static const char *const but[] = {"state", "rules", "reason", "different", "rule"};
   const char *shared = identity_reason_name(IDENTITY_DIFFERENT_PERSON);
   struct value_builder builder;
   bool different = bytes_equal(bytes_from_text(reason), bytes_from_text(shared)) ||
@@ -134,25 +138,38 @@ static enum err refused_copy(struct work *work, struct value row, uint64_t decis
   bool was_refused = bytes_equal(engine_member_text(work->engine, row, "rule"), BYTES("rules"));
   value_builder_init(&builder, out, work->engine->names);
   value_document_begin(&builder);
-  copy_members(work, row, &builder, but, was_refused ? 6 : 5);
+  copy_members(work, row, &builder, but, was_refused ? 5 : 4);
   engine_put_text(&builder, "reason", bytes_from_text(reason));
-  if (decision != 0 && !was_refused) engine_put_i64(&builder, "decision", (int64_t)decision);
+  if (edge != 0 && !was_refused) engine_put_i64(&builder, "sequence", (int64_t)edge);
   if (different) engine_put_i64(&builder, "different", 1); // found once, and so again wherever the guard holds
   engine_put_i64(&builder, "rules", (int64_t)rules);
   value_document_end(&builder);
   return value_builder_finish(&builder);
 }
 
+// Of rows of one number that lie under several ids, the first is the newest (moves.c).
+enum err parts_find_refusal(struct work *work, const struct customer *record, uint64_t number, size_t *place,
+                            struct key *key, struct bytes *row) {
+  enum err err = ERR_OK;
+  *row = (struct bytes){NULL, 0};
+  for (; err == ERR_OK && row->data == NULL && *place <= record->pending_count; ++*place) {
+    engine_edge_key(*place == 0 ? record->id : record->pending[*place - 1], ENGINE_EDGE_REFUSED, number, key);
+    err = store_get(work->txn, STORE_EDGE, key_view(key), work->arena, row);
+  }
+  return err;
+}
+
 enum err parts_restate(struct work *work, uint64_t customer, uint64_t number, const char *reason, uint64_t rules) {
+  const struct work_customer *holder = work_customer(work, customer);
   struct buffer changed;
   struct key key;
   struct bytes row;
-  engine_edge_key(customer, ENGINE_EDGE_REFUSED, number, &key);
-  enum err err = store_get(work->txn, STORE_EDGE, key_view(&key), work->arena, &row);
+  size_t place = 0;
+  if (holder == NULL) return ERR_CONFLICT;
+  enum err err = parts_find_refusal(work, &holder->record, number, &place, &key, &row);
   if (err != ERR_OK || row.data == NULL) return err;
   buffer_init(&changed);
-  uint64_t decision = (uint64_t)engine_member_i64(work->engine, (struct value){row}, "decision");
-  err = refused_copy(work, (struct value){row}, decision, reason, rules, &changed);
+  err = refused_copy(work, (struct value){row}, 0, reason, rules, &changed);
   if (err == ERR_OK && changed.failed) err = diag_no_memory(work->diag);
   if (err == ERR_OK) err = store_put(work->txn, STORE_EDGE, key_view(&key), buffer_view(&changed));
   buffer_release(&changed);

@@ -14,6 +14,30 @@ enum err parts_check_live(struct work *work, const struct work_customer *custome
 // Writes a redirect row: `id` leads to `to`.
 enum err merge_redirect(struct work *work, uint64_t id, uint64_t to);
 
+// moves.c: the events and refusals of a loser become the survivor's: now when they are few, else they are pending. The
+// survivor has absorbed the loser's record.
+enum err moves_hand_over(struct work *work, struct work_customer *survivor, struct work_customer *loser,
+                         uint64_t loser_id);
+
+// Notes that a customer has something pending, for the job.
+enum err moves_note(struct work *work, uint64_t customer);
+
+// Moves all that is pending of a customer, in as many transactions as that takes. Others may add to it meanwhile: who
+// then finds her unsettled begins again, SETTLE_TRIES_MAX times.
+enum { SETTLE_TRIES_MAX = 16 };
+enum err moves_settle(struct engine *engine, uint64_t customer, struct diag *diag);
+
+// One step for one of the customers who have something pending. *more: there was one.
+enum err moves_tick(struct engine *engine, bool *more, struct diag *diag);
+
+// sort.c: moves what is chosen of the anonymous events of a device from one customer to another, whole parts when they
+// were prepared. ERR_CONFLICT when they are too many for this transaction: it prepares them and runs again.
+enum err sort_move(struct work *work, const struct work_target *device, struct work_customer *from,
+                   struct work_customer *to, const struct timeline_choice *choice, uint64_t *moved);
+// Does a transaction that ended with ERR_CONFLICT ask for events to be sorted? Then sort_run before the next attempt.
+bool sort_wanted(const struct sorting *sorting);
+enum err sort_run(struct engine *engine, struct sorting *sorting, struct diag *diag);
+
 // Why a customer is parted: a person does it, or a version of the rules.
 struct parts_cut { // an edge the rules refuse
   uint64_t number;
@@ -34,12 +58,17 @@ enum err parts_move_edges(struct work *work, uint64_t whole, struct work_custome
                           const struct identity_edge *edges, size_t edge_count, const bool *cut,
                           const struct parts_cause *cause);
 
-// A refusal of the customer gets another reason; one that is gone gets none.
+// A row of a refusal of hers, from *place on (0: under her own id; then those that are pending); no row: data NULL.
+// *place moves on behind it.
+enum err parts_find_refusal(struct work *work, const struct customer *record, uint64_t number, size_t *place,
+                            struct key *key, struct bytes *row);
+
+// A refusal of the customer, pending or not, gets another reason; one that is gone gets none.
 enum err parts_restate(struct work *work, uint64_t customer, uint64_t number, const char *reason, uint64_t rules);
 
-// split.c: cuts those of the cause's edges that the customer has, without cannot-links. *any: there were some. A
-// customer that is gone has none.
-enum err split_by_rules(struct work *work, uint64_t customer, const struct parts_cause *cause, bool *any);
+// split.c: cuts those of the cause's edges that the customer has, without cannot-links. A customer that is gone has
+// none. ERR_BUSY with *unsettled when rows of hers are pending: moves_settle, then again.
+enum err split_by_rules(struct work *work, uint64_t customer, const struct parts_cause *cause, bool *unsettled);
 
 // Deletes all rows of a keyspace under one customer.
 enum err parts_delete_range(struct work *work, enum store_keyspace keyspace, uint64_t customer);

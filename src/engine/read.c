@@ -66,6 +66,25 @@ static enum err read_row(struct engine_view *view, uint64_t id, enum customer_ro
   return store_snapshot_get(view->snapshot, STORE_CUSTOMER, key_view(&key), arena, row);
 }
 
+// The head, and those of rows that are the customer's and lie under other ids.
+static enum err read_heads(struct engine_view *view, const struct customer *record, struct arena *arena,
+                           struct timeline_head *head) {
+  struct bytes row;
+  enum err err = read_row(view, record->id, CUSTOMER_ROW_HEAD, arena, &row);
+  if (err == ERR_OK) err = timeline_head_decode(row, arena, head);
+  if (err != ERR_OK || record->pending_count == 0) return err;
+  struct timeline_part *parts = arena_take_zero(arena, record->pending_count, sizeof *parts);
+  if (parts == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; err == ERR_OK && i < record->pending_count; i++) {
+    parts[i].customer = record->pending[i];
+    err = read_row(view, parts[i].customer, CUSTOMER_ROW_HEAD, arena, &row);
+    if (err == ERR_OK) err = timeline_head_decode(row, arena, &parts[i].head);
+  }
+  head->parts = parts;
+  head->part_count = record->pending_count;
+  return err;
+}
+
 enum err read_customer_if_there(struct engine_view *view, uint64_t id, struct arena *arena, struct customer *record,
                                 struct timeline_head *head, bool *found) {
   enum err err = ERR_OK;
@@ -79,9 +98,7 @@ enum err read_customer_if_there(struct engine_view *view, uint64_t id, struct ar
     *found = record->merged_into == 0;
     id = record->merged_into;
   }
-  if (head == NULL) return ERR_OK;
-  err = read_row(view, record->id, CUSTOMER_ROW_HEAD, arena, &row);
-  return err == ERR_OK ? timeline_head_decode(row, arena, head) : err;
+  return head == NULL ? ERR_OK : read_heads(view, record, arena, head);
 }
 
 enum err read_customer(struct engine_view *view, uint64_t id, struct arena *arena, struct customer *record,
@@ -94,20 +111,34 @@ enum err read_customer(struct engine_view *view, uint64_t id, struct arena *aren
   return err;
 }
 
-static struct customer_trace trace_of(const struct timeline_head *head) {
-  struct customer_trace trace = {.event_count = head->count};
+// The summaries of one part.
+static void trace_rows(const struct timeline_head *head, struct customer_trace *trace, bool *any) {
   for (uint32_t i = 0; i < head->chunk_count; i++) {
     const struct timeline_chunk *chunk = &head->chunks[i];
-    if (i == 0 || chunk->first_us < trace.first_event_us) trace.first_event_us = chunk->first_us;
-    if (i == 0 || chunk->last_us > trace.last_event_us) trace.last_event_us = chunk->last_us;
+    if (!*any || chunk->first_us < trace->first_event_us) trace->first_event_us = chunk->first_us;
+    if (!*any || chunk->last_us > trace->last_event_us) trace->last_event_us = chunk->last_us;
+    *any = true;
   }
+}
+
+static struct customer_trace trace_of(const struct timeline_head *head) {
+  struct customer_trace trace = {.event_count = timeline_count(head)};
+  bool any = false;
+  trace.heavy = trace.event_count > LIMIT_HEAVY_EVENTS;
+  trace_rows(head, &trace, &any);
+  for (size_t i = 0; i < head->part_count; i++) trace_rows(&head->parts[i].head, &trace, &any);
   return trace;
+}
+
+enum err read_write_state(struct engine *engine, const struct customer_sources *sources, const struct customer *record,
+                          const struct timeline_head *head, struct json_writer *writer, struct arena *arena) {
+  struct customer_trace trace = trace_of(head);
+  return customer_to_json(writer, record, &trace, engine->names, sources, arena);
 }
 
 enum err read_write_record(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
                            struct json_writer *writer, struct arena *arena) {
-  struct customer_trace trace = trace_of(head);
-  return customer_to_json(writer, record, &trace, view->engine->names, &view->sources, arena);
+  return read_write_state(view->engine, &view->sources, record, head, writer, arena);
 }
 
 enum err engine_customer_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
@@ -172,10 +203,37 @@ static void write_bytes(struct json_writer *writer, const struct store_stats *st
   json_object_end(writer);
 }
 
+static enum err count_documents(struct store_snapshot *snapshot, const char *name, uint64_t *count) {
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  engine_number_key(&from, name, 0);
+  engine_number_key(&to, name, UINT64_MAX);
+  *count = 0;
+  enum err err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  while (store_cursor_next(cursor, &key, &row)) ++*count;
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+enum err engine_get_loads(struct engine *engine, struct engine_loads *loads) {
+  struct store_snapshot *snapshot;
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = count_documents(snapshot, "heavy", &loads->heavy);
+  if (err == ERR_OK) err = count_documents(snapshot, "move", &loads->moving);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
 enum err engine_stats_json(struct engine *engine, struct json_writer *writer, struct diag *diag) {
   struct engine_counts counts;
+  struct engine_loads loads;
   struct store_stats stats;
   enum err err = engine_get_counts(engine, &counts);
+  if (err == ERR_OK) err = engine_get_loads(engine, &loads);
   if (err == ERR_OK) err = store_get_stats(engine->store, &stats);
   if (err != ERR_OK) return read_end(err, writer, diag);
   json_object_begin(writer);
@@ -187,6 +245,8 @@ enum err engine_stats_json(struct engine *engine, struct json_writer *writer, st
   json_member_u64(writer, "set_aside", counts.set_aside);
   json_member_u64(writer, "duplicates", counts.duplicates);
   json_member_u64(writer, "erased", counts.erased);
+  json_member_u64(writer, "heavy", loads.heavy);
+  json_member_u64(writer, "moving", loads.moving);
   write_bytes(writer, &stats);
   json_object_end(writer);
   return read_end(ERR_OK, writer, diag);

@@ -34,6 +34,10 @@ enum err read_customer_if_there(struct engine_view *view, uint64_t id, struct ar
 enum err read_write_record(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
                            struct json_writer *writer, struct arena *arena);
 
+// The same of a record in hand, as a transaction holds it.
+enum err read_write_state(struct engine *engine, const struct customer_sources *sources, const struct customer *record,
+                          const struct timeline_head *head, struct json_writer *writer, struct arena *arena);
+
 // An error that the store or the arena gave, in words when it is short memory; also when the writer ran short.
 enum err read_end(enum err err, const struct json_writer *writer, struct diag *diag);
 
@@ -62,10 +66,11 @@ enum err read_target(struct engine_view *view, struct bytes reference, struct ar
 
 // --- read_identity.c -----------------------------------------------------------------------------------------
 
-// Walks the rows of EDGE of one customer and kind; `document` is valid during the call. Stops when `each` fails.
+// Walks the rows of EDGE of one customer and kind, in order of their numbers; `document` is valid during the call.
+// Stops when `each` fails.
 typedef enum err read_edge_fn(void *context, uint64_t number, struct value document);
-enum err read_edges(struct engine_view *view, uint64_t customer, enum engine_edge_kind kind, read_edge_fn *each,
-                    void *context);
+enum err read_edges(struct engine_view *view, const struct customer *record, enum engine_edge_kind kind,
+                    read_edge_fn *each, void *context);
 
 // One row as an object: its id, then the members of its document.
 void read_write_edge(struct json_writer *writer, const struct engine *engine, enum engine_edge_kind kind,

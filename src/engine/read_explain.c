@@ -1,8 +1,9 @@
-// read_explain.c: why two identifiers are, or are not, one customer.
+// read_explain.c: why two identifiers or customer ids are, or are not, one customer.
 //
 // One customer: the shortest path of accepted pairs between them, with the pairs' own rows. Two customers: what was
 // refused and mentions either identifier, and the cannot-links between them. A device is listed by every customer who
-// signed in on it; when the other identifier's customer lists it, the question is about that customer.
+// signed in on it; when the other identifier's customer lists it, the question is about that customer. A customer's id
+// stands for the identifier that founded it, so that an id that became another's by a merge is explained like any pair.
 // The sentence says the one thing that decided: a person's cannot-link before a refusal, a refusal of this very pair
 // before another one that stands between the two customers, and "never seen together" when there is none.
 #include <inttypes.h>
@@ -13,7 +14,8 @@ enum { REFUSED_MAX = 100 }; // refusals shown and weighed; a till repeats a pair
 
 struct side {
   struct read_target target;
-  struct bytes text;      // "type:value", cleaned
+  struct bytes text;      // "type:value", cleaned; or "c42"
+  bool by_id;             // asked for as a customer's id; target.identifier is the one that founded it
   struct customer record; // meaningful when `there`
   bool there;
 };
@@ -39,8 +41,29 @@ struct explanation {
 
 // --- the two identifiers -------------------------------------------------------------------------------------
 
+// A part of a split may hold no identifier that founded its id: its first one then stands for it.
+static struct identifier founder_of(const struct customer *record, uint64_t id) {
+  size_t found = 0;
+  for (size_t i = 0; i < record->identifier_count; i++)
+    if (record->identifiers[i].founded == id) found = i;
+  return record->identifier_count == 0 ? (struct identifier){0} : record->identifiers[found].member.identifier;
+}
+
+static enum err read_side_by_id(struct engine_view *view, uint64_t id, struct arena *arena, struct side *side) {
+  char text[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(id, text);
+  side->by_id = true;
+  side->text = arena_copy(arena, bytes_from_text(text));
+  if (side->text.data == NULL) return ERR_NO_MEMORY;
+  enum err err = read_customer_if_there(view, id, arena, &side->record, NULL, &side->there);
+  if (err == ERR_OK && side->there) side->target.identifier = founder_of(&side->record, id);
+  return err;
+}
+
 static enum err read_side(struct engine_view *view, struct bytes reference, struct arena *arena, struct side *side,
                           struct diag *diag) {
+  uint64_t id;
+  if (customer_id_parse(bytes_trim(reference), &id)) return read_side_by_id(view, id, arena, side);
   enum err err = read_target(view, reference, arena, &side->target, diag);
   if (err != ERR_OK) return err;
   side->text = engine_identifier_text(view->engine, side->target.identifier, arena);
@@ -117,7 +140,7 @@ static enum err find_refusals(struct explanation *why) {
   if (why->refusals == NULL) return ERR_NO_MEMORY;
   for (size_t i = 0; err == ERR_OK && i < 2; i++) {
     if (!sides[i]->there || (i == 1 && why->a.there && why->a.record.id == why->b.record.id)) continue;
-    err = read_edges(why->view, sides[i]->record.id, ENGINE_EDGE_REFUSED, weigh_refusal, why);
+    err = read_edges(why->view, &sides[i]->record, ENGINE_EDGE_REFUSED, weigh_refusal, why);
     if (err == ERR_STOPPED) err = ERR_OK;
   }
   return err;
@@ -184,9 +207,22 @@ static void say_link(struct explanation *why, struct value document) {
   say_where(why, document);
 }
 
+// The id of a customer and the identifier it began with need no path.
+static void say_beginning(struct explanation *why, const struct side *id, const struct side *other) {
+  if (!id->by_id || other->by_id) return;
+  say(why, ": ");
+  say_bytes(why, id->text);
+  say(why, " began with ");
+  say_bytes(why, other->text);
+}
+
 static void say_same(struct explanation *why) {
   say(why, "They are one customer, ");
   say_customer(why, why->a.record.id);
+  if (identifier_equal(why->a.target.identifier, why->b.target.identifier)) {
+    say_beginning(why, &why->a, &why->b);
+    say_beginning(why, &why->b, &why->a);
+  }
   for (size_t i = 0; i < why->path_length; i++) {
     say(why, i == 0 ? ": " : ", and ");
     say_link(why, why->path_rows[i]);
@@ -255,7 +291,9 @@ static void say_different(struct explanation *why) {
 
 static void say_absence(struct explanation *why, const struct side *side) {
   say_bytes(why, side->text);
-  if (side->target.shared)
+  if (side->by_id)
+    say(why, " is no customer: the id was never given, or the person was erased.");
+  else if (side->target.shared)
     say(why, " is used by several people: it is contact data of each and leads to none of them.");
   else
     say(why, side->target.known ? " leads to no customer." : " has never been seen.");
@@ -263,8 +301,8 @@ static void say_absence(struct explanation *why, const struct side *side) {
 
 static void say_sentence(struct explanation *why) {
   bool both = why->a.there && why->b.there;
-  if (both && why->same && identifier_equal(why->a.target.identifier, why->b.target.identifier))
-    say(why, "They are the same identifier.");
+  if (both && why->same && bytes_equal(why->a.text, why->b.text))
+    say(why, why->a.by_id ? "They are the same customer." : "They are the same identifier.");
   else if (both && why->same)
     say_same(why);
   else if (both)

@@ -113,13 +113,6 @@ static bool region_is_new(struct engine *engine, uint32_t id, struct bytes regio
   return true;
 }
 
-static enum err clean_phone(struct engine_view *view, struct bytes raw, struct bytes region, struct arena *arena,
-                            struct bytes *value, enum quality_reason *reason) {
-  enum err err = ERR_OK;
-  if (view->phones == NULL) err = quality_phones_open(&view->phones, PHONES_REMEMBERED);
-  return err == ERR_OK ? quality_phone(view->phones, raw, region, arena, value, reason) : err;
-}
-
 // Reads a national number in the region of each source, until a reading is known.
 static enum err find_national(struct engine_view *view, struct bytes raw, struct arena *arena,
                               struct read_target *target, enum quality_reason *reason) {
@@ -130,7 +123,7 @@ static enum err find_national(struct engine_view *view, struct bytes raw, struct
     struct bytes value;
     enum quality_reason verdict;
     if (source == NULL || source->region.size_bytes == 0 || !region_is_new(view->engine, id, source->region)) continue;
-    err = clean_phone(view, raw, source->region, arena, &value, &verdict);
+    err = quality_phone(view->phones, raw, source->region, arena, &value, &verdict);
     if (err != ERR_OK || verdict != QUALITY_OK) continue;
     target->identifier.value = value;
     *reason = QUALITY_OK;
@@ -141,15 +134,11 @@ static enum err find_national(struct engine_view *view, struct bytes raw, struct
 
 static enum err clean(struct engine_view *view, struct bytes raw, struct arena *arena, struct read_target *target,
                       enum quality_reason *reason) {
-  struct bytes *value = &target->identifier.value;
-  switch (target->type->form) {
-  case IDENTITY_FORM_EMAIL:
-    return quality_email(raw, arena, value, reason);
-  case IDENTITY_FORM_PHONE:
-    return clean_phone(view, raw, BYTES(""), arena, value, reason);
-  default:
-    return quality_identifier(raw, arena, value, reason);
-  }
+  enum identity_form form = target->type->form;
+  enum err err = ERR_OK;
+  if (form == IDENTITY_FORM_PHONE && view->phones == NULL) err = quality_phones_open(&view->phones, PHONES_REMEMBERED);
+  if (err != ERR_OK) return err;
+  return engine_clean(form, view->phones, raw, BYTES(""), arena, &target->identifier.value, reason);
 }
 
 enum err read_target(struct engine_view *view, struct bytes reference, struct arena *arena, struct read_target *target,

@@ -12,23 +12,59 @@ enum { EDGE_KEY_BYTES = 17, EDGE_ID_BYTES = 24 };
 
 // --- rows of EDGE --------------------------------------------------------------------------------------------
 
-enum err read_edges(struct engine_view *view, uint64_t customer, enum engine_edge_kind kind, read_edge_fn *each,
-                    void *context) {
+// The rows of one id, looked at one ahead.
+struct edge_rows {
   struct store_cursor *cursor;
-  struct bytes key, row;
+  struct bytes row;
+  uint64_t number;
+  bool there;
+};
+
+static enum err edge_rows_next(struct edge_rows *rows) {
+  struct bytes key;
+  rows->there = store_cursor_next(rows->cursor, &key, &rows->row);
+  if (!rows->there) return store_cursor_error(rows->cursor);
+  if (key.size_bytes != EDGE_KEY_BYTES) return ERR_CORRUPT;
+  rows->number = key_read_u64(key.data + EDGE_KEY_BYTES - sizeof rows->number);
+  return ERR_OK;
+}
+
+static enum err edge_rows_open(struct engine_view *view, uint64_t customer, enum engine_edge_kind kind,
+                               struct edge_rows *rows) {
   struct key from, to;
   engine_edge_key(customer, kind, 0, &from);
   engine_edge_key(customer, (enum engine_edge_kind)(kind + 1), 0, &to);
-  enum err err = store_snapshot_scan(view->snapshot, STORE_EDGE, key_view(&from), key_view(&to), &cursor);
-  if (err != ERR_OK) return err;
-  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
-    if (key.size_bytes != EDGE_KEY_BYTES)
-      err = ERR_CORRUPT;
-    else
-      err = each(context, key_read_u64(key.data + EDGE_KEY_BYTES - sizeof(uint64_t)), (struct value){row});
-  }
-  if (err == ERR_OK) err = store_cursor_error(cursor);
-  store_cursor_close(cursor);
+  enum err err = store_snapshot_scan(view->snapshot, STORE_EDGE, key_view(&from), key_view(&to), &rows->cursor);
+  return err == ERR_OK ? edge_rows_next(rows) : err;
+}
+
+// Gives the row of the lowest number, of equal ones the first id's, and moves on all that have this number.
+static enum err give_lowest(struct edge_rows *rows, size_t count, read_edge_fn *each, void *context, bool *any) {
+  const struct edge_rows *lowest = NULL;
+  for (size_t i = 0; i < count; i++)
+    if (rows[i].there && (lowest == NULL || rows[i].number < lowest->number)) lowest = &rows[i];
+  *any = lowest != NULL;
+  if (!*any) return ERR_OK;
+  uint64_t number = lowest->number;
+  enum err err = each(context, number, (struct value){lowest->row});
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    if (rows[i].there && rows[i].number == number) err = edge_rows_next(&rows[i]);
+  return err;
+}
+
+enum err read_edges(struct engine_view *view, const struct customer *record, enum engine_edge_kind kind,
+                    read_edge_fn *each, void *context) {
+  // Of what lies under other ids yet, only refusals are in EDGE (moves.c).
+  size_t count = 1 + (kind == ENGINE_EDGE_REFUSED ? record->pending_count : 0);
+  struct edge_rows *rows = alloc_zero(count, sizeof *rows);
+  enum err err = rows == NULL ? ERR_NO_MEMORY : edge_rows_open(view, record->id, kind, &rows[0]);
+  for (size_t i = 1; err == ERR_OK && i < count; i++)
+    err = edge_rows_open(view, record->pending[i - 1], kind, &rows[i]);
+  bool any = true;
+  while (err == ERR_OK && any) err = give_lowest(rows, count, each, context, &any);
+  for (size_t i = 0; rows != NULL && i < count; i++)
+    if (rows[i].cursor != NULL) store_cursor_close(rows[i].cursor);
+  alloc_free(rows);
   return err;
 }
 
@@ -66,12 +102,12 @@ static enum err list_edge(void *context, uint64_t number, struct value document)
   return list->writer->out->failed ? ERR_NO_MEMORY : ERR_OK;
 }
 
-static enum err write_edges(struct engine_view *view, uint64_t customer, const char *name, enum engine_edge_kind kind,
-                            size_t rows_max, struct json_writer *writer, bool *cut) {
+static enum err write_edges(struct engine_view *view, const struct customer *record, const char *name,
+                            enum engine_edge_kind kind, size_t rows_max, struct json_writer *writer, bool *cut) {
   struct edge_list list = {.writer = writer, .engine = view->engine, .kind = kind, .rows_max = rows_max};
   json_name(writer, name);
   json_array_begin(writer);
-  enum err err = read_edges(view, customer, kind, list_edge, &list);
+  enum err err = read_edges(view, record, kind, list_edge, &list);
   if (err == ERR_STOPPED) err = ERR_OK;
   if (err == ERR_OK) json_array_end(writer);
   *cut = *cut || list.cut;
@@ -179,12 +215,12 @@ enum err read_write_identity(struct engine_view *view, const struct customer *re
   json_object_begin(writer);
   read_write_id(writer, "customer", record->id);
   write_identifiers(view->engine, record, writer);
-  enum err err = write_edges(view, record->id, "edges", ENGINE_EDGE_LINK, rows_max, writer, &cut);
+  enum err err = write_edges(view, record, "edges", ENGINE_EDGE_LINK, rows_max, writer, &cut);
   if (err == ERR_OK) err = write_devices(view, record, writer, arena);
-  if (err == ERR_OK) err = write_edges(view, record->id, "refused", ENGINE_EDGE_REFUSED, rows_max, writer, &cut);
+  if (err == ERR_OK) err = write_edges(view, record, "refused", ENGINE_EDGE_REFUSED, rows_max, writer, &cut);
   if (err != ERR_OK) return err;
   write_cannots(view->engine, record, writer);
-  err = write_edges(view, record->id, "history", ENGINE_EDGE_HISTORY, rows_max, writer, &cut);
+  err = write_edges(view, record, "history", ENGINE_EDGE_HISTORY, rows_max, writer, &cut);
   if (err != ERR_OK) return err;
   json_member_bool(writer, "truncated", cut);
   json_object_end(writer);

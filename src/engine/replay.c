@@ -47,9 +47,9 @@ static enum err read_said(struct replay *replay) {
 // Was it said before the decision, of persons who are all of this component?
 static bool counts_for(const struct replay *replay, const struct said *said, uint32_t component,
                        const struct decision *decision) {
-  bool before = decision->refused
-                    ? said->event.received_us <= decision->received_us && said->event.event != decision->event
-                    : said->event.sequence < decision->number;
+  bool before =
+      decision->place != 0 ? said->event.sequence < decision->place : said->event.received_us <= decision->received_us;
+  if (decision->refused && said->event.event == decision->event) before = false;
   for (size_t i = 0; before && i < said->event.person_count; i++)
     before = replay->nodes[said->nodes[i]].component == component;
   return before;
@@ -88,9 +88,10 @@ static void name_by_event(const struct replay *replay, const struct decision *de
 
 // --- order ---------------------------------------------------------------------------------------------------
 
-static int by_number(const void *left, const void *right) {
+static int by_place(const void *left, const void *right) {
   const struct decision *a = left, *b = right;
-  if (a->refused != b->refused) return a->refused ? 1 : -1;
+  if ((a->place == 0) != (b->place == 0)) return a->place == 0 ? 1 : -1;
+  if (a->place != b->place) return a->place < b->place ? -1 : 1;
   if (a->number != b->number) return a->number < b->number ? -1 : 1;
   return (a->row > b->row) - (a->row < b->row);
 }
@@ -98,15 +99,14 @@ static int by_number(const void *left, const void *right) {
 static int by_time(const void *left, const void *right) {
   const struct decision *a = left, *b = right;
   if (a->at_us != b->at_us) return a->at_us < b->at_us ? -1 : 1;
-  return by_number(left, right);
+  return by_place(left, right);
 }
 
-// Accepted pairs are in the order of their numbers; refusals have none (their number names the pair) and stand after
-// the pairs that were received no later.
+// Decisions are in the order of their places. Refusals of old have none and stand after what was received no later.
 static void sort_decisions(struct replay *replay) {
   if (replay->decision_count < 2) return;
-  qsort(replay->decisions, replay->decision_count, sizeof *replay->decisions, by_number);
-  for (size_t i = 1; i < replay->decision_count && !replay->decisions[i].refused; i++)
+  qsort(replay->decisions, replay->decision_count, sizeof *replay->decisions, by_place);
+  for (size_t i = 1; i < replay->decision_count && replay->decisions[i].place != 0; i++)
     if (replay->decisions[i].at_us < replay->decisions[i - 1].at_us)
       replay->decisions[i].at_us = replay->decisions[i - 1].at_us;
   qsort(replay->decisions, replay->decision_count, sizeof *replay->decisions, by_time);

@@ -47,6 +47,7 @@ struct replay_accept {
   struct identifier a, b;
   uint64_t row;             // the refusal's number in EDGE; 0: a stand-in, which has none
   uint64_t decision;        // the number it was accepted by before; 0: a new one
+  uint64_t place;           // among the decisions; 0: it is not known
   uint64_t stands_for;      // of a stand-in: the decision it stands for, and
   struct identifier anchor; // who tied the two before
   const char *rule;

@@ -31,8 +31,9 @@ enum row_state {
 };
 
 struct decision {
-  int64_t at_us; // receipt; never falls along the accepted pairs, so that refusals find their place among them
-  uint64_t number;
+  int64_t at_us;   // receipt; never falls along those whose place is known, so that the others find theirs among them
+  uint64_t number; // of a pair that was refused when it was decided: the pair's
+  uint64_t place;  // among the decisions; 0: not known, as rows of refusals did not always say it
   uint32_t a, b;
   enum row_state state;
   bool refused;        // when it was decided

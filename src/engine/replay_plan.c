@@ -48,6 +48,7 @@ static void accept(const struct replay *replay, struct replay_plan *plan, const 
                                                                .b = replay->nodes[decision->b].identifier,
                                                                .row = decision->row,
                                                                .decision = decision->refused ? 0 : decision->number,
+                                                               .place = decision->place,
                                                                .rule = decision->refused ? "rules"
                                                                        : decision->alias ? "alias"
                                                                                          : "same_event",

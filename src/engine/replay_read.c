@@ -205,6 +205,7 @@ static enum err add_decision(struct replay *replay, struct value document, const
   if (err == ERR_OK && !device && !decision->sign_in) err = tell_device(replay, a, &device);
   if (err == ERR_OK && !device) err = read_origin(replay, document, decision);
   if (err != ERR_OK || device) return err;
+  decision->place = decision->number;
   if (decision->refused) decision->number = resolve_pair_number(engine, a, b);
   err = take_ends(replay, decision, a, b);
   if (err == ERR_OK) replay->decision_count++;
@@ -232,6 +233,7 @@ static enum err add_link(void *context, uint64_t number, struct value document) 
       .number = number, .row = number, .customer = replay->customers[replay->customer], .state = IS_EDGE};
   if (!bytes_equal(read_text(document, engine->id.state), BYTES("active"))) return ERR_OK;
   decision.refused = bytes_equal(rule, BYTES("rules"));
+  if (decision.refused) decision.number = (uint64_t)engine_member_i64(engine, document, "sequence");
   decision.sign_in = bytes_equal(rule, BYTES("sign_in"));
   decision.alias = bytes_equal(rule, BYTES("alias"));
   decision.different = engine_member_i64(engine, document, "different") != 0;
@@ -245,9 +247,10 @@ static enum err add_refusal(void *context, uint64_t number, struct value documen
   struct decision decision = {
       .row = number, .customer = replay->customers[replay->customer], .state = IS_REFUSAL, .refused = true};
   if (replay_stands(engine, document)) return ERR_OK;
-  decision.number = (uint64_t)engine_member_i64(engine, document, "decision");
-  decision.refused = decision.number == 0;
-  decision.alias = bytes_equal(read_text(document, engine->id.rule), BYTES("alias"));
+  struct bytes rule = read_text(document, engine->id.rule); // by which it was accepted, if it ever was
+  decision.number = (uint64_t)engine_member_i64(engine, document, "sequence");
+  decision.refused = rule.size_bytes == 0;
+  decision.alias = bytes_equal(rule, BYTES("alias"));
   decision.says_different = bytes_equal(read_text(document, engine->id.reason),
                                         bytes_from_text(identity_reason_name(IDENTITY_DIFFERENT_PERSON)));
   decision.different = decision.says_different || engine_member_i64(engine, document, "different") != 0;
@@ -271,7 +274,8 @@ enum err replay_read(struct replay *replay, uint64_t id, bool refusals) {
   replay->record = record;
   err = read_listings(replay);
   if (err == ERR_OK) err = read_cannots(replay);
-  if (err == ERR_OK && record->edge_count > 0) err = read_edges(replay->view, id, ENGINE_EDGE_LINK, add_link, replay);
-  if (err == ERR_OK && refusals) err = read_edges(replay->view, id, ENGINE_EDGE_REFUSED, add_refusal, replay);
+  if (err == ERR_OK && record->edge_count > 0)
+    err = read_edges(replay->view, record, ENGINE_EDGE_LINK, add_link, replay);
+  if (err == ERR_OK && refusals) err = read_edges(replay->view, record, ENGINE_EDGE_REFUSED, add_refusal, replay);
   return err;
 }

@@ -65,18 +65,9 @@ static const struct number numbers[] = {
 };
 enum { NUMBER_COUNT = sizeof numbers / sizeof *numbers };
 
-static enum err put_row(struct store_txn *txn, void *context, struct diag *diag) {
-  struct key key;
-  (void)diag;
-  engine_text_key(&key, "rerun");
-  return store_put(txn, STORE_DOCUMENT, key_view(&key), *(const struct bytes *)context);
-}
-
-static enum err save(struct engine *engine, const struct job *job, struct store_mark *mark, struct diag *diag) {
+static enum err pack(struct engine *engine, const struct job *job, struct buffer *row) {
   struct value_builder builder;
-  struct buffer row;
-  buffer_init(&row);
-  value_builder_init(&builder, &row, engine->names);
+  value_builder_init(&builder, row, engine->names);
   value_document_begin(&builder);
   engine_put_text(&builder, "status", bytes_from_text(status_names[job->status]));
   engine_put_text(&builder, "author", bytes_from_text(job->author));
@@ -86,7 +77,20 @@ static enum err save(struct engine *engine, const struct job *job, struct store_
     engine_put_i64(&builder, numbers[i].name, number);
   }
   value_document_end(&builder);
-  enum err err = value_builder_finish(&builder);
+  return value_builder_finish(&builder);
+}
+
+static enum err put_row(struct store_txn *txn, void *context, struct diag *diag) {
+  struct key key;
+  (void)diag;
+  engine_text_key(&key, "rerun");
+  return store_put(txn, STORE_DOCUMENT, key_view(&key), *(const struct bytes *)context);
+}
+
+static enum err save(struct engine *engine, const struct job *job, struct store_mark *mark, struct diag *diag) {
+  struct buffer row;
+  buffer_init(&row);
+  enum err err = pack(engine, job, &row);
   struct bytes view = buffer_view(&row);
   if (err == ERR_OK) err = store_run(engine->store, put_row, &view, mark, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
@@ -380,43 +384,88 @@ enum err rerun_tick(struct engine *engine, int64_t budget_us, bool *more, struct
 
 // --- what people ask -----------------------------------------------------------------------------------------
 
-static enum err check_author(struct bytes author, struct diag *diag) {
-  if (author.size_bytes <= LIMIT_NAME_BYTES && bytes_is_utf8(author)) return ERR_OK;
-  return diag_set(diag, ERR_INVALID, "bad_author", "an author is at most %d bytes of text", LIMIT_NAME_BYTES);
+static void write_instant(struct json_writer *writer, const char *name, int64_t time_us) {
+  json_name(writer, name);
+  if (time_us == 0)
+    json_null(writer);
+  else
+    json_time(writer, time_us);
 }
 
-static enum err start(struct engine *engine, struct bytes author, struct store_mark *mark, struct diag *diag) {
+static void write_job(struct engine *engine, const struct job *job, struct json_writer *writer) {
+  json_object_begin(writer);
+  json_member_text(writer, "status", status_names[job->status]);
+  json_member_u64(writer, "version", job->version);
+  json_member_u64(writer, "in_force", identity_rules_version(engine_rules(engine)));
+  json_member_text(writer, "author", job->author);
+  write_instant(writer, "started_at", job->started_us);
+  write_instant(writer, "ended_at", job->ended_us);
+  json_member_u64(writer, "customers", job->total);
+  json_member_u64(writer, "done", job->done < job->total ? job->done : job->total);
+  json_member_u64(writer, "merged", job->merged);
+  json_member_u64(writer, "parted", job->parted);
+  json_member_u64(writer, "skipped", job->skipped);
+  json_object_end(writer);
+}
+
+// A change of the job that somebody asks for.
+struct asking {
+  struct engine *engine;
+  struct job job;
+  struct bytes row; // empty: nothing changes, and the answer says so
+  struct json_writer *writer;
+};
+
+static enum err ask_body(struct store_txn *txn, void *context, struct diag *diag) {
+  struct asking *asking = context;
+  struct buffer *out = asking->writer->out;
+  buffer_clear(out);
+  json_writer_init(asking->writer, out);
+  write_job(asking->engine, &asking->job, asking->writer);
+  if (out->failed) return diag_no_memory(diag);
+  return asking->row.size_bytes == 0 ? ERR_OK : put_row(txn, &asking->row, diag);
+}
+
+static enum err carry_on(struct engine *engine, struct engine_rerun *rerun, const struct job *job, bool changed,
+                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct asking asking = {.engine = engine, .job = *job, .writer = writer};
+  struct buffer row;
+  buffer_init(&row);
+  enum err err = changed ? pack(engine, job, &row) : ERR_OK;
+  asking.row = buffer_view(&row);
+  if (err == ERR_OK) err = engine_run(engine, ask_body, &asking, commit, diag);
+  buffer_release(&row);
+  if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  if (err != ERR_OK || !changed) return err;
+  end_walk(rerun);
+  rerun->job = *job;
+  return ERR_OK;
+}
+
+static enum err start(struct engine *engine, struct bytes author, struct json_writer *writer,
+                      struct engine_commit *commit, struct diag *diag) {
   struct engine_rerun *rerun;
   enum err err = get_rerun(engine, &rerun);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   struct job job = rerun->job;
   bool same = job.version == identity_rules_version(engine_rules(engine));
-  *mark = store_mark_now(engine->store);
-  if (job.status == RUNNING && same) return ERR_OK;
+  bool runs = job.status == RUNNING && same;
   if (job.status == STOPPED && same)
     job.status = RUNNING;
-  else
+  else if (!runs)
     begin_job(engine, &job, author);
-  err = save(engine, &job, mark, diag);
-  if (err != ERR_OK) return err;
-  end_walk(rerun);
-  rerun->job = job;
-  return ERR_OK;
+  return carry_on(engine, rerun, &job, !runs, writer, commit, diag);
 }
 
-static enum err stop(struct engine *engine, struct store_mark *mark, struct diag *diag) {
+static enum err stop(struct engine *engine, struct json_writer *writer, struct engine_commit *commit,
+                     struct diag *diag) {
   struct engine_rerun *rerun;
   enum err err = get_rerun(engine, &rerun);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   struct job job = rerun->job;
-  *mark = store_mark_now(engine->store);
-  if (job.status != RUNNING) return ERR_OK;
-  job.status = STOPPED;
-  err = save(engine, &job, mark, diag);
-  if (err != ERR_OK) return err;
-  end_walk(rerun);
-  rerun->job = job;
-  return ERR_OK;
+  bool runs = job.status == RUNNING;
+  if (runs) job.status = STOPPED;
+  return carry_on(engine, rerun, &job, runs, writer, commit, diag);
 }
 
 static enum err refuse_to_look(struct diag *diag) {
@@ -424,20 +473,23 @@ static enum err refuse_to_look(struct diag *diag) {
                   "this command only looks at the workspace and cannot change customers");
 }
 
-enum err engine_rerun_start(struct engine *engine, struct bytes author, struct store_mark *mark, struct diag *diag) {
+enum err engine_rerun_start(struct engine *engine, struct bytes author, struct json_writer *writer,
+                            struct engine_commit *commit, struct diag *diag) {
   if (engine->read_only) return refuse_to_look(diag);
-  enum err err = check_author(author, diag);
+  enum err err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err != ERR_OK) return err;
   pthread_mutex_lock(&engine->upkeep_mutex);
-  err = start(engine, author, mark, diag);
+  err = start(engine, author, writer, commit, diag);
   pthread_mutex_unlock(&engine->upkeep_mutex);
+  if (err == ERR_OK && engine->wake != NULL) engine->wake(engine->wake_context);
   return err;
 }
 
-enum err engine_rerun_stop(struct engine *engine, struct store_mark *mark, struct diag *diag) {
+enum err engine_rerun_stop(struct engine *engine, struct json_writer *writer, struct engine_commit *commit,
+                           struct diag *diag) {
   if (engine->read_only) return refuse_to_look(diag);
   pthread_mutex_lock(&engine->upkeep_mutex);
-  enum err err = stop(engine, mark, diag);
+  enum err err = stop(engine, writer, commit, diag);
   pthread_mutex_unlock(&engine->upkeep_mutex);
   return err;
 }
@@ -456,30 +508,10 @@ enum err engine_rerun_work(struct engine *engine, int64_t budget_us, struct engi
   return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }
 
-static void write_instant(struct json_writer *writer, const char *name, int64_t time_us) {
-  json_name(writer, name);
-  if (time_us == 0)
-    json_null(writer);
-  else
-    json_time(writer, time_us);
-}
-
 enum err engine_rerun_json(struct engine *engine, struct json_writer *writer, struct diag *diag) {
   struct job job;
   enum err err = load(engine, &job);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
-  json_object_begin(writer);
-  json_member_text(writer, "status", status_names[job.status]);
-  json_member_u64(writer, "version", job.version);
-  json_member_u64(writer, "in_force", identity_rules_version(engine_rules(engine)));
-  json_member_text(writer, "author", job.author);
-  write_instant(writer, "started_at", job.started_us);
-  write_instant(writer, "ended_at", job.ended_us);
-  json_member_u64(writer, "customers", job.total);
-  json_member_u64(writer, "done", job.done < job.total ? job.done : job.total);
-  json_member_u64(writer, "merged", job.merged);
-  json_member_u64(writer, "parted", job.parted);
-  json_member_u64(writer, "skipped", job.skipped);
-  json_object_end(writer);
+  write_job(engine, &job, writer);
   return writer->out->failed ? diag_no_memory(diag) : ERR_OK;
 }

@@ -16,12 +16,12 @@ enum { CUTS_MAX = 24 }; // of one commit: parts at most one customer more than t
 struct cutting {
   uint64_t customer;
   struct parts_cause cause;
+  bool unsettled; // rows of the customer lie under other ids yet
 };
 
 static enum err cut_body(struct work *work, void *context) {
-  const struct cutting *cutting = context;
-  bool any;
-  return split_by_rules(work, cutting->customer, &cutting->cause, &any);
+  struct cutting *cutting = context;
+  return split_by_rules(work, cutting->customer, &cutting->cause, &cutting->unsettled);
 }
 
 static int by_customer(const void *left, const void *right) {
@@ -39,7 +39,16 @@ static enum err cut_some(struct engine *engine, const struct replay_cut *cuts, s
   struct store_mark mark;
   for (size_t i = 0; i < count; i++)
     edges[i] = (struct parts_cut){cuts[i].number, identity_reason_name(cuts[i].reason)};
-  return work_run(engine, &plan, cut_body, &cutting, &mark, diag);
+  enum err err = work_run(engine, &plan, cut_body, &cutting, &mark, diag);
+  // A merge may come in between: then there is something pending again.
+  for (int tries = 0; err == ERR_BUSY && cutting.unsettled && tries < SETTLE_TRIES_MAX; tries++) {
+    err = moves_settle(engine, cutting.customer, diag);
+    if (err == ERR_OK) err = work_run(engine, &plan, cut_body, &cutting, &mark, diag);
+  }
+  if (err != ERR_BUSY || !cutting.unsettled) return err;
+  return diag_set(diag, ERR_CONFLICT, "conflict",
+                  "customer c%llu kept changing under this re-run; it goes on from there",
+                  (unsigned long long)cutting.customer);
 }
 
 static enum err cut_all(struct engine *engine, const struct replay_plan *plan, uint64_t version, struct diag *diag) {
@@ -118,19 +127,23 @@ static void clear_shared(struct work_target *target) {
   target->dirty = true;
 }
 
-// The refusal's row, at either customer, goes. *found is false when it is gone already: then nothing is to be done.
-static enum err take_refusal(struct work *work, const struct replay_accept *pair, uint64_t a, uint64_t b, bool *found) {
-  uint64_t holders[] = {a, b};
+// The refusal's row, at either customer, goes, and older ones of the pair that are pending: nothing is to be in their
+// way. *found is false when it is gone already: then nothing is to be done.
+static enum err take_refusal(struct work *work, const struct replay_accept *pair, const struct work_customer *a,
+                             const struct work_customer *b, bool *found) {
+  const struct work_customer *holders[] = {a, b};
   enum err err = ERR_OK;
   *found = pair->row == 0;
-  for (int i = 0; err == ERR_OK && i < 2 && !*found; i++) {
-    struct key key;
-    struct bytes row;
-    if (holders[i] == 0) continue;
-    engine_edge_key(holders[i], ENGINE_EDGE_REFUSED, pair->row, &key);
-    err = store_get(work->txn, STORE_EDGE, key_view(&key), work->arena, &row);
-    *found = err == ERR_OK && row.data != NULL;
-    if (*found) err = store_delete(work->txn, STORE_EDGE, key_view(&key));
+  for (int i = 0; pair->row != 0 && err == ERR_OK && i < 2; i++) {
+    bool there = holders[i] != NULL;
+    for (size_t place = 0; err == ERR_OK && there;) {
+      struct key key;
+      struct bytes row;
+      err = parts_find_refusal(work, &holders[i]->record, pair->row, &place, &key, &row);
+      there = err == ERR_OK && row.data != NULL;
+      if (there) err = store_delete(work->txn, STORE_EDGE, key_view(&key));
+      *found = *found || there;
+    }
   }
   return err;
 }
@@ -167,12 +180,13 @@ static enum err link(struct work *work, const struct acceptance *acceptance, str
   const struct replay_accept *pair = acceptance->pair;
   int a = customer_find_identifier(&customer->record, pair->a),
       b = customer_find_identifier(&customer->record, pair->b);
-  uint64_t sequence = pair->decision;
+  uint64_t sequence = pair->decision; // of the edge
   if (a < 0 || b < 0) return diag_set(work->diag, ERR_CORRUPT, "corrupt", "an identifier's customer does not list it");
   struct engine_edge_row row = {.a = pair->a,
                                 .b = pair->b,
                                 .rule = pair->rule,
                                 .state = "active",
+                                .sequence = pair->decision == 0 && pair->stands_for == 0 ? pair->place : 0,
                                 .source = pair->source,
                                 .message_id = pair->message_id,
                                 .time_us = pair->time_us,
@@ -214,7 +228,7 @@ static enum err accept_body(struct work *work, void *context) {
   if (customer == NULL || (other_id != 0 && other_id != id && other == NULL)) return ERR_CONFLICT;
   if (are_linked(&customer->record, pair)) return ERR_OK;
   bool found;
-  enum err err = take_refusal(work, pair, id, other_id, &found);
+  enum err err = take_refusal(work, pair, customer, other, &found);
   if (err != ERR_OK || !found) return err;
   clear_shared(a);
   clear_shared(b);

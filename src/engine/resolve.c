@@ -55,7 +55,8 @@ enum err resolve_link(struct work *work, const struct work_event *event, struct 
   return engine_edge_put(work->engine, work->txn, customer->record.id, ENGINE_EDGE_LINK, sequence, &row, work->arena);
 }
 
-// One row a refused pair, so that a till that repeats it for years keeps one line: its number is a hash of the pair.
+// One row a refused pair, so that a till that repeats it for years keeps one line: its number is a hash of the pair,
+// and the row tells the newest refusal.
 uint64_t resolve_pair_number(const struct engine *engine, struct identifier a, struct identifier b) {
   uint8_t hash_a[32], hash_b[32];
   uint64_t parts[2];
@@ -70,9 +71,13 @@ enum err resolve_refuse(struct work *work, struct work_event *event, struct work
                         struct identifier anchor, struct identifier refused, enum identity_reason reason) {
   if (reason == IDENTITY_CANNOT_LINK) event->excluded_traits[event->excluded_count++] = refused.type;
   if (reason == IDENTITY_SHARED) return ERR_OK; // said once, when it became shared
+  uint64_t sequence;
+  enum err err = engine_next(work->engine, &work->engine->decisions, &sequence, work->diag);
+  if (err != ERR_OK) return err;
   struct engine_edge_row row = {.a = anchor,
                                 .b = refused,
                                 .state = identity_reason_name(reason),
+                                .sequence = sequence,
                                 .source = event->event->source,
                                 .message_id = event->event->message_id,
                                 .time_us = event->event->time_us,
@@ -101,7 +106,8 @@ static enum err attach(struct work *work, struct work_event *event, struct work_
   target->dirty = true;
   work_touch(customer, event->event->received_us);
   accept(event, target->identifier);
-  return ERR_OK;
+  // It was somebody's who was erased: events that named it beside this customer's own give traits again.
+  return target->erased ? fold_again(work, customer) : ERR_OK;
 }
 
 // The first identifier that leads to a customer; NULL when none does.
@@ -257,8 +263,50 @@ static enum err resolve_persons(struct work *work, struct work_event *event, str
   return err;
 }
 
+static uint64_t settled_by_device(const struct work *work, struct identifier device,
+                                  const struct identity_instant *at) {
+  const struct work_target *target = work_held_target(work, device);
+  if (target == NULL || target->device == NULL) return 0;
+  int run = identity_device_owner(target->device, at);
+  return run < 0 ? target->device->own : target->device->runs[run].customer;
+}
+
+uint64_t resolve_settled(const struct work *work, struct identifier person, const struct identifier *devices,
+                         size_t device_count, const struct identity_instant *at) {
+  if (person.type == 0) return device_count == 0 ? 0 : settled_by_device(work, devices[0], at);
+  const struct work_target *target = work_held_target(work, person);
+  if (target == NULL || target->device != NULL || target->person.shared) return 0;
+  for (size_t i = 0; i < device_count; i++) {
+    const struct work_target *device = work_held_target(work, devices[i]);
+    if (device == NULL || device->device == NULL) return 0;
+    int run = identity_device_run(device->device, at);
+    if (run < 0 || device->device->runs[run].customer != target->person.customer ||
+        !identifier_equal(device->device->runs[run].person, person))
+      return 0;
+  }
+  return target->person.customer;
+}
+
+// Accepts what ties the event to its customer and gives her; her record may not have been read. NULL: not that easy.
+static struct work_customer *settled_customer(const struct work *work, struct work_event *event) {
+  struct identifier person = event->person_count == 1 ? event->persons[0] : (struct identifier){0};
+  if (event->person_count > 1 || event->alias) return NULL;
+  uint64_t id = resolve_settled(work, person, event->devices, event->device_count, &event->at);
+  struct work_customer *customer = id == 0 ? NULL : work_held_customer(work, id);
+  if (customer == NULL || (customer->head_only && event->event->gives_traits)) return NULL;
+  if (person.type == 0) {
+    accept(event, event->devices[0]);
+    return customer;
+  }
+  accept(event, person);
+  for (size_t i = 0; i < event->device_count; i++) accept(event, event->devices[i]);
+  identity_sort(work->rules, event->accepted, event->accepted_count);
+  return customer;
+}
+
 enum err resolve_event(struct work *work, struct work_event *event, struct work_customer **out) {
-  *out = NULL;
+  *out = settled_customer(work, event);
+  if (*out != NULL) return ERR_OK;
   enum err err = ERR_NOT_FOUND;
   if (event->person_count > 0) err = resolve_persons(work, event, out);
   if (err == ERR_NOT_FOUND && event->device_count > 0) {

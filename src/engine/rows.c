@@ -2,6 +2,7 @@
 //
 // EDGE rows are packed documents so that the API shows them as they are and new members need no new format. Identifiers
 // stand in them as text, "email:zoe@exemple.fr": the row can be read without the rules that were in force.
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/internal.h"
@@ -96,6 +97,7 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
   put_text(&builder, kind == ENGINE_EDGE_HISTORY ? BYTES("what") : BYTES("rule"), bytes_from_text(row->rule));
   put_customer(&builder, BYTES("customer"), row->customer);
   put_text(&builder, kind == ENGINE_EDGE_REFUSED ? BYTES("reason") : BYTES("state"), bytes_from_text(row->state));
+  put_number(&builder, "sequence", row->sequence);
   put_source(&builder, engine, row->source);
   put_text(&builder, BYTES("message_id"), row->message_id);
   put_time(&builder, BYTES("time"), row->time_us);
@@ -139,4 +141,14 @@ int64_t engine_member_i64(const struct engine *engine, struct value document, co
   if (value_as_number(value_member(document, engine->names, bytes_from_text(name)), &number))
     decimal_to_scaled_i64(number, 0, &whole);
   return whole;
+}
+
+enum err engine_check_words(const char *member, struct bytes words, size_t most_bytes, struct diag *diag) {
+  char code[DIAG_CODE_BYTES];
+  if (words.size_bytes <= most_bytes && bytes_is_utf8(words)) return ERR_OK;
+  snprintf(code, sizeof code, "bad_%s", member);
+  diag_set(diag, ERR_INVALID, code, "the %s is at most %zu bytes of text; this one has %zu", member, most_bytes,
+           words.size_bytes);
+  diag_in_field(diag, "%s", member);
+  return ERR_INVALID;
 }

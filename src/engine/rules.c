@@ -67,7 +67,7 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
 }
 
 static enum err write_row(struct engine *engine, uint64_t version, uint64_t decision, struct value rules,
-                          struct bytes author, struct store_mark *mark, struct diag *diag) {
+                          struct bytes author, struct engine_commit *commit, struct diag *diag) {
   struct rules_row row;
   struct value_builder builder;
   char now[CLOCK_TEXT_BYTES];
@@ -85,7 +85,7 @@ static enum err write_row(struct engine *engine, uint64_t version, uint64_t deci
   value_put_value(&builder, rules);
   value_document_end(&builder);
   enum err err = value_builder_finish(&builder);
-  if (err == ERR_OK) err = store_run(engine->store, put_row, &row, mark, diag);
+  if (err == ERR_OK) err = engine_run(engine, put_row, &row, commit, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&row.document);
   return err;
@@ -126,13 +126,13 @@ static enum err pack_default(struct engine *engine, struct buffer *packed, struc
 
 static enum err open_default(struct engine *engine, struct engine_rules_list **item, struct diag *diag) {
   struct buffer packed;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   if (engine->read_only) return make_item(engine, (struct value){0}, 1, item, diag);
   buffer_init(&packed);
   enum err err = pack_default(engine, &packed, diag);
   struct value document = {buffer_view(&packed)};
   if (err == ERR_OK) err = make_item(engine, document, 1, item, diag);
-  if (err == ERR_OK) err = write_row(engine, 1, 0, document, bytes_from_text(FIRST_AUTHOR), &mark, diag);
+  if (err == ERR_OK) err = write_row(engine, 1, 0, document, bytes_from_text(FIRST_AUTHOR), &commit, diag);
   buffer_release(&packed);
   return err;
 }
@@ -258,31 +258,24 @@ enum err rules_check_classes(struct engine *engine, const struct identity_rules 
 
 // --- changing ------------------------------------------------------------------------------------------------
 
-static enum err check_author(struct bytes author, struct diag *diag) {
-  if (author.size_bytes <= LIMIT_NAME_BYTES && bytes_is_utf8(author)) return ERR_OK;
-  return diag_set(diag, ERR_INVALID, "bad_author", "an author is at most %d bytes of text", LIMIT_NAME_BYTES);
-}
-
 enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
-                          struct store_mark *mark, struct diag *diag) {
+                          struct engine_commit *commit, struct diag *diag) {
   struct engine_rules_list *item = NULL;
   if (engine->read_only)
     return diag_set(diag, ERR_DENIED, "read_only", "this command only looks at the workspace and cannot change rules");
-  enum err err = check_author(author, diag);
+  enum err err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err != ERR_OK) return err;
   pthread_mutex_lock(&engine->rules_mutex);
-  uint64_t next = identity_rules_version(engine_rules(engine)) + 1;
+  uint64_t next = *version = identity_rules_version(engine_rules(engine)) + 1;
   uint64_t decision = 0;
   err = make_item(engine, document, next, &item, diag);
   if (err == ERR_OK) err = rules_check_classes(engine, item->rules, diag);
   if (err == ERR_OK) err = engine_next(engine, &engine->decisions, &decision, diag);
-  if (err == ERR_OK) err = write_row(engine, next, decision, document, author, mark, diag);
-  if (err == ERR_OK) {
+  if (err == ERR_OK) err = write_row(engine, next, decision, document, author, commit, diag);
+  if (err == ERR_OK)
     put_in_force(engine, item);
-    *version = next;
-  } else {
+  else
     free_item(item);
-  }
   pthread_mutex_unlock(&engine->rules_mutex);
   return err;
 }

@@ -120,6 +120,8 @@ static enum err count_customer(struct schema *schema, uint64_t id) {
   schema->sampled++;
   err = count_traits(schema, &record);
   if (err == ERR_OK) err = count_summaries(schema, record.id, &head);
+  for (size_t i = 0; err == ERR_OK && i < head.part_count; i++)
+    err = count_summaries(schema, record.id, &head.parts[i].head);
   return err == ERR_OK ? count_payloads(schema, record.id, &head) : err;
 }
 

@@ -5,7 +5,8 @@
 // customer id that one of its identifiers founded, the other ids founded in it lead to it; a part that founded none
 // gets a new id. Events go by the identifiers they carried: the highest-ranked person's, else whoever owns the device
 // at that time. Traits are folded again from each part's own events. Between the ends of every edge that parted
-// customers stands a cannot-link until it is lifted (engine_allow_link).
+// customers stands a cannot-link until it is lifted (engine_allow_link). What earlier merges left to be moved is moved
+// first (moves.c): a part may be an id whose rows are pending.
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct split_request {
   const struct engine_split *split;
   uint64_t customer;
   struct json_writer *writer;
+  bool unsettled; // rows of the customer lie under other ids yet
 };
 
 // A customer being parted.
@@ -46,14 +48,19 @@ static struct identifier identifier_at(const struct customer *record, size_t ind
 
 // --- which edges go ------------------------------------------------------------------------------------------
 
-static enum err find_named(struct work *work, const struct customer *record, struct bytes text, size_t *index) {
+// `member` is where the request names it.
+static enum err find_named(struct work *work, const struct customer *record, const char *member, struct bytes text,
+                           size_t *index) {
   struct identifier identifier;
+  int found = -1;
   enum err err = parts_identifier(work->engine, text, work->arena, &identifier, work->diag);
-  if (err != ERR_OK) return err;
-  int found = customer_find_identifier(record, identifier);
-  if (found < 0) return diag_set(work->diag, ERR_NOT_FOUND, "not_connected", "this customer has no such identifier");
-  *index = (size_t)found;
-  return ERR_OK;
+  if (err == ERR_OK) found = customer_find_identifier(record, identifier);
+  if (err == ERR_OK && found < 0)
+    err = diag_set(work->diag, ERR_NOT_FOUND, "not_connected",
+                   "this customer has no such identifier; `rapport identity` shows those there are");
+  if (err == ERR_INVALID || err == ERR_NOT_FOUND) diag_in_field(work->diag, "%s", member);
+  if (err == ERR_OK) *index = (size_t)found;
+  return err;
 }
 
 static enum err cut_edge(struct parting *parting, uint64_t sequence) {
@@ -62,13 +69,16 @@ static enum err cut_edge(struct parting *parting, uint64_t sequence) {
       parting->cut[i] = true;
       return ERR_OK;
     }
-  return diag_set(parting->work->diag, ERR_NOT_FOUND, "no_edge", "this customer has no active edge e%llu",
-                  (unsigned long long)sequence);
+  diag_set(parting->work->diag, ERR_NOT_FOUND, "no_edge",
+           "this customer has no active edge e%llu; `rapport identity` shows those there are",
+           (unsigned long long)sequence);
+  diag_in_field(parting->work->diag, "edge");
+  return ERR_NOT_FOUND;
 }
 
 static enum err cut_identifier(struct parting *parting, struct bytes text) {
   size_t index = 0;
-  enum err err = find_named(parting->work, &parting->before, text, &index);
+  enum err err = find_named(parting->work, &parting->before, "identifier", text, &index);
   for (size_t i = 0; err == ERR_OK && i < parting->before.edge_count; i++)
     if (parting->before.edges[i].a == index || parting->before.edges[i].b == index) parting->cut[i] = true;
   return err;
@@ -85,9 +95,14 @@ static enum err cut_apart(struct parting *parting, const struct bytes apart[2]) 
   size_t *cut = arena_take(work->arena, (record->edge_count + 1) * sizeof *cut);
   uint16_t *scratch = arena_take(work->arena, (record->identifier_count + 1) * sizeof *scratch);
   if (edges == NULL || origin == NULL || cut == NULL || scratch == NULL) return diag_no_memory(work->diag);
-  enum err err = find_named(work, record, apart[0], &a);
-  if (err == ERR_OK) err = find_named(work, record, apart[1], &b);
+  enum err err = find_named(work, record, "apart[0]", apart[0], &a);
+  if (err == ERR_OK) err = find_named(work, record, "apart[1]", apart[1], &b);
   if (err != ERR_OK) return err;
+  if (a == b) {
+    diag_set(work->diag, ERR_INVALID, "not_connected", "these are one identifier; name two that are to be parted");
+    diag_in_field(work->diag, "apart");
+    return ERR_INVALID;
+  }
   bool with_devices = is_device(work, identifier_at(record, a)) || is_device(work, identifier_at(record, b));
   for (size_t i = 0; i < record->edge_count; i++) {
     bool device = is_device(work, identifier_at(record, record->edges[i].a)) ||
@@ -338,6 +353,25 @@ static bool blocked_sign_in(const struct parting *parting, const struct timeline
   return false;
 }
 
+static bool are_tied(const struct parting *parting, size_t a, size_t b) {
+  for (size_t i = 0; i < parting->before.edge_count; i++) {
+    const struct identity_edge *edge = &parting->before.edges[i];
+    if (!parting->cut[i] && ((edge->a == a && edge->b == b) || (edge->a == b && edge->b == a))) return true;
+  }
+  return false;
+}
+
+// A run names a person whose edge to the device stands, because it stands for that edge (resolve_settled). When that of
+// who signed in was cut, another one of the part has one.
+static struct identifier who_signed_in(const struct parting *parting, struct identifier person, size_t device,
+                                       uint16_t part) {
+  int index = customer_find_identifier(&parting->before, person);
+  if (index >= 0 && are_tied(parting, (size_t)index, device)) return person;
+  for (size_t i = 0; i < parting->before.identifier_count; i++)
+    if (parting->part[i] == part && are_tied(parting, i, device)) return identifier_at(&parting->before, i);
+  return person;
+}
+
 static enum err rebuild_run(struct parting *parting, const struct work_target *target, size_t run,
                             struct identity_device *rebuilt) {
   const struct identity_device *old = target->device;
@@ -361,6 +395,7 @@ static enum err rebuild_run(struct parting *parting, const struct work_target *t
     if (index < 0) continue;
     bool hers = in_part(parting, (size_t)index, part);
     if (!hers && !blocked_sign_in(parting, &item.payload, (size_t)index, &made.person, &part)) continue; // it was cut
+    made.person = who_signed_in(parting, made.person, (size_t)index, part);
     made.start = item.event.at;
     made.customer = parting->customers[part]->record.id;
     push_run(rebuilt, &made);
@@ -436,10 +471,11 @@ static enum err move_events(struct parting *parting) {
   for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++) {
     struct work_customer *to = parting->customers[part];
     struct picker picker = {parting, part};
+    struct timeline_choice choice = {.pick = pick_part, .context = &picker};
     uint64_t moved = 0;
     if (to == parting->whole) continue;
     err = timeline_move(parting->work->txn, parting->whole->record.id, &parting->whole->head, to->record.id, &to->head,
-                        parting->work->arena, pick_part, &picker, &moved);
+                        parting->work->arena, &choice, &moved);
     to->head_dirty = parting->whole->head_dirty = true;
     parting->moved += moved;
   }
@@ -546,11 +582,14 @@ static bool hold_everything(struct work *work, const struct customer *record) {
 }
 
 static enum err split_body(struct work *work, void *context) {
-  const struct split_request *request = context;
+  struct split_request *request = context;
   struct work_customer *whole = work_customer(work, request->customer);
   if (whole == NULL) return ERR_CONFLICT;
   enum err err = parts_check_live(work, whole);
   if (err != ERR_OK) return err;
+  request->unsettled = whole->head.part_count > 0;
+  if (request->unsettled) return ERR_BUSY;
+  work->all_at_once = true;
   if (!hold_everything(work, &whole->record)) return ERR_CONFLICT;
   struct parting parting = {.work = work, .whole = whole, .before = whole->record};
   parting.cut = arena_take_zero(work->arena, whole->record.edge_count + 1, sizeof *parting.cut);
@@ -567,28 +606,42 @@ static enum err split_body(struct work *work, void *context) {
 }
 
 enum err engine_split_customer(struct engine *engine, uint64_t customer, const struct engine_split *split,
-                               struct json_writer *writer, struct store_mark *mark, struct diag *diag) {
-  struct split_request request = {split, customer, writer};
-  struct work_plan plan = {.customers = &customer, .customer_count = 1};
+                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct split_request request = {split, customer, writer, true};
+  struct work_plan plan = {.customers = &customer, .customer_count = 1, .commit = commit};
+  enum err err = engine_check_words("author", split->author, LIMIT_NAME_BYTES, diag);
+  if (err == ERR_OK) err = engine_check_words("reason", split->reason, LIMIT_REASON_BYTES, diag);
+  if (err != ERR_OK) return err;
   size_t before = writer->out->size_bytes;
   if (before != 0) return diag_set(diag, ERR_INVALID, "bad_writer", "a split writes into an empty buffer");
-  return work_run(engine, &plan, split_body, &request, mark, diag);
+  // A merge may come in between: then there is something pending again.
+  err = ERR_BUSY;
+  for (int tries = 0; err == ERR_BUSY && request.unsettled && tries < SETTLE_TRIES_MAX; tries++) {
+    err = moves_settle(engine, customer, diag);
+    if (err == ERR_OK) err = work_run(engine, &plan, split_body, &request, &commit->mark, diag);
+  }
+  if (err != ERR_BUSY) return err;
+  return diag_set(diag, ERR_CONFLICT, "conflict", "the customer kept changing under this split; send it again");
 }
 
 // --- by the rules --------------------------------------------------------------------------------------------
 
-enum err split_by_rules(struct work *work, uint64_t customer, const struct parts_cause *cause, bool *any) {
+enum err split_by_rules(struct work *work, uint64_t customer, const struct parts_cause *cause, bool *unsettled) {
   struct work_customer *whole = work_customer(work, customer);
-  *any = false;
+  bool any = false;
+  *unsettled = false;
   if (whole == NULL) return ERR_CONFLICT;
   if (whole->record.identifier_count == 0 || whole->record.merged_into != 0) return ERR_OK;
+  *unsettled = whole->head.part_count > 0;
+  if (*unsettled) return ERR_BUSY;
+  work->all_at_once = true;
   if (!hold_everything(work, &whole->record)) return ERR_CONFLICT;
   struct parting parting = {.work = work, .whole = whole, .before = whole->record};
   parting.cut = arena_take_zero(work->arena, whole->record.edge_count + 1, sizeof *parting.cut);
   if (parting.cut == NULL) return diag_no_memory(work->diag);
   for (size_t i = 0; i < whole->record.edge_count; i++)
-    if (parts_cut_of(cause, whole->record.edges[i].sequence) != NULL) *any = parting.cut[i] = true;
-  if (!*any) return ERR_OK;
+    if (parts_cut_of(cause, whole->record.edges[i].sequence) != NULL) any = parting.cut[i] = true;
+  if (!any) return ERR_OK;
   enum err err = find_parts(&parting);
   return err == ERR_OK ? carry_out(&parting, cause) : err;
 }

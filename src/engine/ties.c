@@ -2,8 +2,8 @@
 //
 // What ties: a refused pair of persons' identifiers, both of types the rules know and neither blocked, unless it was
 // refused by a cannot-link (which stands under any rules) or because it could not be read. Pairs that a re-run took
-// back stand among the refusals, so they tie too. A customer whose refusal stands within herself is held as a group of
-// one: there her refusals are read.
+// back stand among the refusals, so they tie too, also when a type is not known. A customer whose refusal stands within
+// herself is held as a group of one: there her refusals are read.
 #include "engine/ties.h"
 
 #include <stdlib.h>
@@ -118,26 +118,42 @@ static enum err tie_identifier(const struct scan *scan, uint64_t customer, struc
   return tie(scan->ties, customer, key_read_u64(hash) | ORPHAN_BIT, scan->diag);
 }
 
-// Would the rules look at this identifier at all?
-static bool is_usable(const struct scan *scan, struct bytes text, struct identifier *identifier) {
+// Would the rules look at this identifier at all? At one whose type they do not know only in a pair that was accepted
+// once: it stays with the first of those.
+static bool is_usable(const struct scan *scan, struct bytes text, bool accepted, struct identifier *identifier) {
   if (!engine_identifier_read(scan->view->engine, text, identifier)) return false;
   const struct identity_type *type = identity_type_by_id(scan->rules, identifier->type);
-  return type != NULL && type->class == IDENTITY_PERSON && !identity_is_blocked(scan->rules, type, identifier->value);
+  if (type == NULL) return accepted;
+  return type->class == IDENTITY_PERSON && !identity_is_blocked(scan->rules, type, identifier->value);
 }
 
 static enum err tie_refusal(const struct scan *scan, uint64_t customer, struct value document) {
   const struct engine *engine = scan->view->engine;
   struct identifier a, b;
+  bool accepted = read_text(document, engine->id.rule).size_bytes > 0;
   if (replay_stands(engine, document)) return ERR_OK;
-  if (!is_usable(scan, read_text(document, engine->id.a), &a)) return ERR_OK;
-  if (!is_usable(scan, read_text(document, engine->id.b), &b)) return ERR_OK;
+  if (!is_usable(scan, read_text(document, engine->id.a), accepted, &a)) return ERR_OK;
+  if (!is_usable(scan, read_text(document, engine->id.b), accepted, &b)) return ERR_OK;
   enum err err = tie_identifier(scan, customer, a);
   return err == ERR_OK ? tie_identifier(scan, customer, b) : err;
+}
+
+// Refusals may lie under an id that leads to the customer they are of. The rows of one id come one after another.
+static enum err live_customer(const struct scan *scan, uint64_t id, uint64_t *live) {
+  struct customer record;
+  struct bytes row;
+  struct key key;
+  customer_key(id, CUSTOMER_ROW_RECORD, &key);
+  enum err err = store_snapshot_get(scan->view->snapshot, STORE_CUSTOMER, key_view(&key), scan->arena, &row);
+  if (err == ERR_OK && row.data != NULL) err = customer_decode(row, id, scan->arena, &record);
+  if (err == ERR_OK) *live = row.data != NULL && record.merged_into != 0 ? record.merged_into : id;
+  return err;
 }
 
 enum err ties_scan(struct ties *ties, struct engine_view *view, const struct identity_rules *rules, struct bytes from,
                    size_t rows_max, struct key *next, struct arena *arena, struct diag *diag) {
   struct scan scan = {ties, view, rules, arena, diag};
+  uint64_t id = 0, live = 0;
   struct store_cursor *cursor;
   struct bytes key, row;
   enum err err = store_snapshot_scan(view->snapshot, STORE_EDGE, from, BYTES(""), &cursor);
@@ -152,7 +168,8 @@ enum err ties_scan(struct ties *ties, struct engine_view *view, const struct ide
     }
     if (key.size_bytes != TIES_KEY_BYTES || key.data[8] != ENGINE_EDGE_REFUSED) continue;
     arena_clear(arena);
-    err = tie_refusal(&scan, key_read_u64(key.data), (struct value){row});
+    if (key_read_u64(key.data) != id) err = live_customer(&scan, id = key_read_u64(key.data), &live);
+    if (err == ERR_OK) err = tie_refusal(&scan, live, (struct value){row});
   }
   if (!more) key_init(next);
   if (err == ERR_OK) err = store_cursor_error(cursor);

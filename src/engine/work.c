@@ -3,7 +3,7 @@
 // Rounds of a transaction that needs nothing more: the rows of its identifiers, then the records and timeline heads of
 // their customers (the caller adds the deduplication keys and, rarely, history). One write. The set of locks only grows
 // from attempt to attempt, so a transaction ends after as many attempts as it discovers things, at most ATTEMPTS_MAX.
-#include "engine/work.h"
+#include "engine/parts.h"
 
 #include <assert.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static uint64_t identifier_hash(struct identifier identifier) {
   return mix(hash);
 }
 
-static struct work_target *find_target(const struct work *work, struct identifier identifier) {
+struct work_target *work_held_target(const struct work *work, struct identifier identifier) {
   size_t mask = work->target_slot_count - 1;
   if (work->target_slot_count == 0) return NULL;
   for (size_t slot = identifier_hash(identifier) & mask; work->target_slots[slot] != 0; slot = (slot + 1) & mask) {
@@ -92,6 +92,7 @@ static void wanted_release(struct work_set *set) {
   for (size_t i = 0; i < set->identifier_count; i++) alloc_free((void *)(uintptr_t)set->identifiers[i].value.data);
   alloc_free(set->identifiers);
   alloc_free(set->customers);
+  alloc_free(set->fresh);
 }
 
 static bool grow(void **array, size_t *capacity, size_t count, size_t item_bytes) {
@@ -129,7 +130,7 @@ static void asked(struct work *work, enum err err) {
 }
 
 struct work_target *work_target(struct work *work, struct identifier identifier) {
-  struct work_target *target = find_target(work, identifier);
+  struct work_target *target = work_held_target(work, identifier);
   if (target == NULL) asked(work, want_identifier(work->wanted, identifier));
   return target;
 }
@@ -145,8 +146,9 @@ bool work_hold_identifiers(struct work *work, const struct customer *record) {
 
 struct work_customer *work_customer(struct work *work, uint64_t id) {
   struct work_customer *customer = work_held_customer(work, id);
-  if (customer == NULL) asked(work, want_customer(work->wanted, id));
-  return customer;
+  if (customer != NULL && !customer->head_only) return customer;
+  asked(work, want_customer(work->wanted, id));
+  return NULL;
 }
 
 // --- reading -------------------------------------------------------------------------------------------------
@@ -188,7 +190,7 @@ static void index_target(struct work *work, struct identifier identifier, const 
 static void collect_targets(struct work *work, const struct identifier *identifiers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const struct identity_type *type = identity_type_by_id(work->rules, identifiers[i].type);
-    if (find_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
+    if (work_held_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
   }
 }
 
@@ -253,34 +255,67 @@ static enum err plan_owners(struct work *work, const struct work_target *target,
   return err;
 }
 
-static enum err plan_customers(struct work *work, const struct work_plan *plan) {
+static enum err plan_customers(struct work *work, const struct work_plan *plan, void *context) {
   enum err err = reserve_customers(work, FIRST_CAPACITY);
   for (size_t i = 0; err == ERR_OK && i < plan->customer_count; i++) err = plan_customer(work, plan->customers[i]);
   for (size_t i = 0; err == ERR_OK && i < work->wanted->customer_count; i++)
     err = plan_customer(work, work->wanted->customers[i]);
+  size_t asked_for = work->customer_count;
   for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
     if (work->targets[i].device == NULL) err = plan_owners(work, &work->targets[i], false);
   bool may_wait = plan->message_count <= 1; // a slice is halved instead, before its body has run
   for (size_t i = 0; err == ERR_OK && i < work->target_count; i++)
     if (work->targets[i].device != NULL) err = plan_owners(work, &work->targets[i], may_wait);
+  if (err == ERR_OK && plan->choose_records != NULL) plan->choose_records(work, context);
+  for (size_t i = 0; i < asked_for; i++) work->customers[i]->head_only = false;
   return err;
+}
+
+static bool is_heavy(const struct work_customer *customer) {
+  return timeline_count(&customer->head) > LIMIT_HEAVY_EVENTS;
 }
 
 static enum err decode_customer(struct work *work, struct work_customer *customer, struct bytes record,
                                 struct bytes head) {
-  if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
-  enum err err = customer_decode(record, customer->record.id, work->arena, &customer->record);
-  if (err == ERR_OK) err = timeline_head_decode(head, work->arena, &customer->head);
+  enum err err = ERR_OK;
+  if (!customer->head_only) {
+    if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
+    err = customer_decode(record, customer->record.id, work->arena, &customer->record);
+  }
+  bool gone = customer->record.merged_into != 0; // a head under its id is a part of somebody else's
+  if (err == ERR_OK && !gone) err = timeline_head_decode(head, work->arena, &customer->head);
   if (err == ERR_CORRUPT)
     return diag_set(work->diag, err, "corrupt", "customer c%llu cannot be read; run `rapport check`",
                     (unsigned long long)customer->record.id);
   return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
 }
 
+// The heads of a customer's pending rows, in one round. Few customers have any, and not for long.
+static enum err load_parts(struct work *work, struct work_customer *customer) {
+  size_t count = customer->record.pending_count;
+  if (count == 0) return ERR_OK;
+  struct timeline_part *parts = arena_take_zero(work->arena, count, sizeof *parts);
+  struct bytes *keys = arena_take(work->arena, count * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, count * sizeof *rows);
+  if (parts == NULL || keys == NULL || rows == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) {
+    struct key key;
+    parts[i].customer = customer->record.pending[i];
+    customer_key(parts[i].customer, CUSTOMER_ROW_HEAD, &key);
+    keys[i] = arena_copy(work->arena, key_view(&key));
+    if (keys[i].data == NULL) return diag_no_memory(work->diag);
+  }
+  enum err err = store_get_many(work->txn, STORE_CUSTOMER, keys, count, work->arena, rows);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = timeline_head_decode(rows[i], work->arena, &parts[i].head);
+  customer->head.parts = parts;
+  customer->head.part_count = count;
+  return err;
+}
+
 // Locks the customers and reads record and head of each in one round.
-static enum err load_customers(struct work *work, const struct work_plan *plan) {
-  enum err err = plan_customers(work, plan);
-  size_t count = work->customer_count;
+static enum err load_customers(struct work *work, const struct work_plan *plan, void *context) {
+  enum err err = plan_customers(work, plan, context);
+  size_t count = work->customer_count, row_count = 0;
   if (err != ERR_OK || count == 0) return err;
   struct bytes *keys = arena_take(work->arena, 2 * count * sizeof *keys);
   struct bytes *rows = arena_take(work->arena, 2 * count * sizeof *rows);
@@ -288,25 +323,45 @@ static enum err load_customers(struct work *work, const struct work_plan *plan) 
   if (keys == NULL || rows == NULL || locks == NULL) return diag_no_memory(work->diag);
   for (size_t i = 0; i < count; i++) {
     struct key key;
-    for (int row = CUSTOMER_ROW_RECORD; row <= CUSTOMER_ROW_HEAD; row++) {
+    int first = work->customers[i]->head_only ? CUSTOMER_ROW_HEAD : CUSTOMER_ROW_RECORD;
+    for (int row = first; row <= CUSTOMER_ROW_HEAD; row++) {
       customer_key(work->customers[i]->record.id, (enum customer_row)row, &key);
-      keys[2 * i + (size_t)row] = arena_copy(work->arena, key_view(&key));
-      if (keys[2 * i + (size_t)row].data == NULL) return diag_no_memory(work->diag);
+      keys[row_count] = arena_copy(work->arena, key_view(&key));
+      if (keys[row_count++].data == NULL) return diag_no_memory(work->diag);
     }
-    locks[i] = bytes_of(keys[2 * i].data, sizeof(uint64_t));
+    locks[i] = bytes_of(keys[row_count - 1].data, sizeof(uint64_t));
   }
   err = store_lock_many(work->txn, STORE_LOCK_CUSTOMER, locks, count);
-  if (err == ERR_OK) err = store_get_many(work->txn, STORE_CUSTOMER, keys, 2 * count, work->arena, rows);
-  for (size_t i = 0; err == ERR_OK && i < count; i++)
-    err = decode_customer(work, work->customers[i], rows[2 * i], rows[2 * i + 1]);
+  if (err == ERR_OK) err = store_get_many(work->txn, STORE_CUSTOMER, keys, row_count, work->arena, rows);
+  const struct bytes *row = rows;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct bytes record = work->customers[i]->head_only ? (struct bytes){0} : *row++;
+    err = decode_customer(work, work->customers[i], record, *row++);
+  }
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = load_parts(work, work->customers[i]);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) work->customers[i]->was_heavy = is_heavy(work->customers[i]);
   return err;
 }
 
 // --- changing ------------------------------------------------------------------------------------------------
 
+// An attempt's new customers have the ids they had in the attempt before, so that what was prepared for them is theirs.
+static enum err fresh_id(struct work *work, uint64_t *id) {
+  struct work_set *set = work->wanted;
+  if (work->fresh_used == set->fresh_count) {
+    if (!grow((void **)&set->fresh, &set->fresh_capacity, set->fresh_count, sizeof *set->fresh))
+      return diag_no_memory(work->diag);
+    enum err err = engine_next(work->engine, &work->engine->customers, &set->fresh[set->fresh_count], work->diag);
+    if (err != ERR_OK) return err;
+    set->fresh_count++;
+  }
+  *id = set->fresh[work->fresh_used++];
+  return ERR_OK;
+}
+
 enum err work_customer_new(struct work *work, struct work_customer **out) {
-  uint64_t id;
-  enum err err = engine_next(work->engine, &work->engine->customers, &id, work->diag);
+  uint64_t id = 0;
+  enum err err = fresh_id(work, &id);
   if (err != ERR_OK) return err;
   struct work_customer *customer = arena_take_zero(work->arena, 1, sizeof *customer);
   if (customer == NULL) return diag_no_memory(work->diag);
@@ -370,7 +425,33 @@ static enum err emit_row(struct work *work, uint64_t id, enum customer_row row, 
                                : store_put(work->txn, STORE_CUSTOMER, key_view(&key), value);
 }
 
+static enum err emit_head(struct work *work, uint64_t id, const struct timeline_head *head) {
+  buffer_clear(work->buffer);
+  if (head->count > 0) timeline_head_encode(head, work->buffer);
+  return work->buffer->failed ? diag_no_memory(work->diag)
+                              : emit_row(work, id, CUSTOMER_ROW_HEAD, buffer_view(work->buffer));
+}
+
+static enum err emit_heads(struct work *work, const struct work_customer *customer) {
+  enum err err = emit_head(work, customer->record.id, &customer->head);
+  for (size_t i = 0; err == ERR_OK && i < customer->head.part_count; i++) {
+    const struct timeline_part *part = &customer->head.parts[i];
+    if (part->dirty) err = emit_head(work, part->customer, &part->head);
+  }
+  return err;
+}
+
+// Heavy customers are listed in DOCUMENT. The row is put with each event, so that the list is whole also where an older
+// program wrote.
+static enum err emit_heavy(struct work *work, const struct work_customer *customer) {
+  struct key key;
+  engine_number_key(&key, "heavy", customer->record.id);
+  if (is_heavy(customer)) return store_put(work->txn, STORE_DOCUMENT, key_view(&key), BYTES("1"));
+  return customer->was_heavy ? store_delete(work->txn, STORE_DOCUMENT, key_view(&key)) : ERR_OK;
+}
+
 static enum err emit_customer(struct work *work, struct work_customer *customer) {
+  assert(!customer->head_only || !customer->record_dirty);
   enum err err = emit_tokens(work, customer);
   if (err == ERR_OK && customer->record_dirty) {
     buffer_clear(work->buffer);
@@ -378,12 +459,8 @@ static enum err emit_customer(struct work *work, struct work_customer *customer)
     err = work->buffer->failed ? diag_no_memory(work->diag)
                                : emit_row(work, customer->record.id, CUSTOMER_ROW_RECORD, buffer_view(work->buffer));
   }
-  if (err == ERR_OK && customer->head_dirty) {
-    buffer_clear(work->buffer);
-    if (customer->head.count > 0) timeline_head_encode(&customer->head, work->buffer);
-    err = work->buffer->failed ? diag_no_memory(work->diag)
-                               : emit_row(work, customer->record.id, CUSTOMER_ROW_HEAD, buffer_view(work->buffer));
-  }
+  if (err == ERR_OK && customer->head_dirty) err = emit_heads(work, customer);
+  if (err == ERR_OK && (customer->head_dirty || customer->was_heavy)) err = emit_heavy(work, customer);
   return err;
 }
 
@@ -418,32 +495,37 @@ static enum err work_emit(struct work *work) {
 
 // --- the transaction -----------------------------------------------------------------------------------------
 
-static enum err load(struct work *work, const struct work_plan *plan) {
-  enum err err = ERR_OK;
-  if (plan->message_count > 0)
-    err = store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, plan->message_keys, plan->message_count);
+// All locks of a class are taken in one call: the messages' and that of what rides.
+static enum err lock_messages(struct work *work, const struct work_plan *plan) {
+  const struct bytes *keys = plan->message_keys;
+  size_t count = plan->message_count;
+  if (plan->commit != NULL && plan->commit->lock.size_bytes > 0) {
+    struct bytes *all = arena_take(work->arena, (count + 1) * sizeof *all);
+    if (all == NULL) return diag_no_memory(work->diag);
+    if (count > 0) memcpy(all, keys, count * sizeof *all);
+    all[count++] = plan->commit->lock;
+    keys = all;
+  }
+  return count == 0 ? ERR_OK : store_lock_many(work->txn, STORE_LOCK_IDEMPOTENCY, keys, count);
+}
+
+static enum err load(struct work *work, const struct work_plan *plan, void *context) {
+  enum err err = lock_messages(work, plan);
   if (err == ERR_OK) err = load_targets(work, plan);
-  if (err == ERR_OK && !plan->no_customers) err = load_customers(work, plan);
+  if (err == ERR_OK && !plan->no_customers) err = load_customers(work, plan, context);
   return err;
 }
 
-static bool nothing_counted(const struct engine_counts *counts) {
-  static const struct engine_counts none;
-  return memcmp(counts, &none, sizeof none) == 0;
-}
-
-static enum err finish(struct work *work, struct store_mark *mark) {
-  struct engine_count_ticket ticket = {0};
+static enum err finish(struct work *work, const struct engine_commit *commit, struct store_mark *mark) {
+  struct engine_count count = {0};
   enum err err = work_emit(work);
-  bool counted = err == ERR_OK && !nothing_counted(&work->delta);
-  if (counted) err = engine_count(work->engine, work->txn, &work->delta, &ticket);
-  if (err != ERR_OK) {
-    if (counted) engine_count_back(work->engine, &work->delta, &ticket);
+  if (err == ERR_OK && commit != NULL) err = engine_ride(commit, work->txn, work->diag);
+  if (err == ERR_OK) err = engine_count(work->engine, work->txn, &work->delta, &count);
+  if (err == ERR_OK)
+    err = store_commit(work->txn, mark, work->diag);
+  else
     store_abort(work->txn);
-    return err;
-  }
-  err = store_commit(work->txn, mark, work->diag);
-  if (err != ERR_OK && counted) engine_count_back(work->engine, &work->delta, &ticket);
+  engine_count_end(work->engine, &count, err);
   return err;
 }
 
@@ -451,9 +533,9 @@ static enum err attempt(struct work *work, const struct work_plan *plan, work_bo
                         struct store_mark *mark) {
   enum err err = store_begin(work->engine->store, &work->txn);
   if (err != ERR_OK) return err;
-  err = load(work, plan);
+  err = load(work, plan, context);
   if (err == ERR_OK) err = body(work, context);
-  if (err == ERR_OK) return finish(work, mark);
+  if (err == ERR_OK) return finish(work, plan->commit, mark);
   store_abort(work->txn);
   return err;
 }
@@ -461,6 +543,7 @@ static enum err attempt(struct work *work, const struct work_plan *plan, work_bo
 enum err work_run(struct engine *engine, const struct work_plan *plan, work_body_fn *body, void *context,
                   struct store_mark *mark, struct diag *diag) {
   struct work_set wanted = {0};
+  struct sorting *sorting = NULL;
   struct buffer buffer;
   struct arena arena;
   enum err err = ERR_CONFLICT;
@@ -476,9 +559,15 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
                         .buffer = &buffer,
                         .now_us = clock_now_us(engine->clock),
                         .wanted = &wanted,
+                        .sorting = &sorting,
                         .diag = diag};
     err = attempt(&work, plan, body, context, mark);
     if (err == ERR_CONFLICT && work.starved) err = ERR_NO_MEMORY;
+    if (err == ERR_CONFLICT && sort_wanted(sorting)) {
+      err = sort_run(engine, sorting, diag);
+      if (err == ERR_OK) err = ERR_CONFLICT; // now again
+    }
+    if (err == ERR_OK && work.moves_wait && engine->wake != NULL) engine->wake(engine->wake_context);
     if (err == ERR_CONFLICT && !work.again && tries + 1 < ATTEMPTS_MAX) continue; // the store asks to run it again
   }
   if (err == ERR_CONFLICT)
@@ -486,6 +575,7 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
   arena_release(&arena);
   buffer_release(&buffer);
   wanted_release(&wanted);
+  alloc_free(sorting);
   bool explained = err == ERR_OK || diag == NULL || diag->err == err;
   return explained ? err : engine_explain_failure(err, diag);
 }

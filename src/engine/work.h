@@ -5,8 +5,11 @@
 //   1. An IDENTIFIER row names the live customer whose record lists the identifier. Changing it needs the
 //      identifier's lock and both customers'. So once its lock is held a row cannot go stale.
 //   2. A device's row names only live customers (own, runs), and each of them lists the device in its record.
-// A decision that turns out to need one more identifier or customer asks for it (work_target, work_customer give NULL):
-// the body returns ERR_CONFLICT, everything is dropped, and the transaction starts again with the larger set.
+// A customer's head comes with its parts: the rows that lie under other ids and are hers (moves.c). Her lock covers
+// them.
+//
+// A decision that turns out to need one more identifier or customer asks for it (work_target, work_customer give
+// NULL): the body returns ERR_CONFLICT, everything is dropped, and the transaction starts again with the larger set.
 #pragma once
 
 #include "engine/internal.h"
@@ -14,9 +17,11 @@
 struct work_customer {
   struct customer record;
   struct timeline_head head;
-  bool fresh; // made by this transaction
+  bool fresh;     // made by this transaction
+  bool head_only; // its record was not read: work_customer does not give it out
   bool record_dirty, head_dirty;
   bool erased;       // its rows go
+  bool was_heavy;    // when it was read
   bool tokens_taken; // `tokens` holds what the search knew before this transaction
   struct bytes *tokens;
   size_t token_count;
@@ -39,7 +44,11 @@ struct work_set { // ids or identifiers asked for, kept across restarts
   size_t customer_count, customer_capacity;
   struct identifier *identifiers;
   size_t identifier_count, identifier_capacity;
+  uint64_t *fresh; // ids of customers made by an attempt: the next one's are the same
+  size_t fresh_count, fresh_capacity;
 };
+
+struct sorting;
 
 struct work {
   struct engine *engine;
@@ -56,8 +65,13 @@ struct work {
   uint32_t *target_slots, *customer_slots; // open addressing, index + 1
   size_t target_slot_count, customer_slot_count;
   struct work_set *wanted;
-  bool again;   // something was asked for
-  bool starved; // something was to be asked for and memory was short
+  size_t fresh_used; // of wanted->fresh
+  bool again;        // something was asked for
+  bool starved;      // something was to be asked for and memory was short
+  uint64_t moved;    // events and refusals that merges of this transaction moved
+  bool all_at_once;  // events change hands in this transaction, however many (a split: its customers are not there yet)
+  struct sorting **sorting; // what was prepared for this transaction (sort.c); NULL: nothing
+  bool moves_wait;          // a merge left some to be moved later: upkeep is woken after the commit
   struct engine_counts delta;
   struct diag *diag;
 };
@@ -70,7 +84,10 @@ struct work_plan {
   size_t identifier_count;
   const uint64_t *customers;
   size_t customer_count;
-  bool no_customers; // identifiers are locked and read, their customers are not
+  bool no_customers;                  // identifiers are locked and read, their customers are not
+  const struct engine_commit *commit; // what rides, and its lock; NULL: nothing does
+  // Tells of each customer that the identifiers lead to whether its record will be needed, by head_only. NULL: all are.
+  void (*choose_records)(struct work *work, void *context);
 };
 
 // Runs `body` with everything of the plan locked and read; then writes what it changed and commits. Starts again when
@@ -82,13 +99,16 @@ enum err work_run(struct engine *engine, const struct work_plan *plan, work_body
 // The identifier's row, locked. NULL when this transaction does not hold it: return ERR_CONFLICT (or memory is short).
 struct work_target *work_target(struct work *work, struct identifier identifier);
 
+// The identifier's row if this transaction holds it; asks for nothing.
+struct work_target *work_held_target(const struct work *work, struct identifier identifier);
+
 // True when every identifier of the record is locked here. All that are not are asked for at once: return ERR_CONFLICT.
 bool work_hold_identifiers(struct work *work, const struct customer *record);
 
 // The customer, locked. NULL as above.
 struct work_customer *work_customer(struct work *work, uint64_t id);
 
-// The customer if this transaction holds it; asks for nothing.
+// The customer if this transaction holds it; asks for nothing. Its record may not have been read.
 struct work_customer *work_held_customer(const struct work *work, uint64_t id);
 
 // A new customer of this transaction, in *out.
@@ -99,6 +119,13 @@ enum err work_take_tokens(struct work *work, struct work_customer *customer);
 
 // Marks the record changed by an event received then.
 void work_touch(struct work_customer *customer, int64_t received_us);
+
+// --- apply.c: one event alone -------------------------------------------------------------------------------
+
+// Applies one event in a transaction of its own, or changes nothing: ERR_DENIED code "suppressed" when the event would
+// not be taken. `writer` (may be NULL) gets the record as it is then, into an empty buffer.
+enum err apply_alone(struct engine *engine, const struct engine_event *event, struct json_writer *writer,
+                     struct engine_commit *commit, struct diag *diag);
 
 // --- resolve.c: who is it -----------------------------------------------------------------------------------
 
@@ -118,10 +145,18 @@ struct work_event {
   uint32_t excluded_traits[WORK_IDENTIFIERS_MAX]; // types of identifiers that are blocked or another person's: a trait
                                                   // of that name is not taken
   size_t excluded_count;
-  bool unusable;  // it carried blocked or unreadable identifiers
+  enum identity_reason reasons[LIMIT_EVENT_IDENTIFIERS]; // why what it carried cannot be used; IDENTITY_OK: it can
+  bool waits;     // it was set aside before, and this is not how it is sent again
   uint64_t rules; // a re-run of this version of the rules, and no event; else 0
   bool alias;     // persons[0] and persons[1] are to become one; trusted: whatever the limit
 };
+
+// The customer of an event that changes nobody's identity: one person identifier that leads to a customer, and devices
+// on which this identifier is signed in at the event's time; or no person (type 0), and the first device, by rank, is
+// somebody's then. 0 for any other event. The rows of identifiers alone tell that, and it is so of most events: for
+// them no record need be read.
+uint64_t resolve_settled(const struct work *work, struct identifier person, const struct identifier *devices,
+                         size_t device_count, const struct identity_instant *at);
 
 // Decides whose the event is. *out is NULL when nothing usable names anybody.
 enum err resolve_event(struct work *work, struct work_event *event, struct work_customer **out);

@@ -215,7 +215,7 @@ static enum err read_item(struct applying *applying, size_t index, struct diag *
   return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
 }
 
-static void tell(struct source_item *item, const struct engine_result *result) {
+static void tell(struct source_item *item, const struct engine_event *event, const struct engine_result *result) {
   switch (result->outcome) {
   case ENGINE_APPLIED:
     item->outcome = SOURCE_TAKEN;
@@ -226,7 +226,7 @@ static void tell(struct source_item *item, const struct engine_result *result) {
   case ENGINE_ASIDE:
     item->outcome = SOURCE_ASIDE;
     item->code = result->code;
-    item->message = "kept aside for correction; nothing was changed";
+    item->message = event->aside_words != NULL ? event->aside_words : "kept aside for correction; nothing was changed";
     break;
   case ENGINE_SUPPRESSED:
     item->outcome = SOURCE_REJECTED;
@@ -248,7 +248,7 @@ static enum err apply_events(struct applying *applying, struct diag *diag) {
   enum err err = engine_apply(applying->reader->engine, applying->events, applying->event_count, results, &done,
                               applying->mark, diag);
   for (size_t i = 0; err == ERR_OK && i < applying->event_count; i++) {
-    tell(&applying->report->items[applying->places[i]], &results[i]);
+    tell(&applying->report->items[applying->places[i]], &applying->events[i], &results[i]);
   }
   return err;
 }

@@ -63,7 +63,7 @@ static enum err parse_map(struct run *run, struct buffer *packed, struct diag *d
       value_parse_json(parser, buffer_view(&run->map_text), engine_names(run->importing.engine), packed, diag);
   value_parser_close(parser);
   if (err != ERR_OK) {
-    diag_in_field(diag, "map");
+    diag_in_field(diag, "%s", run->importing.import->map_path);
   }
   return err;
 }
@@ -110,7 +110,9 @@ static enum err open_rejects(struct importing *importing, struct diag *diag) {
     int keep = importing->resume_bytes > 0 ? O_APPEND : O_TRUNC;
     importing->rejects_fd = open((const char *)path.data, O_WRONLY | O_CREAT | O_CLOEXEC | keep, 0600);
     if (importing->rejects_fd < 0) {
-      err = diag_set(diag, ERR_IO, "write_failed", "the rejects file %s: %s", (const char *)path.data, strerror(errno));
+      err = diag_set(diag, ERR_IO, "write_failed", "cannot write the rejected lines to %s: %s; name another file",
+                     (const char *)path.data, strerror(errno));
+      diag_in_field(diag, "--rejects");
     }
   }
   buffer_release(&path);

@@ -166,8 +166,16 @@ static enum err add_fault(struct worker *worker, struct bytes text, const struct
 static enum err refuse_size(struct worker *worker, struct bytes text) {
   struct diag fault;
   diag_init(&fault);
-  diag_set(&fault, ERR_LIMIT, "too_large", "an event has at most %d bytes of JSON; this one has %zu%s",
-           LIMIT_EVENT_BYTES, text.size_bytes, worker->block.oversize ? " and more" : "");
+  if (worker->block.oversize) {
+    diag_set(
+        &fault, ERR_LIMIT, "too_large",
+        "an event has at most %d bytes of JSON, and this line or batch more than %zu; is the file NDJSON, an event a "
+        "line?",
+        LIMIT_EVENT_BYTES, text.size_bytes);
+  } else {
+    diag_set(&fault, ERR_LIMIT, "too_large", "an event has at most %d bytes of JSON; this one has %zu",
+             LIMIT_EVENT_BYTES, text.size_bytes);
+  }
   return add_fault(worker, text, &fault);
 }
 

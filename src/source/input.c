@@ -59,7 +59,7 @@ static enum err open_file(struct source_input *input, const char *path, struct d
     return diag_set(diag, err, err == ERR_NOT_FOUND ? "no_file" : "read_failed", "%s: %s", path, strerror(errno));
   }
   if (fstat(input->fd, &status) == 0 && S_ISDIR(status.st_mode)) {
-    return diag_set(diag, ERR_INVALID, "read_failed", "%s is a directory", path);
+    return diag_set(diag, ERR_INVALID, "read_failed", "%s is a directory; name a file in it", path);
   }
   if (fstat(input->fd, &status) == 0 && S_ISREG(status.st_mode)) {
     input->total = (uint64_t)status.st_size;

@@ -131,7 +131,8 @@ static enum err no_two(const struct source_map *map, const struct node *leaf, st
     return diag_no_memory(diag);
   }
   if (leaf->column != NO_COLUMN) {
-    return diag_set(diag, ERR_INVALID, "bad_map", "columns \"%.*s\" and \"%.*s\" both give \"%.*s\"",
+    return diag_set(diag, ERR_INVALID, "bad_map",
+                    "columns \"%.*s\" and \"%.*s\" both give \"%.*s\"; rename one, or send it elsewhere with --map",
                     BYTES_ARG(map->columns[leaf->column]), BYTES_ARG(column), BYTES_ARG(leaf->name));
   }
   return leaf->child == NULL
@@ -146,7 +147,9 @@ static enum err place_rest(struct source_map *map, const bool *placed, struct di
       continue;
     }
     if (column.size_bytes > LIMIT_NAME_BYTES || !bytes_is_utf8(column)) {
-      return diag_set(diag, ERR_INVALID, "bad_csv", "the name of column %zu is too long or not UTF-8", i + 1);
+      return diag_set(diag, ERR_INVALID, "bad_csv",
+                      "the name of column %zu is not UTF-8, or has more than %d bytes; is the first line a CSV header?",
+                      i + 1, LIMIT_NAME_BYTES);
     }
     struct node *leaf = usual_place(map, column);
     if (leaf != NULL && !value_is_absent(leaf->constant)) {

@@ -1,6 +1,7 @@
 // message: one message of the Segment protocol, and of those who speak it with an accent, to one engine event.
 //
-// The order of the checks is the order of the refusals: object, type, event name, robot, time, identifiers, message id.
+// The order of the checks is the order of the refusals: object, type, event name, time, identifiers, message id. What
+// can be read but should not be believed, a robot's or of an impossible time, becomes an event to be kept aside.
 // Accents: RudderStack keeps traits in context.traits, Jitsu says the type twice (path and body), analytics.js shortens
 // paths to one letter, and everybody sends numbers where the specification has text. What a message has is never
 // changed: the packed document is the payload; only a batch's context is put in where the message has none.
@@ -67,14 +68,26 @@ static enum err read_name(struct source_message *message, struct diag *diag) {
   return err;
 }
 
-static enum err refuse_bots(struct source_message *message, struct diag *diag) {
+enum err source_keep_aside(struct source_message *message, const char *code, const char *words, struct diag *diag) {
+  if (message->envelope->resent) {
+    return diag_set(diag, ERR_INVALID, code, "%s", words);
+  }
+  if (message->event->aside_code == NULL) {
+    message->event->aside_code = code;
+    message->event->aside_words = words;
+  }
+  return ERR_OK;
+}
+
+static enum err keep_bots_aside(struct source_message *message, struct diag *diag) {
   struct bytes agent = BYTES("");
   if (!value_as_text(message->context.at[MEMBER_USER_AGENT], &agent)) {
     struct source_fields device;
     source_fields_read(message->reader, message->context.at[MEMBER_DEVICE], &device);
     value_as_text(device.at[MEMBER_USER_AGENT], &agent);
   }
-  return source_is_bot(agent) ? diag_set(diag, ERR_INVALID, "bot", "the user agent declares itself a robot") : ERR_OK;
+  return source_is_bot(agent) ? source_keep_aside(message, "bot", "the user agent declares itself a robot", diag)
+                              : ERR_OK;
 }
 
 // --- building ------------------------------------------------------------------------------------------------
@@ -207,7 +220,7 @@ static enum err read_content(struct source_message *message, struct diag *diag) 
     err = read_name(message, diag);
   }
   if (err == ERR_OK) {
-    err = refuse_bots(message, diag);
+    err = keep_bots_aside(message, diag);
   }
   if (err == ERR_OK) {
     err = source_time_correct(message, diag);
@@ -242,6 +255,7 @@ enum err source_message_read(struct source_reader *reader, const struct source_e
                                  .trusted = envelope->trusted,
                                  .replay = envelope->replay,
                                  .received_us = envelope->received_us,
+                                 .resent = envelope->resent,
                                  .message = reading.packed,
                                  .text = text};
   err = read_content(&reading, diag);

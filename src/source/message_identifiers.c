@@ -52,20 +52,9 @@ static struct bytes cut(struct bytes raw) {
   return bytes_of(raw.data, size);
 }
 
-static enum err clean(struct found *found, enum identity_form form, struct bytes raw, struct bytes *out,
-                      enum quality_reason *reason) {
-  struct source_message *message = found->message;
-  if (form == IDENTITY_FORM_EMAIL) {
-    return quality_email(raw, message->arena, out, reason);
-  }
-  if (form == IDENTITY_FORM_PHONE) {
-    return quality_phone(message->reader->phones, raw, message->source->region, message->arena, out, reason);
-  }
-  return quality_identifier(raw, message->arena, out, reason);
-}
-
 static enum err take(struct found *found, size_t rank, uint32_t type, enum identity_form form, struct value value) {
-  struct bytes raw = source_text(value, found->message->arena);
+  struct source_message *message = found->message;
+  struct bytes raw = source_text(value, message->arena);
   struct engine_identifier identifier = {.identifier = {.type = type}, .reason = IDENTITY_OK};
   enum quality_reason reason = QUALITY_OK;
   if (raw.data == NULL) {
@@ -74,7 +63,8 @@ static enum err take(struct found *found, size_t rank, uint32_t type, enum ident
   if (raw.size_bytes == 0) {
     return ERR_OK;
   }
-  if (clean(found, form, raw, &identifier.identifier.value, &reason) != ERR_OK) {
+  if (engine_clean(form, message->reader->phones, raw, message->source->region, message->arena,
+                   &identifier.identifier.value, &reason) != ERR_OK) {
     return diag_no_memory(found->diag);
   }
   if (reason == QUALITY_EMPTY) {

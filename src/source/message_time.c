@@ -75,12 +75,14 @@ static enum err read_own_time(struct value value, const char *name, bool *has, i
   return ERR_INVALID;
 }
 
-static enum err check_range(int64_t time_us, int64_t received_us, struct diag *diag) {
-  if (time_us > received_us + future_us) {
-    return diag_set(diag, ERR_INVALID, "time_in_future", "the event happens more than 48 hours after it was received");
+static enum err check_range(struct source_message *message, struct diag *diag) {
+  int64_t time_us = message->event->time_us;
+  if (time_us > message->envelope->received_us + future_us) {
+    return source_keep_aside(message, "time_in_future", "the event happens more than 48 hours after it was received",
+                             diag);
   }
   if (time_us < 0) {
-    return diag_set(diag, ERR_INVALID, "time_before_1970", "the event happened before 1970: is its unit right?");
+    return source_keep_aside(message, "time_before_1970", "the event happened before 1970: is its unit right?", diag);
   }
   return ERR_OK;
 }
@@ -109,5 +111,5 @@ enum err source_time_correct(struct source_message *message, struct diag *diag) 
   }
   bool as_it_is = envelope->replay || sent_us == INT64_MIN || (has_timestamp && has_original);
   message->event->time_us = as_it_is ? message->original_us : envelope->received_us - (sent_us - message->original_us);
-  return check_range(message->event->time_us, envelope->received_us, diag);
+  return check_range(message, diag);
 }

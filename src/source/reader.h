@@ -107,6 +107,9 @@ struct source_message {
   int64_t original_us; // by its own clock
 };
 
+// message.c: gives the event to be kept aside; or refuses it, when that is where it comes from.
+enum err source_keep_aside(struct source_message *message, const char *code, const char *words, struct diag *diag);
+
 // message_identifiers.c: fills event->identifiers and previous_id.
 enum err source_identifiers_read(struct source_message *message, struct diag *diag);
 

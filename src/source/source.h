@@ -22,6 +22,7 @@ struct source_envelope {
   int64_t sent_us;      // the batch's sentAt; INT64_MIN when it had none
   struct bytes type;    // from the path ("track"); empty: the message says
   struct value context; // the batch's own context, for messages without one; may be absent
+  bool resent;          // it was set aside and is sent again: what would be set aside once more is refused
 };
 
 // Reads one packed message into an event. Normalises identifiers (paths of the identity rules), corrects the time by
@@ -30,8 +31,9 @@ struct source_envelope {
 // store and channel, and makes a message id where there is none: a till's natural key (store, till, ticket), else a
 // hash of the content and `occurrence` (how many equal messages came before it in the same file or request). A refusal
 // is ERR_INVALID with code: "not_an_object", "unknown_type", "missing_event", "missing_identifier", "bad_timestamp",
-// "time_in_future" (over 48 h after receipt), "time_before_1970", "bot", "bad_message_id", "name_too_long", … The
-// caller reports it and sets the message aside.
+// "bad_message_id", "name_too_long", … The caller reports it. A message that can be read but should not be believed as
+// it stands becomes an event for the engine to keep aside (event->aside_code): "time_in_future" (over 48 h after
+// receipt), "time_before_1970", "bot". With its id it is known when it comes again.
 enum err source_message_read(struct source_reader *reader, const struct source_envelope *envelope, struct value message,
                              struct bytes text, uint64_t occurrence, struct arena *arena, struct engine_event *event,
                              struct diag *diag);

@@ -26,6 +26,7 @@
 #include "store/store_disk.h"
 #include "store/store_log.h"
 #include "store/store_rocksdb_tune.h"
+#include "store/store_rows.h"
 
 #define MIB ((uint64_t)1024 * 1024)
 #define RESERVE_MIN_BYTES (256 * MIB)
@@ -51,6 +52,7 @@ struct rocks {
   struct store_rocksdb_tune tune;
   struct store_space space;
   struct store_log *log;
+  struct store_rows *rows;
   char db_path[STORE_PATH_BYTES];
   _Atomic uint64_t users;
   _Atomic uint64_t unchecked_bytes; // written since the last look at the memtables
@@ -147,6 +149,7 @@ static void rocks_close(void *self) {
     store_rocksdb_tune_release(&rocks->tune);
     store_log_close(rocks->log);
   }
+  store_rows_close(rocks->rows);
   pthread_rwlock_destroy(&rocks->lock);
   alloc_free(rocks);
 }
@@ -177,9 +180,13 @@ static enum err get_locked(struct rocks *rocks, const struct view *view, enum st
   return take_value(slice, arena, value);
 }
 
+static enum err rocks_get_many(void *self, void *view, enum store_keyspace keyspace, const struct bytes *keys,
+                               size_t count, struct arena *arena, struct bytes *values);
+
 static enum err rocks_get(void *self, void *view, enum store_keyspace keyspace, struct bytes key, struct arena *arena,
                           struct bytes *value) {
   struct rocks *rocks = self;
+  if (!view && store_rows_covers(keyspace)) return rocks_get_many(self, view, keyspace, &key, 1, arena, value);
   pthread_rwlock_rdlock(&rocks->lock);
   enum err err = get_locked(rocks, view, keyspace, key, arena, value);
   pthread_rwlock_unlock(&rocks->lock);
@@ -217,14 +224,37 @@ static enum err get_chunk(struct rocks *rocks, const struct view *view, enum sto
   return err;
 }
 
+// The same, asking RocksDB only for rows that are not kept in memory.
+static enum err get_chunk_kept(struct rocks *rocks, enum store_keyspace keyspace, const struct bytes *keys,
+                               size_t count, struct arena *arena, struct bytes *values) {
+  struct store_rows_place places[GET_CHUNK];
+  struct bytes missing_keys[GET_CHUNK], missing[GET_CHUNK];
+  size_t positions[GET_CHUNK], missing_count = 0;
+  enum err err = store_rows_find(rocks->rows, keyspace, keys, count, arena, values, places);
+  for (size_t i = 0; i < count; i++) {
+    if (values[i].data) continue;
+    missing_keys[missing_count] = keys[i];
+    positions[missing_count++] = i;
+  }
+  if (err != ERR_OK || missing_count == 0) return err;
+  err = get_chunk(rocks, NULL, keyspace, missing_keys, missing_count, arena, missing);
+  for (size_t i = 0; i < missing_count && err == ERR_OK; i++) {
+    values[positions[i]] = missing[i];
+    if (missing[i].data) store_rows_keep(rocks->rows, &places[positions[i]], missing[i]);
+  }
+  return err;
+}
+
 static enum err rocks_get_many(void *self, void *view, enum store_keyspace keyspace, const struct bytes *keys,
                                size_t count, struct arena *arena, struct bytes *values) {
   struct rocks *rocks = self;
+  bool kept = !view && store_rows_covers(keyspace);
   enum err err = ERR_OK;
   pthread_rwlock_rdlock(&rocks->lock);
   for (size_t at = 0; at < count && err == ERR_OK; at += GET_CHUNK) {
     size_t chunk = count - at < GET_CHUNK ? count - at : GET_CHUNK;
-    err = get_chunk(rocks, view, keyspace, keys + at, chunk, arena, values + at);
+    err = kept ? get_chunk_kept(rocks, keyspace, keys + at, chunk, arena, values + at)
+               : get_chunk(rocks, view, keyspace, keys + at, chunk, arena, values + at);
   }
   pthread_rwlock_unlock(&rocks->lock);
   return err;
@@ -261,30 +291,13 @@ struct rocks_range {
   struct rocks *rocks;
   rocksdb_readoptions_t *read;
   rocksdb_iterator_t *iterator;
-  enum store_keyspace keyspace;
-  bool forward_only; // the iterator walks one bucket of a hashed memtable, which has no way back
   size_t from_bytes;
   size_t to_bytes;
   uint8_t bounds[]; // from, then to: RocksDB reads them in place
 };
 
-// Going back needs all rows in order, which a hashed memtable gives only as a sorted copy: made when first asked for.
-static void turn_both_ways(struct rocks_range *range) {
-  rocksdb_iterator_t *forward = range->iterator;
-  rocksdb_readoptions_set_total_order_seek(range->read, 1);
-  range->iterator = rocksdb_create_iterator_cf(range->rocks->db, range->read, handle_of(range->rocks, range->keyspace));
-  range->forward_only = false;
-  if (rocksdb_iter_valid(forward)) {
-    size_t size = 0;
-    const char *at = rocksdb_iter_key(forward, &size);
-    rocksdb_iter_seek(range->iterator, at, size);
-  }
-  rocksdb_iter_destroy(forward);
-}
-
 static bool rocks_range_move(struct store_range *head, enum store_move move, struct bytes key, struct store_row *row) {
   struct rocks_range *range = (struct rocks_range *)head;
-  if (range->forward_only && (move == STORE_MOVE_LAST || move == STORE_MOVE_PREVIOUS)) turn_both_ways(range);
   rocksdb_iterator_t *iterator = range->iterator;
   struct bytes from = bytes_of(range->bounds, range->from_bytes);
   struct bytes to = bytes_of(range->bounds + range->from_bytes, range->to_bytes);
@@ -355,8 +368,6 @@ static enum err rocks_scan(void *self, void *opaque, enum store_keyspace keyspac
   if (from.size_bytes > 0) memcpy(made->bounds, from.data, from.size_bytes);
   if (to.size_bytes > 0) memcpy(made->bounds + from.size_bytes, to.data, to.size_bytes);
   bool one_customer = is_one_customer(keyspace, from, to);
-  made->keyspace = keyspace;
-  made->forward_only = one_customer;
   made->read = rocksdb_readoptions_create();
   rocksdb_readoptions_set_iterate_lower_bound(made->read, chars(made->bounds), from.size_bytes);
   if (to.size_bytes > 0) {
@@ -417,6 +428,7 @@ static enum err commit_locked(struct rocks *rocks, const struct store_batch *wri
   rocksdb_writebatch_t *batch = batch_take(rocks);
   batch_fill(rocks, batch, writes->first);
   rocksdb_write(rocks->db, rocks->write, batch, &message);
+  store_rows_write(rocks->rows, writes, message == NULL);
   batch_give_back(rocks, batch);
   if (!message) return ERR_OK;
   atomic_store(&rocks->broken, true);
@@ -506,6 +518,7 @@ static enum err reopen(struct rocks *rocks, bool *lost) {
   if (err == ERR_FULL) return err;
   *lost = err != ERR_OK;
   database_close(rocks);
+  store_rows_clear(rocks->rows);
   err = database_open(rocks, NULL);
   if (err == ERR_OK) atomic_store(&rocks->log_broken, false);
   log_write(err == ERR_OK ? LOG_WARN : LOG_ERROR, "store files opened again", "result=%s", err_name(err));
@@ -655,6 +668,7 @@ static struct rocks *rocks_new(void) {
 static enum err rocks_prepare(struct rocks *rocks, const struct store_options *options, struct diag *diag) {
   enum err err = store_disk_path(rocks->db_path, options->path, "db", diag);
   if (err != ERR_OK) return err;
+  if (store_rows_open(&rocks->rows, store_rocksdb_rows_bytes(options)) != ERR_OK) return diag_no_memory(diag);
   if (store_log_open(&rocks->log, rocks->db_path) != ERR_OK) return diag_no_memory(diag);
   memcpy(rocks->space.path, options->path, strlen(options->path) + 1); // shorter than db_path, which fits
   rocks->read = rocksdb_readoptions_create();

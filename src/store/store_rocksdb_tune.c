@@ -5,22 +5,24 @@
 // limit follows from the memtables: a log is kept as long as one keyspace has unflushed rows in it.
 //
 // Memtables. With random keys most of the cost of a write is finding its place in a skip list (40 % of all processor
-// time, measured). Keyspaces that are written at random therefore have hash tables, twice as fast; a range inside one
-// customer stays within one bucket. A walk over all customers sorts a copy of the memtable first: some tens of
-// milliseconds once a walk, against a quarter of all processor time on the way in. What is small or walked in pages
-// (search, aside) keeps skip lists. Hash tables rule out parallel inserts, and these gained nothing here; nor did the
-// pipelined log.
+// time, measured). Keyspaces that are written at random therefore have hash tables of our own (store_memtable.h). A
+// walk over all customers sorts the rows of a memtable first: some tens of milliseconds once a walk. What is small or
+// walked in pages (search, aside) keeps skip lists. Hash tables rule out parallel inserts, and these gained nothing
+// here; nor did the pipelined log.
 #include "store/store_rocksdb_tune.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "store/store_backend.h"
+#include "store/store_memtable.h"
 
+#include <stdlib.h>
+static int knob(const char *n, int d) { const char *v = getenv(n); return v ? atoi(v) : d; }
 #define MIB ((size_t)1024 * 1024)
 
 enum {
-  CACHE_MIB = 160,
+  CACHE_MIB = 256,
   MEMTABLES_MIB = 96,
   SMALL_MEMTABLE_MIB = 4,
   BLOOM_BITS = 10, // one false positive in a hundred
@@ -28,7 +30,9 @@ enum {
   CACHE_SHARD_BITS = 3, // eight: threads seldom meet in one
   OPEN_FILES = 512,
   CUSTOMER_ID_BYTES = 8,
-  HASH_BUCKET_BYTES = 64, // of a memtable, one bucket each: about a short row, so that lists of keys stay short
+  MESSAGE_ROW_BYTES = 64, // in a memtable
+  SHORT_ROW_BYTES = 128,
+  LONG_ROW_BYTES = 512,
   KEEP_INFO_LOGS = 2,
   INFO_LOG_MIB = 2,
   INFO_LOG_WARN = 2,
@@ -92,7 +96,7 @@ static void no_state(void *state) {
 static void split_filters(rocksdb_block_based_table_options_t *table) {
   rocksdb_block_based_options_set_index_type(table, rocksdb_block_based_table_index_type_two_level_index_search);
   rocksdb_block_based_options_set_partition_filters(table, 1);
-  rocksdb_block_based_options_set_metadata_block_size(table, FILTER_PART_BYTES);
+  rocksdb_block_based_options_set_metadata_block_size(table, (uint64_t)knob("K_PART", FILTER_PART_BYTES));
   rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
 }
 
@@ -107,7 +111,8 @@ static void set_tables(rocksdb_options_t *family, rocksdb_cache_t *cache, enum s
   if (key_class != STORE_KEY_small) {
     rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
     rocksdb_block_based_options_set_whole_key_filtering(table, 1);
-    split_filters(table);
+    if (key_class == STORE_KEY_customer && knob("K_FULL", 0)) { split_filters(table); rocksdb_block_based_options_set_partition_filters(table, 0);} else split_filters(table);
+ if (knob("K_PIN",0)) store_pin(table);
   }
   rocksdb_options_set_block_based_table_factory(family, table);
   rocksdb_block_based_options_destroy(table);
@@ -126,6 +131,15 @@ static bool is_hashed(enum store_keyspace keyspace) {
          store_keyspace_class(keyspace) == STORE_KEY_customer;
 }
 
+// About one bucket a row.
+static size_t buckets_for(enum store_keyspace keyspace, size_t bytes) {
+  bool is_long = keyspace == STORE_PAYLOAD || keyspace == STORE_EDGE;
+  size_t row_bytes = is_long ? LONG_ROW_BYTES : keyspace == STORE_MESSAGE ? MESSAGE_ROW_BYTES : SHORT_ROW_BYTES;
+  size_t count = 1;
+  while (count * row_bytes < bytes) count *= 2;
+  return count;
+}
+
 static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace, size_t total_bytes, bool bulk) {
   enum store_key_class key_class = store_keyspace_class(keyspace);
   size_t bytes = total_bytes / (bulk ? 3 : 6); // an import writes few keyspaces at a time
@@ -136,11 +150,8 @@ static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace
   if (key_class == STORE_KEY_customer) {
     rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
   }
-  if (!is_hashed(keyspace)) return;
-  rocksdb_options_set_hash_link_list_rep(family, bytes / HASH_BUCKET_BYTES);
-  if (key_class == STORE_KEY_lookup) { // hashed by the whole key
-    rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_noop());
-  }
+  if (is_hashed(keyspace))
+    store_memtable_set(family, key_class == STORE_KEY_customer ? CUSTOMER_ID_BYTES : 0, buckets_for(keyspace, bytes));
 }
 
 // Rows that are written once, seldom read, and looked up by filter or by whole key when they are: whole runs are merged
@@ -155,11 +166,11 @@ static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum s
   set_memtable(family, keyspace, (size_t)tune->memtable_limit_bytes, bulk);
   rocksdb_options_set_target_file_size_base(family, 64 * MIB);
   rocksdb_options_set_max_bytes_for_level_base(family, 256 * MIB);
-  if (is_written_mostly(keyspace))
+  if (is_written_mostly(keyspace) || (keyspace == STORE_CUSTOMER && knob("K_CU", 0)))
     rocksdb_options_set_compaction_style(family, rocksdb_universal_compaction);
   else
     rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1);
-  rocksdb_options_set_level0_file_num_compaction_trigger(family, bulk ? 8 : 4);
+  rocksdb_options_set_level0_file_num_compaction_trigger(family, keyspace == STORE_MESSAGE ? knob("K_MSG", bulk?8:4) : keyspace == STORE_IDENTIFIER ? knob("K_ID", bulk?8:4) : keyspace == STORE_CUSTOMER ? knob("K_CUST", bulk?8:4) : bulk ? 8 : 4);
   set_tables(family, tune->cache, key_class);
   // What is read of a customer is there: the last level, where nearly all of it lies, needs no filter.
   rocksdb_options_set_optimize_filters_for_hits(family, key_class == STORE_KEY_customer);
@@ -204,12 +215,20 @@ static rocksdb_cache_t *create_cache(size_t cache_bytes) {
   return cache;
 }
 
+static size_t cache_bytes(const struct store_options *options) {
+  return options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
+}
+
+size_t store_rocksdb_rows_bytes(const struct store_options *options) {
+  return cache_bytes(options) / 16 * 9;
+}
+
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env) {
-  size_t cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
+  size_t block_bytes = cache_bytes(options) - store_rocksdb_rows_bytes(options);
   tune->memtable_limit_bytes = options->write_buffer_bytes ? options->write_buffer_bytes : MEMTABLES_MIB * MIB;
   if (tune->memtable_limit_bytes < MIB) tune->memtable_limit_bytes = MIB;
   tune->log_limit_bytes = 2 * tune->memtable_limit_bytes;
-  tune->cache = create_cache(cache_bytes);
+  tune->cache = create_cache(block_bytes);
   tune->names[0] = "default";
   tune->families[0] = database_options(tune, options->create);
   rocksdb_options_set_env(tune->families[0], env);

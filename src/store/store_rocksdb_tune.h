@@ -20,3 +20,6 @@ struct store_rocksdb_tune {
 // `env` is used as long as a database is open with these options.
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env);
 void store_rocksdb_tune_release(struct store_rocksdb_tune *tune);
+
+// How much of the cache is for single rows (store_rows.h); RocksDB's blocks have the rest.
+size_t store_rocksdb_rows_bytes(const struct store_options *options);

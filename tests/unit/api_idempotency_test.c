@@ -30,8 +30,7 @@ static struct idempotency_key key_of(uint64_t id, const char *secret, const char
   return key;
 }
 
-static enum idempotency_outcome claim(const struct idempotency_key *key, int64_t now_us, int *status,
-                                      struct bytes *reply) {
+static enum idempotency_outcome claim(struct idempotency_key *key, int64_t now_us, int *status, struct bytes *reply) {
   enum idempotency_outcome outcome;
   assert_int_equal(idempotency_claim(store, key, now_us, &arena, &outcome, status, reply, NULL), ERR_OK);
   return outcome;
@@ -110,6 +109,67 @@ static void claims_and_replies_end(void **state) {
   assert_int_equal(claim(&key, claim_us + reply_us, &status, &reply), IDEMPOTENCY_RUN);
 }
 
+struct riding {
+  const struct idempotency_key *key;
+  const char *reply;
+};
+
+static enum err ride_body(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct riding *riding = context;
+  struct bytes lock = idempotency_lock(riding->key);
+  enum err err = store_lock_many(txn, STORE_LOCK_IDEMPOTENCY, &lock, 1);
+  if (!err) err = store_put(txn, STORE_META, BYTES("change"), bytes_from_text(riding->reply));
+  return err ? err : idempotency_ride(txn, riding->key, 0, 200, bytes_from_text(riding->reply), &arena, diag);
+}
+
+static enum err ride(const struct idempotency_key *key, const char *reply, struct diag *diag) {
+  struct riding riding = {key, reply};
+  struct store_mark mark;
+  diag_init(diag);
+  return store_run(store, ride_body, &riding, &mark, diag);
+}
+
+static void a_reply_rides_with_its_change(void **state) {
+  struct idempotency_key key = key_of(1, "sk_a", "k6", "{}");
+  struct bytes reply;
+  struct diag diag;
+  int status;
+  (void)state;
+  assert_int_equal(claim(&key, 0, &status, &reply), IDEMPOTENCY_RUN);
+  assert_int_equal(ride(&key, "{\"a\":1}", &diag), ERR_OK);
+  assert_int_equal(claim(&key, 1, &status, &reply), IDEMPOTENCY_REPLAY);
+  assert_int_equal(status, 200);
+  assert_true(bytes_equal(reply, BYTES("{\"a\":1}")));
+}
+
+// The first took longer than its claim; the second may finish, the first may change nothing any more.
+static void whoever_lost_the_claim_changes_nothing(void **state) {
+  const int64_t later_us = IDEMPOTENCY_CLAIM_S * (int64_t)CLOCK_SECOND_US;
+  struct idempotency_key slow = key_of(1, "sk_a", "k7", "{}"), quick = slow;
+  struct bytes reply;
+  struct diag diag;
+  size_t deleted;
+  int status;
+  (void)state;
+  assert_int_equal(claim(&slow, 0, &status, &reply), IDEMPOTENCY_RUN);
+  assert_int_equal(claim(&quick, later_us, &status, &reply), IDEMPOTENCY_RUN);
+  assert_int_equal(ride(&slow, "slow", &diag), ERR_BUSY);
+  assert_string_equal(diag.code, "idempotency_in_flight");
+  assert_int_equal(idempotency_forget(store, &slow, NULL), ERR_OK);
+  finish(&slow, later_us, 200, "slow");
+  assert_int_equal(claim(&slow, later_us, &status, &reply), IDEMPOTENCY_IN_FLIGHT);
+  assert_int_equal(ride(&quick, "quick", &diag), ERR_OK);
+  assert_int_equal(ride(&slow, "slow", &diag), ERR_BUSY);
+  assert_int_equal(claim(&slow, later_us, &status, &reply), IDEMPOTENCY_REPLAY);
+  assert_true(bytes_equal(reply, BYTES("quick")));
+
+  struct idempotency_key swept = key_of(1, "sk_a", "k8", "{}");
+  assert_int_equal(claim(&swept, 0, &status, &reply), IDEMPOTENCY_RUN);
+  assert_int_equal(idempotency_sweep(store, later_us, 256, &deleted, NULL), ERR_OK);
+  assert_true(deleted > 0);
+  assert_int_equal(ride(&swept, "swept", &diag), ERR_OK); // nobody else came
+}
+
 static void rows_whose_time_has_passed_are_swept(void **state) {
   const int64_t later_us = 10 * CLOCK_DAY_US;
   struct bytes reply;
@@ -170,6 +230,8 @@ int main(void) {
       cmocka_unit_test(another_request_is_a_mismatch_and_another_key_is_not),
       cmocka_unit_test(parts_do_not_run_into_each_other),
       cmocka_unit_test(claims_and_replies_end),
+      cmocka_unit_test(a_reply_rides_with_its_change),
+      cmocka_unit_test(whoever_lost_the_claim_changes_nothing),
       cmocka_unit_test(rows_whose_time_has_passed_are_swept),
       cmocka_unit_test(a_reply_is_sealed),
   };

@@ -35,21 +35,21 @@ enum { KIT_SCOPES_ALL = 31 };
 
 static inline void kit_key(struct kit *kit, bool secret, uint32_t scopes, const char *source, char *text) {
   struct engine_key wanted = {.secret = secret, .scopes = scopes, .name = bytes_from_text(source)};
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct diag diag;
   uint64_t id;
   diag_init(&diag);
   wanted.source = engine_source_find(kit->engine, bytes_from_text(source))->id;
-  if (engine_key_create(kit->engine, &wanted, text, &id, &mark, &diag)) fail_msg("%s", diag.message);
+  if (engine_key_create(kit->engine, &wanted, text, &id, &commit, &diag)) fail_msg("%s", diag.message);
 }
 
 static inline void kit_source(struct kit *kit, const char *name, enum engine_source_kind kind) {
   struct engine_source wanted = {.name = bytes_from_text(name), .kind = kind, .region = BYTES("FR")};
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct diag diag;
   uint32_t id;
   diag_init(&diag);
-  if (engine_source_put(kit->engine, &wanted, &id, &mark, &diag)) fail_msg("%s", diag.message);
+  if (engine_source_put(kit->engine, &wanted, &id, &commit, &diag)) fail_msg("%s", diag.message);
 }
 
 // `options` may be NULL; a free port and the kit's clock are filled in.

@@ -129,6 +129,35 @@ static void test_rows_come_back(void **state) {
   close_bench(&bench);
 }
 
+// Ids whose rows are pending come in order, go into the row and out of it; without any the row is as if none had been.
+static void test_pending_ids(void **state) {
+  struct bench bench;
+  struct customer customer, loser, back;
+  (void)state;
+  open_bench(&bench);
+  customer_init(&customer, 42);
+  customer.updated_us = 7;
+  struct bytes before = encoded(&customer, &bench.arena);
+  customer_init(&loser, 50);
+  assert_int_equal(customer_add_pending(&customer, &bench.arena, 60), ERR_OK);
+  assert_int_equal(customer_add_pending(&loser, &bench.arena, UINT64_MAX), ERR_OK);
+  assert_int_equal(customer_add_pending(&loser, &bench.arena, 50), ERR_OK);
+  assert_int_equal(customer_add_pending(&loser, &bench.arena, 50), ERR_OK);
+  assert_int_equal(customer_absorb(&customer, &loser, &bench.arena), ERR_OK);
+  struct bytes row = encoded(&customer, &bench.arena);
+  assert_int_equal(customer_decode(row, 42, &bench.arena, &back), ERR_OK);
+  const uint64_t expected[] = {50, 60, UINT64_MAX};
+  assert_int_equal(back.pending_count, 3);
+  assert_memory_equal(back.pending, expected, sizeof expected);
+  for (size_t size = 0; size < row.size_bytes; size++)
+    assert_int_equal(customer_decode(bytes_of(row.data, size), 42, &bench.arena, &back), ERR_CORRUPT);
+  assert_true(customer_has_pending(&customer, 60));
+  for (size_t i = 0; i < 3; i++) customer_drop_pending(&customer, expected[i]);
+  assert_false(customer_has_pending(&customer, 60));
+  assert_true(bytes_equal(encoded(&customer, &bench.arena), before));
+  close_bench(&bench);
+}
+
 static void test_redirects_and_empty_records(void **state) {
   (void)state;
   struct bench bench;
@@ -445,7 +474,7 @@ static void test_document(void **state) {
       "{\"type\":\"anonymous_id\",\"value\":\"a-1\",\"first_seen_at\":\"1970-01-01T00:00:09.000Z\","
       "\"source\":\"web shop\"}],"
       "\"traits\":{\"age group\":\"inline\",\"firstName\":\"Zoé\",\"lastName\":\"Muller\"},\"consents\":{},"
-      "\"trace\":{\"aliases\":[\"c57\"],\"events\":3,\"first_event_at\":\"1970-01-01T00:00:00.000Z\","
+      "\"trace\":{\"aliases\":[\"c57\"],\"events\":3,\"heavy\":false,\"first_event_at\":\"1970-01-01T00:00:00.000Z\","
       "\"last_event_at\":\"1970-01-01T00:00:01.000Z\",\"traits\":{"
       "\"age group\":{\"source\":\"web shop\",\"time\":\"1970-01-01T00:00:00.001Z\",\"others\":[]},"
       "\"firstName\":{\"source\":\"web shop\",\"time\":\"1970-01-01T00:00:00.001Z\",\"others\":["
@@ -474,7 +503,7 @@ static void test_documents_of_little(void **state) {
   buffer_append_byte(&out, 0);
   assert_string_equal((const char *)out.data,
                       "{\"id\":\"c7\",\"created_at\":null,\"updated_at\":null,\"identifiers\":[],\"traits\":{},"
-                      "\"consents\":{},\"trace\":{\"aliases\":[],\"events\":0,\"first_event_at\":null,"
+                      "\"consents\":{},\"trace\":{\"aliases\":[],\"events\":0,\"heavy\":false,\"first_event_at\":null,"
                       "\"last_event_at\":null,\"traits\":{},\"cannot_links\":[]}}");
   buffer_clear(&out);
   customer.merged_into = 3;
@@ -491,6 +520,7 @@ int main(void) {
       cmocka_unit_test(test_ids),
       cmocka_unit_test(test_keys_put_the_head_beside_the_record),
       cmocka_unit_test(test_rows_come_back),
+      cmocka_unit_test(test_pending_ids),
       cmocka_unit_test(test_redirects_and_empty_records),
       cmocka_unit_test(test_damaged_rows_are_refused_not_followed),
       cmocka_unit_test(test_folding_in_any_order_gives_the_same_bytes),

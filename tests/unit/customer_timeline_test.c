@@ -363,9 +363,10 @@ static void move_events(struct bench *bench, size_t from, struct choice *choice)
   arena_init(&arena, 0);
   for (size_t i = 0; i < CUSTOMERS; i++) load_head(bench, i, &arena, &heads[i]);
   uint64_t before = heads[from].count, moved;
+  struct timeline_choice picked = {.pick = pick, .context = choice};
   begin(bench, &txn);
   assert_int_equal(timeline_move(txn, id_of(from), &heads[from], id_of(to), &heads[to], &arena,
-                                 choice == NULL ? NULL : pick, choice, &moved),
+                                 choice == NULL ? NULL : &picked, &moved),
                    ERR_OK);
   commit(txn);
   assert_int_equal(moved, before - heads[from].count);
@@ -568,7 +569,7 @@ static enum err add_and_read(struct bench *bench, struct store_txn *txn) {
   while (err == ERR_OK) err = timeline_next(cursor, &item);
   timeline_close(cursor);
   if (err == ERR_NOT_FOUND) err = timeline_head_decode((struct bytes){NULL, 0}, &arena, &other);
-  if (err == ERR_OK) err = timeline_move(txn, id_of(0), &head, id_of(1), &other, &arena, NULL, NULL, &moved);
+  if (err == ERR_OK) err = timeline_move(txn, id_of(0), &head, id_of(1), &other, &arena, NULL, &moved);
   if (err == ERR_OK) err = timeline_erase(txn, id_of(1), &other);
   arena_release(&arena);
   return err;

@@ -185,8 +185,11 @@ static inline struct store *events_open_disk(const char *path, bool create) {
   return store;
 }
 
+// How the next engine is opened: how many events a merge moves at once; 0 for the product's own bound.
+static uint32_t events_merge_events;
+
 static inline struct engine *events_open_engine(struct store *store, const struct clock *clock) {
-  struct engine_options options = {.store = store, .clock = clock};
+  struct engine_options options = {.store = store, .clock = clock, .merge_events = events_merge_events};
   struct engine *engine = NULL;
   struct diag diag;
   diag_init(&diag);

@@ -2,7 +2,8 @@
 // tests.
 //
 //   event [t=SECONDS] [id=MESSAGE] [source=NAME] [name=EVENT] TYPE:VALUE... [trait.NAME=VALUE...]
-//                          an event at that time; with traits it is an identify, else a track
+//                          an event at that time; with traits it is an identify, else a track. replay: of an import;
+//                          code=CODE: its source wants it aside; resent: from there
 //   alias PREVIOUS TYPE:VALUE [trusted]
 //   same A B | different A B        the two identifiers lead to one customer, or to two
 //   customers N | count NAME N      live customers; a counter of engine_counts
@@ -11,10 +12,13 @@
 //   nobody A                        the identifier leads to no customer
 //   remember A AS | unchanged A AS  the customer's JSON, `trace` and `updated_at` apart
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
+//   correct A NAME VALUE           a person corrects a trait, a second after whatever was before
 //   rules JSON                      puts rules in force (no spaces in them)
 //   rerun MERGED PARTED             what rules_try says of those in force; then the re-run does just that, and once
 //                                   more nothing
 //   days N                         the clock moves on, and all work that falls due is done
+//   step | settle                  one call of engine_tick, or as many as there is work for
+//   moving N                       of so many customers events are still to be moved (kit_merge_events)
 //   duplicate … | aside … | suppressed …   as event, with that outcome expected
 //
 // After every line engine_check must find nothing.
@@ -51,6 +55,9 @@ struct kit {
   char where[256]; // file and line, for messages
 };
 
+// How the next engine is opened: how many events a merge moves at once; 0 for the product's own bound.
+static uint32_t kit_merge_events;
+
 static inline void kit_fail(const struct kit *kit, const char *what) {
   fail_msg("%s: %s", kit->where, what);
 }
@@ -62,7 +69,7 @@ static inline void kit_open_existing(struct kit *kit, struct store *store) {
   clock_hold(&kit->clock, KIT_EPOCH_US + 300 * CLOCK_DAY_US);
   kit->check_each = true;
   kit->store = store;
-  struct engine_options options = {.store = store, .clock = &kit->clock};
+  struct engine_options options = {.store = store, .clock = &kit->clock, .merge_events = kit_merge_events};
   struct diag diag;
   diag_init(&diag);
   if (engine_open(&kit->engine, &options, &diag) != ERR_OK) fail_msg("engine_open: %s", diag.message);
@@ -79,9 +86,9 @@ static inline void kit_open_on(struct kit *kit, struct store *store) {
   if (engine_create_workspace(store, &clock, &diag) != ERR_OK) fail_msg("engine_create_workspace: %s", diag.message);
   kit_open_existing(kit, store);
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   uint32_t id;
-  if (engine_source_put(kit->engine, &web, &id, &mark, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
+  if (engine_source_put(kit->engine, &web, &id, &commit, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
 }
 
 static inline void kit_open(struct kit *kit) {
@@ -189,6 +196,9 @@ static inline void kit_event_init(struct kit *kit, char **words, size_t count, s
   if (at != NULL) event->time_us = KIT_EPOCH_US + strtoll(at, NULL, 10) * CLOCK_SECOND_US;
   event->source = engine_source_find(kit->engine, bytes_from_text(source == NULL ? "web" : source))->id;
   event->replay = kit_flag(words, count, "replay");
+  event->resent = kit_flag(words, count, "resent");
+  event->aside_code = kit_option(words, count, "code");
+  event->aside_words = event->aside_code;
 }
 
 static inline void kit_alias_init(struct kit *kit, char **words, size_t count, struct kit_event *made) {
@@ -320,7 +330,7 @@ static inline void kit_count(struct kit *kit, const char *name, uint64_t expecte
 
 static inline void kit_split(struct kit *kit, const struct engine_split *split, const char *reference) {
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   diag_init(&diag);
@@ -328,29 +338,47 @@ static inline void kit_split(struct kit *kit, const struct engine_split *split, 
   json_writer_init(&writer, &out);
   uint64_t customer = kit_customer(kit, reference);
   if (customer == 0) kit_fail(kit, "no such customer");
-  if (engine_split_customer(kit->engine, customer, split, &writer, &mark, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  if (engine_split_customer(kit->engine, customer, split, &writer, &commit, &diag) != ERR_OK)
+    kit_fail(kit, diag.message);
   buffer_release(&out);
 }
 
 static inline void kit_erase(struct kit *kit, const char *reference, bool suppress) {
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   struct diag diag;
   diag_init(&diag);
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  if (engine_erase(kit->engine, kit_customer(kit, reference), suppress, &writer, &mark, &diag) != ERR_OK)
+  if (engine_erase(kit->engine, kit_customer(kit, reference), suppress, &writer, &commit, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
   buffer_release(&out);
 }
 
 static inline void kit_allow(struct kit *kit, char **words) {
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct diag diag;
   diag_init(&diag);
-  if (engine_allow_link(kit->engine, bytes_from_text(words[1]), bytes_from_text(words[2]), &mark, &diag) != ERR_OK)
+  if (engine_allow_link(kit->engine, bytes_from_text(words[1]), bytes_from_text(words[2]), &commit, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
+}
+
+static inline void kit_correct(struct kit *kit, char **words) {
+  struct engine_commit commit = {0};
+  struct buffer packed;
+  struct diag diag;
+  char traits[256];
+  diag_init(&diag);
+  buffer_init(&packed);
+  snprintf(traits, sizeof traits, "{\"%s\":\"%s\"}", words[2], words[3]);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(traits), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  clock_hold(&kit->clock, clock_now_us(&kit->clock) + CLOCK_SECOND_US);
+  if (engine_correct(kit->engine, kit_customer(kit, words[1]), (struct value){buffer_view(&packed)}, BYTES("clerk"),
+                     NULL, &commit, &diag) != ERR_OK)
+    kit_fail(kit, diag.message);
+  buffer_release(&packed);
 }
 
 static inline void kit_remember(struct kit *kit, char **words, bool compare) {
@@ -396,17 +424,31 @@ static inline void kit_days(struct kit *kit, int64_t days) {
     if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
 }
 
+static inline bool kit_step(struct kit *kit) {
+  struct diag diag;
+  bool idle = false;
+  diag_init(&diag);
+  if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  return !idle;
+}
+
+static inline void kit_moving(struct kit *kit, uint64_t expected) {
+  struct engine_loads loads;
+  assert_int_equal(engine_get_loads(kit->engine, &loads), ERR_OK);
+  if (loads.moving != expected) fail_msg("%s: %llu are moving", kit->where, (unsigned long long)loads.moving);
+}
+
 // --- rules ---------------------------------------------------------------------------------------------------
 
 static inline void kit_rules(struct kit *kit, const char *json) {
   struct buffer packed;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct diag diag;
   uint64_t version;
   diag_init(&diag);
   buffer_init(&packed);
   if (value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, &diag) != ERR_OK ||
-      engine_rules_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &version, &mark, &diag) !=
+      engine_rules_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &version, &commit, &diag) !=
           ERR_OK)
     kit_fail(kit, diag.message);
   buffer_release(&packed);
@@ -460,10 +502,15 @@ static inline void kit_rerun_state(struct kit *kit, struct buffer *out) {
 }
 
 static inline void kit_rerun_start(struct kit *kit) {
-  struct store_mark mark;
+  struct engine_commit commit = {0};
+  struct json_writer writer;
+  struct buffer out;
   struct diag diag;
   diag_init(&diag);
-  if (engine_rerun_start(kit->engine, BYTES("ann"), &mark, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  if (engine_rerun_start(kit->engine, BYTES("ann"), &writer, &commit, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  buffer_release(&out);
 }
 
 // Carries a re-run out, step by step, and holds it against what was predicted.
@@ -541,6 +588,8 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_split(kit, &split, words[1]);
   } else if (strcmp(verb, "allow") == 0)
     kit_allow(kit, words);
+  else if (strcmp(verb, "correct") == 0)
+    kit_correct(kit, words);
   else if (strcmp(verb, "erase") == 0)
     kit_erase(kit, words[1], false);
   else if (strcmp(verb, "days") == 0)
@@ -549,6 +598,12 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_rules(kit, words[1]);
   else if (strcmp(verb, "rerun") == 0)
     kit_rerun(kit, words, count);
+  else if (strcmp(verb, "step") == 0)
+    kit_step(kit);
+  else if (strcmp(verb, "settle") == 0)
+    while (kit_step(kit)) continue;
+  else if (strcmp(verb, "moving") == 0)
+    kit_moving(kit, strtoull(words[1], NULL, 10));
   else if (strcmp(verb, "erase!") == 0)
     kit_erase(kit, words[1], true);
   else

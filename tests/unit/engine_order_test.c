@@ -66,12 +66,13 @@ static enum err put_secret(struct store_txn *txn, void *context, struct diag *di
 static void open_fixed(struct kit *kit) {
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store *store;
+  struct engine_commit commit = {0};
   struct store_mark mark;
   uint32_t id;
   assert_int_equal(store_open_memory(&store), ERR_OK);
   assert_int_equal(store_run(store, put_secret, NULL, &mark, NULL), ERR_OK);
   kit_open_existing(kit, store);
-  assert_int_equal(engine_source_put(kit->engine, &web, &id, &mark, NULL), ERR_OK);
+  assert_int_equal(engine_source_put(kit->engine, &web, &id, &commit, NULL), ERR_OK);
 }
 
 // How many events the customer has in that second.

@@ -118,12 +118,12 @@ static void test_changing_rules_survives_short_memory(void **state) {
       value_parse_json(kit.parser, BYTES("{\"types\":{\"badge\":{}}}"), engine_names(kit.engine), &packed, NULL),
       ERR_OK);
   for (uint64_t allowed = 0; !through; allowed++) {
-    struct store_mark mark;
+    struct engine_commit commit = {0};
     uint64_t version = 0;
     struct diag diag;
     alloc_fail_after(allowed, false);
     enum err err =
-        engine_rules_put(kit.engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &version, &mark, &diag);
+        engine_rules_put(kit.engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &version, &commit, &diag);
     through = !alloc_fail_disarm();
     assert_int_equal(err, through ? ERR_OK : ERR_NO_MEMORY);
     assert_int_equal(identity_rules_version(engine_rules(kit.engine)), through ? 2 : 1);

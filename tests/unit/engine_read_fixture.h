@@ -19,7 +19,8 @@ static inline enum err read_put_secret(struct store_txn *txn, void *context, str
 
 static inline void read_open(struct kit *kit) {
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
-  struct engine_options options = {.clock = &kit->clock};
+  struct engine_options options = {.clock = &kit->clock, .merge_events = kit_merge_events};
+  struct engine_commit commit = {0};
   struct store_mark mark;
   struct diag diag;
   uint32_t id;
@@ -31,7 +32,7 @@ static inline void read_open(struct kit *kit) {
   options.store = kit->store;
   if (engine_open(&kit->engine, &options, &diag) != ERR_OK) fail_msg("engine_open: %s", diag.message);
   assert_int_equal(value_parser_open(&kit->parser), ERR_OK);
-  assert_int_equal(engine_source_put(kit->engine, &web, &id, &mark, &diag), ERR_OK);
+  assert_int_equal(engine_source_put(kit->engine, &web, &id, &commit, &diag), ERR_OK);
 }
 
 static inline enum engine_event_type read_type(const char *word) {
@@ -102,9 +103,9 @@ static inline void read_source(struct kit *kit, char *line) {
                                  .kind = ENGINE_SOURCE_TILL,
                                  .region = bytes_from_text(region),
                                  .priority = priority == NULL ? 0 : atoi(priority)};
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   uint32_t id;
-  assert_int_equal(engine_source_put(kit->engine, &source, &id, &mark, NULL), ERR_OK);
+  assert_int_equal(engine_source_put(kit->engine, &source, &id, &commit, NULL), ERR_OK);
 }
 
 // Runs a line of the kit or of this file.

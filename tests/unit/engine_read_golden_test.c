@@ -1,10 +1,9 @@
 // Runs every file of tests/golden/engine: lines that make a workspace (engine_read_fixture.h), and questions ("ask …"),
 // each followed by its answer. With RAPPORT_UPDATE_GOLDEN set the answers are written anew, to be read before a commit.
+#include "engine_folder.h"
 #include "engine_read_fixture.h"
 
-#include <dirent.h>
-
-enum { FILES_MAX = 64, LINE_BYTES = 64 * 1024 };
+enum { LINE_BYTES = 64 * 1024 };
 
 static void check_answer(struct kit *kit, const char *question, FILE *in, FILE *out) {
   static char expected[LINE_BYTES];
@@ -68,21 +67,5 @@ static void run_golden(void **state) {
 }
 
 int main(void) {
-  static char paths[FILES_MAX][1024];
-  static struct CMUnitTest tests[FILES_MAX];
-  char folder[400];
-  size_t count = 0;
-  snprintf(folder, sizeof folder, "%.*s../golden/engine", (int)(strrchr(__FILE__, '/') + 1 - __FILE__), __FILE__);
-  DIR *dir = opendir(folder);
-  if (dir == NULL) return 1;
-  for (struct dirent *entry; (entry = readdir(dir)) != NULL && count < FILES_MAX;) {
-    if (strstr(entry->d_name, ".txt") == NULL) continue;
-    snprintf(paths[count], sizeof paths[count], "%s/%s", folder, entry->d_name);
-    tests[count] = (struct CMUnitTest){
-        .name = strrchr(paths[count], '/') + 1, .test_func = run_golden, .initial_state = paths[count]};
-    count++;
-  }
-  closedir(dir);
-  if (count == 0) return 1;
-  return _cmocka_run_group_tests("golden", tests, count, NULL, NULL);
+  return folder_run("golden", "golden/engine", run_golden);
 }

@@ -34,7 +34,7 @@ static void run_line(struct kit *kit, const char *text) {
 static void open_workload(struct kit *kit) {
   struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store *inner, *store;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct clock clock;
   struct diag diag;
   uint32_t id;
@@ -43,7 +43,7 @@ static void open_workload(struct kit *kit) {
   assert_int_equal(store_open_fault(&store, inner), ERR_OK);
   assert_int_equal(engine_create_workspace(store, &clock, &diag), ERR_OK);
   kit_open_existing(kit, store);
-  assert_int_equal(engine_source_put(kit->engine, &web, &id, &mark, NULL), ERR_OK);
+  assert_int_equal(engine_source_put(kit->engine, &web, &id, &commit, NULL), ERR_OK);
   for (size_t i = 0; i < sizeof workload / sizeof *workload; i++) run_line(kit, workload[i]);
 }
 
@@ -90,16 +90,30 @@ static void expect_outcome(struct kit *kit, const struct kit_trial *trial) {
 
 // --- one job at a time ---------------------------------------------------------------------------------------
 
+static void rerun_stop(struct kit *kit) {
+  struct engine_commit commit = {0};
+  struct json_writer writer;
+  struct buffer out, state;
+  buffer_init(&out);
+  buffer_init(&state);
+  json_writer_init(&writer, &out);
+  assert_int_equal(engine_rerun_stop(kit->engine, &writer, &commit, NULL), ERR_OK);
+  buffer_append_byte(&out, 0);
+  kit_rerun_state(kit, &state);
+  assert_string_equal((const char *)out.data, (const char *)state.data);
+  buffer_release(&out);
+  buffer_release(&state);
+}
+
 static void test_never_started(void **state) {
   (void)state;
   struct engine_rerun_progress progress = {.running = true};
-  struct store_mark mark;
   struct kit kit;
   open_workload(&kit);
   expect_state(&kit, "\"status\":\"never\",\"version\":0,\"in_force\":1");
   assert_int_equal(work(&kit, &progress), ERR_OK);
   assert_false(progress.running);
-  assert_int_equal(engine_rerun_stop(kit.engine, &mark, NULL), ERR_OK);
+  rerun_stop(&kit);
   expect_state(&kit, "\"status\":\"never\"");
   kit_close(&kit);
 }
@@ -128,14 +142,13 @@ static void test_the_tick_carries_it_out(void **state) {
 static void test_stopped_and_continued(void **state) {
   (void)state;
   struct engine_rerun_progress progress;
-  struct store_mark mark;
   struct kit kit;
   open_workload(&kit);
   run_line(&kit, other_rules);
   struct kit_trial trial = kit_try(&kit);
   kit_rerun_start(&kit);
   for (int i = 0; i < 2; i++) assert_int_equal(work(&kit, &progress), ERR_OK); // the ties, and who is tied to nobody
-  assert_int_equal(engine_rerun_stop(kit.engine, &mark, NULL), ERR_OK);
+  rerun_stop(&kit);
   expect_state(&kit, "\"status\":\"stopped\"");
   assert_int_equal(work(&kit, &progress), ERR_OK);
   assert_false(progress.running);
@@ -189,15 +202,16 @@ static void test_events_go_on_meanwhile(void **state) {
 static void test_only_looking(void **state) {
   (void)state;
   struct engine_rerun_progress progress;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
+  struct json_writer writer;
   struct diag diag;
   struct kit kit;
   open_workload(&kit);
   struct engine_options options = {.store = kit.store, .clock = &kit.clock, .read_only = true};
   engine_close(kit.engine);
   assert_int_equal(engine_open(&kit.engine, &options, &diag), ERR_OK);
-  assert_int_equal(engine_rerun_start(kit.engine, BYTES(""), &mark, &diag), ERR_DENIED);
-  assert_int_equal(engine_rerun_stop(kit.engine, &mark, &diag), ERR_DENIED);
+  assert_int_equal(engine_rerun_start(kit.engine, BYTES(""), &writer, &commit, &diag), ERR_DENIED);
+  assert_int_equal(engine_rerun_stop(kit.engine, &writer, &commit, &diag), ERR_DENIED);
   assert_int_equal(engine_rerun_work(kit.engine, 1, &progress, &diag), ERR_DENIED);
   expect_state(&kit, "\"status\":\"never\"");
   kit_close(&kit);

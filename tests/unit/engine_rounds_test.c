@@ -92,6 +92,23 @@ static void test_known_customers(void **state) {
   expect_rounds("64 events of 32 known customers", &trace, ROUNDS_MAX);
 }
 
+// Each event costs its deduplication key; each customer her two identifiers and the head of her timeline.
+static void test_settled_events_read_no_record(void **state) {
+  struct fixture *fixture = *state;
+  enum { USERS = 32 };
+  warm_up(fixture);
+  for (unsigned i = 0; i < BATCH; i++) {
+    char id[EVENTS_TEXT_BYTES];
+    snprintf(id, sizeof id, "s%u", i);
+    events_make(&fixture->events, &fixture->batch[i], id, 1000 + i);
+    if (i % 2 == 0) events_add(&fixture->events, &fixture->batch[i], "user_id", i / 2 % USERS);
+    events_add(&fixture->events, &fixture->batch[i], "anonymous_id", i / 2 % USERS);
+  }
+  struct store_trace trace = apply(fixture, ENGINE_APPLIED);
+  expect_rounds("64 events that change nobody's identity", &trace, ROUNDS_MAX);
+  assert_int_equal(trace.keys_read, BATCH + 3 * USERS);
+}
+
 static void test_new_customers(void **state) {
   struct fixture *fixture = *state;
   warm_up(fixture);
@@ -149,13 +166,13 @@ static void test_long_histories(void **state) {
 static void test_after_an_erasure(void **state) {
   struct fixture *fixture = *state;
   struct json_writer writer;
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer out;
   warm_up(fixture);
   buffer_init(&out);
   json_writer_init(&writer, &out);
   assert_int_equal(
-      engine_erase(fixture->engine, events_customer(fixture->engine, "user_id:u31"), true, &writer, &mark, NULL),
+      engine_erase(fixture->engine, events_customer(fixture->engine, "user_id:u31"), true, &writer, &commit, NULL),
       ERR_OK);
   buffer_release(&out);
   make_batch(fixture, 0, 31, true);
@@ -169,6 +186,7 @@ static void test_after_an_erasure(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_known_customers, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_settled_events_read_no_record, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_new_customers, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_known_and_new_customers, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_anonymous_events, set_up, tear_down),

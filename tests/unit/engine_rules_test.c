@@ -22,10 +22,10 @@ static struct value parse(const char *json, struct buffer *packed) {
 }
 
 static enum err put(const char *json, struct bytes author, uint64_t *version, struct diag *diag) {
-  struct store_mark mark;
+  struct engine_commit commit = {0};
   struct buffer packed;
   buffer_init(&packed);
-  enum err err = engine_rules_put(kit.engine, parse(json, &packed), author, version, &mark, diag);
+  enum err err = engine_rules_put(kit.engine, parse(json, &packed), author, version, &commit, diag);
   buffer_release(&packed);
   return err;
 }

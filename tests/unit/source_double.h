@@ -55,9 +55,9 @@ static uint64_t double_hash(struct bytes text) {
   return hash == 0 ? 1 : hash;
 }
 
-// True when the id is new.
-static bool double_remember(struct engine *engine, struct bytes id) {
-  uint64_t hash = double_hash(id);
+// True when the id is new. What waits aside is remembered apart: it can still be taken.
+static bool double_remember(struct engine *engine, struct bytes id, bool aside) {
+  uint64_t hash = double_hash(id) ^ (aside ? UINT64_C(0x9e3779b97f4a7c15) : 0);
   size_t at = (size_t)(hash >> 20) & (engine->seen_capacity - 1);
   while (engine->seen[at] != 0 && engine->seen[at] != hash) {
     at = (at + 1) & (engine->seen_capacity - 1);
@@ -72,11 +72,15 @@ static enum engine_outcome double_judge(struct engine *engine, const struct engi
   if (engine->suppress != NULL && bytes_equal(name, bytes_from_text(engine->suppress))) {
     return ENGINE_SUPPRESSED;
   }
+  if (event->aside_code != NULL) {
+    *code = event->aside_code;
+    return double_remember(engine, event->message_id, true) ? ENGINE_ASIDE : ENGINE_DUPLICATE;
+  }
   if (engine->keep_aside != NULL && bytes_equal(name, bytes_from_text(engine->keep_aside))) {
     *code = "no_identifier";
     return ENGINE_ASIDE;
   }
-  return double_remember(engine, event->message_id) ? ENGINE_APPLIED : ENGINE_DUPLICATE;
+  return double_remember(engine, event->message_id, false) ? ENGINE_APPLIED : ENGINE_DUPLICATE;
 }
 
 enum err engine_apply(struct engine *engine, const struct engine_event *events, size_t count,

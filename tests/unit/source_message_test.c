@@ -120,7 +120,10 @@ static void run_case(struct bench *bench, struct options *options, const char *l
   err = source_message_read(bench->reader, &options->envelope, (struct value){buffer_view(&packed)}, BYTES(""),
                             options->occurrence, &arena, &event, &diag);
   buffer_clear(out);
-  if (err == ERR_OK) {
+  if (err == ERR_OK && event.aside_code != NULL) {
+    assert_true(event.message_id.size_bytes > 0 && event.aside_words[0] != '\0');
+    buffer_append_format(out, "aside %s", event.aside_code);
+  } else if (err == ERR_OK) {
     describe(out, &bench->engine, &event, options->with_message);
   } else {
     assert_int_equal(err, ERR_INVALID);

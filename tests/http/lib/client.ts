@@ -8,6 +8,7 @@ import type {
   Explanation,
   Found,
   Identity,
+  Job,
   Json,
   Key,
   NewKey,
@@ -26,6 +27,7 @@ import type {
 } from "./documents.ts";
 import type { Message } from "./message.ts";
 import { openApi } from "./openapi.ts";
+import { until } from "./poll.ts";
 import { Wire, type Answer, type Sent } from "./wire.ts";
 
 export interface AskOptions {
@@ -268,6 +270,24 @@ export class Client {
 
   async makeKey(wanted: object): Promise<NewKey> {
     return (await this.ask("POST", "/v1/keys", { body: wanted })).expect<NewKey>(201);
+  }
+
+  // --- jobs
+
+  async startBackup(name: string): Promise<Job> {
+    return (await this.ask("POST", "/v1/backups", { body: { name } })).expect<Job>(202);
+  }
+
+  async startCheck(): Promise<Job> {
+    return (await this.ask("POST", "/v1/checks")).expect<Job>(202);
+  }
+
+  /** The job's document when it has ended. */
+  async ended({ id }: Job): Promise<Job> {
+    return until(`job ${id} ends`, 60_000, async () => {
+      const job = (await this.get(`/v1/jobs/${id}`)).expect<Job>();
+      return job.state === "running" ? undefined : job;
+    });
   }
 
   async metrics(): Promise<Map<string, number>> {

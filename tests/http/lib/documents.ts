@@ -101,6 +101,18 @@ export interface SplitResult {
   events_moved: number;
 }
 
+export interface Job {
+  id: string;
+  kind: "backup" | "check";
+  state: "running" | "done" | "failed";
+  started_at: string;
+  ended_at: string | null;
+  progress: { done: number; total: number };
+  backup?: { name: string; path: string; bytes: number | null };
+  check?: { breaches: number; first: string[] };
+  error: { code: string; detail: string } | null;
+}
+
 export interface Receipt {
   receipt: string;
   customer: string;

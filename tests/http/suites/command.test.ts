@@ -78,6 +78,7 @@ describe("looking", () => {
     ["identity", "user_id:zoe"],
     ["explain", "user_id:zoe", "user_id:leo"],
     ["explain", "user_id:zoe", "email:zoe@exemple.fr"],
+    ["explain", "c1", "email:leo@exemple.fr"],
     ["schema"],
     ["rules", "show"],
     ["aside", "list"],

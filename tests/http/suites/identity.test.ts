@@ -247,6 +247,18 @@ describe("explain", () => {
     assert.match(why.sentence, /two customers/);
   });
 
+  it("customers by their ids, also by one that became another's", async () => {
+    await sender.takeAll([identify({ userId: "by-id" }), identify({}, { loyalty_card: "BY-ID" })]);
+    const [older, younger] = [await client.customer("user_id:by-id"), await client.customer("loyalty_card:BY-ID")];
+    const before = await client.explain(older.id, younger.id);
+    assert.deepEqual([before.same, before.customers], [false, [older.id, younger.id]]);
+    await sender.takeAll([identify({ userId: "by-id" }, { loyalty_card: "BY-ID" })]);
+    const why = await client.explain(older.id, younger.id);
+    assert.deepEqual([why.same, why.customers, why.path.length], [true, [older.id], 1]);
+    assert.match((await client.explain(older.id, "user_id:by-id")).sentence, /began with user_id:by-id/);
+    assert.match((await client.explain("c999999", older.id)).sentence, /no customer/);
+  });
+
   it("unknown and unreadable identifiers", async () => {
     const why = await client.explain("user_id:stranger-1", "user_id:never-seen");
     assert.equal(why.same, false);

@@ -58,10 +58,10 @@ async function load(file: string, workspace: Workspace, more: readonly string[] 
 
 /** The counts that do not depend on the way in; how many merges it took depends on which event came first. */
 async function counts(workspace: Workspace): Promise<Partial<Stats>> {
-  const { customers, events, identifiers } = JSON.parse(
+  const { customers, events, identifiers, set_aside } = JSON.parse(
     await must(["stats", "--data", workspace.data, "--json"]),
   ) as Stats;
-  return { customers, events, identifiers };
+  return { customers, events, identifiers, set_aside };
 }
 
 async function customer(reference: string, workspace: Workspace): Promise<Customer> {
@@ -80,6 +80,8 @@ describe("a file", () => {
     assert.equal(first.taken + first.duplicates + first.rejected + first.aside, lines);
     assert.ok(first.taken > lines * 0.9, JSON.stringify(first));
     assert.equal(expected.events, first.taken);
+    assert.equal(expected.set_aside, first.aside);
+    assert.ok(first.aside > 0, "robots and clocks gone wrong are set aside");
     await must(["check", "--data", whole.data]);
     if (first.rejected > 0) {
       const rejects = (await readFile(`${history}.rejects.ndjson`, "utf8")).trimEnd().split("\n");
@@ -120,6 +122,15 @@ describe("a file", () => {
     const source = await run(["import", history, "--data", whole.data, "--source", "nobody"]);
     assert.notEqual(source.code, 0);
     assert.match(source.stderr, /nobody/);
+    const remote = await run(["import", "people.csv", "--url", "http://127.0.0.1:9"], { env: { RAPPORT_KEY: "none" } });
+    assert.match(remote.stderr, /people\.csv.*--data/);
+  });
+
+  it("of which nothing can be read says where the reasons are", async () => {
+    const table = join(directory, "unknown.csv");
+    await writeFile(table, "Kunde,Betrag\n1,12\n");
+    const told = await run(["import", table, "--data", whole.data]);
+    assert.match(told.stderr, /unknown\.csv\.rejects\.ndjson[^]*--map/);
   });
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { basic } from "../lib/client.ts";
-import type { Report } from "../lib/documents.ts";
+import type { Job, Report } from "../lib/documents.ts";
 import { identify, page, times } from "../lib/message.ts";
 import { openApi } from "../lib/openapi.ts";
 import { openSite } from "../lib/server.ts";
@@ -172,6 +172,22 @@ describe("Idempotency-Key", () => {
     assert.equal(reply.expect<{ traits: { city: string } }>().traits.city, "Brest");
   });
 
+  it("what asks to be tried again is not kept", async () => {
+    const ask = (): ReturnType<typeof client.ask> =>
+      client.ask("POST", "/v1/checks", { headers: { "idempotency-key": "k-4" } });
+    const others = await Promise.all(times(8, () => client.ask("POST", "/v1/checks")));
+    const reply = await ask();
+    if (reply.status === 409) reply.refused(409, "job_running");
+    for (const other of others.filter(({ status }) => status === 202)) await client.ended(other.json<Job>());
+    if (reply.status === 202) await client.ended(reply.json<Job>());
+    assert.equal((await ask()).status, 202);
+  });
+
+  it("a correction answers with the record as it is then", async () => {
+    const reply = await correct("k-5", "Metz");
+    assert.equal((await client.get(ZOE)).text, reply.text);
+  });
+
   it("a refusal is repeated too", async () => {
     const ask = (): ReturnType<typeof client.ask> =>
       client.ask("POST", `${ZOE}/split`, { body: {}, headers: { "idempotency-key": "k-2" } });
@@ -194,6 +210,79 @@ describe("Idempotency-Key", () => {
 
   it("must be of a length that can be kept", async () => {
     (await correct("k".repeat(256), "Lyon")).refused(400, "bad_idempotency_key");
+  });
+});
+
+describe("what a newcomer gets wrong", () => {
+  const long = (bytes: number): string => "x".repeat(bytes);
+  const traits = { city: "Lyon" };
+  // Method, path, body, then the code, the field and what the words must name: what is wrong, the limit, the way out.
+  const cases: [string, string, unknown, string, string | undefined, RegExp][] = [
+    ["POST", `${ZOE}/corrections`, undefined, "missing_body", undefined, /traits author/],
+    ["POST", `${ZOE}/corrections`, [], "not_an_object", undefined, /object/],
+    ["POST", `${ZOE}/corrections`, {}, "bad_member", "traits", /object/],
+    ["POST", `${ZOE}/corrections`, { traits: {} }, "bad_traits", "traits", /at least one/],
+    ["POST", `${ZOE}/corrections`, { trait: traits }, "unknown_member", "trait", /mean "traits"/],
+    ["POST", `${ZOE}/corrections`, { traits, auther: "ana" }, "unknown_member", "auther", /mean "author"/],
+    ["POST", `${ZOE}/corrections`, { traits, author: 7 }, "not_text", "author", /text/],
+    ["POST", `${ZOE}/corrections`, { traits, author: long(257) }, "bad_author", "author", /256.*257/],
+    ["POST", `${ZOE}/corrections`, { traits: { a: long(33_000) } }, "too_large", "traits", /32768/],
+    [
+      "POST",
+      `${ZOE}/corrections`,
+      { traits: Object.fromEntries(times(513, (index) => [`t${index}`, index])) },
+      "too_many_traits",
+      "traits",
+      /512.*513/,
+    ],
+    ["POST", "/v1/customers/emial%3Azoe/corrections", { traits }, "bad_reference", "ref", /mean email/],
+    ["POST", "/v1/customers/42/corrections", { traits }, "bad_reference", "ref", /c42/],
+    ["POST", `${ZOE}/split`, {}, "bad_split", undefined, /exactly one.*0 are given/],
+    ["POST", `${ZOE}/split`, { edge: "17x" }, "bad_member", "edge", /e12/],
+    ["POST", `${ZOE}/split`, { identifier: "email" }, "bad_reference", "identifier", /type:value/],
+    ["POST", `${ZOE}/split`, { identifier: "emial:x" }, "bad_reference", "identifier", /mean email/],
+    ["POST", `${ZOE}/split`, { apart: ["user_id:zoe", "c1"] }, "bad_reference", "apart[1]", /type:value/],
+    ["POST", `${ZOE}/split`, { apart: ["user_id:zoe", "user_id:zoe"] }, "not_connected", "apart", /one identifier/],
+    ["POST", `${ZOE}/split`, { edge: "e1", reson: "x" }, "unknown_member", "reson", /mean "reason"/],
+    ["POST", `${ZOE}/split`, { edge: "e1", reason: long(1025) }, "bad_reason", "reason", /1024.*1025/],
+    [
+      "DELETE",
+      `${ZOE}?supress=true`,
+      undefined,
+      "unknown_parameter",
+      "supress",
+      /mean "suppress".*Nothing was changed/,
+    ],
+    ["DELETE", `${ZOE}?suppress=yes`, undefined, "bad_parameter", "suppress", /true or false/],
+    ["PUT", "/v1/identity/rules?dryrun=true", { rules: {} }, "unknown_parameter", "dryrun", /mean "dry_run"/],
+    ["PUT", "/v1/identity/rules", { types: {} }, "unknown_member", "types", /rules/],
+    ["POST", "/v1/identity/allow", { a: "user_id:zoe", b: "c1" }, "bad_reference", "b", /type:value/],
+    ["POST", "/v1/sources", { name: "" }, "bad_member", "name", /1 to 256/],
+    ["POST", "/v1/sources", { name: long(257) }, "bad_name", "name", /256.*257/],
+    ["POST", "/v1/sources", { name: "a", region: "France" }, "bad_region", "region", /FR/],
+    ["POST", "/v1/sources", { name: "a", user_id_type: "pos-id" }, "unknown_type", "user_id_type", /rules show/],
+    ["POST", "/v1/sources", { name: "a", prioritty: 5 }, "unknown_member", "prioritty", /mean "priority"/],
+    ["POST", "/v1/keys", { kind: "secret", scopes: ["fly"] }, "unknown_scope", "scopes", /read.*fly/],
+    ["POST", "/v1/keys", { kind: "secret", scopes: ["read", 7] }, "bad_member", "scopes", /list/],
+    ["POST", "/v1/keys", { kind: "secret", scopes: "" }, "bad_member", "scopes", /list/],
+    ["POST", "/v1/keys", { kind: "secret", scopes: [] }, "bad_member", "scopes", /list/],
+    ["POST", "/v1/keys", { kind: "write", source: "web", scopes: ["read"] }, "bad_member", "scopes", /only collect/],
+    ["POST", "/v1/keys", { kind: "write", source: "wep" }, "bad_member", "source", /\/v1\/sources/],
+    ["POST", "/v1/keys", { kind: "secret", scopes: "read", name: long(257) }, "bad_name", "name", /256.*257/],
+    ["POST", `${ZOE}/corrections`, long(5_000_000), "too_large", undefined, /4194304/],
+  ];
+  for (const [method, path, body, code, field, words] of cases) {
+    const shown = typeof body === "string" ? "5 MB" : (JSON.stringify(body) ?? "").slice(0, 60);
+    it(`${method} ${path} ${shown}: ${code}`, async () => {
+      const reply = await client.ask(method, path, body === undefined ? {} : { body: body as object | string });
+      const problem = reply.refused(400, code, words);
+      assert.equal(problem.field, field);
+    });
+  }
+
+  it("changes nothing", async () => {
+    assert.ok(await client.find("user_id:zoe"));
+    assert.ok(!(await client.sources()).some(({ name }) => name === "a"));
   });
 });
 

@@ -106,7 +106,7 @@ describe("identity rules", () => {
     assert.equal(typo.field, "tipes");
     (await put({ rules: { types: { email: { limit: 0 } } } })).refused(400, "out_of_range");
     (await put({ rules: { types: { email: { form: "mail" } } } })).refused(400, "unknown_word", /email/);
-    (await put({ types: {} })).refused(400, "missing_member");
+    (await put({ types: {} })).refused(400, "unknown_member", /It takes: rules/);
     assert.equal((await client.rules()).version, version);
   });
 });
