@@ -2,8 +2,8 @@
 //
 // What ties: a refused pair of persons' identifiers, both of types the rules know and neither blocked, unless it was
 // refused by a cannot-link (which stands under any rules) or because it could not be read. Pairs that a re-run took
-// back stand among the refusals, so they tie too, also when a type is not known. A customer whose refusal stands within
-// herself is held as a group of one: there her refusals are read.
+// back stand among the refusals and tie whatever their identifiers are; they are as few as edges. A customer whose
+// refusal stands within herself is held as a group of one: there her refusals are read.
 #include "engine/ties.h"
 
 #include <stdlib.h>
@@ -118,13 +118,13 @@ static enum err tie_identifier(const struct scan *scan, uint64_t customer, struc
   return tie(scan->ties, customer, key_read_u64(hash) | ORPHAN_BIT, scan->diag);
 }
 
-// Would the rules look at this identifier at all? At one whose type they do not know only in a pair that was accepted
-// once: it stays with the first of those.
+// Would the rules look at this identifier at all? At one that is blocked, or of a type they do not know, only in a pair
+// that was accepted once: it decides who stands in for it, and with whom it stays.
 static bool is_usable(const struct scan *scan, struct bytes text, bool accepted, struct identifier *identifier) {
   if (!engine_identifier_read(scan->view->engine, text, identifier)) return false;
   const struct identity_type *type = identity_type_by_id(scan->rules, identifier->type);
-  if (type == NULL) return accepted;
-  return type->class == IDENTITY_PERSON && !identity_is_blocked(scan->rules, type, identifier->value);
+  if (type == NULL || type->class != IDENTITY_PERSON) return type == NULL && accepted;
+  return accepted || !identity_is_blocked(scan->rules, type, identifier->value);
 }
 
 static enum err tie_refusal(const struct scan *scan, uint64_t customer, struct value document) {

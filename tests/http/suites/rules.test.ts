@@ -161,6 +161,7 @@ describe("a re-run", () => {
 
   it("takes a body with an author, or none", async () => {
     (await client.ask("POST", "/v1/identity/rules/rerun", { body: [] })).refused(400, "not_an_object");
+    (await client.ask("POST", "/v1/identity/rules/rerun", { body: { autor: "zoe" } })).refused(400, "unknown_member");
     (await client.ask("PUT", "/v1/identity/rules/rerun", { body: {} })).refused(405, "method_not_allowed");
   });
 });
