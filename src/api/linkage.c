@@ -94,3 +94,33 @@ enum err linkage_rules_put(struct request *request, struct worker *worker, struc
   if (!err) request->marked = true;
   return err;
 }
+
+// --- the re-run ----------------------------------------------------------------------------------------------
+
+enum err linkage_rerun_get(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_rerun_json(request->api->engine, &writer, diag);
+}
+
+// A body is not needed: it only names who asks.
+enum err linkage_rerun_start(struct request *request, struct worker *worker, struct diag *diag) {
+  struct value document = {{NULL, 0}};
+  struct bytes author;
+  enum err err = ERR_OK;
+  if (bytes_trim(request->json).size_bytes > 0) err = request_body(request, worker, "author", &document, diag);
+  if (!err) err = request_author(request, document, &author, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 202);
+  err = engine_rerun_start(request->api->engine, author, &writer, request_commit(request, 202, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
+}
+
+enum err linkage_rerun_stop(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  struct json_writer writer = request_answer(request, 200);
+  enum err err = engine_rerun_stop(request->api->engine, &writer, request_commit(request, 200, NULL, NULL), diag);
+  if (!err) request->marked = true;
+  return err;
+}

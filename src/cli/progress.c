@@ -10,7 +10,8 @@
 enum { BAR_COLUMNS = 24, DRAW_EVERY_US = 100000 };
 
 void progress_begin(struct progress *progress) {
-  *progress = (struct progress){.shown = isatty(STDERR_FILENO) == 1, .started_us = clock_monotonic_us()};
+  *progress =
+      (struct progress){.shown = isatty(STDERR_FILENO) == 1, .unit = "events", .started_us = clock_monotonic_us()};
 }
 
 double progress_seconds(const struct progress *progress) {
@@ -25,14 +26,14 @@ static void draw_bar(uint64_t done, uint64_t total) {
   fprintf(stderr, "] %3.0f %%", 100.0 * (double)done / (double)total);
 }
 
-void progress_show(struct progress *progress, uint64_t done, uint64_t total, uint64_t events) {
+void progress_show(struct progress *progress, uint64_t done, uint64_t total, uint64_t count) {
   int64_t now_us = clock_monotonic_us();
   if (!progress->shown || now_us - progress->drawn_us < DRAW_EVERY_US) return;
   progress->drawn_us = now_us;
   double seconds = progress_seconds(progress);
   fputc('\r', stderr);
   if (total > 0) draw_bar(done < total ? done : total, total);
-  fprintf(stderr, "  %" PRIu64 " events  %.0f/s", events, (double)events / seconds);
+  fprintf(stderr, "  %" PRIu64 " %s  %.0f/s", count, progress->unit, (double)count / seconds);
   if (total > 0 && done > 0 && done < total) {
     fprintf(stderr, "  %.0f s left", seconds * (double)(total - done) / (double)done);
   }

@@ -8,13 +8,14 @@
 
 struct progress {
   bool shown;         // standard error is a terminal
+  const char *unit;   // what is counted: "events"
   int64_t started_us; // monotonic
   int64_t drawn_us;
 };
 
 void progress_begin(struct progress *progress);
-// `total` 0: unknown. Draws at most ten times a second.
-void progress_show(struct progress *progress, uint64_t done, uint64_t total, uint64_t events);
+// `total` 0: unknown. `count` is of the unit. Draws at most ten times a second.
+void progress_show(struct progress *progress, uint64_t done, uint64_t total, uint64_t count);
 // Takes the line away.
 void progress_end(struct progress *progress);
 

@@ -171,6 +171,18 @@ static enum err local_rules_try(struct answer *answer) {
   return engine_rules_try(answer->engine, rules_of(answer), answer->writer, answer->diag);
 }
 
+static enum err local_rerun_state(struct answer *answer) {
+  return engine_rerun_json(answer->engine, answer->writer, answer->diag);
+}
+
+static enum err local_rerun_start(struct answer *answer) {
+  return engine_rerun_start(answer->engine, author(answer), answer->writer, &answer->commit, answer->diag);
+}
+
+static enum err local_rerun_stop(struct answer *answer) {
+  return engine_rerun_stop(answer->engine, answer->writer, &answer->commit, answer->diag);
+}
+
 // --- what was set aside --------------------------------------------------------------------------------------
 
 static enum err local_aside_list(struct answer *answer) {

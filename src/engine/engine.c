@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/open.h"
+#include "engine/rerun.h"
 #include "engine/work.h"
 
 enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536, PARTS_BLOCK = 256 };
@@ -421,6 +422,7 @@ void engine_close(struct engine *engine) {
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
   give_back(engine, &engine->parts);
+  rerun_close(engine);
   close_rules(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);

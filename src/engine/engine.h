@@ -310,13 +310,34 @@ enum err engine_apply_receipts(struct engine *engine, struct store *from, uint64
 
 // {"version","changed_at","author","rules":{…}}; version 0 is the newest.
 enum err engine_rules_json(struct engine *engine, uint64_t version, struct json_writer *writer, struct diag *diag);
-// Stores a new version and puts it in force for later events.
+// Stores a new version and puts it in force for later events. A type keeps its class: ERR_INVALID "class_changed".
 enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
                           struct engine_commit *commit, struct diag *diag);
 // {"customers_now","customers_then","would_merge","would_part"}: all stored decisions run again in their order under
 // `document`, over a snapshot; nothing is written. Takes about 20 microseconds a customer and memory for the largest
 // group of customers that refusals tie together. ERR_LIMIT code "too_many_decisions" past its bounds (rules_try.c).
 enum err engine_rules_try(struct engine *engine, struct value document, struct json_writer *writer, struct diag *diag);
+
+// The re-run: stored decisions are run again in their order under the rules in force, and customers part and merge
+// accordingly. One job at a time; where it stands is stored, so that a stop or a crash loses nothing.
+// Starts it, or goes on with one that was stopped; one that runs already is left alone. It is carried out by
+// engine_tick, or by engine_rerun_work. `writer`, into an empty buffer, gets what engine_rerun_json then says.
+enum err engine_rerun_start(struct engine *engine, struct bytes author, struct json_writer *writer,
+                            struct engine_commit *commit, struct diag *diag);
+// Stops it where it stands; nothing to stop is no failure.
+enum err engine_rerun_stop(struct engine *engine, struct json_writer *writer, struct engine_commit *commit,
+                           struct diag *diag);
+struct engine_rerun_progress {
+  bool running;
+  uint64_t done, total; // customers
+  uint64_t changed;     // merged or parted
+};
+// Works at it for about budget_us.
+enum err engine_rerun_work(struct engine *engine, int64_t budget_us, struct engine_rerun_progress *progress,
+                           struct diag *diag);
+// {"status":"never"|"running"|"stopped"|"done","version","in_force","author","started_at","ended_at","customers",
+// "done","merged","parted","skipped"}: as last stored, at most half a second ago while it runs.
+enum err engine_rerun_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 
 // --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------
 

@@ -3,6 +3,8 @@
 // Each source's newest value of a trait is kept (customer_fold_trait), so that the order in which events are folded
 // does not matter, and folding them again from the timeline gives the same record: that is what makes a split exact. A
 // message gives `traits`, and, for members not in there, `context.traits` (RudderStack's browser SDK puts them there).
+#include <string.h>
+
 #include "engine/work.h"
 #include "quality/quality.h"
 
@@ -68,14 +70,36 @@ enum err fold_message(struct work *work, struct work_customer *customer, struct 
   return err;
 }
 
+// A value that the rules block now names nobody: it is no person beside this customer, and no trait of hers.
+static bool is_nobody(const struct work *work, struct identifier identifier) {
+  const struct identity_type *type = identity_type_by_id(work->rules, identifier.type);
+  return type != NULL && identity_is_blocked(work->rules, type, identifier.value);
+}
+
 // True when every person the event named is still this customer.
 static bool names_only(const struct work *work, const struct customer *record, const struct timeline_payload *payload) {
   for (size_t i = 0; i < payload->identifier_count; i++) {
     const struct identity_type *type = identity_type_by_id(work->rules, payload->identifiers[i].type);
     if (type != NULL && type->class == IDENTITY_DEVICE) continue;
-    if (customer_find_identifier(record, payload->identifiers[i]) < 0) return false;
+    if (customer_find_identifier(record, payload->identifiers[i]) >= 0) continue;
+    if (!is_nobody(work, payload->identifiers[i])) return false;
   }
   return true;
+}
+
+// The traits that were not taken when the event came, and those whose value names nobody by now.
+static enum err find_excluded(struct work *work, const struct customer *record, const struct timeline_payload *payload,
+                              uint32_t **excluded, size_t *count) {
+  *count = payload->excluded_count;
+  *excluded = arena_take(work->arena, (payload->excluded_count + payload->identifier_count + 1) * sizeof **excluded);
+  if (*excluded == NULL) return diag_no_memory(work->diag);
+  if (*count > 0) memcpy(*excluded, payload->excluded, *count * sizeof **excluded);
+  for (size_t i = 0; i < payload->identifier_count; i++) {
+    struct identifier identifier = payload->identifiers[i];
+    if (customer_find_identifier(record, identifier) < 0 && is_nobody(work, identifier))
+      (*excluded)[(*count)++] = identifier.type;
+  }
+  return ERR_OK;
 }
 
 // Folds one event read back, as it was folded when it came.
@@ -83,8 +107,12 @@ static enum err fold_item(struct work *work, struct work_customer *customer, con
   const struct timeline_payload *payload = &item->payload;
   if ((payload->flags & TIMELINE_TRAITS) == 0 || !names_only(work, &customer->record, payload)) return ERR_OK;
   if (payload->received_us > customer->record.updated_us) customer->record.updated_us = payload->received_us;
+  uint32_t *excluded;
+  size_t excluded_count;
+  enum err err = find_excluded(work, &customer->record, payload, &excluded, &excluded_count);
+  if (err != ERR_OK) return err;
   return fold_message(work, customer, payload->message, payload->source, (payload->flags & TIMELINE_CORRECTION) != 0,
-                      &item->event.at, payload->excluded, payload->excluded_count);
+                      &item->event.at, excluded, excluded_count);
 }
 
 static enum err fold_events(struct work *work, struct work_customer *customer, uint32_t name) {

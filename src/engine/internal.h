@@ -93,6 +93,7 @@ struct engine {
   int64_t message_base_us;                         // nothing was received before; 0: not looked after yet
   uint8_t sweep_from[IDENTITY_EVENT_ID_BYTES + 1]; // where the sweep of deduplication keys goes on
   size_t sweep_from_bytes;                         // 0: at the beginning of a pass
+  struct engine_rerun *rerun;                      // the re-run of identity rules, under upkeep_mutex; NULL: not read
   _Atomic int64_t message_floor_us; // deduplication keys received before this may have been swept; 0: none yet
   _Atomic bool has_receipts;        // someone was erased: events are looked up against the receipts
 
@@ -177,8 +178,13 @@ struct engine_edge_row {
   uint32_t source;
   struct bytes message_id;
   int64_t time_us, received_us;
-  uint64_t customer; // history: the other customer
-  uint64_t sequence; // of a refusal: its place among the decisions; the others have it in their key
+  uint64_t customer;        // history: the other customer
+  uint64_t sequence;        // of what was refused when it was decided: its place among the decisions; an edge that was
+                            // none has it in its key
+  bool different;           // the guard of shared values found two people once
+  uint64_t rules;           // the version of the rules whose re-run brought it about
+  uint64_t stands_for;      // of a stand-in: the decision, and
+  struct identifier anchor; // whom it had in common
   struct bytes author, reason;
 };
 enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t customer, enum engine_edge_kind kind,

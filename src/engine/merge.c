@@ -53,6 +53,7 @@ static enum err write_history(struct work *work, const struct work_event *event,
   if (err != ERR_OK) return err;
   struct engine_edge_row row = {.rule = "merge",
                                 .customer = loser,
+                                .rules = event->rules,
                                 .source = event->event->source,
                                 .message_id = event->event->message_id,
                                 .time_us = event->event->time_us,

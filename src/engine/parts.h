@@ -22,7 +22,9 @@ enum err moves_hand_over(struct work *work, struct work_customer *survivor, stru
 // Notes that a customer has something pending, for the job.
 enum err moves_note(struct work *work, uint64_t customer);
 
-// Moves all that is pending of a customer, in as many transactions as that takes. Others may add to it meanwhile.
+// Moves all that is pending of a customer, in as many transactions as that takes. Others may add to it meanwhile: who
+// then finds her unsettled begins again, SETTLE_TRIES_MAX times.
+enum { SETTLE_TRIES_MAX = 16 };
 enum err moves_settle(struct engine *engine, uint64_t customer, struct diag *diag);
 
 // One step for one of the customers who have something pending. *more: there was one.
@@ -36,11 +38,37 @@ enum err sort_move(struct work *work, const struct work_target *device, struct w
 bool sort_wanted(const struct sorting *sorting);
 enum err sort_run(struct engine *engine, struct sorting *sorting, struct diag *diag);
 
-// After a split: rows of EDGE go to the customer that holds their first identifier; cut edges are marked disabled, with
-// who and why, and a line of history is written to every part.
+// Why a customer is parted: a person does it, or a version of the rules.
+struct parts_cut { // an edge the rules refuse
+  uint64_t number;
+  const char *reason;
+};
+struct parts_cause {
+  struct bytes author, reason; // of a person
+  uint64_t rules;              // the version; 0: a person
+  const struct parts_cut *cuts;
+  size_t cut_count;
+};
+const struct parts_cut *parts_cut_of(const struct parts_cause *cause, uint64_t number); // NULL: none
+
+// After a split: rows of EDGE go to the customer that holds their first identifier; a line of history is written to
+// every part. Edges cut by a person are marked disabled, with who and why; those cut by the rules become refusals that
+// remember the decision's number, so that other rules accept them again in their place.
 enum err parts_move_edges(struct work *work, uint64_t whole, struct work_customer *const *customers, size_t count,
                           const struct identity_edge *edges, size_t edge_count, const bool *cut,
-                          const struct engine_split *split);
+                          const struct parts_cause *cause);
+
+// A row of a refusal of hers, from *place on (0: under her own id; then those that are pending); no row: data NULL.
+// *place moves on behind it.
+enum err parts_find_refusal(struct work *work, const struct customer *record, uint64_t number, size_t *place,
+                            struct key *key, struct bytes *row);
+
+// A refusal of the customer, pending or not, gets another reason; one that is gone gets none.
+enum err parts_restate(struct work *work, uint64_t customer, uint64_t number, const char *reason, uint64_t rules);
+
+// split.c: cuts those of the cause's edges that the customer has, without cannot-links. A customer that is gone has
+// none. ERR_BUSY with *unsettled when rows of hers are pending: moves_settle, then again.
+enum err split_by_rules(struct work *work, uint64_t customer, const struct parts_cause *cause, bool *unsettled);
 
 // Deletes all rows of a keyspace under one customer.
 enum err parts_delete_range(struct work *work, enum store_keyspace keyspace, uint64_t customer);

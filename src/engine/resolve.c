@@ -57,11 +57,11 @@ enum err resolve_link(struct work *work, const struct work_event *event, struct 
 
 // One row a refused pair, so that a till that repeats it for years keeps one line: its number is a hash of the pair,
 // and the row tells the newest refusal.
-static uint64_t pair_number(struct work *work, struct identifier a, struct identifier b) {
+uint64_t resolve_pair_number(const struct engine *engine, struct identifier a, struct identifier b) {
   uint8_t hash_a[32], hash_b[32];
   uint64_t parts[2];
-  engine_identifier_hash(work->engine, a, hash_a);
-  engine_identifier_hash(work->engine, b, hash_b);
+  engine_identifier_hash(engine, a, hash_a);
+  engine_identifier_hash(engine, b, hash_b);
   memcpy(&parts[0], hash_a, sizeof parts[0]);
   memcpy(&parts[1], hash_b, sizeof parts[1]);
   return parts[0] ^ (parts[1] * 3);
@@ -83,7 +83,7 @@ enum err resolve_refuse(struct work *work, struct work_event *event, struct work
                                 .time_us = event->event->time_us,
                                 .received_us = event->event->received_us};
   return engine_edge_put(work->engine, work->txn, customer->record.id, ENGINE_EDGE_REFUSED,
-                         pair_number(work, anchor, refused), &row, work->arena);
+                         resolve_pair_number(work->engine, anchor, refused), &row, work->arena);
 }
 
 static void accept(struct work_event *event, struct identifier identifier) {

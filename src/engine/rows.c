@@ -59,9 +59,13 @@ static void put_time(struct value_builder *builder, struct bytes name, int64_t t
   put_text(builder, name, bytes_from_text(text));
 }
 
-static void put_identifier(struct value_builder *builder, const struct engine *engine, struct bytes name,
+// False when memory is short: a row without its identifiers says nothing.
+static bool put_identifier(struct value_builder *builder, const struct engine *engine, struct bytes name,
                            struct identifier identifier, struct arena *arena) {
-  if (identifier.type != 0) put_text(builder, name, engine_identifier_text(engine, identifier, arena));
+  if (identifier.type == 0) return true;
+  struct bytes text = engine_identifier_text(engine, identifier, arena);
+  put_text(builder, name, text);
+  return text.size_bytes > 0;
 }
 
 static void put_customer(struct value_builder *builder, struct bytes name, uint64_t customer) {
@@ -71,8 +75,8 @@ static void put_customer(struct value_builder *builder, struct bytes name, uint6
   put_text(builder, name, bytes_from_text(text));
 }
 
-static void put_sequence(struct value_builder *builder, uint64_t sequence) {
-  if (sequence != 0) engine_put_i64(builder, "sequence", (int64_t)sequence);
+static void put_number(struct value_builder *builder, const char *name, uint64_t number) {
+  if (number != 0) engine_put_i64(builder, name, (int64_t)number);
 }
 
 static void put_source(struct value_builder *builder, struct engine *engine, uint32_t id) {
@@ -88,20 +92,25 @@ enum err engine_edge_put(struct engine *engine, struct store_txn *txn, uint64_t 
   buffer_init(&buffer);
   value_builder_init(&builder, &buffer, engine->names);
   value_document_begin(&builder);
-  put_identifier(&builder, engine, BYTES("a"), row->a, arena);
-  put_identifier(&builder, engine, BYTES("b"), row->b, arena);
+  bool ok = put_identifier(&builder, engine, BYTES("a"), row->a, arena);
+  ok = put_identifier(&builder, engine, BYTES("b"), row->b, arena) && ok;
   put_text(&builder, kind == ENGINE_EDGE_HISTORY ? BYTES("what") : BYTES("rule"), bytes_from_text(row->rule));
   put_customer(&builder, BYTES("customer"), row->customer);
   put_text(&builder, kind == ENGINE_EDGE_REFUSED ? BYTES("reason") : BYTES("state"), bytes_from_text(row->state));
-  put_sequence(&builder, row->sequence);
+  put_number(&builder, "sequence", row->sequence);
   put_source(&builder, engine, row->source);
   put_text(&builder, BYTES("message_id"), row->message_id);
   put_time(&builder, BYTES("time"), row->time_us);
   put_time(&builder, BYTES("received_at"), row->received_us);
+  put_number(&builder, "rules", row->rules);
+  put_number(&builder, "different", row->different ? 1 : 0);
+  put_number(&builder, "stands_for", row->stands_for);
+  ok = put_identifier(&builder, engine, BYTES("anchor"), row->anchor, arena) && ok;
   put_text(&builder, BYTES("author"), row->author);
   if (kind != ENGINE_EDGE_REFUSED) put_text(&builder, BYTES("reason"), row->reason);
   value_document_end(&builder);
   enum err err = value_builder_finish(&builder);
+  if (err == ERR_OK && !ok) err = ERR_NO_MEMORY;
   engine_edge_key(customer, kind, number, &key);
   if (err == ERR_OK) err = store_put(txn, STORE_EDGE, key_view(&key), buffer_view(&buffer));
   buffer_release(&buffer);

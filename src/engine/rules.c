@@ -1,15 +1,16 @@
 // rules.c: the identity rules in force, and every version there was.
 //
-// DOCUMENT rows "rules\0<version>" hold {"changed_at","author","rules":{…}}; versions are dense from 1. The first one
-// is the default rules, written when a workspace is opened for writing and has none, so that a person always finds a
-// document to start from. Invariants:
+// DOCUMENT rows "rules\0<version>" hold {"changed_at","author","decision","rules":{…}}, where decisions from that
+// number on were made under these rules; versions are dense from 1. The first one is the default rules, written when a
+// workspace is opened for writing and has none, so that a person always finds a document to start from. Invariants:
 //   1. The head of engine->rules is the newest stored version (or version 1, the default, in a workspace nobody wrote).
 //   2. A version is in force only after its row was committed; replaced rules stay until close, because readers hold
 //      them without a lock.
 #include "base/limits.h"
 #include "engine/open.h"
+#include "engine/rerun.h"
 
-static const char FIRST_AUTHOR[] = "default";
+static const char FIRST_AUTHOR[] = "default", DECISION[] = "decision";
 
 const struct identity_rules *engine_rules(struct engine *engine) {
   const struct engine_rules_list *newest = atomic_load(&engine->rules);
@@ -65,8 +66,8 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   return store_put(txn, STORE_DOCUMENT, key_view(&row->key), buffer_view(&row->document));
 }
 
-static enum err write_row(struct engine *engine, uint64_t version, struct value rules, struct bytes author,
-                          struct engine_commit *commit, struct diag *diag) {
+static enum err write_row(struct engine *engine, uint64_t version, uint64_t decision, struct value rules,
+                          struct bytes author, struct engine_commit *commit, struct diag *diag) {
   struct rules_row row;
   struct value_builder builder;
   char now[CLOCK_TEXT_BYTES];
@@ -79,6 +80,7 @@ static enum err write_row(struct engine *engine, uint64_t version, struct value 
   value_put_text(&builder, bytes_from_text(now));
   value_put_name(&builder, BYTES("author"));
   value_put_text(&builder, author);
+  engine_put_i64(&builder, DECISION, (int64_t)decision);
   value_put_name(&builder, BYTES("rules"));
   value_put_value(&builder, rules);
   value_document_end(&builder);
@@ -130,7 +132,7 @@ static enum err open_default(struct engine *engine, struct engine_rules_list **i
   enum err err = pack_default(engine, &packed, diag);
   struct value document = {buffer_view(&packed)};
   if (err == ERR_OK) err = make_item(engine, document, 1, item, diag);
-  if (err == ERR_OK) err = write_row(engine, 1, document, bytes_from_text(FIRST_AUTHOR), &commit, diag);
+  if (err == ERR_OK) err = write_row(engine, 1, 0, document, bytes_from_text(FIRST_AUTHOR), &commit, diag);
   buffer_release(&packed);
   return err;
 }
@@ -155,7 +157,7 @@ enum err open_rules(struct engine *engine, struct store_snapshot *snapshot, stru
   return err;
 }
 
-// --- showing and changing ------------------------------------------------------------------------------------
+// --- showing ---------------------------------------------------------------------------------------------------
 
 static void write_document(const struct engine *engine, uint64_t version, struct value document,
                            struct json_writer *writer) {
@@ -163,6 +165,7 @@ static void write_document(const struct engine *engine, uint64_t version, struct
   json_object_begin(writer);
   json_member_u64(writer, "version", version);
   while (value_next(&iter)) {
+    if (bytes_equal(value_iter_name(&iter, engine->names), bytes_from_text(DECISION))) continue;
     json_name_bytes(writer, value_iter_name(&iter, engine->names));
     value_to_json(writer, iter.item, engine->names);
   }
@@ -209,6 +212,52 @@ enum err engine_rules_json(struct engine *engine, uint64_t version, struct json_
   return err;
 }
 
+// --- classes -------------------------------------------------------------------------------------------------
+
+static enum err class_changed(const struct identity_type *type, struct diag *diag) {
+  diag_set(diag, ERR_INVALID, "class_changed", "a type keeps its class; make another type for what is %s",
+           type->class == IDENTITY_DEVICE ? "a device" : "a person");
+  diag_in_field(diag, "types.%.*s.class", BYTES_ARG(type->text));
+  return ERR_INVALID;
+}
+
+// Rows of IDENTIFIER are those of the class that their type had: the first row of a type tells.
+static enum err stored_class(struct store_snapshot *snapshot, const struct engine *engine,
+                             const struct identity_type *type, bool *other) {
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  char kind = type->class == IDENTITY_DEVICE ? ENGINE_ROW_DEVICE : ENGINE_ROW_PERSON;
+  identifier_key((struct identifier){type->name, BYTES("")}, engine->names, &from);
+  to = from;
+  if (!key_to_range_end(&to)) key_init(&to);
+  *other = false;
+  enum err err = store_snapshot_scan(snapshot, STORE_IDENTIFIER, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  if (store_cursor_next(cursor, &key, &row)) *other = row.size_bytes > 0 && row.data[0] != kind;
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+enum err rules_check_classes(struct engine *engine, const struct identity_rules *rules, struct diag *diag) {
+  struct store_snapshot *snapshot;
+  size_t count;
+  const struct identity_type *types = identity_types(rules, &count);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    const struct identity_type *now = identity_type_by_id(engine_rules(engine), types[i].name);
+    bool other = now != NULL && now->class != types[i].class;
+    if (!other) err = stored_class(snapshot, engine, &types[i], &other);
+    if (err == ERR_OK && other) err = class_changed(&types[i], diag);
+  }
+  store_snapshot_close(snapshot);
+  return err == ERR_INVALID || err == ERR_OK ? err : engine_explain_failure(err, diag);
+}
+
+// --- changing ------------------------------------------------------------------------------------------------
+
 enum err engine_rules_put(struct engine *engine, struct value document, struct bytes author, uint64_t *version,
                           struct engine_commit *commit, struct diag *diag) {
   struct engine_rules_list *item = NULL;
@@ -218,8 +267,11 @@ enum err engine_rules_put(struct engine *engine, struct value document, struct b
   if (err != ERR_OK) return err;
   pthread_mutex_lock(&engine->rules_mutex);
   uint64_t next = *version = identity_rules_version(engine_rules(engine)) + 1;
+  uint64_t decision = 0;
   err = make_item(engine, document, next, &item, diag);
-  if (err == ERR_OK) err = write_row(engine, next, document, author, commit, diag);
+  if (err == ERR_OK) err = rules_check_classes(engine, item->rules, diag);
+  if (err == ERR_OK) err = engine_next(engine, &engine->decisions, &decision, diag);
+  if (err == ERR_OK) err = write_row(engine, next, decision, document, author, commit, diag);
   if (err == ERR_OK)
     put_in_force(engine, item);
   else

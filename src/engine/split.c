@@ -12,7 +12,7 @@
 
 #include "engine/parts.h"
 
-enum { PARTS_MAX = 32, NO_PART = 0xffff, SETTLE_TRIES_MAX = 16 };
+enum { PARTS_MAX = 32, NO_PART = 0xffff };
 
 struct split_request {
   const struct engine_split *split;
@@ -34,9 +34,12 @@ struct parting {
   uint64_t moved;
 };
 
-static bool is_device(const struct work *work, struct identifier identifier) {
+// Of a type that the rules no longer know the row tells; this transaction holds it.
+static bool is_device(struct work *work, struct identifier identifier) {
   const struct identity_type *type = identity_type_by_id(work->rules, identifier.type);
-  return type != NULL && type->class == IDENTITY_DEVICE;
+  if (type != NULL) return type->class == IDENTITY_DEVICE;
+  const struct work_target *target = work_target(work, identifier);
+  return target != NULL && target->device != NULL;
 }
 
 static struct identifier identifier_at(const struct customer *record, size_t index) {
@@ -217,16 +220,28 @@ static uint64_t lowest_founded(const struct parting *parting, uint16_t part) {
   return lowest;
 }
 
+// Which identifier a new id is made for: a person's when there is one, because a device may be another customer's too,
+// and a merge of the two keeps one founded id of each identifier.
+static size_t founder_of(const struct parting *parting, uint16_t part) {
+  size_t founder = parting->before.identifier_count;
+  for (size_t i = parting->before.identifier_count; i-- > 0;) {
+    if (parting->part[i] != part) continue;
+    bool device = is_device(parting->work, identifier_at(&parting->before, i));
+    bool person_known = founder < parting->before.identifier_count &&
+                        !is_device(parting->work, identifier_at(&parting->before, founder));
+    if (!device || !person_known) founder = i;
+  }
+  return founder;
+}
+
 static enum err choose_customer(struct parting *parting, uint16_t part) {
   struct work *work = parting->work;
   uint64_t id = lowest_founded(parting, part);
   if (id == 0) {
     enum err err = work_customer_new(work, &parting->customers[part]);
-    for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++) {
-      if (parting->part[i] != part) continue;
-      parting->before.identifiers[i].founded = parting->customers[part]->record.id;
-      break;
-    }
+    size_t founder = founder_of(parting, part);
+    if (err == ERR_OK && founder < parting->before.identifier_count)
+      parting->before.identifiers[founder].founded = parting->customers[part]->record.id;
     return err;
   }
   parting->customers[part] = work_customer(work, id);
@@ -293,12 +308,44 @@ static void push_run(struct identity_device *device, const struct identity_run *
   device->run_count = 0;
 }
 
+static bool is_nobody(const struct work *work, struct identifier identifier) {
+  const struct identity_type *type = identity_type_by_id(work->rules, identifier.type);
+  return type != NULL && identity_is_blocked(work->rules, type, identifier.value);
+}
+
+// Whose an event is: the highest-ranked person's that it named; a value that is blocked by now only when there is no
+// other.
 static bool first_person(const struct parting *parting, const struct timeline_payload *payload,
                          struct identifier *person, uint16_t *part) {
+  int first = -1;
   for (size_t i = 0; i < payload->identifier_count; i++) {
     if (is_device(parting->work, payload->identifiers[i])) continue;
     int index = customer_find_identifier(&parting->before, payload->identifiers[i]);
     if (index < 0) continue;
+    bool nobody = is_nobody(parting->work, payload->identifiers[i]);
+    if (first < 0 || !nobody) first = index;
+    if (!nobody) break;
+  }
+  if (first < 0) return false;
+  *person = identifier_at(&parting->before, (size_t)first);
+  *part = parting->part[first];
+  return true;
+}
+
+static bool carries(const struct timeline_payload *payload, struct identifier device) {
+  for (size_t i = 0; i < payload->identifier_count; i++)
+    if (identifier_equal(payload->identifiers[i], device)) return true;
+  return false;
+}
+
+// The sign-in was noted under a value that is blocked by now: the device stays with it.
+static bool blocked_sign_in(const struct parting *parting, const struct timeline_payload *payload, size_t device,
+                            struct identifier *person, uint16_t *part) {
+  for (size_t i = 0; i < payload->identifier_count; i++) {
+    int index = customer_find_identifier(&parting->before, payload->identifiers[i]);
+    if (index < 0 || (size_t)index == device || !is_nobody(parting->work, payload->identifiers[i])) continue;
+    if (is_device(parting->work, payload->identifiers[i])) continue;
+    if (!in_part(parting, device, parting->part[index])) continue;
     *person = identifier_at(&parting->before, (size_t)index);
     *part = parting->part[index];
     return true;
@@ -306,10 +353,23 @@ static bool first_person(const struct parting *parting, const struct timeline_pa
   return false;
 }
 
-static bool carries(const struct timeline_payload *payload, struct identifier device) {
-  for (size_t i = 0; i < payload->identifier_count; i++)
-    if (identifier_equal(payload->identifiers[i], device)) return true;
+static bool are_tied(const struct parting *parting, size_t a, size_t b) {
+  for (size_t i = 0; i < parting->before.edge_count; i++) {
+    const struct identity_edge *edge = &parting->before.edges[i];
+    if (!parting->cut[i] && ((edge->a == a && edge->b == b) || (edge->a == b && edge->b == a))) return true;
+  }
   return false;
+}
+
+// A run names a person whose edge to the device stands, because it stands for that edge (resolve_settled). When that of
+// who signed in was cut, another one of the part has one.
+static struct identifier who_signed_in(const struct parting *parting, struct identifier person, size_t device,
+                                       uint16_t part) {
+  int index = customer_find_identifier(&parting->before, person);
+  if (index >= 0 && are_tied(parting, (size_t)index, device)) return person;
+  for (size_t i = 0; i < parting->before.identifier_count; i++)
+    if (parting->part[i] == part && are_tied(parting, i, device)) return identifier_at(&parting->before, i);
+  return person;
 }
 
 static enum err rebuild_run(struct parting *parting, const struct work_target *target, size_t run,
@@ -332,7 +392,10 @@ static enum err rebuild_run(struct parting *parting, const struct work_target *t
         !first_person(parting, &item.payload, &made.person, &part))
       continue;
     int index = customer_find_identifier(&parting->before, target->identifier);
-    if (index < 0 || !in_part(parting, (size_t)index, part)) continue; // its edge to the device was cut
+    if (index < 0) continue;
+    bool hers = in_part(parting, (size_t)index, part);
+    if (!hers && !blocked_sign_in(parting, &item.payload, (size_t)index, &made.person, &part)) continue; // it was cut
+    made.person = who_signed_in(parting, made.person, (size_t)index, part);
     made.start = item.event.at;
     made.customer = parting->customers[part]->record.id;
     push_run(rebuilt, &made);
@@ -369,7 +432,7 @@ static enum err point_identifiers(struct parting *parting) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < parting->before.identifier_count; i++) {
     struct work_target *target = work_target(parting->work, identifier_at(&parting->before, i));
-    if (target == NULL) continue; // a type the rules no longer know
+    if (target == NULL) return ERR_CONFLICT;
     if (target->device != NULL) {
       err = rebuild_device(parting, target, i);
       continue;
@@ -479,8 +542,7 @@ static void write_customers(const struct parting *parting, struct json_writer *w
   json_array_end(writer);
 }
 
-static enum err part_customer(struct parting *parting, const struct split_request *request) {
-  struct json_writer *writer = request->writer;
+static enum err carry_out(struct parting *parting, const struct parts_cause *cause) {
   enum err err = ERR_OK;
   for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++) err = choose_customer(parting, part);
   if (err == ERR_OK) err = work_take_tokens(parting->work, parting->whole);
@@ -491,14 +553,21 @@ static enum err part_customer(struct parting *parting, const struct split_reques
   if (err == ERR_OK) err = rehome_devices(parting);
   if (err == ERR_OK)
     err = parts_move_edges(parting->work, parting->whole->record.id, parting->customers, parting->part_count,
-                           parting->before.edges, parting->before.edge_count, parting->cut, request->split);
+                           parting->before.edges, parting->before.edge_count, parting->cut, cause);
+  if (err == ERR_OK) parting->work->delta.splits++;
+  return err;
+}
+
+static enum err part_customer(struct parting *parting, const struct split_request *request) {
+  struct json_writer *writer = request->writer;
+  struct parts_cause cause = {.author = request->split->author, .reason = request->split->reason};
+  enum err err = carry_out(parting, &cause);
   if (err != ERR_OK) return err;
   json_object_begin(writer);
   write_customers(parting, writer);
   err = add_cannots(parting, writer);
   json_member_u64(writer, "events_moved", parting->moved);
   json_object_end(writer);
-  parting->work->delta.splits++;
   return err;
 }
 
@@ -553,4 +622,26 @@ enum err engine_split_customer(struct engine *engine, uint64_t customer, const s
   }
   if (err != ERR_BUSY) return err;
   return diag_set(diag, ERR_CONFLICT, "conflict", "the customer kept changing under this split; send it again");
+}
+
+// --- by the rules --------------------------------------------------------------------------------------------
+
+enum err split_by_rules(struct work *work, uint64_t customer, const struct parts_cause *cause, bool *unsettled) {
+  struct work_customer *whole = work_customer(work, customer);
+  bool any = false;
+  *unsettled = false;
+  if (whole == NULL) return ERR_CONFLICT;
+  if (whole->record.identifier_count == 0 || whole->record.merged_into != 0) return ERR_OK;
+  *unsettled = whole->head.part_count > 0;
+  if (*unsettled) return ERR_BUSY;
+  work->all_at_once = true;
+  if (!hold_everything(work, &whole->record)) return ERR_CONFLICT;
+  struct parting parting = {.work = work, .whole = whole, .before = whole->record};
+  parting.cut = arena_take_zero(work->arena, whole->record.edge_count + 1, sizeof *parting.cut);
+  if (parting.cut == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < whole->record.edge_count; i++)
+    if (parts_cut_of(cause, whole->record.edges[i].sequence) != NULL) any = parting.cut[i] = true;
+  if (!any) return ERR_OK;
+  enum err err = find_parts(&parting);
+  return err == ERR_OK ? carry_out(&parting, cause) : err;
 }

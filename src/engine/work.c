@@ -139,7 +139,7 @@ bool work_hold_identifiers(struct work *work, const struct customer *record) {
   bool all = true;
   for (size_t i = 0; i < record->identifier_count; i++) {
     struct identifier identifier = record->identifiers[i].member.identifier;
-    if (identity_type_by_id(work->rules, identifier.type) != NULL && work_target(work, identifier) == NULL) all = false;
+    if (work_target(work, identifier) == NULL) all = false;
   }
   return all;
 }
@@ -153,8 +153,20 @@ struct work_customer *work_customer(struct work *work, uint64_t id) {
 
 // --- reading -------------------------------------------------------------------------------------------------
 
+static enum err unreadable(struct work *work) {
+  return diag_set(work->diag, ERR_CORRUPT, "corrupt", "an identifier's row cannot be read; run `rapport check`");
+}
+
+// A row tells by itself what it is; where there is none, the rules say.
+static bool is_device(const struct work_target *target, struct bytes row) {
+  if (row.size_bytes > 0) return row.data[0] == ENGINE_ROW_DEVICE;
+  return target->type != NULL && target->type->class == IDENTITY_DEVICE;
+}
+
 static enum err decode_target(struct work *work, struct work_target *target, struct bytes row) {
-  if (target->type->class == IDENTITY_DEVICE) {
+  bool device = is_device(target, row);
+  if (target->type != NULL && device != (target->type->class == IDENTITY_DEVICE)) return unreadable(work);
+  if (device) {
     target->device = arena_take_zero(work->arena, 1, sizeof *target->device);
     if (target->device == NULL) return diag_no_memory(work->diag);
   }
@@ -164,7 +176,7 @@ static enum err decode_target(struct work *work, struct work_target *target, str
   if (target->device != NULL && row.size_bytes > 0 && row.data[0] == ENGINE_ROW_DEVICE &&
       identity_device_decode(bytes_of(row.data + 1, row.size_bytes - 1), target->device) == ERR_OK)
     return ERR_OK;
-  return diag_set(work->diag, ERR_CORRUPT, "corrupt", "an identifier's row cannot be read; run `rapport check`");
+  return unreadable(work);
 }
 
 static void index_target(struct work *work, struct identifier identifier, const struct identity_type *type) {
@@ -178,7 +190,7 @@ static void index_target(struct work *work, struct identifier identifier, const 
 static void collect_targets(struct work *work, const struct identifier *identifiers, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const struct identity_type *type = identity_type_by_id(work->rules, identifiers[i].type);
-    if (type != NULL && work_held_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
+    if (work_held_target(work, identifiers[i]) == NULL) index_target(work, identifiers[i], type);
   }
 }
 

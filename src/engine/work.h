@@ -29,8 +29,8 @@ struct work_customer {
 
 struct work_target {
   struct identifier identifier;
-  const struct identity_type *type;
-  bool stored; // there was a row
+  const struct identity_type *type; // NULL when the rules no longer know it
+  bool stored;                      // there was a row
   bool dirty;
   bool gone;                       // the row is to be deleted
   struct engine_person_row person; // of a person's identifier; customer 0 and not shared: nobody's yet
@@ -102,8 +102,7 @@ struct work_target *work_target(struct work *work, struct identifier identifier)
 // The identifier's row if this transaction holds it; asks for nothing.
 struct work_target *work_held_target(const struct work *work, struct identifier identifier);
 
-// True when every identifier of the record is locked here (but those of types the rules no longer know). All that are
-// not are asked for at once: return ERR_CONFLICT.
+// True when every identifier of the record is locked here. All that are not are asked for at once: return ERR_CONFLICT.
 bool work_hold_identifiers(struct work *work, const struct customer *record);
 
 // The customer, locked. NULL as above.
@@ -147,8 +146,9 @@ struct work_event {
                                                   // of that name is not taken
   size_t excluded_count;
   enum identity_reason reasons[LIMIT_EVENT_IDENTIFIERS]; // why what it carried cannot be used; IDENTITY_OK: it can
-  bool waits; // it was set aside before, and this is not how it is sent again
-  bool alias; // persons[0] and persons[1] are to become one; trusted: whatever the limit
+  bool waits;     // it was set aside before, and this is not how it is sent again
+  uint64_t rules; // a re-run of this version of the rules, and no event; else 0
+  bool alias;     // persons[0] and persons[1] are to become one; trusted: whatever the limit
 };
 
 // The customer of an event that changes nobody's identity: one person identifier that leads to a customer, and devices
@@ -167,6 +167,9 @@ enum err resolve_side(struct work *work, const struct work_customer *customer, s
 // Records an accepted pair in the record and in EDGE, when it is not there yet.
 enum err resolve_link(struct work *work, const struct work_event *event, struct work_customer *customer, size_t a,
                       size_t b, const char *rule);
+
+// The number of a refused pair: a hash of both.
+uint64_t resolve_pair_number(const struct engine *engine, struct identifier a, struct identifier b);
 
 // Records that an identifier was refused.
 enum err resolve_refuse(struct work *work, struct work_event *event, struct work_customer *customer,

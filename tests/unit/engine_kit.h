@@ -13,6 +13,9 @@
 //   remember A AS | unchanged A AS  the customer's JSON, `trace` and `updated_at` apart
 //   split A B | cut A EDGE-OF B C | part A IDENTIFIER | allow A B | erase A | erase! A (suppressed)
 //   correct A NAME VALUE           a person corrects a trait, a second after whatever was before
+//   rules JSON                      puts rules in force (no spaces in them)
+//   rerun MERGED PARTED             what rules_try says of those in force; then the re-run does just that, and once
+//                                   more nothing
 //   days N                         the clock moves on, and all work that falls due is done
 //   step | settle                  one call of engine_tick, or as many as there is work for
 //   moving N                       of so many customers events are still to be moved (kit_merge_events)
@@ -435,6 +438,115 @@ static inline void kit_moving(struct kit *kit, uint64_t expected) {
   if (loads.moving != expected) fail_msg("%s: %llu are moving", kit->where, (unsigned long long)loads.moving);
 }
 
+// --- rules ---------------------------------------------------------------------------------------------------
+
+static inline void kit_rules(struct kit *kit, const char *json) {
+  struct buffer packed;
+  struct engine_commit commit = {0};
+  struct diag diag;
+  uint64_t version;
+  diag_init(&diag);
+  buffer_init(&packed);
+  if (value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, &diag) != ERR_OK ||
+      engine_rules_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &version, &commit, &diag) !=
+          ERR_OK)
+    kit_fail(kit, diag.message);
+  buffer_release(&packed);
+}
+
+static inline uint64_t kit_number(const struct buffer *json, const char *name) {
+  char pattern[64];
+  snprintf(pattern, sizeof pattern, "\"%s\":", name);
+  const char *at = strstr((const char *)json->data, pattern);
+  assert_non_null(at);
+  return strtoull(at + strlen(pattern), NULL, 10);
+}
+
+struct kit_trial {
+  uint64_t now, then, merge, part;
+};
+
+// What the rules in force would make of the workspace.
+static inline struct kit_trial kit_try(struct kit *kit) {
+  struct json_writer writer;
+  struct buffer out, document, packed;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  buffer_init(&document);
+  buffer_init(&packed);
+  json_writer_init(&writer, &document);
+  assert_int_equal(engine_rules_json(kit->engine, 0, &writer, &diag), ERR_OK);
+  assert_int_equal(value_parse_json(kit->parser, buffer_view(&document), engine_names(kit->engine), &packed, &diag),
+                   ERR_OK);
+  struct value rules = value_member((struct value){buffer_view(&packed)}, engine_names(kit->engine), BYTES("rules"));
+  json_writer_init(&writer, &out);
+  if (engine_rules_try(kit->engine, rules, &writer, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  buffer_append_byte(&out, 0);
+  struct kit_trial trial = {kit_number(&out, "customers_now"), kit_number(&out, "customers_then"),
+                            kit_number(&out, "would_merge"), kit_number(&out, "would_part")};
+  buffer_release(&out);
+  buffer_release(&document);
+  buffer_release(&packed);
+  return trial;
+}
+
+static inline void kit_rerun_state(struct kit *kit, struct buffer *out) {
+  struct json_writer writer;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_clear(out);
+  json_writer_init(&writer, out);
+  if (engine_rerun_json(kit->engine, &writer, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  buffer_append_byte(out, 0);
+}
+
+static inline void kit_rerun_start(struct kit *kit) {
+  struct engine_commit commit = {0};
+  struct json_writer writer;
+  struct buffer out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  if (engine_rerun_start(kit->engine, BYTES("ann"), &writer, &commit, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  buffer_release(&out);
+}
+
+// Carries a re-run out, step by step, and holds it against what was predicted.
+static inline void kit_rerun_as(struct kit *kit, const struct kit_trial *trial) {
+  struct engine_rerun_progress progress = {.running = true};
+  struct buffer state;
+  struct diag diag;
+  buffer_init(&state);
+  kit_rerun_start(kit);
+  while (progress.running) {
+    diag_init(&diag);
+    if (engine_rerun_work(kit->engine, 1, &progress, &diag) != ERR_OK) kit_fail(kit, diag.message);
+    if (kit->check_each) kit_check(kit);
+  }
+  kit_rerun_state(kit, &state);
+  if (kit_number(&state, "merged") != trial->merge || kit_number(&state, "parted") != trial->part ||
+      kit_number(&state, "skipped") != 0)
+    fail_msg("%s: predicted %llu merged, %llu parted; %s", kit->where, (unsigned long long)trial->merge,
+             (unsigned long long)trial->part, (const char *)state.data);
+  buffer_release(&state);
+}
+
+static inline void kit_rerun(struct kit *kit, char **words, size_t count) {
+  struct kit_trial trial = kit_try(kit);
+  if (count == 3 && (trial.merge != strtoull(words[1], NULL, 10) || trial.part != strtoull(words[2], NULL, 10)))
+    fail_msg("%s: would merge %llu and part %llu", kit->where, (unsigned long long)trial.merge,
+             (unsigned long long)trial.part);
+  kit_rerun_as(kit, &trial);
+  struct kit_trial after = kit_try(kit);
+  if (after.merge != 0 || after.part != 0 || after.now != trial.then || after.then != trial.then)
+    fail_msg("%s: %llu customers, not %llu; another re-run would merge %llu and part %llu", kit->where,
+             (unsigned long long)after.now, (unsigned long long)trial.then, (unsigned long long)after.merge,
+             (unsigned long long)after.part);
+  kit_rerun_as(kit, &after);
+}
+
 static inline void kit_run(struct kit *kit, char **words, size_t count) {
   const char *verb = words[0];
   if (strcmp(verb, "event") == 0)
@@ -482,6 +594,10 @@ static inline void kit_run(struct kit *kit, char **words, size_t count) {
     kit_erase(kit, words[1], false);
   else if (strcmp(verb, "days") == 0)
     kit_days(kit, strtoll(words[1], NULL, 10));
+  else if (strcmp(verb, "rules") == 0)
+    kit_rules(kit, words[1]);
+  else if (strcmp(verb, "rerun") == 0)
+    kit_rerun(kit, words, count);
   else if (strcmp(verb, "step") == 0)
     kit_step(kit);
   else if (strcmp(verb, "settle") == 0)

@@ -277,6 +277,36 @@ static void test_chain_of_merges(void **state) {
   kit_close(&kit);
 }
 
+// The rules join what they refused: what that merge leaves is pending like any other's, the refusals too. The rules
+// part her again: first all of it is hers.
+static void test_rerun_during_the_move(void **state) {
+  struct kit kit;
+  (void)state;
+  kit_merge_events = 3;
+  kit_open(&kit);
+  send_many(&kit, "user_id:u1", "a", 0, 6);
+  send_many(&kit, "user_id:u2", "b", 5, 8);
+  line(&kit, "event t=700 user_id:u2 phone:+33612345678 trait.firstName=Ann");
+  line(&kit, "event t=701 user_id:u3 phone:+33612345678 trait.firstName=Bob");
+  line(&kit, "event t=702 user_id:u1 email:a@x.org");
+  line(&kit, "event t=703 user_id:u2 email:a@x.org");
+  line(&kit, "rules {\"types\":{\"user_id\":{\"limit\":2}}}");
+  line(&kit, "rerun 2 0");
+  line(&kit, "moving 1");
+  line(&kit, "events user_id:u1 17");
+  line(&kit, "rules {\"types\":{\"user_id\":{\"limit\":3},\"phone\":{\"shares\":false}}}");
+  line(&kit, "rerun 2 0"); // by a refusal that may be pending
+  line(&kit, "events user_id:u3 18");
+  line(&kit, "rules {}");
+  line(&kit, "rerun 0 1");
+  line(&kit, "moving 0");
+  line(&kit, "events user_id:u1 7");
+  line(&kit, "events user_id:u2 10");
+  line(&kit, "events user_id:u3 1");
+  line(&kit, "rerun 0 0");
+  kit_close(&kit);
+}
+
 // --- devices -------------------------------------------------------------------------------------------------
 
 // Someone older than the tablet's customer signs in: she takes all of it over, at once.
@@ -527,6 +557,7 @@ int main(void) {
       cmocka_unit_test(test_split_during_the_move),
       cmocka_unit_test(test_erasure_during_the_move),
       cmocka_unit_test(test_chain_of_merges),
+      cmocka_unit_test(test_rerun_during_the_move),
       cmocka_unit_test(test_take_over),
       cmocka_unit_test(test_shared_during_the_move),
       cmocka_unit_test(test_many_change_hands),

@@ -165,7 +165,7 @@ static void test_try_blocking_a_value(void **state) {
   };
   read_lines(&kit, lines, 4);
   expect_try("{\"types\":{\"email\":{\"blocked\":[\"^info@\"]}}}",
-             "{\"customers_now\":2,\"customers_then\":2,\"would_merge\":0,\"would_part\":1}");
+             "{\"customers_now\":2,\"customers_then\":4,\"would_merge\":0,\"would_part\":1}");
 }
 
 static void test_try_dropping_a_type(void **state) {
@@ -176,17 +176,21 @@ static void test_try_dropping_a_type(void **state) {
              "{\"customers_now\":1,\"customers_then\":1,\"would_merge\":0,\"would_part\":0}");
 }
 
-static void test_try_devices_as_persons(void **state) {
+static void test_a_type_keeps_its_class(void **state) {
   (void)state;
-  const char *const lines[] = {
-      "message track t=1 loyalty_card:1 anonymous_id:tablet {}",
-      "message track t=2 loyalty_card:2 anonymous_id:tablet {}",
-      "message track t=3 loyalty_card:3 {}",
-  };
-  read_lines(&kit, lines, 3);
-  expect_try("{}", "{\"customers_now\":3,\"customers_then\":3,\"would_merge\":0,\"would_part\":0}");
-  expect_try("{\"types\":{\"anonymous_id\":{\"class\":\"person\"}}}",
-             "{\"customers_now\":3,\"customers_then\":2,\"would_merge\":2,\"would_part\":0}");
+  const char *const lines[] = {"message track t=1 loyalty_card:1 anonymous_id:tablet {}"};
+  uint64_t version = 0;
+  struct diag diag;
+  read_lines(&kit, lines, 1);
+  assert_int_equal(put("{\"types\":{\"anonymous_id\":{\"class\":\"person\"}}}", BYTES("ann"), &version, &diag),
+                   ERR_INVALID);
+  assert_string_equal(diag.code, "class_changed");
+  assert_string_equal(diag.field, "types.anonymous_id.class");
+  assert_int_equal(put("{\"types\":{\"anonymous_id\":null}}", BYTES("ann"), &version, &diag), ERR_OK);
+  assert_int_equal(put("{\"types\":{\"anonymous_id\":{\"class\":\"person\"}}}", BYTES("ann"), &version, &diag),
+                   ERR_INVALID); // its rows are there still
+  assert_int_equal(put("{\"types\":{\"cookie\":null}}", BYTES("ann"), &version, &diag), ERR_OK);
+  assert_int_equal(put("{\"types\":{\"cookie\":{\"class\":\"person\"}}}", BYTES("ann"), &version, &diag), ERR_OK);
 }
 
 static void test_try_keeps_what_a_person_parted(void **state) {
@@ -226,7 +230,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_try_a_lower_limit_parts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_try_blocking_a_value, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_try_dropping_a_type, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_devices_as_persons, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_a_type_keeps_its_class, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_try_keeps_what_a_person_parted, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_try_refuses_a_bad_document, set_up, tear_down),
   };

@@ -16,6 +16,7 @@ import type {
   Problem,
   Receipt,
   Report,
+  Rerun,
   Rules,
   Schema,
   Source,
@@ -222,6 +223,19 @@ export class Client {
 
   async tryRules(rules: Rules["rules"]): Promise<Trial> {
     return (await this.ask("PUT", "/v1/identity/rules?dry_run=true", { body: { rules } })).expect<Trial>();
+  }
+
+  async rerun(): Promise<Rerun> {
+    return (await this.get("/v1/identity/rules/rerun")).expect<Rerun>();
+  }
+
+  async startRerun(author?: string): Promise<Rerun> {
+    const body = author === undefined ? {} : { body: { author } };
+    return (await this.ask("POST", "/v1/identity/rules/rerun", body)).expect<Rerun>(202);
+  }
+
+  async stopRerun(): Promise<Rerun> {
+    return (await this.ask("DELETE", "/v1/identity/rules/rerun")).expect<Rerun>();
   }
 
   // --- the workspace

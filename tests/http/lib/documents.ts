@@ -151,6 +151,20 @@ export interface Trial {
   would_part: Json;
 }
 
+export interface Rerun {
+  status: "never" | "running" | "stopped" | "done";
+  version: number;
+  in_force: number;
+  author: string;
+  started_at: string | null;
+  ended_at: string | null;
+  customers: number;
+  done: number;
+  merged: number;
+  parted: number;
+  skipped: number;
+}
+
 export interface Schema {
   customers: number;
   sampled: number;
