@@ -448,7 +448,7 @@ static bool memtables_are_over(struct rocks *rocks) {
     bytes += property(rocks, i, "rocksdb.cur-size-all-mem-tables");
   }
   pthread_rwlock_unlock(&rocks->lock);
-  return bytes > rocks->tune.memtable_limit_bytes / 2 * 3;
+  return bytes > rocks->tune.memtable_limit_bytes / 4 * 5;
 }
 
 // RocksDB begins to flush at the limit of the memtables and lets writers run on, past any bound when they are faster

@@ -39,7 +39,7 @@ enum {
   LOG_PER_MEMTABLES_BULK = 6,
   RUNS = 4, // so many files lie side by side before they are merged
   RUNS_BULK = 8,
-  RUNS_BULK_PAYLOAD = 16, // which nobody reads meanwhile
+  RUNS_BULK_EVENTS = 16, // which hardly anybody reads meanwhile
   KEEP_INFO_LOGS = 2,
   INFO_LOG_MIB = 2,
   INFO_LOG_WARN = 2,
@@ -148,7 +148,7 @@ static size_t buckets_for(enum store_keyspace keyspace, size_t bytes) {
 
 static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace, size_t total_bytes) {
   enum store_key_class key_class = store_keyspace_class(keyspace);
-  size_t bytes = total_bytes / 6;
+  size_t bytes = keyspace == STORE_PAYLOAD ? total_bytes / 3 : total_bytes / 6;
   if (key_class == STORE_KEY_small && bytes > SMALL_MEMTABLE_MIB * MIB) bytes = SMALL_MEMTABLE_MIB * MIB;
   if (bytes < MIB) bytes = MIB;
   rocksdb_options_set_write_buffer_size(family, bytes);
@@ -169,7 +169,7 @@ static bool is_written_mostly(enum store_keyspace keyspace) {
 static int runs_of(enum store_keyspace keyspace, bool bulk) {
   bool is_asked_often = keyspace == STORE_MESSAGE || keyspace == STORE_IDENTIFIER; // and each run each time
   if (!bulk || is_asked_often) return RUNS;
-  return keyspace == STORE_PAYLOAD ? RUNS_BULK_PAYLOAD : RUNS_BULK;
+  return keyspace == STORE_PAYLOAD || keyspace == STORE_TIMELINE ? RUNS_BULK_EVENTS : RUNS_BULK;
 }
 
 static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum store_keyspace keyspace, bool bulk) {
