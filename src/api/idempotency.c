@@ -165,7 +165,7 @@ struct row_write {
 
 static enum err write_body(struct store_txn *txn, void *context, struct diag *diag) {
   const struct row_write *write = context;
-  struct bytes key = idempotency_lock(write->key), there;
+  struct bytes key = idempotency_lock(write->key), there = {0};
   (void)diag;
   enum err err = store_lock_many(txn, STORE_LOCK_IDEMPOTENCY, &key, 1);
   if (!err) err = store_get(txn, STORE_IDEMPOTENCY, key, write->arena, &there);

@@ -43,10 +43,10 @@ struct explanation {
 
 // A part of a split may hold no identifier that founded its id: its first one then stands for it.
 static struct identifier founder_of(const struct customer *record, uint64_t id) {
-  size_t found = 0;
+  struct identifier founder = {0};
   for (size_t i = 0; i < record->identifier_count; i++)
-    if (record->identifiers[i].founded == id) found = i;
-  return record->identifier_count == 0 ? (struct identifier){0} : record->identifiers[found].member.identifier;
+    if (i == 0 || record->identifiers[i].founded == id) founder = record->identifiers[i].member.identifier;
+  return founder;
 }
 
 static enum err read_side_by_id(struct engine_view *view, uint64_t id, struct arena *arena, struct side *side) {

@@ -335,7 +335,8 @@ static enum err load_customers(struct work *work, const struct work_plan *plan, 
   if (err == ERR_OK) err = store_get_many(work->txn, STORE_CUSTOMER, keys, row_count, work->arena, rows);
   const struct bytes *row = rows;
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
-    struct bytes record = work->customers[i]->head_only ? (struct bytes){0} : *row++;
+    struct bytes record = {0};
+    if (!work->customers[i]->head_only) record = *row++;
     err = decode_customer(work, work->customers[i], record, *row++);
   }
   for (size_t i = 0; err == ERR_OK && i < count; i++) err = load_parts(work, work->customers[i]);
