@@ -10,15 +10,13 @@
 #include "base/limits.h"
 
 enum {
-  FAST_DIGITS = 18,            // the most digits that always fit 64 bits with room for a sign
-  COEFFICIENT_TEXT_BYTES = 40, // digits of 2^128
-  POWERS = LIMIT_DECIMAL_DIGITS + 1
+  FAST_DIGITS = 18,           // the most digits that always fit 64 bits with room for a sign
+  COEFFICIENT_TEXT_BYTES = 40 // digits of 2^128
 };
 // An exponent is not followed beyond this: texts are far shorter, so no run of zeros can bring it back into range.
 static const int64_t exponent_cap = (int64_t)1 << 40;
 
-// 10^0 to 10^18, by table; larger powers are products of two of them.
-static const uint64_t powers_of_ten[] = {
+const uint64_t decimal_powers_of_ten[DECIMAL_POWERS] = {
     1u,
     10u,
     100u,
@@ -38,12 +36,23 @@ static const uint64_t powers_of_ten[] = {
     10000000000000000u,
     100000000000000000u,
     1000000000000000000u,
+    10000000000000000000u,
 };
 
-// 10^power, power 0 to 36.
-static decimal_coefficient power_of_ten(int power) {
-  if (power <= FAST_DIGITS) return powers_of_ten[power];
-  return (decimal_coefficient)powers_of_ten[FAST_DIGITS] * powers_of_ten[power - FAST_DIGITS];
+decimal_coefficient decimal_power(int power) {
+  enum { LAST = DECIMAL_POWERS - 1 };
+  if (power <= LAST) return decimal_powers_of_ten[power];
+  return (decimal_coefficient)decimal_powers_of_ten[LAST] * decimal_powers_of_ten[power - LAST];
+}
+
+// Every number has one or two counts of digits that its count of bits allows: 1233 / 4096 is log10(2), near enough
+// for 128 bits, and one comparison decides.
+int decimal_digit_count(decimal_coefficient coefficient) {
+  coefficient |= 1; // a zero is one digit; no other count changes
+  uint64_t high = (uint64_t)(coefficient >> 64);
+  int bits = high != 0 ? 128 - __builtin_clzll(high) : 64 - __builtin_clzll((uint64_t)coefficient);
+  int count = bits * 1233 >> 12;
+  return count + (coefficient >= decimal_power(count));
 }
 
 struct decimal decimal_from_i64(int64_t number) {
@@ -156,8 +165,8 @@ static size_t put_u64(uint64_t number, char *end) {
 static size_t put_coefficient(decimal_coefficient coefficient, char *end) {
   size_t digits = 0;
   while (coefficient > UINT64_MAX) {
-    uint64_t low = (uint64_t)(coefficient % powers_of_ten[FAST_DIGITS]);
-    coefficient /= powers_of_ten[FAST_DIGITS];
+    uint64_t low = (uint64_t)(coefficient % decimal_powers_of_ten[FAST_DIGITS]);
+    coefficient /= decimal_powers_of_ten[FAST_DIGITS];
     size_t put = put_u64(low, end - digits);
     memset(end - digits - FAST_DIGITS, '0', FAST_DIGITS - put);
     digits += FAST_DIGITS;
@@ -213,18 +222,13 @@ size_t decimal_format(struct decimal number, char *out) {
   return (size_t)(at - out);
 }
 
-static int digit_count(decimal_coefficient coefficient) {
-  int count = 1;
-  while (count < POWERS && coefficient >= power_of_ten(count)) count++;
-  return count;
-}
-
 static int compare_magnitudes(struct decimal a, struct decimal b) {
-  int a_first = digit_count(a.coefficient) + a.exponent, b_first = digit_count(b.coefficient) + b.exponent;
+  int a_first = decimal_digit_count(a.coefficient) + a.exponent,
+      b_first = decimal_digit_count(b.coefficient) + b.exponent;
   if (a_first != b_first) return a_first < b_first ? -1 : 1;
   // The same magnitude: the exponents differ by less than 34 and the scaled coefficient stays below 10^34.
-  if (a.exponent > b.exponent) a.coefficient *= power_of_ten(a.exponent - b.exponent);
-  if (b.exponent > a.exponent) b.coefficient *= power_of_ten(b.exponent - a.exponent);
+  if (a.exponent > b.exponent) a.coefficient *= decimal_power(a.exponent - b.exponent);
+  if (b.exponent > a.exponent) b.coefficient *= decimal_power(b.exponent - a.exponent);
   return (a.coefficient > b.coefficient) - (a.coefficient < b.coefficient);
 }
 
@@ -242,14 +246,14 @@ enum err decimal_to_scaled_i64(struct decimal number, int scale, int64_t *out) {
   int64_t shift = (int64_t)number.exponent + scale;
   if (magnitude != 0 && shift < 0) {
     if (shift < -LIMIT_DECIMAL_DIGITS) return ERR_INVALID;
-    decimal_coefficient divisor = power_of_ten((int)-shift);
+    decimal_coefficient divisor = decimal_power((int)-shift);
     if (magnitude % divisor != 0) return ERR_INVALID;
     magnitude /= divisor;
   }
   uint64_t most = (uint64_t)INT64_MAX + number.negative;
   if (magnitude != 0 && shift > 0) {
-    if (shift > FAST_DIGITS || magnitude > most / powers_of_ten[shift]) return ERR_LIMIT;
-    magnitude *= powers_of_ten[shift];
+    if (shift > FAST_DIGITS || magnitude > most / decimal_powers_of_ten[shift]) return ERR_LIMIT;
+    magnitude *= decimal_powers_of_ten[shift];
   }
   if (magnitude > most) return ERR_LIMIT;
   *out = (int64_t)(number.negative ? 0 - (uint64_t)magnitude : (uint64_t)magnitude);
