@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/nearest.h"
 #include "identity/identity_rules.h"
 #include "value/decimal.h"
 #include "value/value.h"
@@ -19,7 +20,6 @@ enum {
   DEVICE_LIMIT = 20,
   BLOCKED_REPEATS_MIN = 2,
   WINDOW_DAYS_MAX = 36500,
-  NEAREST_LETTERS_MAX = 64, // of which the edit distance looks
 };
 
 // A type being read.
@@ -42,41 +42,6 @@ struct reading {
   size_t priority_count;
   struct bytes priority[IDENTITY_TYPES_MAX];
 };
-
-// --- the nearest name ----------------------------------------------------------------------------------------
-
-static size_t least(size_t a, size_t b) {
-  return a < b ? a : b;
-}
-
-// Insertions, deletions and substitutions that make b of a; both cut at NEAREST_LETTERS_MAX.
-static size_t edit_distance(struct bytes a, struct bytes b) {
-  size_t row[NEAREST_LETTERS_MAX + 1];
-  size_t a_size = least(a.size_bytes, NEAREST_LETTERS_MAX), b_size = least(b.size_bytes, NEAREST_LETTERS_MAX);
-  for (size_t j = 0; j <= b_size; j++) row[j] = j;
-  for (size_t i = 1; i <= a_size; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b_size; j++) {
-      size_t changed = diagonal + (a.data[i - 1] != b.data[j - 1]);
-      diagonal = row[j];
-      row[j] = least(changed, least(row[j], row[j - 1]) + 1);
-    }
-  }
-  return row[b_size];
-}
-
-const char *identity_nearest(struct bytes given, const char *const *candidates, size_t count) {
-  const char *nearest = NULL;
-  size_t nearest_distance = SIZE_MAX;
-  for (size_t i = 0; i < count; i++) {
-    size_t distance = edit_distance(given, bytes_from_text(candidates[i]));
-    if (distance >= nearest_distance) continue;
-    nearest = candidates[i];
-    nearest_distance = distance;
-  }
-  return nearest;
-}
 
 // --- plain values --------------------------------------------------------------------------------------------
 
@@ -113,8 +78,7 @@ static enum err read_word(struct reading *reading, struct value value, const cha
   if (!value_as_text(value, &text)) return wrong_type(reading, "a text");
   for (*position = 0; *position < count; ++*position)
     if (bytes_equal(text, bytes_from_text(words[*position]))) return ERR_OK;
-  return diag_set(reading->diag, ERR_INVALID, "unknown_word", "did you mean \"%s\"?",
-                  identity_nearest(text, words, count));
+  return diag_set(reading->diag, ERR_INVALID, "unknown_word", "did you mean \"%s\"?", nearest_word(text, words, count));
 }
 
 // A text that is not empty, copied into the rules.
@@ -158,7 +122,7 @@ static enum err unknown_member(struct reading *reading, struct bytes name, const
   assert(count <= MEMBERS_MAX);
   for (size_t i = 0; i < count; i++) known[i] = members[i].name;
   return diag_set(reading->diag, ERR_INVALID, "unknown_member", "no such member; did you mean \"%s\"?",
-                  identity_nearest(name, known, count));
+                  nearest_word(name, known, count));
 }
 
 static enum err read_members(struct reading *reading, void *target, struct value document, const struct member *members,
@@ -389,7 +353,7 @@ static enum err check_priority_item(struct reading *reading, size_t position) {
     const struct draft *other = &reading->drafts[i];
     if (other->exists && other->type.class == IDENTITY_PERSON) known[count++] = (const char *)other->type.text.data;
   }
-  const char *nearest = identity_nearest(name, known, count);
+  const char *nearest = nearest_word(name, known, count);
   return diag_set(reading->diag, ERR_INVALID, "unknown_type", "no such type of a person; did you mean \"%s\"?",
                   nearest == NULL ? "" : nearest);
 }

@@ -42,6 +42,3 @@ enum err identity_patterns_compile(struct identity_rules *rules, const struct by
 // True when one of the patterns matches, or cannot be decided within its limits.
 bool identity_patterns_match(const struct identity_rules *rules, const struct identity_patterns *patterns,
                              struct bytes value);
-
-// The candidate nearest to `given` by edit distance; NULL when there is none.
-const char *identity_nearest(struct bytes given, const char *const *candidates, size_t count);

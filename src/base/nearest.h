@@ -1,0 +1,18 @@
+// nearest: the known word that somebody probably meant.
+//
+// Layer 0. Pure. The distance counts insertions, deletions, substitutions and swaps of two neighbours, in bytes; of
+// long words only the first 64 bytes are compared.
+#pragma once
+
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+size_t nearest_distance(struct bytes a, struct bytes b);
+
+// The candidate with the smallest distance, the first of equals. NULL only when there is none at all.
+const char *nearest_word(struct bytes given, const char *const *candidates, size_t count);
+
+// The same without regard to ASCII case, and only when it is near enough to be a slip: at most one change in three
+// letters, and one in a shorter word. NULL otherwise.
+const char *nearest_slip(struct bytes given, const char *const *candidates, size_t count);
