@@ -18,18 +18,17 @@ enum {
 
 // How long a unit is: exactly, or in months.
 static const struct {
-  const char *name, *plural;
   int64_t us; // 0 when it is a matter of the calendar
   int months;
 } UNITS[] = {
-    [RULE_SECOND] = {"second", "seconds", CLOCK_SECOND_US, 0},
-    [RULE_MINUTE] = {"minute", "minutes", CLOCK_MINUTE_US, 0},
-    [RULE_HOUR] = {"hour", "hours", CLOCK_HOUR_US, 0},
-    [RULE_DAY] = {"day", "days", CLOCK_DAY_US, 0},
-    [RULE_WEEK] = {"week", "weeks", 7 * CLOCK_DAY_US, 0},
-    [RULE_MONTH] = {"month", "months", 0, 1},
-    [RULE_QUARTER] = {"quarter", "quarters", 0, 3},
-    [RULE_YEAR] = {"year", "years", 0, MONTHS_A_YEAR},
+    [RULE_SECOND] = {CLOCK_SECOND_US, 0},
+    [RULE_MINUTE] = {CLOCK_MINUTE_US, 0},
+    [RULE_HOUR] = {CLOCK_HOUR_US, 0},
+    [RULE_DAY] = {CLOCK_DAY_US, 0},
+    [RULE_WEEK] = {7 * CLOCK_DAY_US, 0},
+    [RULE_MONTH] = {0, 1},
+    [RULE_QUARTER] = {0, 3},
+    [RULE_YEAR] = {0, MONTHS_A_YEAR},
 };
 
 static bool is_in_range(int64_t time_us) {
@@ -156,18 +155,4 @@ int64_t rule_months_between(const struct rule_zone *zone, int64_t from_us, int64
   int64_t to_day = day_of_wall(wall_of_instant(zone, to_us));
   if (to_day < from_day) return -months_between_days(to_day, from_day);
   return months_between_days(from_day, to_day);
-}
-
-bool rule_unit_parse(struct bytes word, enum rule_unit *unit) {
-  for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++) {
-    bool singular = bytes_equal(word, bytes_from_text(UNITS[i].name));
-    if (!singular && !bytes_equal(word, bytes_from_text(UNITS[i].plural))) continue;
-    *unit = (enum rule_unit)i;
-    return true;
-  }
-  return false;
-}
-
-const char *rule_unit_name(enum rule_unit unit) {
-  return UNITS[unit].name;
 }

@@ -11,14 +11,8 @@
 #include <stdint.h>
 
 #include "base/diag.h"
+#include "rule/unit.h"
 #include "rule/zone.h"
-
-enum rule_unit { RULE_SECOND, RULE_MINUTE, RULE_HOUR, RULE_DAY, RULE_WEEK, RULE_MONTH, RULE_QUARTER, RULE_YEAR };
-
-struct rule_duration {
-  int64_t count;
-  enum rule_unit unit;
-};
 
 // time + duration (count may be negative).
 enum err rule_time_add(const struct rule_zone *zone, int64_t time_us, struct rule_duration duration, int64_t *out);
@@ -43,7 +37,3 @@ void rule_time_civil(const struct rule_zone *zone, int64_t time_us, struct rule_
 // Whole months from `from` to `to` by local dates: the 31st is complete on the last day of a shorter month's end
 // (24:00). Negative when `to` is earlier. age() and months_since() count with it.
 int64_t rule_months_between(const struct rule_zone *zone, int64_t from_us, int64_t to_us);
-
-// "day", "days": false when it is no unit.
-bool rule_unit_parse(struct bytes word, enum rule_unit *unit);
-const char *rule_unit_name(enum rule_unit unit); // "day"
