@@ -221,7 +221,8 @@ struct rule_token rule_lexer_next(struct rule_lexer *lexer) {
   size_t size = name_size(rest);
   if (size > 0) return take(lexer, RULE_TOKEN_NAME, size);
   size = symbol_size(lexer);
-  struct rule_token foreign = size == 2 ? (struct rule_token){.kind = RULE_TOKEN_END} : read_foreign(lexer);
+  struct rule_token foreign = {.kind = RULE_TOKEN_END};
+  if (size != 2) foreign = read_foreign(lexer);
   if (foreign.kind == RULE_TOKEN_BAD) return foreign;
   if (size > 0) return take(lexer, RULE_TOKEN_SYMBOL, size);
   decode(rest.data, &size);

@@ -527,7 +527,7 @@ static bool check_text(struct parser *parser, struct bytes text) {
 }
 
 enum err rule_parse(struct bytes text, struct arena *arena, struct rule_node **tree, struct rule_diag *diag) {
-  struct rule_diag unused;
+  struct rule_diag unused = {0};
   struct parser parser = {.arena = arena, .diag = diag == NULL ? &unused : diag};
   *parser.diag = (struct rule_diag){.code = ""};
   *tree = NULL;
