@@ -93,6 +93,12 @@ static uint8_t payload_flags(const struct work_event *event) {
   return flags;
 }
 
+// Its message id may be forgotten: then only her timeline, wherever it lies, knows whether the event was there before.
+static bool may_be_repeat(const struct work *work, const struct engine_event *event) {
+  int64_t floor_us = atomic_load(&work->engine->message_floor_us);
+  return floor_us != 0 && event->time_us < floor_us + 2 * CLOCK_DAY_US;
+}
+
 static enum err append_event(struct work *work, struct work_event *event, struct work_customer *customer, bool *added) {
   const struct engine_event *from = event->event;
   struct timeline_event hot = {.at = event->at,
@@ -110,8 +116,9 @@ static enum err append_event(struct work *work, struct work_event *event, struct
                                      .excluded = event->excluded_traits,
                                      .excluded_count = event->excluded_count,
                                      .message = from->message};
-  int64_t floor_us = atomic_load(&work->engine->message_floor_us);
-  bool check_repeat = floor_us != 0 && from->time_us < floor_us + 2 * CLOCK_DAY_US;
+  bool check_repeat = may_be_repeat(work, from);
+  // The record names the parts of her timeline that lie elsewhere.
+  if (check_repeat && work_customer(work, customer->record.id) == NULL) return ERR_CONFLICT;
   customer->head_dirty = true;
   return timeline_add(work->txn, customer->record.id, &customer->head, work->arena, &hot, &payload, check_repeat,
                       added);
@@ -256,15 +263,15 @@ static enum err slice_body(struct work *work, void *context) {
   return err == ERR_OK && slice->alone ? answer_alone(work, slice) : err;
 }
 
-// Sees of an event what resolve_settled wants to know. What it makes of a blocked value does not matter: it leads
-// nowhere.
-static bool is_settled(const struct work *work, const struct slice *slice, size_t index) {
+// Can the event be taken without its customer's record? Sees of it what resolve_settled wants to know. What it makes of
+// a blocked value does not matter: it leads nowhere.
+static bool needs_no_record(const struct work *work, const struct slice *slice, size_t index) {
   const struct engine_event *event = &slice->events[index];
   struct identity_instant at = {.time_us = event->time_us};
   struct identifier person = {0}, devices[WORK_IDENTIFIERS_MAX];
   size_t device_count = 0;
   memcpy(at.event, slice->ids[index], sizeof at.event);
-  if (event->gives_traits || event->type == ENGINE_ALIAS) return false;
+  if (event->gives_traits || event->type == ENGINE_ALIAS || may_be_repeat(work, event)) return false;
   for (size_t i = 0; i < event->identifier_count; i++) {
     const struct identity_type *type = identity_type_by_id(work->rules, event->identifiers[i].identifier.type);
     if (type == NULL || event->identifiers[i].reason != IDENTITY_OK || (type->class == IDENTITY_PERSON && person.type))
@@ -283,13 +290,13 @@ static void need_record(const struct work *work, uint64_t id) {
   if (customer != NULL) customer->head_only = false;
 }
 
-// Every customer that an unsettled event may concern. One that is forgotten here is asked for by the body.
+// Every customer that any other event may concern. One that is forgotten here is asked for by the body.
 static void choose_records(struct work *work, void *context) {
   const struct slice *slice = context;
   for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->head_only = true;
   for (size_t i = 0; i < slice->count; i++) {
     const struct engine_event *event = &slice->events[i];
-    if (is_settled(work, slice, i)) continue;
+    if (needs_no_record(work, slice, i)) continue;
     for (size_t j = 0; j < event->identifier_count; j++) {
       const struct work_target *target = work_held_target(work, event->identifiers[j].identifier);
       if (target != NULL && target->device == NULL) need_record(work, target->person.customer);

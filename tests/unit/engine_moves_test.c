@@ -167,6 +167,7 @@ static void test_events_during_the_move(void **state) {
   (void)state;
   kit_merge_events = 0;
   open_two(&kit);
+  line(&kit, "days 1"); // upkeep begins to count
   line(&kit, "days 90");
   merge_two(&kit);
   line(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
