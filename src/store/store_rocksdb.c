@@ -180,19 +180,6 @@ static enum err get_locked(struct rocks *rocks, const struct view *view, enum st
   return take_value(slice, arena, value);
 }
 
-static enum err rocks_get_many(void *self, void *view, enum store_keyspace keyspace, const struct bytes *keys,
-                               size_t count, struct arena *arena, struct bytes *values);
-
-static enum err rocks_get(void *self, void *view, enum store_keyspace keyspace, struct bytes key, struct arena *arena,
-                          struct bytes *value) {
-  struct rocks *rocks = self;
-  if (!view && store_rows_covers(keyspace)) return rocks_get_many(self, view, keyspace, &key, 1, arena, value);
-  pthread_rwlock_rdlock(&rocks->lock);
-  enum err err = get_locked(rocks, view, keyspace, key, arena, value);
-  pthread_rwlock_unlock(&rocks->lock);
-  return err;
-}
-
 // RocksDB counts its every comparison for each thread, and nobody reads these counts: 6 % of all processor time.
 static void count_nothing(void) {
   static _Thread_local bool done;
@@ -256,6 +243,16 @@ static enum err rocks_get_many(void *self, void *view, enum store_keyspace keysp
     err = kept ? get_chunk_kept(rocks, keyspace, keys + at, chunk, arena, values + at)
                : get_chunk(rocks, view, keyspace, keys + at, chunk, arena, values + at);
   }
+  pthread_rwlock_unlock(&rocks->lock);
+  return err;
+}
+
+static enum err rocks_get(void *self, void *view, enum store_keyspace keyspace, struct bytes key, struct arena *arena,
+                          struct bytes *value) {
+  struct rocks *rocks = self;
+  if (!view && store_rows_covers(keyspace)) return rocks_get_many(self, view, keyspace, &key, 1, arena, value);
+  pthread_rwlock_rdlock(&rocks->lock);
+  enum err err = get_locked(rocks, view, keyspace, key, arena, value);
   pthread_rwlock_unlock(&rocks->lock);
   return err;
 }
