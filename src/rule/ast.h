@@ -41,6 +41,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "rule/type.h"
 #include "rule/unit.h"
 #include "value/decimal.h"
 
@@ -153,4 +154,6 @@ struct rule_node {
   struct rule_events *events; // AGGREGATE; of SEQUENCE only its window counts
   struct rule_step *steps;
   uint32_t step_count;
+  enum rule_function function; // of a CALL, once it is checked
+  rule_types types;            // what its value can be, once it is checked
 };

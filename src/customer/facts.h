@@ -1,0 +1,33 @@
+// facts: one customer's data as rule/ asks for it, from a transaction or a snapshot.
+//
+// Layer 4. Nothing is read before a run asks: the head when events are wanted, then the chunks whose summary matches
+// (names and times), payloads one by one as messages are asked for, the record when a trait is. What was read is kept
+// for the next runs over the same customer, until facts_reset. Memory: the arena given. Threads: one.
+#pragma once
+
+#include "customer/record.h"
+#include "customer/timeline.h"
+#include "rule/machine.h"
+
+typedef enum err facts_lookup_fn(void *context, uint64_t customer, enum rule_function function,
+                                 const struct bytes *arguments, size_t count, int64_t now_us, struct rule_value *value,
+                                 int64_t *until_us);
+
+struct facts {
+  struct rule_customer customer; // for rule_run
+  struct timeline_reader reader;
+  struct arena *arena;
+  const struct customer_sources *sources; // may be NULL
+  facts_lookup_fn *lookup;                // NULL: nobody knows
+  void *lookup_context;
+  uint64_t id;
+  const struct customer *record;    // NULL until a trait is asked for, unless the caller has it
+  const struct timeline_head *head; // NULL until events are asked for, unless the caller has it (with its parts)
+  struct facts_events *events;      // what is read so far; private
+};
+
+void facts_init(struct facts *facts, struct timeline_reader reader, struct arena *arena,
+                const struct customer_sources *sources);
+
+// The next customer. `record` and `head` may be NULL. The arena may have been emptied before.
+void facts_reset(struct facts *facts, uint64_t id, const struct customer *record, const struct timeline_head *head);

@@ -1,0 +1,47 @@
+// program: an expression compiled, and what it depends on.
+//
+// Layer 2. Pure. A program is read-only once it is made; threads share it. It keeps copies of what it needs; only the
+// zone must outlive it.
+#pragma once
+
+#include "rule/ast.h"
+#include "rule/type.h"
+#include "rule/zone.h"
+
+struct rule_program;
+
+struct rule_compile {
+  const struct rule_zone *zone;
+  // The dictionary id of a name of an event, a trait or a member of documents; 0 when the dictionary has none, and then
+  // nothing ever matches it. names_find or names_intern behind it.
+  enum err (*name_id)(void *context, struct bytes name, uint32_t *id);
+  void *context;
+};
+
+// `tree` was checked. ERR_NO_MEMORY; ERR_LIMIT code "too_large" when it needs more than RULE_CODE_MAX instructions;
+// what name_id fails with.
+enum { RULE_CODE_MAX = 65535 };
+enum err rule_compile(const struct rule_node *tree, const struct rule_compile *with, struct rule_program **program,
+                      struct diag *diag);
+void rule_program_close(struct rule_program *program);
+
+// What is asked of a customer's data, all in all. Arrays are sorted and belong to the program.
+struct rule_needs {
+  const uint32_t *events; // dictionary ids of the names of events
+  size_t event_count;
+  const uint32_t *traits; // dictionary ids of traits (the first part of the path)
+  size_t trait_count;
+  struct rule_need_lookup {
+    enum rule_function function; // RULE_FUNCTION_in_segment…; NONE: attributes.x
+    struct bytes name;           // the first argument; no bytes when it is computed and not a literal
+  } const *lookups;
+  size_t lookup_count;
+  bool payloads;    // some event's message may be read
+  bool time;        // the clock alone can change the answer
+  bool future_only; // of events only those to come can change the answer by the clock: no window, no now, no calendar
+};
+const struct rule_needs *rule_program_needs(const struct rule_program *program);
+
+// The instructions, one a line, for `explain`: "0003  compare_hot  amount >= 50". What it costs: how many passes over
+// the events, which columns, whether payloads.
+void rule_program_print(const struct rule_program *program, struct buffer *out);
