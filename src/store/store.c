@@ -357,7 +357,7 @@ enum err store_delete(struct store_txn *txn, enum store_keyspace keyspace, struc
 }
 
 enum err store_append(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value) {
-  assert(keyspace == STORE_TIMELINE);
+  assert(store_keyspace_is_appended(keyspace));
   return write_key(txn, keyspace, key, STORE_WRITE_APPEND, value);
 }
 

@@ -41,13 +41,16 @@
   X(META, meta, small)                /* format version, counters */                                                   \
   X(DOCUMENT, document, small)        /* identity rules, sources, keys, jobs: versioned documents */                   \
   X(NAME, name, small)                /* the dictionary of names */                                                    \
-  X(CUSTOMER, customer, customer)     /* the record and the timeline head */                                           \
+  X(CUSTOMER, customer, customer)     /* the record, the timeline head, the memberships */                             \
   X(TIMELINE, timeline, customer)     /* hot columns, in chunks; appended */                                           \
   X(PAYLOAD, payload, customer)       /* everything else of an event, packed */                                        \
   X(EDGE, edge, customer)             /* who was joined with whom, by what, when */                                    \
   X(IDENTIFIER, identifier, lookup)   /* identifier to customer; devices with their owners */                          \
   X(MESSAGE, message, lookup)         /* deduplication: keyed hash of (source, message id) */                          \
   X(SEARCH, search, lookup)           /* folded name tokens to customers */                                            \
+  X(AUDIENCE, audience, lookup)       /* members of segments as bitmaps, in blocks; appended */                        \
+  X(TIMER, timer, lookup)             /* when the clock alone changes an answer about a customer */                    \
+  X(CHANGE, change, lookup)           /* the feed: who entered and left which segment, in order of commits */          \
   X(ASIDE, aside, lookup)             /* rejected and set-aside events, kept for correction */                         \
   X(RECEIPT, receipt, lookup)         /* erasure receipts and suppressed keyed hashes */                               \
   X(IDEMPOTENCY, idempotency, lookup) /* Idempotency-Key to the stored response */
@@ -127,7 +130,7 @@ enum err store_scan(struct store_txn *txn, enum store_keyspace keyspace, struct 
 enum err store_put(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 enum err store_delete(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key);
 
-// Appends `value` to what the key holds (concatenation), without reading it. Only TIMELINE keys.
+// Appends `value` to what the key holds (concatenation), without reading it. Only TIMELINE and AUDIENCE keys.
 enum err store_append(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 
 // Applies all writes at once, releases the locks and ends the transaction, whatever the outcome.

@@ -104,3 +104,8 @@ struct store_backend store_front_backend(struct store *store);
 // How `keyspace` is tuned: the third column of STORE_KEYSPACES.
 enum store_key_class { STORE_KEY_customer, STORE_KEY_lookup, STORE_KEY_small };
 enum store_key_class store_keyspace_class(enum store_keyspace keyspace);
+
+// May rows be appended to without being read?
+static inline bool store_keyspace_is_appended(enum store_keyspace keyspace) {
+  return keyspace == STORE_TIMELINE || keyspace == STORE_AUDIENCE;
+}

@@ -187,7 +187,7 @@ static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum s
   // What is read of a customer is there: the last level, where nearly all of it lies, needs no filter.
   rocksdb_options_set_optimize_filters_for_hits(family, key_class == STORE_KEY_customer);
   set_compression(family, keyspace);
-  if (keyspace == STORE_TIMELINE) {
+  if (store_keyspace_is_appended(keyspace)) {
     rocksdb_mergeoperator_t *operator=
         rocksdb_mergeoperator_create(NULL, no_state, join_all, join_parts, free_joined, join_name);
     rocksdb_options_set_merge_operator(family, operator);

@@ -1,0 +1,45 @@
+// membership: what is known of one customer's answers: the segments she is in, since when and until when that is sure,
+// and her computed attributes.
+//
+// Layer 5. One row beside her record (CUSTOMER_ROW_MEMBERSHIP), read with it in one round. An entry that is not there
+// says: not a member, attribute null, and time alone does not change it. Memory: entries in the arena, values views
+// into the row or the arena.
+//
+// Row: varints: format (1), the armed timer's time + 1 (0: none), count, then by question ascending: difference to the
+// question before, flags, [since, zigzag from the epoch in us], [valid until], [excluded], [size and bytes of the
+// value].
+#pragma once
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/diag.h"
+#include "value/value.h"
+
+#define MEMBERSHIP_FOREVER INT64_MAX
+
+struct membership_entry {
+  uint32_t question;
+  bool member;
+  bool unknown;           // a limit was met: no member, and excluded where this excludes
+  uint16_t excluded;      // bit k: the include is true, and so is exclusion k
+  int64_t since_us;       // of a member: when she entered
+  int64_t valid_until_us; // time alone may change it then; MEMBERSHIP_FOREVER
+  struct value value;     // of an attribute; absent: null
+};
+
+struct membership {
+  int64_t timer_us;                 // what is armed in TIMER; MEMBERSHIP_FOREVER: nothing
+  struct membership_entry *entries; // by question
+  size_t count, capacity;
+};
+
+// An absent row is an empty membership. ERR_CORRUPT, ERR_NO_MEMORY.
+enum err membership_decode(struct bytes row, struct arena *arena, struct membership *membership);
+void membership_encode(const struct membership *membership, struct buffer *out); // nothing when it says nothing
+
+// NULL: none.
+struct membership_entry *membership_find(const struct membership *membership, uint32_t question);
+// Sets an entry; one that says nothing is taken out. The value's bytes must outlive the membership.
+enum err membership_set(struct membership *membership, struct arena *arena, const struct membership_entry *entry);
+// The earliest valid_until of all entries.
+int64_t membership_due_us(const struct membership *membership);

@@ -1,0 +1,82 @@
+// set: all live questions of a workspace, compiled, and what asks for which of them.
+//
+// Layer 5. A set is read-only once it is made; a change of one definition makes a new set that shares the programs of
+// the others. Evaluation is pure over one customer's facts and membership; the caller holds her lock and writes what
+// changed. Questions are evaluated in an order in which whatever one refers to comes before it (no cycles).
+#pragma once
+
+#include "customer/facts.h"
+#include "segment/definition.h"
+#include "segment/membership.h"
+
+struct segment_set;
+
+// What making a set needs beside the definitions.
+struct segment_compile {
+  struct names *names; // names in expressions are interned, so that they match what comes later
+  const struct rule_zone *zone;
+  const struct segment_set *older; // its programs are used again where question and text are the same; may be NULL
+};
+
+// `definitions`: of status BUILDING and LIVE. A set has no more of the older set than it took from it. ERR_INVALID
+// codes "cycle" (the message names the way round: vip -> loyal -> vip), "unknown_segment", "unknown_attribute";
+// "segment_event" for an expression over the events that segments themselves write ("Segment Entered", "Segment Left").
+// References go by id to the live version; among versions that are being built at once, to the live one too.
+enum err segment_set_open(struct segment_set **set, const struct segment_definition *definitions, size_t count,
+                          const struct segment_compile *with, struct diag *diag);
+void segment_set_hold(const struct segment_set *set);  // one more holder
+void segment_set_close(const struct segment_set *set); // one less
+
+size_t segment_set_count(const struct segment_set *set);
+// Views into the set. NULL: not in it.
+const struct segment_definition *segment_set_at(const struct segment_set *set, size_t index); // in order of evaluation
+const struct segment_definition *segment_set_question(const struct segment_set *set, uint32_t question);
+const struct segment_definition *segment_set_live(const struct segment_set *set, struct bytes id);
+
+// What happened to a customer.
+struct segment_triggers {
+  const uint32_t *events; // names of events added; repeats do not matter
+  size_t event_count;
+  const uint32_t *traits; // names of traits that changed
+  size_t trait_count;
+  bool fresh;                // she is new: what is true of nobody in particular is true of her
+  bool everything;           // her events or identifiers changed hands: all questions
+  const uint32_t *questions; // these too (a build); in any order
+  size_t question_count;
+};
+
+// True when something of the triggers asks for some question at all: then facts and membership are needed. And whether
+// those may read her record (traits) — without reading anything.
+bool segment_set_concerns(const struct segment_set *set, const struct segment_triggers *triggers, bool *reads_record);
+
+// One change of an answer, in the order in which it came about.
+struct segment_change {
+  uint32_t question;
+  enum segment_change_kind { SEGMENT_ENTERED, SEGMENT_LEFT, SEGMENT_EXCLUDED, SEGMENT_VALUE } kind;
+  // EXCLUDED: only `excluded` changed; VALUE: an attribute's value did
+  uint16_t excluded_before, excluded_after;
+  int64_t at_us; // the instant at which it became so: of the clock alone its valid-until, else now
+};
+
+struct segment_evaluation {
+  const struct segment_set *set;
+  struct rule_machine *machine;
+  struct facts *facts; // its lookup is answered here for in_segment and attributes, and passed on for the rest
+  struct arena *arena;
+  struct membership *membership; // changed in place; values in the arena
+  int64_t now_us;
+  struct segment_change *changes; // out, in the arena
+  size_t change_count;
+  uint64_t evaluated; // out: how many programs ran
+  bool touched;       // out: some entry changed, if only its valid-until: the row is to be written
+};
+
+// First whatever fell due up to now by the clock alone, instant by instant in their order (a restart after a week down
+// catches up so), then what the triggers ask for, at now. A membership entry of a question that is no longer in the set
+// is dropped. Afterwards every entry is valid at now.
+// Fails as facts do.
+enum err segment_evaluate(struct segment_evaluation *evaluation, const struct segment_triggers *triggers);
+
+// The same for a reader: the entry as it is at now, evaluated on the spot when it is past its valid-until; nothing is
+// written. `membership` is changed in memory.
+enum err segment_answer(struct segment_evaluation *evaluation, uint32_t question, struct membership_entry *entry);
