@@ -86,5 +86,8 @@ void problem_write(struct buffer *out, int status, const struct diag *diag) {
   json_member_text(&writer, "code", diag->code[0] ? diag->code : err_name(diag->err));
   json_member_text(&writer, "detail", diag->message);
   if (diag->field[0]) json_member_text(&writer, "field", diag->field);
+  if (diag->line) json_member_u64(&writer, "line", diag->line);
+  if (diag->line) json_member_u64(&writer, "column", diag->column);
+  if (diag->suggestion[0]) json_member_text(&writer, "suggestion", diag->suggestion);
   json_object_end(&writer);
 }

@@ -1,7 +1,8 @@
 // problem: refusals and failures as RFC 9457 bodies.
 //
-// Layer 8. {"type":"about:blank","title","status","code","detail","field"?}: `title` is the status in words, `code` the
-// stable word of a diag, `field` is left out when the whole request is meant.
+// Layer 8. {"type":"about:blank","title","status","code","detail","field"?,…}: `title` is the status in words, `code` the
+// stable word of a diag, `field` is left out when the whole request is meant. A fault in an expression has its "line" and
+// "column", and often a "suggestion": the word that was probably meant.
 #pragma once
 
 #include "base/bytes.h"

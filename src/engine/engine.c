@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "engine/live.h"
 #include "engine/open.h"
 #include "engine/rerun.h"
 #include "engine/work.h"
@@ -374,6 +375,7 @@ static enum err load_workspace(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK) err = intern_own_names(engine, diag);
   if (err == ERR_OK) err = open_rules(engine, snapshot, diag);
   if (err == ERR_OK) err = open_access(engine, snapshot, diag);
+  if (err == ERR_OK) err = live_open(engine, snapshot, diag);
   arena_release(&arena);
   store_snapshot_close(snapshot);
   return err;
@@ -422,6 +424,7 @@ void engine_close(struct engine *engine) {
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
   give_back(engine, &engine->parts);
+  live_close(engine);
   rerun_close(engine);
   close_rules(engine);
   close_access(engine);

@@ -33,6 +33,9 @@ const struct segment_definition *segment_set_at(const struct segment_set *set, s
 const struct segment_definition *segment_set_question(const struct segment_set *set, uint32_t question);
 const struct segment_definition *segment_set_live(const struct segment_set *set, struct bytes id);
 
+// Does a question refer to a segment or attribute of this id?
+bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);
+
 // What happened to a customer.
 struct segment_triggers {
   const uint32_t *events; // names of events added; repeats do not matter
