@@ -374,6 +374,7 @@ static enum err load_workspace(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK) err = load_marks(engine, snapshot, &arena);
   if (err == ERR_OK) err = intern_own_names(engine, diag);
   if (err == ERR_OK) err = open_rules(engine, snapshot, diag);
+  if (err == ERR_OK) err = open_zone(engine, snapshot, diag);
   if (err == ERR_OK) err = open_access(engine, snapshot, diag);
   if (err == ERR_OK) err = live_open(engine, snapshot, diag);
   arena_release(&arena);
@@ -394,6 +395,7 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
   pthread_mutex_init(&engine->decisions.mutex, NULL);
   pthread_mutex_init(&engine->parts.mutex, NULL);
   pthread_mutex_init(&engine->rules_mutex, NULL);
+  pthread_mutex_init(&engine->zone_mutex, NULL);
   pthread_mutex_init(&engine->access_mutex, NULL);
   engine->message_days = options->message_days;
   engine->merge_events = options->merge_events == 0 ? LIMIT_MERGE_EVENTS : options->merge_events;
@@ -427,12 +429,14 @@ void engine_close(struct engine *engine) {
   live_close(engine);
   rerun_close(engine);
   close_rules(engine);
+  close_zone(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);
   pthread_mutex_destroy(&engine->customers.mutex);
   pthread_mutex_destroy(&engine->decisions.mutex);
   pthread_mutex_destroy(&engine->parts.mutex);
   pthread_mutex_destroy(&engine->rules_mutex);
+  pthread_mutex_destroy(&engine->zone_mutex);
   pthread_mutex_destroy(&engine->access_mutex);
   pthread_mutex_destroy(&engine->stripes_mutex);
   for (size_t i = 0; i < ENGINE_STRIPES; i++) pthread_mutex_destroy(&engine->stripes[i].busy);

@@ -62,6 +62,18 @@ struct engine_commit {
   struct store_mark mark; // out
 };
 
+// --- the workspace's time zone (engine/zone.c) -----------------------------------------------------------------
+
+// The zone in force: UTC until somebody chose another. Valid until engine_close, also after it was replaced.
+struct rule_zone;
+const struct rule_zone *engine_zone(struct engine *engine);
+// Puts the IANA zone `name` in force, "Europe/Paris". ERR_INVALID code "bad_timezone" with the nearest one;
+// ERR_NOT_FOUND code "no_timezones" on a machine without zone files.
+enum err engine_zone_put(struct engine *engine, struct bytes name, struct bytes author, struct engine_commit *commit,
+                         struct diag *diag);
+// {"timezone"}
+void engine_workspace_json(struct engine *engine, struct json_writer *writer);
+
 // --- sources and keys (engine/access.c) ----------------------------------------------------------------------
 
 enum engine_source_kind {
@@ -160,7 +172,7 @@ struct engine_event {
   const char *aside_words;  // the same for people
   bool resent;              // it comes from what was set aside: that it was seen then makes it no repeat
   int64_t amount;           // hot columns, as in timeline_event
-  uint8_t amount_scale;
+  uint8_t amount_code;
   uint16_t currency;
   uint32_t dims[2];
 };

@@ -47,6 +47,8 @@ struct engine_rules_list {
   struct engine_rules_list *older;
 };
 
+struct engine_zone_list; // zone.c
+
 struct engine_source_slot {
   struct engine_source source;
   struct engine_source_slot *older; // replaced descriptions stay readable until close
@@ -72,6 +74,9 @@ struct engine {
 
   _Atomic(struct engine_rules_list *) rules; // newest first
   pthread_mutex_t rules_mutex;               // one change of rules at a time
+
+  _Atomic(struct engine_zone_list *) zones; // newest first
+  pthread_mutex_t zone_mutex;               // one change of the zone at a time
 
   pthread_mutex_t access_mutex; // sources and keys are changed under it
   _Atomic(struct engine_source_slot *) sources[ENGINE_SOURCES_MAX];
