@@ -32,7 +32,7 @@ static bool next(void *context, enum rule_name_kind kind, struct bytes of, size_
   (void)of;
   if (!is_in_table(kind)) {
     if (*place >= names_count(engine->names)) return false;
-    *name = names_text(engine->names, (uint32_t)++*place);
+    *name = names_text(engine->names, (uint32_t)++ * place);
     return true;
   }
   bool found = false;

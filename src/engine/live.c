@@ -149,7 +149,8 @@ static enum err add_event(struct work *work, struct work_customer *customer, con
   struct live *live = work->engine->live;
   struct timeline_event hot = {.at = {.time_us = change->at_us},
                                .name = change->entered ? live->entered : live->left,
-                               .amount_scale = UINT8_MAX};
+                               .amount_code = RULE_AMOUNT_NONE,
+                               .dims = {0, RULE_DIM_NONE}};
   struct timeline_payload payload = {.source = live->source, .received_us = work->now_us, .flags = ENGINE_TRACK << 4};
   char text[80];
   bool added;

@@ -2,10 +2,10 @@
 //
 // The version is in force as `building` already: whatever commits evaluates it (live.h). A snapshot taken then is
 // walked through, in ranges of ids and several threads; the program is run over each customer as the snapshot has her,
-// and those of whom it says anything (she is a member, excluded, has a value, or time may change it) are looked at again
-// in a transaction, under their lock and as they are by then. Of whom the snapshot says nothing and whom nobody changed
-// since, nothing is to be written; whom somebody changed, he evaluated. So nothing is missed and nothing doubled, and a
-// build that was interrupted begins again without harm.
+// and those of whom it says anything (she is a member, excluded, has a value, or time may change it) are looked at
+// again in a transaction, under their lock and as they are by then. Of whom the snapshot says nothing and whom nobody
+// changed since, nothing is to be written; whom somebody changed, he evaluated. So nothing is missed and nothing
+// doubled, and a build that was interrupted begins again without harm.
 //
 // All versions that are being built when a build begins are built in one walk. When it ends they are put in force as
 // live, those before them as replaced, and what refers to them gets a new version in turn.
@@ -105,8 +105,8 @@ struct batch {
   size_t count;
 };
 
-static enum err look_at(struct builder *builder, struct rule_machine *machine, struct facts *facts,
-                        struct arena *arena, struct batch *batch) {
+static enum err look_at(struct builder *builder, struct rule_machine *machine, struct facts *facts, struct arena *arena,
+                        struct batch *batch) {
   bool something = false;
   uint64_t id = facts->id;
   live_hold(builder->build->engine);

@@ -3,7 +3,6 @@
 // DOCUMENT rows "segment\0<question>" hold one version each (segment/definition.h). Only those that are being built or
 // live are in the table; older ones are read when somebody asks for them.
 #include "engine/live.h"
-#include "engine/zone.h"
 
 void live_definition_key(struct key *key, uint32_t question) {
   engine_number_key(key, "segment", question);

@@ -41,7 +41,8 @@ enum err segments_no_such(const struct engine *engine, struct bytes id, struct d
   }
   int size = (int)(id.size_bytes < SEGMENT_ID_BYTES ? id.size_bytes : SEGMENT_ID_BYTES);
   if (nearest.size_bytes == 0)
-    return diag_set(diag, ERR_NOT_FOUND, "no_segment", "there is no segment, list or attribute \"%.*s\"", size, id.data);
+    return diag_set(diag, ERR_NOT_FOUND, "no_segment", "there is no segment, list or attribute \"%.*s\"", size,
+                    id.data);
   return diag_set(diag, ERR_NOT_FOUND, "no_segment",
                   "there is no segment, list or attribute \"%.*s\"; did you mean \"%.*s\"?", size, id.data,
                   (int)nearest.size_bytes, nearest.data);
@@ -88,8 +89,8 @@ static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag
   return err;
 }
 
-static enum err add_row(struct change *change, const struct segment_definition *definition,
-                        enum segment_status status, struct diag *diag) {
+static enum err add_row(struct change *change, const struct segment_definition *definition, enum segment_status status,
+                        struct diag *diag) {
   if (change->count == CHANGED_MAX)
     return diag_set(diag, ERR_LIMIT, "too_many", "more than %d definitions would change at once", CHANGED_MAX);
   change->rows[change->count] = *definition;

@@ -116,8 +116,7 @@ static enum err write_segment(struct engine *engine, struct store_snapshot *snap
 // What the answers below are told from: a snapshot, and the table, which stays as it is meanwhile.
 typedef enum err tell_fn(struct engine *engine, struct store_snapshot *snapshot, void *context,
                          struct json_writer *writer, struct diag *diag);
-static enum err tell(struct engine *engine, tell_fn *fn, void *context, struct json_writer *writer,
-                     struct diag *diag) {
+static enum err tell(struct engine *engine, tell_fn *fn, void *context, struct json_writer *writer, struct diag *diag) {
   struct store_snapshot *snapshot;
   if (diag != NULL) diag_init(diag);
   live_hold(engine);

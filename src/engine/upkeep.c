@@ -5,7 +5,8 @@
 // events), then the keys go, SWEEP_ROWS looked at a call. A walk over these keys sorts what the store holds of them in
 // memory, so few long steps cost less than many short ones. After an erasure the customer's key ranges are compacted,
 // so that deleted bytes leave the disk. What merges left is moved, a step a call (moves.c). A re-run of identity rules
-// goes on, RERUN_US a call (rerun.c), and so do versions of segments that are being computed (live_build.c). All can stop at any row and begin again.
+// goes on, RERUN_US a call (rerun.c), and so do versions of segments that are being computed (live_build.c). All can
+// stop at any row and begin again.
 //
 // META rows: "message_floor", and "message_base": when the workspace was first looked after; nothing was received
 // before.
