@@ -64,7 +64,7 @@ void check_describe(rule_types types, char out[RULE_WORD_BYTES]) {
       [RULE_TYPE_TEXT] = "a text",
       [RULE_TYPE_TIME] = "a time",
       [RULE_TYPE_DURATION] = "a duration",
-      [RULE_TYPE_CALENDAR] = "a duration on the calendar",
+      [RULE_TYPE_CALENDAR] = "a calendar duration",
       [RULE_TYPE_LIST] = "a list",
       [RULE_TYPE_DOCUMENT] = "a document",
   };
