@@ -268,14 +268,25 @@ const struct customer_trait *customer_trait_winner(const struct customer *custom
   return winner;
 }
 
+static struct value value_of(const struct customer *customer, const struct customer_trait *wanted,
+                             const struct customer_sources *sources) {
+  size_t first = trait_position(customer, wanted), next;
+  if (first == customer->trait_count || compare_trait_names(&customer->traits[first], wanted) != 0)
+    return (struct value){{NULL, 0}};
+  return customer_trait_winner(customer, first, sources, &next)->value;
+}
+
+struct value customer_trait_value_of(const struct customer *customer, uint32_t name,
+                                     const struct customer_sources *sources) {
+  struct customer_trait wanted = {.name = name};
+  return value_of(customer, &wanted, sources);
+}
+
 struct value customer_trait_value(const struct customer *customer, const struct names *names, struct bytes name,
                                   const struct customer_sources *sources) {
   struct customer_trait wanted = {.name = names_find(names, name)};
   if (wanted.name == 0) wanted.inline_name = name;
-  size_t first = trait_position(customer, &wanted), next;
-  if (first == customer->trait_count || compare_trait_names(&customer->traits[first], &wanted) != 0)
-    return (struct value){{NULL, 0}};
-  return customer_trait_winner(customer, first, sources, &next)->value;
+  return value_of(customer, &wanted, sources);
 }
 
 // --- rows under other ids -------------------------------------------------------------------------------------

@@ -32,6 +32,10 @@ bool customer_id_parse(struct bytes text, uint64_t *id);
 // The key of one of the customer's rows in the CUSTOMER keyspace.
 void customer_key(uint64_t id, enum customer_row row, struct key *key);
 
+// The key of the row in DOCUMENT that a customer has while rows lie under other ids (`pending`): by it those few are
+// found without reading all records.
+void customer_pending_key(uint64_t id, struct key *key);
+
 struct customer_identifier {
   struct identity_member member;
   uint64_t founded;  // the customer id that was made for this identifier, else 0. After a split a component keeps the
@@ -122,6 +126,10 @@ const struct customer_trait *customer_trait_winner(const struct customer *custom
 // The winning value by name; absent when there is none.
 struct value customer_trait_value(const struct customer *customer, const struct names *names, struct bytes name,
                                   const struct customer_sources *sources);
+
+// The same by the name's dictionary id.
+struct value customer_trait_value_of(const struct customer *customer, uint32_t name,
+                                     const struct customer_sources *sources);
 
 // Notes that rows under `id` belong to this customer, or no longer do. ERR_NO_MEMORY.
 enum err customer_add_pending(struct customer *customer, struct arena *arena, uint64_t id);

@@ -55,6 +55,12 @@ void customer_key(uint64_t id, enum customer_row row, struct key *key) {
   key_put_u8(key, (uint8_t)row);
 }
 
+void customer_pending_key(uint64_t id, struct key *key) {
+  key_init(key);
+  key_put_text(key, BYTES("move"));
+  key_put_u64(key, id);
+}
+
 // --- writing -------------------------------------------------------------------------------------------------
 
 static size_t bytes_max(const struct customer *customer) {

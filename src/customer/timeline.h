@@ -32,11 +32,11 @@
 // The hot columns of one event.
 struct timeline_event {
   struct identity_instant at;
-  uint32_t name;        // dictionary id of the event's name
-  int64_t amount;       // amount * 10^-amount_scale, in `currency`
-  uint8_t amount_scale; // 255: no amount, or one that does not fit (then it is in the payload only)
-  uint16_t currency;    // ISO 4217 letters packed 5 bits each, 0 unknown
-  uint32_t dims[2];     // dictionary ids: store, channel; 0 none
+  uint32_t name;       // dictionary id of the event's name
+  int64_t amount;      // times ten to the power of its scale, in `currency`
+  uint8_t amount_code; // of which property, and the scale, or why there is none: as struct rule_columns
+  uint16_t currency;   // ISO 4217 letters packed 5 bits each, 0 unknown
+  uint32_t dims[2];    // dictionary ids: store, channel; 0 none. The channel has RULE_DIM_* in its highest bits
 };
 
 // The rest of an event: what PAYLOAD holds. `message` is the packed document as it was collected.

@@ -97,7 +97,7 @@ void timeline_row_put_segment(const struct timeline_event *events, size_t count,
     memcpy(at, events[i].at.event, IDENTITY_EVENT_ID_BYTES);
   for (size_t i = 0; i < count; i++) at = put_32(at, events[i].name);
   for (size_t i = 0; i < count; i++) at = put_64(at, events[i].amount);
-  for (size_t i = 0; i < count; i++) *at++ = events[i].amount_scale;
+  for (size_t i = 0; i < count; i++) *at++ = events[i].amount_code;
   for (size_t i = 0; i < count; i++) at = put_16(at, events[i].currency);
   for (size_t i = 0; i < count; i++) at = put_32(at, events[i].dims[0]);
   for (size_t i = 0; i < count; i++) at = put_32(at, events[i].dims[1]);
@@ -112,15 +112,14 @@ static void read_segment(const uint8_t *at, size_t count, struct timeline_event 
     memcpy(event->at.event, ids + IDENTITY_EVENT_ID_BYTES * i, IDENTITY_EVENT_ID_BYTES);
     event->name = read_32(names + 4 * i);
     event->amount = read_64(amounts + 8 * i);
-    event->amount_scale = scales[i];
+    event->amount_code = scales[i];
     event->currency = read_16(currencies + 2 * i);
     event->dims[0] = read_32(dims + 4 * i);
     event->dims[1] = read_32(dims + 4 * (count + i));
   }
 }
 
-// How many events the segments hold. ERR_CORRUPT when they do not fill the row exactly.
-static enum err count_events(struct bytes row, size_t *count) {
+enum err timeline_row_count(struct bytes row, size_t *count) {
   *count = 0;
   for (size_t at = 0; at < row.size_bytes;) {
     if (row.size_bytes - at < TIMELINE_ROW_SEGMENT_BYTES) return ERR_CORRUPT;
@@ -149,7 +148,7 @@ static size_t sort_events(struct timeline_event *events, size_t count) {
 }
 
 enum err timeline_row_read_chunk(struct bytes row, struct arena *arena, struct timeline_event **events, size_t *count) {
-  enum err err = count_events(row, count);
+  enum err err = timeline_row_count(row, count);
   if (err != ERR_OK) return err;
   *events = arena_take(arena, *count * sizeof **events);
   if (*events == NULL) return ERR_NO_MEMORY;
@@ -162,6 +161,47 @@ enum err timeline_row_read_chunk(struct bytes row, struct arena *arena, struct t
   }
   *count = sort_events(*events, *count);
   return ERR_OK;
+}
+
+// --- columns -------------------------------------------------------------------------------------------------
+
+size_t timeline_columns_bytes(size_t capacity) {
+  return capacity * (2 * sizeof(int64_t) + 2 * sizeof(uint32_t) + sizeof(uint8_t));
+}
+
+void timeline_columns_lay(void *memory, size_t capacity, struct timeline_columns *columns) {
+  *columns = (struct timeline_columns){.capacity = capacity, .time_us = memory};
+  columns->amount = columns->time_us + capacity;
+  columns->name = (uint32_t *)(columns->amount + capacity);
+  columns->channel = columns->name + capacity;
+  columns->amount_code = (uint8_t *)(columns->channel + capacity);
+}
+
+void timeline_columns_copy(const struct timeline_columns *from, struct timeline_columns *to) {
+  size_t count = to->count = from->count;
+  if (count == 0) return;
+  memcpy(to->time_us, from->time_us, count * sizeof *to->time_us);
+  memcpy(to->amount, from->amount, count * sizeof *to->amount);
+  memcpy(to->name, from->name, count * sizeof *to->name);
+  memcpy(to->channel, from->channel, count * sizeof *to->channel);
+  memcpy(to->amount_code, from->amount_code, count * sizeof *to->amount_code);
+}
+
+void timeline_columns_put(struct timeline_columns *columns, const struct timeline_event *event) {
+  size_t at = columns->count++;
+  columns->time_us[at] = event->at.time_us;
+  columns->name[at] = event->name;
+  columns->amount[at] = event->amount;
+  columns->amount_code[at] = event->amount_code;
+  columns->channel[at] = event->dims[1];
+}
+
+enum err timeline_row_read_columns(struct bytes row, struct arena *scratch, struct timeline_columns *columns) {
+  struct timeline_event *events;
+  size_t count;
+  enum err err = timeline_row_read_chunk(row, scratch, &events, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) timeline_columns_put(columns, &events[i]);
+  return err;
 }
 
 // --- heads ---------------------------------------------------------------------------------------------------

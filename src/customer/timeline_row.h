@@ -30,6 +30,25 @@ void timeline_row_put_segment(const struct timeline_event *events, size_t count,
 // Reads a chunk row into the arena: sorted, repeats of an instant dropped. ERR_CORRUPT, ERR_NO_MEMORY.
 enum err timeline_row_read_chunk(struct bytes row, struct arena *arena, struct timeline_event **events, size_t *count);
 
+// Events as columns, for rule/: what struct rule_columns has. The arrays have room for `capacity`.
+struct timeline_columns {
+  size_t count, capacity;
+  int64_t *time_us, *amount;
+  uint32_t *name, *channel;
+  uint8_t *amount_code;
+};
+// Lays the arrays into `memory`, which has timeline_columns_bytes(capacity) bytes and is aligned for any type.
+size_t timeline_columns_bytes(size_t capacity);
+void timeline_columns_lay(void *memory, size_t capacity, struct timeline_columns *columns);
+// Copies the events of one into another, which has room for them.
+void timeline_columns_copy(const struct timeline_columns *from, struct timeline_columns *to);
+void timeline_columns_put(struct timeline_columns *columns, const struct timeline_event *event);
+
+// At most so many events are in the row. ERR_CORRUPT.
+enum err timeline_row_count(struct bytes row, size_t *count);
+// Appends a chunk row's events, in order, to columns that have room for them.
+enum err timeline_row_read_columns(struct bytes row, struct arena *scratch, struct timeline_columns *columns);
+
 // The bytes a payload needs at most, and its writing; returns the end.
 size_t timeline_row_payload_bytes_max(const struct timeline_payload *payload);
 uint8_t *timeline_row_put_payload(const struct timeline_payload *payload, uint8_t *out);

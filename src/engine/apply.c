@@ -104,7 +104,7 @@ static enum err append_event(struct work *work, struct work_event *event, struct
   struct timeline_event hot = {.at = event->at,
                                .name = from->name,
                                .amount = from->amount,
-                               .amount_scale = from->amount_scale,
+                               .amount_code = from->amount_code,
                                .currency = from->currency,
                                .dims = {from->dims[0], from->dims[1]}};
   struct timeline_payload payload = {.source = from->source,

@@ -72,7 +72,7 @@ static enum err apply_correction(struct engine *engine, struct identifier anchor
                                .identifiers = {{anchor, IDENTITY_OK}},
                                .identifier_count = 1,
                                .message = message,
-                               .amount_scale = 255};
+                               .amount_code = 255};
   return apply_alone(engine, &event, writer, commit, diag);
 }
 

@@ -202,7 +202,7 @@ static enum err check_pending(struct check *check, const struct customer *record
   if (err == ERR_OK && (made ? there : !there || redirect.merged_into != record->id))
     tell(check, "customer c%llu names c%llu as pending, which is not hers", (unsigned long long)record->id,
          (unsigned long long)id);
-  engine_number_key(&key, "move", record->id);
+  customer_pending_key(record->id, &key);
   if (err == ERR_OK) err = has_row(check, STORE_DOCUMENT, &key, &there);
   if (err == ERR_OK && !there)
     tell(check, "nobody will move what is pending of customer c%llu", (unsigned long long)record->id);

@@ -160,7 +160,7 @@ struct engine_event {
   const char *aside_words;  // the same for people
   bool resent;              // it comes from what was set aside: that it was seen then makes it no repeat
   int64_t amount;           // hot columns, as in timeline_event
-  uint8_t amount_scale;
+  uint8_t amount_code;
   uint16_t currency;
   uint32_t dims[2];
 };

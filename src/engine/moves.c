@@ -16,10 +16,6 @@
 
 enum { SETTLE_STEPS_MAX = 1 << 20 };
 
-static void move_key(struct key *key, uint64_t customer) {
-  engine_number_key(key, "move", customer);
-}
-
 // --- rows of EDGE --------------------------------------------------------------------------------------------
 
 // A refusal of the survivor's is newer than one of the loser's for the same pair: it stays.
@@ -100,14 +96,14 @@ static enum err unite_parts(struct work *work, struct work_customer *survivor, c
 
 enum err moves_note(struct work *work, uint64_t customer) {
   struct key key;
-  move_key(&key, customer);
+  customer_pending_key(customer, &key);
   work->moves_wait = true;
   return store_put(work->txn, STORE_DOCUMENT, key_view(&key), BYTES("1"));
 }
 
 static enum err forget_move(struct work *work, uint64_t customer) {
   struct key key;
-  move_key(&key, customer);
+  customer_pending_key(customer, &key);
   return store_delete(work->txn, STORE_DOCUMENT, key_view(&key));
 }
 
@@ -201,8 +197,8 @@ static enum err next_move(struct engine *engine, uint64_t after, uint64_t *custo
   struct store_cursor *cursor;
   struct bytes key, row;
   struct key from, to;
-  move_key(&from, 0);
-  move_key(&to, UINT64_MAX);
+  customer_pending_key(0, &from);
+  customer_pending_key(UINT64_MAX, &to);
   *customer = 0;
   enum err err = store_snapshot_open(engine->store, &snapshot);
   if (err != ERR_OK) return err;

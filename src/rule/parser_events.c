@@ -10,17 +10,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const char *const aggregators[] = {"count", "exists", "sum",      "avg",           "min", "max",
-                                          "first", "last",   "distinct", "most_frequent", "list"};
 static const char *const event_words[] = {"where", "in", "since", "before", "between", "and", "or"};
 static const char *const step_words[] = {"then",   "where",   "within", "in",  "since",
                                          "before", "between", "by",     "and", "or"};
 static const char an_event[] = "the name of an event in quotes";
 
 bool parser_is_aggregator(struct bytes word) {
-  for (size_t i = 0; i < COUNT(aggregators); i++)
-    if (bytes_equal(word, bytes_from_text(aggregators[i]))) return true;
-  return false;
+  enum rule_aggregator aggregator;
+  return rule_aggregator_find(word, &aggregator);
 }
 
 static bool at_window(const struct parser *parser) {
@@ -33,6 +30,8 @@ bool parser_at_events_word(const struct parser *parser) {
 }
 
 bool parser_no_aggregator(struct parser *parser, struct rule_token name) {
+  const char *aggregators[RULE_AGGREGATOR_COUNT];
+  for (int i = 0; i < RULE_AGGREGATOR_COUNT; i++) aggregators[i] = rule_aggregator_name((enum rule_aggregator)i);
   const char *nearest = nearest_slip(name.text, aggregators, COUNT(aggregators));
   if (nearest == NULL)
     return parser_refuse(parser, name.place, ERR_INVALID, "unknown_word",
@@ -96,7 +95,7 @@ static bool read_between(struct parser *parser, struct rule_window *window) {
 static bool read_side(struct parser *parser, struct rule_window *window) {
   bool since = parser_at_word(parser, "since");
   parser_advance(parser);
-  const struct rule_node *moment = parser_moment(parser, "a date such as 2026-01-31 or a time");
+  struct rule_node *moment = parser_moment(parser, "a date such as 2026-01-31 or a time");
   window->kind = since ? RULE_WINDOW_SINCE : RULE_WINDOW_BEFORE;
   *(since ? &window->from : &window->to) = moment;
   return moment != NULL;

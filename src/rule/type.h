@@ -63,14 +63,14 @@ enum rule_function {
 struct rule_function_info {
   const char *name;
   uint8_t least, most;   // arguments
-  const char *arguments; // letters, see functions.def
+  const char *arguments; // sets of letters, see functions.def
   rule_types result;
   bool lookup;
 };
 // Of RULE_FUNCTION_NONE: an empty name.
 const struct rule_function_info *rule_function_info(enum rule_function function);
 enum rule_function rule_function_find(struct bytes name); // NONE: there is none
-// Types that an argument may have (index from 0).
+// Types that an argument may have (index from 0), null aside. Where a time is wanted, text too.
 rule_types rule_function_argument(const struct rule_function_info *info, uint32_t index);
 
 enum rule_aggregator {

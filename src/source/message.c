@@ -7,6 +7,7 @@
 // changed: the packed document is the payload; only a batch's context is put in where the message has none.
 #include <strings.h>
 
+#include "rule/machine.h"
 #include "source/reader.h"
 
 static const struct type_name {
@@ -133,19 +134,34 @@ static enum err put_context(struct source_message *message) {
 
 // --- hot columns ---------------------------------------------------------------------------------------------
 
+enum { AMOUNT_ELSEWHERE = UINT8_MAX }; // in the message only
+
+static bool is_null(struct value value) {
+  return value_type(value) == VALUE_NULL;
+}
+
+// The code (rule/machine.h) says for whose property the number may stand: the first of the three that is not null. A
+// number behind one that is no number, such as a text, stands for none.
 static void read_amount(struct source_message *message) {
   static const enum source_member places[] = {MEMBER_TOTAL, MEMBER_REVENUE, MEMBER_VALUE};
   struct engine_event *event = message->event;
   struct decimal number;
-  event->amount_scale = UINT8_MAX;
+  unsigned kind = RULE_AMOUNT_TOTAL;
+  event->amount_code = RULE_AMOUNT_NONE;
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    if (!value_as_number(message->properties.at[places[i]], &number)) {
+    struct value value = message->properties.at[places[i]];
+    if (is_null(value)) {
+      kind += kind != 0;
+      continue;
+    }
+    if (!value_as_number(value, &number)) {
+      kind = 0;
+      event->amount_code = AMOUNT_ELSEWHERE;
       continue;
     }
     int scale = number.exponent < 0 ? -number.exponent : 0;
-    if (scale <= 18 && decimal_to_scaled_i64(number, scale, &event->amount) == ERR_OK) {
-      event->amount_scale = (uint8_t)scale;
-    }
+    bool fits = scale <= 18 && decimal_to_scaled_i64(number, scale, &event->amount) == ERR_OK;
+    event->amount_code = fits ? (uint8_t)(kind << RULE_AMOUNT_SHIFT | (unsigned)scale) : AMOUNT_ELSEWHERE;
     return;
   }
 }
@@ -183,6 +199,18 @@ static enum err read_dim(struct source_message *message, const struct value *pla
   return ERR_OK;
 }
 
+// Readers need not look into the message when the dictionary's text is exactly what context.channel says, or when
+// nothing says a channel.
+static uint32_t channel_bits(const struct source_message *message, uint32_t id) {
+  struct value own = message->context.at[MEMBER_CHANNEL];
+  struct bytes text;
+  if (is_null(own)) {
+    return is_null(message->properties.at[MEMBER_CHANNEL]) ? RULE_DIM_NONE : 0;
+  }
+  bool exact = id != 0 && value_as_text(own, &text) && bytes_equal(text, names_text(message->reader->names, id));
+  return exact ? RULE_DIM_CONTEXT : 0;
+}
+
 static enum err read_columns(struct source_message *message, struct diag *diag) {
   const struct source_fields *properties = &message->properties;
   struct bytes currency = BYTES("");
@@ -194,7 +222,13 @@ static enum err read_columns(struct source_message *message, struct diag *diag) 
     message->event->currency = pack_currency(bytes_trim(currency));
   }
   enum err err = read_dim(message, stores, 3, &message->event->dims[0], diag);
-  return err != ERR_OK ? err : read_dim(message, channels, 2, &message->event->dims[1], diag);
+  if (err == ERR_OK) {
+    err = read_dim(message, channels, 2, &message->event->dims[1], diag);
+  }
+  if (err == ERR_OK) {
+    message->event->dims[1] |= channel_bits(message, message->event->dims[1]);
+  }
+  return err;
 }
 
 // --- the whole -----------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ static struct timeline_event random_event(struct bench *bench, int64_t time_us) 
   struct timeline_event event = {.at = {.time_us = time_us},
                                  .name = 1 + (uint32_t)(fixture_random(&bench->random) % NAMES),
                                  .amount = (int64_t)(fixture_random(&bench->random) % 100000) - 50000,
-                                 .amount_scale = (uint8_t)(fixture_random(&bench->random) % 3),
+                                 .amount_code = (uint8_t)(fixture_random(&bench->random) % 3),
                                  .currency = (uint16_t)(fixture_random(&bench->random) % 32768),
                                  .dims = {(uint32_t)(fixture_random(&bench->random) % 9), 77}};
   uint64_t id[2] = {fixture_random(&bench->random), ++bench->made};
@@ -96,11 +96,11 @@ static void payload_of(const struct timeline_event *event, const struct identifi
   *payload = (struct timeline_payload){.source = event->name,
                                        .received_us = event->at.time_us + 5,
                                        .sequence = (uint64_t)event->amount + 100000,
-                                       .flags = event->amount_scale,
+                                       .flags = event->amount_code,
                                        .identifiers = identifiers,
-                                       .identifier_count = event->amount_scale,
+                                       .identifier_count = event->amount_code,
                                        .excluded = EXCLUDED,
-                                       .excluded_count = 2u - event->amount_scale,
+                                       .excluded_count = 2u - event->amount_code,
                                        .message = message};
 }
 
@@ -110,7 +110,7 @@ static void assert_same_event(const struct timeline_event *a, const struct timel
   assert_int_equal(identity_instant_compare(&a->at, &b->at), 0);
   assert_int_equal(a->name, b->name);
   assert_true(a->amount == b->amount);
-  assert_int_equal(a->amount_scale, b->amount_scale);
+  assert_int_equal(a->amount_code, b->amount_code);
   assert_int_equal(a->currency, b->currency);
   assert_int_equal(a->dims[0], b->dims[0]);
   assert_int_equal(a->dims[1], b->dims[1]);
@@ -476,7 +476,7 @@ static void test_payload_rows_come_back_or_are_refused(void **state) {
   struct buffer row;
   arena_init(&arena, 0);
   buffer_init(&row);
-  struct timeline_event event = {.at = {.time_us = -5}, .name = 4, .amount = 9, .amount_scale = 1};
+  struct timeline_event event = {.at = {.time_us = -5}, .name = 4, .amount = 9, .amount_code = 1};
   struct timeline_payload payload, back;
   payload_of(&event, IDENTIFIERS, (struct value){{NULL, 0}}, &payload);
   timeline_payload_encode(&payload, &row);

@@ -79,7 +79,7 @@ static inline void events_make(const struct events *events, struct events_one *o
                                      .time_us = EVENTS_EPOCH_US + time_s * CLOCK_SECOND_US,
                                      .received_us = EVENTS_EPOCH_US + 300 * CLOCK_DAY_US,
                                      .message_id = bytes_from_text(one->id),
-                                     .amount_scale = 255,
+                                     .amount_code = 255,
                                      .message = (struct value){buffer_view(&events->packed)}};
 }
 

@@ -164,7 +164,7 @@ static inline void kit_parse(struct kit *kit, const char *message, struct kit_ev
   assert_int_equal(
       value_parse_json(kit->parser, bytes_from_text(message), engine_names(kit->engine), &made->packed, NULL), ERR_OK);
   made->event.message = (struct value){buffer_view(&made->packed)};
-  made->event.amount_scale = 255;
+  made->event.amount_code = 255;
   made->event.received_us = clock_now_us(&kit->clock);
   snprintf(made->id, sizeof made->id, "m%u", kit->next_message++);
   made->event.message_id = bytes_from_text(made->id);

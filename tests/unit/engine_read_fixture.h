@@ -71,7 +71,7 @@ static inline void read_message(struct kit *kit, char *line) {
   struct buffer packed;
   struct diag diag;
   size_t count = read_words(line, words, &json);
-  struct engine_event event = {.amount_scale = 255, .received_us = clock_now_us(&kit->clock)};
+  struct engine_event event = {.amount_code = 255, .received_us = clock_now_us(&kit->clock)};
   const char *at = kit_option(words, count, "t"), *name = kit_option(words, count, "name");
   const char *source = kit_option(words, count, "source"), *message_id = kit_option(words, count, "id");
   event.type = read_type(words[1]);

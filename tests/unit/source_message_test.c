@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "rule/machine.h"
 #include "source_double.h"
 
 static const char *const type_words[] = {"identify", "track", "page", "screen", "group", "alias", "correction"};
@@ -23,17 +24,26 @@ static void describe_identifiers(struct buffer *out, const struct engine *engine
 
 static void describe_columns(struct buffer *out, const struct engine *engine, const struct engine_event *event) {
   static const char *const dims[] = {"store", "channel"};
-  if (event->amount_scale != UINT8_MAX) {
-    buffer_append_format(out, " amount=%lldE-%u", (long long)event->amount, event->amount_scale);
+  static const char *const amounts[] = {"amount", "total", "revenue", "value"};
+  uint32_t channel_bits = event->dims[1] & (RULE_DIM_CONTEXT | RULE_DIM_NONE);
+  if (event->amount_code == UINT8_MAX) {
+    buffer_append_text(out, " amount elsewhere");
+  } else if (event->amount_code != RULE_AMOUNT_NONE) {
+    buffer_append_format(out, " %s=%lldE-%u", amounts[event->amount_code >> RULE_AMOUNT_SHIFT],
+                         (long long)event->amount, event->amount_code & 31U);
   }
   if (event->currency != 0) {
     buffer_append_format(out, " %c%c%c", 'A' - 1 + (event->currency >> 10), 'A' - 1 + (event->currency >> 5 & 31),
                          'A' - 1 + (event->currency & 31));
   }
   for (int i = 0; i < 2; i++) {
-    if (event->dims[i] != 0) {
-      buffer_append_format(out, " %s=%.*s", dims[i], BYTES_ARG(names_text(engine->names, event->dims[i])));
+    uint32_t id = i == 1 ? event->dims[i] & ~channel_bits : event->dims[i];
+    if (id != 0) {
+      buffer_append_format(out, " %s=%.*s", dims[i], BYTES_ARG(names_text(engine->names, id)));
     }
+  }
+  if (channel_bits != RULE_DIM_NONE) {
+    buffer_append_text(out, channel_bits == RULE_DIM_CONTEXT ? " (of the context)" : " (see message)");
   }
 }
 

@@ -1,0 +1,303 @@
+// facts: what rules ask of one customer, read when it is asked for.
+//
+// Chunks are read once; which ones, their summaries decide. What was read of all of them is one run of items in order
+// of (time, event id), and columns are made of that run anew whenever a request brought further chunks, so an index
+// into columns is an index into items until then. A scan gives columns without items (`whole`, items NULL): it has
+// passed by the rows and kept no event ids. Only when a message is asked for are the chunks read again, with ids.
+// Parts: the least instant comes first; an event that two parts have is the first one's.
+#include "customer/facts.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "customer/facts_events.h"
+
+struct facts_item {
+  struct timeline_event event;
+  uint64_t customer; // under whose id the rows lie
+  uint32_t part;     // 0: the own rows
+  bool has_message;
+  struct value message;
+};
+
+struct facts_chunk {
+  const struct timeline_chunk *summary;
+  uint64_t customer;
+  uint32_t part;
+  bool wanted, read;
+  struct facts_item *items;
+  size_t count;
+};
+
+// --- rows ----------------------------------------------------------------------------------------------------
+
+static enum err get_many(struct facts *facts, enum store_keyspace keyspace, const struct key *keys, size_t count,
+                         struct bytes *rows) {
+  struct bytes *views = arena_take(facts->arena, count * sizeof *views);
+  if (views == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < count; i++) views[i] = key_view(&keys[i]);
+  if (facts->reader.txn != NULL) return store_get_many(facts->reader.txn, keyspace, views, count, facts->arena, rows);
+  return store_snapshot_get_many(facts->reader.snapshot, keyspace, views, count, facts->arena, rows);
+}
+
+static enum err decode_record(struct facts *facts, struct bytes row) {
+  struct customer *record = arena_take(facts->arena, sizeof *record);
+  if (record == NULL) return ERR_NO_MEMORY;
+  customer_init(record, facts->id);
+  enum err err = row.data == NULL ? ERR_OK : customer_decode(row, facts->id, facts->arena, record);
+  if (err == ERR_OK) facts->record = record;
+  return err;
+}
+
+static enum err read_record(struct facts *facts) {
+  struct key key;
+  struct bytes row;
+  customer_key(facts->id, CUSTOMER_ROW_RECORD, &key);
+  enum err err = get_many(facts, STORE_CUSTOMER, &key, 1, &row);
+  return err == ERR_OK ? decode_record(facts, row) : err;
+}
+
+// The heads of the rows that the record names as pending.
+static enum err read_parts(struct facts *facts, struct timeline_head *head) {
+  size_t count = facts->record->pending_count;
+  if (count == 0) return ERR_OK;
+  struct key *keys = arena_take(facts->arena, count * sizeof *keys);
+  struct bytes *rows = arena_take(facts->arena, count * sizeof *rows);
+  head->parts = arena_take_zero(facts->arena, count, sizeof *head->parts);
+  if (keys == NULL || rows == NULL || head->parts == NULL) return ERR_NO_MEMORY;
+  head->part_count = count;
+  for (size_t i = 0; i < count; i++) {
+    head->parts[i].customer = facts->record->pending[i];
+    customer_key(head->parts[i].customer, CUSTOMER_ROW_HEAD, &keys[i]);
+  }
+  enum err err = get_many(facts, STORE_CUSTOMER, keys, count, rows);
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    err = timeline_head_decode(rows[i], facts->arena, &head->parts[i].head);
+  return err;
+}
+
+// The head, with its parts, and the record that names them: one round, and a second one for the few who have parts.
+static enum err read_head(struct facts *facts) {
+  struct key keys[2];
+  struct bytes rows[2];
+  size_t count = facts->record == NULL ? 2 : 1;
+  struct timeline_head *head = arena_take(facts->arena, sizeof *head);
+  if (head == NULL) return ERR_NO_MEMORY;
+  customer_key(facts->id, CUSTOMER_ROW_HEAD, &keys[0]);
+  customer_key(facts->id, CUSTOMER_ROW_RECORD, &keys[1]);
+  enum err err = get_many(facts, STORE_CUSTOMER, keys, count, rows);
+  if (err == ERR_OK && count == 2) err = decode_record(facts, rows[1]);
+  if (err == ERR_OK) err = timeline_head_decode(rows[0], facts->arena, head);
+  if (err == ERR_OK) err = read_parts(facts, head);
+  if (err == ERR_OK) facts->head = head;
+  return err;
+}
+
+// --- chunks --------------------------------------------------------------------------------------------------
+
+static void list_chunks(struct facts_events *events, uint64_t customer, uint32_t part,
+                        const struct timeline_head *head) {
+  for (uint32_t i = 0; i < head->chunk_count; i++)
+    events->chunks[events->chunk_count++] =
+        (struct facts_chunk){.summary = &head->chunks[i], .customer = customer, .part = part};
+}
+
+// Events of which nothing is read yet.
+static enum err begin_events(struct facts *facts) {
+  enum err err = facts->head == NULL ? read_head(facts) : ERR_OK;
+  if (err != ERR_OK) return err;
+  const struct timeline_head *head = facts->head;
+  size_t count = head->chunk_count;
+  for (size_t i = 0; i < head->part_count; i++) count += head->parts[i].head.chunk_count;
+  struct facts_events *events = arena_take_zero(facts->arena, 1, sizeof *events);
+  if (events == NULL) return ERR_NO_MEMORY;
+  events->chunks = arena_take(facts->arena, count * sizeof *events->chunks);
+  if (events->chunks == NULL) return ERR_NO_MEMORY;
+  list_chunks(events, facts->id, 0, head);
+  for (size_t i = 0; i < head->part_count; i++)
+    list_chunks(events, head->parts[i].customer, (uint32_t)(i + 1), &head->parts[i].head);
+  events->has_parts = head->part_count > 0;
+  facts->events = events;
+  return ERR_OK;
+}
+
+// Both are sorted.
+static bool share_name(const struct timeline_chunk *chunk, const struct rule_events_wanted *wanted) {
+  size_t i = 0, j = 0;
+  while (i < chunk->name_count && j < wanted->name_count) {
+    if (chunk->names[i].name == wanted->names[j]) return true;
+    if (chunk->names[i].name < wanted->names[j]) {
+      i++;
+    } else {
+      j++;
+    }
+  }
+  return false;
+}
+
+// Without `wanted` all that is left.
+static size_t choose_chunks(struct facts_events *events, const struct rule_events_wanted *wanted) {
+  size_t count = 0;
+  for (size_t i = 0; i < events->chunk_count; i++) {
+    struct facts_chunk *chunk = &events->chunks[i];
+    const struct timeline_chunk *summary = chunk->summary;
+    chunk->wanted =
+        !chunk->read && (wanted == NULL || (summary->last_us >= wanted->from_us && summary->first_us < wanted->to_us &&
+                                            share_name(summary, wanted)));
+    count += chunk->wanted;
+  }
+  return count;
+}
+
+static enum err decode_chunk(struct facts *facts, struct facts_chunk *chunk, struct bytes row) {
+  struct timeline_event *found;
+  if (row.data == NULL) return ERR_CORRUPT;
+  enum err err = timeline_row_read_chunk(row, facts->arena, &found, &chunk->count);
+  if (err != ERR_OK) return err;
+  chunk->items = arena_take(facts->arena, chunk->count * sizeof *chunk->items);
+  if (chunk->items == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < chunk->count; i++)
+    chunk->items[i] = (struct facts_item){.event = found[i], .customer = chunk->customer, .part = chunk->part};
+  chunk->read = true;
+  return ERR_OK;
+}
+
+// `count` chunks are wanted: their rows, in one round.
+static enum err read_chunks(struct facts *facts, size_t count) {
+  struct facts_events *events = facts->events;
+  struct key *keys = arena_take(facts->arena, count * sizeof *keys);
+  struct bytes *rows = arena_take(facts->arena, count * sizeof *rows);
+  if (keys == NULL || rows == NULL) return ERR_NO_MEMORY;
+  size_t at = 0;
+  for (size_t i = 0; i < events->chunk_count; i++)
+    if (events->chunks[i].wanted)
+      timeline_row_chunk_key(events->chunks[i].customer, events->chunks[i].summary, &keys[at++]);
+  enum err err = get_many(facts, STORE_TIMELINE, keys, count, rows);
+  at = 0;
+  for (size_t i = 0; err == ERR_OK && i < events->chunk_count; i++)
+    if (events->chunks[i].wanted) err = decode_chunk(facts, &events->chunks[i], rows[at++]);
+  return err;
+}
+
+// --- all parts in one order ----------------------------------------------------------------------------------
+
+static int by_instant(const void *a, const void *b) {
+  const struct facts_item *left = *(struct facts_item *const *)a, *right = *(struct facts_item *const *)b;
+  int order = identity_instant_compare(&left->event.at, &right->event.at);
+  return order != 0 ? order : (left->part > right->part) - (left->part < right->part);
+}
+
+static void sort_items(struct facts_events *events) {
+  size_t kept = 0;
+  qsort(events->items, events->item_count, sizeof(struct facts_item *), by_instant);
+  for (size_t i = 0; i < events->item_count; i++) {
+    struct facts_item *item = events->items[i];
+    if (kept > 0 && identity_instant_compare(&events->items[kept - 1]->event.at, &item->event.at) == 0) continue;
+    events->items[kept++] = item;
+  }
+  events->item_count = kept;
+}
+
+static enum err gather(struct facts *facts) {
+  struct facts_events *events = facts->events;
+  size_t count = 0;
+  for (size_t i = 0; i < events->chunk_count; i++) count += events->chunks[i].count;
+  events->items = arena_take(facts->arena, count * sizeof(struct facts_item *));
+  void *memory = arena_take(facts->arena, timeline_columns_bytes(count));
+  if (events->items == NULL || memory == NULL) return ERR_NO_MEMORY;
+  events->item_count = 0;
+  for (size_t i = 0; i < events->chunk_count; i++)
+    for (size_t j = 0; j < events->chunks[i].count; j++)
+      events->items[events->item_count++] = &events->chunks[i].items[j];
+  if (events->has_parts) sort_items(events);
+  timeline_columns_lay(memory, count, &events->columns);
+  for (size_t i = 0; i < events->item_count; i++) timeline_columns_put(&events->columns, &events->items[i]->event);
+  return ERR_OK;
+}
+
+// Without `wanted` everything.
+static enum err need_events(struct facts *facts, const struct rule_events_wanted *wanted) {
+  enum err err = facts->events == NULL ? begin_events(facts) : ERR_OK;
+  if (err != ERR_OK || facts->events->whole) return err;
+  size_t count = choose_chunks(facts->events, wanted);
+  if (count > 0) err = read_chunks(facts, count);
+  return err == ERR_OK && count > 0 ? gather(facts) : err;
+}
+
+// A scan's events, with their ids. They are those of its columns: both come from one snapshot.
+static enum err need_items(struct facts *facts) {
+  size_t count = facts->events->columns.count;
+  facts->events = NULL;
+  enum err err = need_events(facts, NULL);
+  return err == ERR_OK && facts->events->item_count != count ? ERR_CORRUPT : err;
+}
+
+// --- what a run asks for -------------------------------------------------------------------------------------
+
+static enum err give_columns(void *context, const struct rule_events_wanted *wanted, struct rule_columns *columns) {
+  struct facts *facts = context;
+  enum err err = need_events(facts, wanted);
+  if (err != ERR_OK) return err;
+  const struct timeline_columns *read = &facts->events->columns;
+  *columns = (struct rule_columns){.count = read->count,
+                                   .time_us = read->time_us,
+                                   .name = read->name,
+                                   .amount = read->amount,
+                                   .amount_code = read->amount_code,
+                                   .channel = read->channel};
+  return ERR_OK;
+}
+
+static enum err read_message(struct facts *facts, struct facts_item *item) {
+  struct key key;
+  struct bytes row;
+  struct timeline_payload payload;
+  timeline_row_key(item->customer, &item->event.at, &key);
+  enum err err = get_many(facts, STORE_PAYLOAD, &key, 1, &row);
+  if (err == ERR_OK && row.data != NULL) {
+    err = timeline_payload_decode(row, facts->arena, &payload);
+    if (err == ERR_OK) item->message = payload.message;
+  }
+  item->has_message = err == ERR_OK;
+  return err;
+}
+
+static enum err give_message(void *context, size_t index, struct value *message) {
+  struct facts *facts = context;
+  enum err err = facts->events->items == NULL ? need_items(facts) : ERR_OK;
+  if (err != ERR_OK) return err;
+  assert(index < facts->events->item_count);
+  struct facts_item *item = facts->events->items[index];
+  if (!item->has_message) err = read_message(facts, item);
+  *message = item->message;
+  return err;
+}
+
+static enum err give_trait(void *context, uint32_t name, struct value *value) {
+  struct facts *facts = context;
+  enum err err = facts->record == NULL ? read_record(facts) : ERR_OK;
+  if (err == ERR_OK) *value = customer_trait_value_of(facts->record, name, facts->sources);
+  return err;
+}
+
+static enum err give_lookup(void *context, enum rule_function function, const struct bytes *arguments, size_t count,
+                            int64_t now_us, struct rule_value *value, int64_t *until_us) {
+  const struct facts *facts = context;
+  *value = (struct rule_value){.type = RULE_TYPE_NULL};
+  if (facts->lookup == NULL) return ERR_OK;
+  return facts->lookup(facts->lookup_context, facts->id, function, arguments, count, now_us, value, until_us);
+}
+
+void facts_init(struct facts *facts, struct timeline_reader reader, struct arena *arena,
+                const struct customer_sources *sources) {
+  *facts = (struct facts){.reader = reader, .arena = arena, .sources = sources};
+  facts->customer = (struct rule_customer){
+      .context = facts, .columns = give_columns, .message = give_message, .trait = give_trait, .lookup = give_lookup};
+}
+
+void facts_reset(struct facts *facts, uint64_t id, const struct customer *record, const struct timeline_head *head) {
+  facts->id = id;
+  facts->record = record;
+  facts->head = head;
+  facts->events = NULL;
+}

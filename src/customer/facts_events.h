@@ -1,0 +1,17 @@
+// facts_events: the events of one customer as far as facts has read them. Private to customer/.
+#pragma once
+
+#include "customer/timeline_row.h"
+
+struct facts_item;
+struct facts_chunk;
+
+struct facts_events {
+  struct timeline_columns columns; // of what was read
+  bool whole;                      // columns have all there is
+  bool has_parts;
+  struct facts_item **items; // by index of the columns; NULL: nothing was read, or a scan has kept the columns only
+  size_t item_count;
+  struct facts_chunk *chunks; // of all parts
+  size_t chunk_count;
+};

@@ -1,0 +1,264 @@
+// scan: customers one after another, by walks over TIMELINE and CUSTOMER side by side.
+//
+// The rows of TIMELINE lead when records are not wanted: each run of rows under one id is one customer, unless the rows
+// are pending for another (see record.h). Those few ids, and the customers they belong to, are gathered at the
+// beginning, by their rows in DOCUMENT. The records lead when they are wanted, or when nothing but ids is; they say
+// themselves who is a redirect and who has something pending, and rows under any other id are passed by.
+// The events of a customer without pending rows are taken as columns from the rows in passing, into arrays that are
+// used again for the next one; a customer with pending rows is read by her head and parts (facts.c).
+#include "customer/scan.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "customer/facts_events.h"
+
+struct scan {
+  struct scan_options options;
+  struct arena arena; // of the present customer
+  struct facts facts;
+  struct facts_events events;
+  struct store_cursor *timeline, *records; // NULL: not walked
+  struct bytes row;                        // of TIMELINE: the one that comes next, when has_row
+  uint64_t row_id;
+  bool has_row;
+  struct customer record;
+  // Of a walk led by TIMELINE, ascending: customers with something pending, and the ids it lies under.
+  uint64_t *owners, *pending;
+  size_t owner_count, owner_at, pending_count, pending_at;
+  void *memory; // of events.columns
+};
+
+// --- what is pending -----------------------------------------------------------------------------------------
+
+static int by_number(const void *a, const void *b) {
+  uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+  return (left > right) - (left < right);
+}
+
+static bool in_range(const struct scan_options *options, uint64_t id) {
+  return id >= options->from && (options->to == 0 || id < options->to);
+}
+
+static enum err append(uint64_t **numbers, size_t *count, uint64_t number) {
+  if ((*count & (*count - 1)) == 0) {
+    uint64_t *grown = alloc_resize(*numbers, (*count == 0 ? 1 : 2 * *count) * sizeof *grown);
+    if (grown == NULL) return ERR_NO_MEMORY;
+    *numbers = grown;
+  }
+  (*numbers)[(*count)++] = number;
+  return ERR_OK;
+}
+
+static enum err note_owner(struct scan *scan, uint64_t id) {
+  struct key key;
+  struct bytes row;
+  struct customer record;
+  arena_clear(&scan->arena);
+  customer_key(id, CUSTOMER_ROW_RECORD, &key);
+  enum err err = store_snapshot_get(scan->options.snapshot, STORE_CUSTOMER, key_view(&key), &scan->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  err = customer_decode(row, id, &scan->arena, &record);
+  if (err != ERR_OK || record.pending_count == 0) return err;
+  if (in_range(&scan->options, id)) err = append(&scan->owners, &scan->owner_count, id);
+  for (size_t i = 0; err == ERR_OK && i < record.pending_count; i++)
+    err = append(&scan->pending, &scan->pending_count, record.pending[i]);
+  return err;
+}
+
+static enum err gather_pending(struct scan *scan) {
+  struct store_cursor *cursor;
+  struct key from, to;
+  struct bytes key, row;
+  customer_pending_key(0, &from);
+  customer_pending_key(UINT64_MAX, &to);
+  enum err err = store_snapshot_scan(scan->options.snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
+    err = note_owner(scan, key_read_u64(key.data + key.size_bytes - sizeof(uint64_t)));
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  if (scan->owner_count > 0) qsort(scan->owners, scan->owner_count, sizeof *scan->owners, by_number);
+  if (scan->pending_count > 0) qsort(scan->pending, scan->pending_count, sizeof *scan->pending, by_number);
+  return err;
+}
+
+// --- opening -------------------------------------------------------------------------------------------------
+
+static enum err open_walk(const struct scan_options *options, enum store_keyspace keyspace,
+                          struct store_cursor **cursor) {
+  struct key from, to;
+  key_init(&from);
+  key_init(&to);
+  key_put_u64(&from, options->from);
+  if (options->to != 0) key_put_u64(&to, options->to);
+  return store_snapshot_scan(options->snapshot, keyspace, key_view(&from), key_view(&to), cursor);
+}
+
+// Steps to the next row of TIMELINE.
+static enum err next_row(struct scan *scan) {
+  struct bytes key;
+  scan->has_row = store_cursor_next(scan->timeline, &key, &scan->row);
+  if (!scan->has_row) return store_cursor_error(scan->timeline);
+  if (key.size_bytes != TIMELINE_ROW_KEY_BYTES) return ERR_CORRUPT;
+  scan->row_id = key_read_u64(key.data);
+  return ERR_OK;
+}
+
+enum err scan_open(struct scan **scan, const struct scan_options *options) {
+  struct scan *made = alloc_zero(1, sizeof *made);
+  *scan = made;
+  if (made == NULL) return ERR_NO_MEMORY;
+  made->options = *options;
+  arena_init(&made->arena, 0);
+  facts_init(&made->facts, (struct timeline_reader){.snapshot = options->snapshot}, &made->arena, options->sources);
+  made->facts.lookup = options->lookup;
+  made->facts.lookup_context = options->lookup_context;
+  bool records_lead = options->records || !options->events;
+  enum err err = records_lead ? open_walk(options, STORE_CUSTOMER, &made->records) : gather_pending(made);
+  if (err == ERR_OK && options->events) err = open_walk(options, STORE_TIMELINE, &made->timeline);
+  if (err == ERR_OK && options->events) err = next_row(made);
+  if (err != ERR_OK) {
+    scan_close(made);
+    *scan = NULL;
+  }
+  return err;
+}
+
+void scan_close(struct scan *scan) {
+  if (scan == NULL) return;
+  store_cursor_close(scan->timeline);
+  store_cursor_close(scan->records);
+  arena_release(&scan->arena);
+  alloc_free(scan->owners);
+  alloc_free(scan->pending);
+  alloc_free(scan->memory);
+  alloc_free(scan);
+}
+
+// --- one customer --------------------------------------------------------------------------------------------
+
+static enum err make_room(struct scan *scan, size_t extra) {
+  struct timeline_columns *columns = &scan->events.columns, grown;
+  size_t needed = columns->count + extra, capacity = columns->capacity == 0 ? LIMIT_CHUNK_EVENTS : columns->capacity;
+  if (needed <= columns->capacity) return ERR_OK;
+  while (capacity < needed) capacity *= 2;
+  void *memory = alloc_get(timeline_columns_bytes(capacity));
+  if (memory == NULL) return ERR_NO_MEMORY;
+  timeline_columns_lay(memory, capacity, &grown);
+  timeline_columns_copy(columns, &grown);
+  alloc_free(scan->memory);
+  scan->memory = memory;
+  *columns = grown;
+  return ERR_OK;
+}
+
+static enum err pass_by(struct scan *scan, uint64_t id) {
+  enum err err = ERR_OK;
+  while (err == ERR_OK && scan->has_row && scan->row_id <= id) err = next_row(scan);
+  return err;
+}
+
+// The rows under `id`, which come next if there are any, as columns.
+static enum err take_rows(struct scan *scan, uint64_t id) {
+  enum err err = ERR_OK;
+  size_t count;
+  scan->events.columns.count = 0;
+  while (err == ERR_OK && scan->has_row && scan->row_id == id) {
+    err = timeline_row_count(scan->row, &count);
+    if (err == ERR_OK) err = make_room(scan, count);
+    if (err == ERR_OK) err = timeline_row_read_columns(scan->row, &scan->arena, &scan->events.columns);
+    if (err == ERR_OK) err = next_row(scan);
+  }
+  scan->events.whole = true;
+  scan->facts.events = &scan->events;
+  return err;
+}
+
+// --- walks ---------------------------------------------------------------------------------------------------
+
+static enum err next_record(struct scan *scan) {
+  struct bytes key, row;
+  enum err err = ERR_OK;
+  do {
+    if (!store_cursor_next(scan->records, &key, &row)) {
+      err = store_cursor_error(scan->records);
+      return err == ERR_OK ? ERR_NOT_FOUND : err;
+    }
+    if (key.size_bytes != sizeof(uint64_t) + 1) return ERR_CORRUPT;
+    if (key.data[sizeof(uint64_t)] != CUSTOMER_ROW_RECORD) continue;
+    arena_clear(&scan->arena);
+    err = customer_decode(row, key_read_u64(key.data), &scan->arena, &scan->record); // views into the cursor's row
+    if (err != ERR_OK) return err;
+    if (scan->record.merged_into == 0) break;
+  } while (true);
+  facts_reset(&scan->facts, scan->record.id, &scan->record, NULL);
+  return ERR_OK;
+}
+
+static enum err next_by_record(struct scan *scan) {
+  enum err err = next_record(scan);
+  if (err != ERR_OK || !scan->options.events) return err;
+  uint64_t id = scan->record.id;
+  if (id > 0) err = pass_by(scan, id - 1);
+  if (err != ERR_OK || scan->record.pending_count > 0) return err;
+  return take_rows(scan, id);
+}
+
+static bool is_pending(struct scan *scan, uint64_t id) {
+  while (scan->pending_at < scan->pending_count && scan->pending[scan->pending_at] < id) scan->pending_at++;
+  return scan->pending_at < scan->pending_count && scan->pending[scan->pending_at] == id;
+}
+
+static enum err next_by_rows(struct scan *scan) {
+  enum err err = ERR_OK;
+  while (err == ERR_OK && scan->has_row && is_pending(scan, scan->row_id)) err = pass_by(scan, scan->row_id);
+  bool owner_left = scan->owner_at < scan->owner_count;
+  if (err != ERR_OK) return err;
+  if (!scan->has_row && !owner_left) return ERR_NOT_FOUND;
+  arena_clear(&scan->arena);
+  if (owner_left && (!scan->has_row || scan->owners[scan->owner_at] <= scan->row_id)) {
+    uint64_t id = scan->owners[scan->owner_at++];
+    facts_reset(&scan->facts, id, NULL, NULL);
+    return pass_by(scan, id);
+  }
+  facts_reset(&scan->facts, scan->row_id, NULL, NULL);
+  return take_rows(scan, scan->row_id);
+}
+
+enum err scan_next(struct scan *scan, struct facts **facts) {
+  *facts = &scan->facts;
+  return scan->records != NULL ? next_by_record(scan) : next_by_rows(scan);
+}
+
+// --- ranges --------------------------------------------------------------------------------------------------
+
+// The first or last id that has a row of CUSTOMER; 0 when there is none.
+static enum err end_id(struct store_snapshot *snapshot, bool last, uint64_t *id) {
+  struct store_cursor *cursor;
+  struct bytes key, row, all = {NULL, 0};
+  *id = 0;
+  enum err err = store_snapshot_scan(snapshot, STORE_CUSTOMER, all, all, &cursor);
+  if (err != ERR_OK) return err;
+  bool found = last ? store_cursor_previous(cursor, &key, &row) : store_cursor_next(cursor, &key, &row);
+  if (found) *id = key_read_u64(key.data);
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+// Ids are given out one after another, so ranges of equal width hold about equally many customers.
+enum err scan_ranges(struct store_snapshot *snapshot, size_t count, uint64_t *from, size_t *found) {
+  uint64_t first, last;
+  *found = 0;
+  enum err err = end_id(snapshot, false, &first);
+  if (err == ERR_OK) err = end_id(snapshot, true, &last);
+  if (err != ERR_OK || count == 0) return err;
+  uint64_t width = (last - first) / count + 1;
+  from[(*found)++] = 0;
+  while (*found < count && last - first >= width * *found) {
+    from[*found] = first + width * *found;
+    ++*found;
+  }
+  return ERR_OK;
+}
