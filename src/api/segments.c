@@ -3,6 +3,7 @@
 #include "api/handlers.h"
 #include "api/server.h"
 #include "base/limits.h"
+#include "engine/preview.h"
 
 enum { DEFAULT_MEMBERS = 100, DEFAULT_CHANGES = 100, OVERLAP_MAX = 100, REFERENCES_MAX = 10000 };
 
@@ -158,6 +159,36 @@ enum err segments_of_customer(struct request *request, struct worker *worker, st
     struct json_writer writer = request_answer(request, 200);
     err = engine_customer_segments_json(view, customer, &writer, diag);
   }
+  engine_view_close(view);
+  return err;
+}
+
+// --- previews ------------------------------------------------------------------------------------------------
+
+static bool goes_on(void *context, uint64_t done, uint64_t total) {
+  struct request *request = context;
+  (void)done, (void)total;
+  return !request->api->stopping;
+}
+
+static enum err preview_in(struct request *request, struct engine_view *view, struct value document,
+                           struct diag *diag) {
+  struct engine_preview *preview;
+  enum err err = engine_preview_open(view, document, &preview, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  err = engine_preview_json(preview, request->api->options.query_threads, goes_on, request, &writer, diag);
+  engine_preview_close(preview);
+  return err;
+}
+
+enum err segments_preview(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_view *view;
+  struct value document;
+  enum err err = request_body(request, worker, "include exclude traits sample estimate", &document, diag);
+  if (!err) err = engine_view_open(request->api->engine, &view);
+  if (err) return err;
+  err = preview_in(request, view, document, diag);
   engine_view_close(view);
   return err;
 }
