@@ -26,7 +26,10 @@ struct rule_catalog {
   bool (*next)(void *context, enum rule_name_kind kind, struct bytes of, size_t *place, struct bytes *name);
 };
 
-enum { RULE_WARNINGS_MAX = 16 };
+enum {
+  RULE_WARNINGS_MAX = 16,
+  RULE_PATTERN_BYTES_MAX = 1024, // of what stands after `matches`
+};
 
 struct rule_check {
   const struct rule_catalog *catalog;           // NULL: everything is known
