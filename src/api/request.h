@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/json_writer.h"
 #include "engine/engine.h"
+#include "rule/parse.h"
 #include "source/source.h"
 #include "store/store.h"
 
@@ -74,8 +75,9 @@ struct request {
   struct buffer reply;
   const char *content_type; // NULL: by status, JSON or problem JSON
   unsigned retry_after_s;
-  bool replayed; // Idempotency-Hit
-  bool marked;   // the reply waits for `commit.mark`
+  struct rule_diag *refusal; // the place in an expression that was refused; NULL, or without a code: none was
+  bool replayed;             // Idempotency-Hit
+  bool marked;               // the reply waits for `commit.mark`
 
   // A change: what is committed with it.
   struct engine_commit commit;

@@ -139,6 +139,14 @@ struct engine_query_notes engine_query_notes(const struct engine_query *query) {
   return (struct engine_query_notes){query->warnings, query->warning_count, query->not_as_of_words, query->at_us};
 }
 
+void engine_query_print(const struct engine_query *query, struct buffer *out) {
+  rule_print(query->tree, out);
+}
+
+bool engine_query_is_condition(const struct engine_query *query) {
+  return (query->tree->types & ~(1U << RULE_TYPE_BOOL | 1U << RULE_TYPE_NULL)) == 0;
+}
+
 struct scan_options query_scan_options(const struct engine_query *query, uint64_t from, uint64_t to) {
   return (struct scan_options){.snapshot = query->view->snapshot,
                                .sources = &query->view->sources,

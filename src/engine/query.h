@@ -43,6 +43,11 @@ void engine_query_close(struct engine_query *query);
 
 struct engine_query_notes engine_query_notes(const struct engine_query *query);
 
+// The canonical text, appended.
+void engine_query_print(const struct engine_query *query, struct buffer *out);
+// Whether it gives true or false, and so can be counted and listed by.
+bool engine_query_is_condition(const struct engine_query *query);
+
 // Told by the thread that asked, now and then: customers looked at, of about how many. False ends the query with
 // ERR_STOPPED code "stopped".
 typedef bool engine_query_progress_fn(void *context, uint64_t done, uint64_t total);

@@ -202,12 +202,10 @@ static enum err plan_put(struct change *change, struct segment_definition *wante
   return err == ERR_OK ? add_row(change, wanted, list ? SEGMENT_LIVE : SEGMENT_BUILDING, diag) : err;
 }
 
-static enum err mistaken(const struct segment_mistake *mistake, struct diag *diag) {
+static void mistaken(const struct segment_mistake *mistake, struct rule_diag *refusal, struct diag *diag) {
   if (mistake->member.size_bytes > 0 && diag != NULL && diag->field[0] == '\0')
     diag_in_field(diag, "%.*s", (int)mistake->member.size_bytes, mistake->member.data);
-  if (mistake->expression.place.line > 0)
-    diag_at(diag, mistake->expression.place.line, mistake->expression.place.column, mistake->expression.nearest);
-  return ERR_INVALID;
+  if (mistake->expression.code[0] != '\0' && refusal != NULL) *refusal = mistake->expression;
 }
 
 static void write_warnings(const struct rule_check *check, struct json_writer *writer) {
@@ -252,7 +250,8 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
 }
 
 enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
-                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+                            struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
+                            struct diag *diag) {
   struct rule_catalog catalog = engine_catalog(engine);
   struct segment_definition wanted = {0};
   struct segment_mistake mistake = {0};
@@ -265,7 +264,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   if (err == ERR_OK) {
     *change = (struct change){.engine = engine, .arena = &arena};
     err = segment_definition_read(document, engine->names, &catalog, &arena, &wanted, check, &mistake, diag);
-    if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, diag);
+    if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
   }
   wanted.author = author;
   if (err == ERR_OK) {
