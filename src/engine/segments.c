@@ -5,7 +5,7 @@
 // refused before anything is stored; then its rows are committed, then the table is read again and put in force. After
 // a crash between the two, opening does the latter.
 //
-// A change that asks the same questions (another name, other shares) keeps the question and what was computed for it.
+// A change that asks the same (another name, other shares) keeps version, question and what was computed for it.
 #include "engine/segments.h"
 
 #include <inttypes.h>
@@ -192,6 +192,8 @@ static enum err plan_put(struct change *change, struct segment_definition *wante
   wanted->created_us = clock_now_us(engine->clock);
   if (newest != NULL && same_questions(newest, wanted)) {
     wanted->question = newest->question;
+    wanted->version = newest->version;
+    wanted->created_us = newest->created_us;
     wanted->live_us = newest->live_us;
     return add_row(change, wanted, newest->status, diag);
   }
