@@ -20,7 +20,7 @@ static void test_unknown_names(void **state) {
   struct kit *kit = *state;
   kit_segment(kit, "loyal", "count(\"A\") > 3");
   kit_attribute(kit, "spent", "sum(total of \"A\")");
-  struct segment_definition *asks = kit_segment(kit, "asks", "in_segment(\"loyle\")");
+  struct segment_definition *asks = kit_segment(kit, "asks", "in_segment(\"loyl\")");
   assert_refused(kit, "unknown_segment", "asks", "did you mean \"loyal\"?");
   asks->include = BYTES("in_segment(\"entirely-else\")");
   assert_refused(kit, "unknown_segment", "asks", "there is no segment \"entirely-else\"");
