@@ -34,9 +34,10 @@ static bool show_progress(void *context, uint64_t done, uint64_t total) {
 }
 
 static void walk_begin(struct walk *walk, struct cli *cli) {
-  *walk = (struct walk){.cli = cli, .progress = {.unit = "customers"}};
+  walk->cli = cli;
   stop_asked = 0;
   progress_begin(&walk->progress);
+  walk->progress.unit = "customers";
   signal(SIGINT, ask_to_stop);
 }
 
