@@ -55,12 +55,12 @@ static bool check_not(struct checker *checker, struct rule_node *node) {
 static bool check_negate(struct checker *checker, struct rule_node *node) {
   node->types = CHECK_BIT(NUMBER);
   if (node->left->types != CHECK_BIT(NUMBER)) node->types |= CHECK_BIT(NULL);
-  return check_wanted(checker, node->left, CHECK_BIT(NUMBER), "");
+  return check_wanted(checker, node->left, CHECK_BIT(NUMBER));
 }
 
 static bool check_member(struct checker *checker, struct rule_node *node) {
   node->types = RULE_TYPES_STORED;
-  return check_wanted(checker, node->left, CHECK_BIT(DOCUMENT), "");
+  return check_wanted(checker, node->left, CHECK_BIT(DOCUMENT));
 }
 
 static bool check_two(struct checker *checker, struct rule_node *node) {

@@ -60,7 +60,7 @@ static bool check_arguments(struct checker *checker, struct rule_node *node, con
     const struct rule_node *item = node->items[i];
     rule_types wanted = rule_function_argument(info, i);
     if (wanted == RULE_TYPES_ANY) continue;
-    if (!check_wanted(checker, item, wanted, "")) return false;
+    if (!check_wanted(checker, item, wanted)) return false;
     if (wanted == (CHECK_BIT(TIME) | CHECK_BIT(TEXT)) && !check_time_text(checker, item)) return false;
   }
   return true;

@@ -64,7 +64,7 @@ void check_describe(rule_types types, char out[RULE_WORD_BYTES]) {
       [RULE_TYPE_TEXT] = "a text",
       [RULE_TYPE_TIME] = "a time",
       [RULE_TYPE_DURATION] = "a duration",
-      [RULE_TYPE_CALENDAR] = "a duration on the calendar",
+      [RULE_TYPE_CALENDAR] = "a calendar duration",
       [RULE_TYPE_LIST] = "a list",
       [RULE_TYPE_DOCUMENT] = "a document",
   };
@@ -105,7 +105,7 @@ void check_warn_null(struct checker *checker, const struct rule_node *node, bool
                "`%s` is always null here: it counts as false or gives null", warning.found);
 }
 
-bool check_wanted(struct checker *checker, const struct rule_node *node, rule_types types, const char *hint) {
+bool check_wanted(struct checker *checker, const struct rule_node *node, rule_types types) {
   char expected[RULE_WORD_BYTES];
   if (node->types & types) return true;
   if (node->types == CHECK_BIT(NULL)) {
@@ -114,7 +114,7 @@ bool check_wanted(struct checker *checker, const struct rule_node *node, rule_ty
   }
   bool time = types == (CHECK_BIT(TIME) | CHECK_BIT(TEXT)); // a text only because it may read as one
   check_describe(time ? CHECK_BIT(TIME) : types, expected);
-  return check_refuse_type(checker, node, expected, hint);
+  return check_refuse_type(checker, node, expected, "");
 }
 
 bool check_condition(struct checker *checker, const struct rule_node *node) {

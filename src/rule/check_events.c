@@ -106,7 +106,7 @@ bool check_aggregate(struct checker *checker, struct rule_node *node) {
   assert(found); // the parser knows them
   if (node->left != NULL) {
     if (!check_node_of(checker, node->events, node->left)) return false;
-    if (!check_wanted(checker, node->left, taken(aggregator), "")) return false;
+    if (!check_wanted(checker, node->left, taken(aggregator))) return false;
   }
   node->types = given(aggregator, node->left == NULL ? 0 : node->left->types);
   return check_events(checker, node->events);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "rule/checker.h"
+#include "rule/complain.h"
 #include "rule/literal.h"
 
 #define TIME_OR_TEXT (rule_types)(CHECK_BIT(TIME) | CHECK_BIT(TEXT))
@@ -69,21 +70,21 @@ static bool check_meeting(struct checker *checker, const struct rule_node *left,
     return true;
   }
   if ((left->types & comparable) != 0) return refuse_right(checker, left, right, left->types & comparable);
-  check_describe(comparable == ORDERED ? comparable : EQUATED, expected);
-  return check_refuse_type(checker, left, comparable == ORDERED ? expected : "a value that can be compared", "");
+  check_describe(comparable, expected);
+  return check_refuse_type(checker, left, expected, "");
 }
 
 // The side that is not `now` is a time.
 static bool check_beside_now(struct checker *checker, const struct rule_node *node) {
   const struct rule_node *side = check_is_moment(node->left) ? node->right : node->left;
-  return check_wanted(checker, side, TIME_OR_TEXT, "") && check_time_text(checker, side);
+  return check_wanted(checker, side, TIME_OR_TEXT) && check_time_text(checker, side);
 }
 
 static bool check_contains(struct checker *checker, const struct rule_node *node) {
   const rule_types holders = CHECK_BIT(TEXT) | CHECK_BIT(LIST);
-  if (!check_wanted(checker, node->left, holders, "")) return false;
+  if (!check_wanted(checker, node->left, holders)) return false;
   rule_types wanted = node->left->types & CHECK_BIT(LIST) ? EQUATED : CHECK_BIT(TEXT);
-  return check_wanted(checker, node->right, wanted, "");
+  return check_wanted(checker, node->right, wanted);
 }
 
 // --- arithmetic ----------------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ bool check_binary(struct checker *checker, struct rule_node *node) {
     return check_contains(checker, node);
   case RULE_STARTS_WITH:
   case RULE_ENDS_WITH:
-    return check_wanted(checker, left, CHECK_BIT(TEXT), "") && check_wanted(checker, right, CHECK_BIT(TEXT), "");
+    return check_wanted(checker, left, CHECK_BIT(TEXT)) && check_wanted(checker, right, CHECK_BIT(TEXT));
   default:
     return check_arithmetic(checker, node);
   }
@@ -175,7 +176,7 @@ bool check_is_null(struct checker *checker, struct rule_node *node) {
   struct rule_diag warning = {0};
   node->types = CHECK_BIT(BOOL);
   if (node->negated || (node->left->types & CHECK_BIT(NULL))) return true;
-  check_print(node->left, 40, warning.found);
+  check_print(node->left, COMPLAIN_FOUND_BYTES, warning.found);
   check_warn(checker, &warning, node->place, "never_true", "`%s` is never null", warning.found);
   return true;
 }
@@ -213,7 +214,7 @@ bool check_matches(struct checker *checker, struct rule_node *node) {
   uint8_t words[RULE_WORD_BYTES];
   size_t at = 0;
   node->types = CHECK_BIT(BOOL);
-  if (!check_wanted(checker, node->left, CHECK_BIT(TEXT), "")) return false;
+  if (!check_wanted(checker, node->left, CHECK_BIT(TEXT))) return false;
   if (node->text.size_bytes > RULE_PATTERN_BYTES_MAX)
     return check_refuse(checker, node->place, "too_long", "a pattern has at most %d bytes", RULE_PATTERN_BYTES_MAX);
   int error = try_pattern(node->text, &at);

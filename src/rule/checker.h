@@ -46,7 +46,7 @@ bool check_refuse_type(struct checker *checker, const struct rule_node *node, co
 // A node that is always null stands where null has no answer; `compared`: on a side of a comparison.
 void check_warn_null(struct checker *checker, const struct rule_node *node, bool compared);
 // `types` are wanted of the node.
-bool check_wanted(struct checker *checker, const struct rule_node *node, rule_types types, const char *hint);
+bool check_wanted(struct checker *checker, const struct rule_node *node, rule_types types);
 // True or false is wanted of the node.
 bool check_condition(struct checker *checker, const struct rule_node *node);
 

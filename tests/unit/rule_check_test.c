@@ -366,6 +366,20 @@ static void test_no_catalog(void **state) {
   arena_release(&arena);
 }
 
+// One that knows names and lists none has nothing to suggest.
+static void test_catalog_without_list(void **state) {
+  (void)state;
+  static const struct rule_catalog unlisted = {NULL, known, NULL};
+  struct arena arena;
+  struct rule_check check = {.catalog = &unlisted};
+  arena_init(&arena, 0);
+  assert_int_equal(rule_check(parse("traits.contry is null", &arena), &check, NULL), ERR_OK);
+  assert_int_equal(check.warning_count, 1);
+  assert_string_equal(check.warnings[0].code, "unknown_trait");
+  assert_string_equal(check.warnings[0].nearest, "");
+  arena_release(&arena);
+}
+
 // Every allocation fails once: a pattern cannot be tried then, and words are shorter, but nothing leaks.
 static void test_memory(void **state) {
   (void)state;
@@ -406,6 +420,7 @@ int main(void) {
       cmocka_unit_test(test_long_pattern),
       cmocka_unit_test(test_words_of_a_refusal),
       cmocka_unit_test(test_no_catalog),
+      cmocka_unit_test(test_catalog_without_list),
       cmocka_unit_test(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
