@@ -105,12 +105,11 @@ static struct value in_message(const struct reference *reference, const struct s
   return members(reference, members(reference, event->message, &properties, 1), path, count);
 }
 
-// `item` is the item itself, unless it is a document with a member of that name.
+// `item` is the item itself, unless that is a document: then it is a member like any other.
 static struct value in_item(const struct reference *reference, struct value item, const struct bytes *path,
                             uint32_t count) {
-  struct value found = members(reference, item, path, count);
-  bool whole = count == 1 && bytes_equal(path[0], BYTES("item")) && value_is_absent(found);
-  return whole ? item : found;
+  bool whole = count == 1 && bytes_equal(path[0], BYTES("item")) && value_type(item) != VALUE_DOCUMENT;
+  return whole ? item : members(reference, item, path, count);
 }
 
 static struct rule_value path_value(const struct reference *reference, const struct scope *scope,
