@@ -97,27 +97,13 @@ static bool goes_on(void *context, uint64_t done, uint64_t total) {
   return !request->api->stopping;
 }
 
-static void write_notes(const struct engine_query *query, struct json_writer *writer) {
-  json_member_time(writer, "at", engine_query_notes(query).at_us);
-  engine_query_write_warnings(query, writer);
-}
-
 // --- counts --------------------------------------------------------------------------------------------------
 
 static enum err answer_count(struct request *request, const struct asked *asked, struct engine_view *view,
                              struct engine_query *query, struct diag *diag) {
-  struct engine_query_count count;
   (void)asked, (void)view;
-  enum err err = engine_query_count(query, goes_on, request, &count, diag);
-  if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  json_object_begin(&writer);
-  json_member_u64(&writer, "count", count.members);
-  json_member_u64(&writer, "unknown", count.unknown);
-  json_member_u64(&writer, "customers", count.customers);
-  write_notes(query, &writer);
-  json_object_end(&writer);
-  return ERR_OK;
+  return engine_query_count_json(query, goes_on, request, &writer, diag);
 }
 
 enum err queries_count(struct request *request, struct worker *worker, struct diag *diag) {
@@ -166,6 +152,8 @@ static enum err answer_list(struct request *request, const struct asked *asked, 
   err = engine_query_list(query, &list, diag);
   if (err) return err;
   json_array_end(&writer);
+  json_name(&writer, "fields");
+  engine_query_write_fields(query, &writer);
   customer_id_format(list.last, next);
   json_name(&writer, "next");
   if (list.more)
@@ -173,7 +161,8 @@ static enum err answer_list(struct request *request, const struct asked *asked, 
   else
     json_null(&writer);
   json_member_u64(&writer, "unknown", list.unknown);
-  write_notes(query, &writer);
+  json_member_time(&writer, "at", engine_query_notes(query).at_us);
+  engine_query_write_warnings(query, &writer);
   json_object_end(&writer);
   return ERR_OK;
 }

@@ -12,8 +12,7 @@ void diag_init(struct diag *diag) {
 enum err diag_set(struct diag *diag, enum err err, const char *code, const char *format, ...) {
   if (diag == NULL) return err;
   diag->err = err;
-  diag->field[0] = diag->suggestion[0] = '\0';
-  diag->line = diag->column = 0;
+  diag->field[0] = '\0';
   snprintf(diag->code, sizeof diag->code, "%s", code);
   va_list arguments;
   va_start(arguments, format);
@@ -33,13 +32,6 @@ void diag_in_field(struct diag *diag, const char *format, ...) {
   if (inner[0] == '\0' || length < 0 || (size_t)length >= sizeof diag->field) return;
   const char *joint = inner[0] == '[' ? "" : ".";
   snprintf(diag->field + length, sizeof diag->field - (size_t)length, "%s%s", joint, inner);
-}
-
-void diag_at(struct diag *diag, unsigned line, unsigned column, const char *suggestion) {
-  if (diag == NULL) return;
-  diag->line = line;
-  diag->column = column;
-  snprintf(diag->suggestion, sizeof diag->suggestion, "%s", suggestion);
 }
 
 enum err diag_no_memory(struct diag *diag) {

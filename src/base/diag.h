@@ -10,15 +10,13 @@
 
 #include "base/err.h"
 
-enum { DIAG_CODE_BYTES = 48, DIAG_FIELD_BYTES = 128, DIAG_MESSAGE_BYTES = 512, DIAG_SUGGESTION_BYTES = 128 };
+enum { DIAG_CODE_BYTES = 48, DIAG_FIELD_BYTES = 128, DIAG_MESSAGE_BYTES = 512 };
 
 struct diag {
   enum err err;
   char code[DIAG_CODE_BYTES];
   char field[DIAG_FIELD_BYTES]; // "batch[3].timestamp"; empty when the whole input is meant
   char message[DIAG_MESSAGE_BYTES];
-  unsigned line, column;                  // in a text that people write, from 1; 0: it is about no such text
-  char suggestion[DIAG_SUGGESTION_BYTES]; // the word that was probably meant; often empty
 };
 
 void diag_init(struct diag *diag);
@@ -30,9 +28,6 @@ enum err diag_set(struct diag *diag, enum err err, const char *code, const char 
 // Names the field at fault. Appends in front when one is there already: "properties" then "batch[3]" gives
 // "batch[3].properties".
 void diag_in_field(struct diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-// Where in a text that people write the fault is, and the word that was probably meant (may be empty).
-void diag_at(struct diag *diag, unsigned line, unsigned column, const char *suggestion);
 
 // The diag of a failed allocation; returns ERR_NO_MEMORY.
 enum err diag_no_memory(struct diag *diag);

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "identity/identity.h"
 #include "quality/quality.h"
+#include "rule/parse.h"
 #include "store/store.h"
 #include "value/value.h"
 
@@ -356,9 +357,11 @@ enum err engine_rerun_json(struct engine *engine, struct json_writer *writer, st
 // Creates or changes what a document defines (segment/definition.h). The answer is the definition as it is then, with
 // "warnings":[{"field","code","line","column","message","suggestion"?}]. A new version is being built at first: it
 // answers when all customers were looked at (engine_tick does that). Nothing changes when the document says what is
-// there. ERR_INVALID as segment_definition_read and segment_set_open; the diag has field, line, column and suggestion.
+// there. ERR_INVALID as segment_definition_read and segment_set_open; the diag names the field,
+// and `refusal`, which may be NULL, the place in an expression (its code is empty when none is at fault).
 enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
-                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+                            struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
+                            struct diag *diag);
 // The definition with "members", "share" of all customers, "excluded":[{"name","removed"}], and "progress" while it is
 // being built. ERR_NOT_FOUND code "no_segment" with the nearest id.
 enum err engine_segment_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag);

@@ -14,7 +14,8 @@ struct live_table {
   struct arena arena;
   struct segment_definition *definitions; // BUILDING and LIVE
   size_t count;
-  const struct segment_set *set; // NULL when there are none
+  bool ever;                     // there were definitions: customers may have rows of questions that are gone
+  const struct segment_set *set; // NULL: there never was a definition
 };
 
 struct live_machine {

@@ -13,6 +13,7 @@ static bool is_evaluated(const struct segment_definition *definition) {
 }
 
 static enum err add_definition(struct engine *engine, struct live_table *table, size_t *capacity, struct bytes row) {
+  table->ever = true;
   struct bytes copy = arena_copy(&table->arena, row);
   if (copy.data == NULL) return ERR_NO_MEMORY;
   if (table->count == *capacity) {
@@ -52,7 +53,7 @@ enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot,
   if (made == NULL) return diag_no_memory(diag);
   arena_init(&made->arena, 0);
   enum err err = read_definitions(engine, snapshot, made);
-  if (err == ERR_OK && made->count > 0) {
+  if (err == ERR_OK && made->ever) {
     err = segment_set_open(&set, made->definitions, made->count, &with, diag);
     if (err == ERR_OK) made->set = set;
   }

@@ -322,3 +322,18 @@ enum err engine_query_count(struct engine_query *query, engine_query_progress_fn
   if (err == ERR_STOPPED) return diag_set(diag, err, "stopped", "the count was stopped");
   return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
+
+enum err engine_query_count_json(struct engine_query *query, engine_query_progress_fn *progress, void *context,
+                                 struct json_writer *writer, struct diag *diag) {
+  struct engine_query_count count;
+  enum err err = engine_query_count(query, progress, context, &count, diag);
+  if (err != ERR_OK) return err;
+  json_object_begin(writer);
+  json_member_u64(writer, "count", count.members);
+  json_member_u64(writer, "unknown", count.unknown);
+  json_member_u64(writer, "customers", count.customers);
+  json_member_time(writer, "at", query->at_us);
+  engine_query_write_warnings(query, writer);
+  json_object_end(writer);
+  return read_end(ERR_OK, writer, diag);
+}

@@ -60,6 +60,10 @@ struct engine_query_count {
 enum err engine_query_count(struct engine_query *query, engine_query_progress_fn *progress, void *context,
                             struct engine_query_count *count, struct diag *diag);
 
+// The same as {"count","unknown","customers","at","warnings"}.
+enum err engine_query_count_json(struct engine_query *query, engine_query_progress_fn *progress, void *context,
+                                 struct json_writer *writer, struct diag *diag);
+
 // --- lists (engine/query_list.c) -----------------------------------------------------------------------------
 
 // Columns of a list. A text is `id`, the type of an identifier (the one that came last), an expression, or NAME=EXPR;
@@ -88,6 +92,12 @@ struct engine_query_list {
 };
 // Without fields the list is of ids. A CSV begins with its names.
 enum err engine_query_list(struct engine_query *query, struct engine_query_list *list, struct diag *diag);
+
+// The names of the fields, as a JSON list.
+void engine_query_write_fields(const struct engine_query *query, struct json_writer *writer);
+
+// A cell of a CSV, in quotes when it needs them.
+void engine_query_put_cell(struct buffer *out, struct bytes text);
 
 // --- explanations (engine/query_explain.c) -------------------------------------------------------------------
 

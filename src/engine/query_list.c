@@ -159,7 +159,7 @@ static bool needs_quotes(struct bytes text) {
   return text.size_bytes > 0 && (text.data[0] == ' ' || text.data[text.size_bytes - 1] == ' ');
 }
 
-static void put_csv_text(struct buffer *out, struct bytes text) {
+void engine_query_put_cell(struct buffer *out, struct bytes text) {
   bool quotes = needs_quotes(text);
   if (quotes) buffer_append_byte(out, '"');
   for (size_t i = 0; i < text.size_bytes; i++) {
@@ -173,7 +173,7 @@ static void put_csv_value(struct list_run *run, const struct rule_value *value) 
   struct json_writer writer;
   if (value->type == RULE_TYPE_NULL) return;
   if (value->type == RULE_TYPE_TEXT) {
-    put_csv_text(&run->row, value->text);
+    engine_query_put_cell(&run->row, value->text);
     return;
   }
   buffer_clear(&run->cell);
@@ -182,7 +182,7 @@ static void put_csv_value(struct list_run *run, const struct rule_value *value) 
   struct bytes text = buffer_view(&run->cell);
   bool quoted = value->type == RULE_TYPE_TIME || value->type == RULE_TYPE_DURATION || value->type == RULE_TYPE_CALENDAR;
   if (quoted && text.size_bytes >= 2) text = bytes_of(text.data + 1, text.size_bytes - 2);
-  put_csv_text(&run->row, text);
+  engine_query_put_cell(&run->row, text);
   run->row.failed = run->row.failed || run->cell.failed;
 }
 
@@ -231,7 +231,7 @@ static enum err write_header(struct list_run *run) {
   if (run->list->format != ENGINE_QUERY_CSV) return ERR_OK;
   for (size_t i = 0; i < run->query->field_count; i++) {
     if (i > 0) buffer_append_byte(&run->row, ',');
-    put_csv_text(&run->row, run->query->fields[i].name);
+    engine_query_put_cell(&run->row, run->query->fields[i].name);
   }
   buffer_append_byte(&run->row, '\n');
   return write_row(run);
@@ -314,4 +314,10 @@ enum err engine_query_list(struct engine_query *query, struct engine_query_list 
   buffer_release(&run.cell);
   // What a callback has said is not said over.
   return err == ERR_OK || diag->err == err ? err : engine_explain_failure(err, diag);
+}
+
+void engine_query_write_fields(const struct engine_query *query, struct json_writer *writer) {
+  json_array_begin(writer);
+  for (size_t i = 0; i < query->field_count; i++) json_bytes(writer, query->fields[i].name);
+  json_array_end(writer);
 }

@@ -53,4 +53,3 @@ enum err query_total(const struct engine_query *query, uint64_t *total);
 
 // The options of a scan of ids [from, to).
 struct scan_options query_scan_options(const struct engine_query *query, uint64_t from, uint64_t to);
-

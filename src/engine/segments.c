@@ -5,7 +5,7 @@
 // refused before anything is stored; then its rows are committed, then the table is read again and put in force. After
 // a crash between the two, opening does the latter.
 //
-// A change that asks the same questions (another name, other shares) keeps the question and what was computed for it.
+// A change that asks the same (another name, other shares) keeps version, question and what was computed for it.
 #include "engine/segments.h"
 
 #include <inttypes.h>
@@ -192,6 +192,8 @@ static enum err plan_put(struct change *change, struct segment_definition *wante
   wanted->created_us = clock_now_us(engine->clock);
   if (newest != NULL && same_questions(newest, wanted)) {
     wanted->question = newest->question;
+    wanted->version = newest->version;
+    wanted->created_us = newest->created_us;
     wanted->live_us = newest->live_us;
     return add_row(change, wanted, newest->status, diag);
   }
@@ -202,12 +204,10 @@ static enum err plan_put(struct change *change, struct segment_definition *wante
   return err == ERR_OK ? add_row(change, wanted, list ? SEGMENT_LIVE : SEGMENT_BUILDING, diag) : err;
 }
 
-static enum err mistaken(const struct segment_mistake *mistake, struct diag *diag) {
+static void mistaken(const struct segment_mistake *mistake, struct rule_diag *refusal, struct diag *diag) {
   if (mistake->member.size_bytes > 0 && diag != NULL && diag->field[0] == '\0')
     diag_in_field(diag, "%.*s", (int)mistake->member.size_bytes, mistake->member.data);
-  if (mistake->expression.place.line > 0)
-    diag_at(diag, mistake->expression.place.line, mistake->expression.place.column, mistake->expression.nearest);
-  return ERR_INVALID;
+  if (mistake->expression.code[0] != '\0' && refusal != NULL) *refusal = mistake->expression;
 }
 
 static void write_warnings(const struct rule_check *check, struct json_writer *writer) {
@@ -252,7 +252,8 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
 }
 
 enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
-                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+                            struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
+                            struct diag *diag) {
   struct rule_catalog catalog = engine_catalog(engine);
   struct segment_definition wanted = {0};
   struct segment_mistake mistake = {0};
@@ -265,7 +266,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   if (err == ERR_OK) {
     *change = (struct change){.engine = engine, .arena = &arena};
     err = segment_definition_read(document, engine->names, &catalog, &arena, &wanted, check, &mistake, diag);
-    if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, diag);
+    if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
   }
   wanted.author = author;
   if (err == ERR_OK) {

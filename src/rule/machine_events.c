@@ -169,9 +169,10 @@ static bool visit_items(struct gathering *gathering) {
   return true;
 }
 
-static bool visit_event(struct gathering *gathering, size_t event) {
+static bool visit_event(struct gathering *gathering, struct machine_range range, size_t event) {
   bool holds;
   struct rule_machine *machine = gathering->machine;
+  if (range.ragged && machine_has_left(machine, gathering->gather->window, event)) return true;
   if (!machine_where_hot(machine, &gathering->gather->where, event, &holds)) return false;
   gathering->time_us = machine->columns.time_us[event];
   if (!holds) return true;
@@ -182,7 +183,7 @@ static bool walk(struct gathering *gathering, struct machine_range range) {
   const uint32_t *names = gathering->machine->columns.name;
   uint32_t name = gathering->gather->name;
   for (size_t i = range.from; i < range.to; i++)
-    if (names[i] == name && !visit_event(gathering, i)) return false;
+    if (names[i] == name && !visit_event(gathering, range, i)) return false;
   return true;
 }
 
@@ -191,7 +192,7 @@ static bool walk_back(struct gathering *gathering, struct machine_range range) {
   const uint32_t *names = gathering->machine->columns.name;
   uint32_t name = gathering->gather->name;
   for (size_t i = range.to; i-- > range.from && gathering->count < gathering->needed;)
-    if (names[i] == name && !visit_event(gathering, i)) return false;
+    if (names[i] == name && !visit_event(gathering, range, i)) return false;
   return true;
 }
 
@@ -307,7 +308,7 @@ static bool leaves(const struct rule_machine *machine, const struct rule_gather 
 }
 
 static void until_leaves(struct rule_machine *machine, const struct rule_gather *gather, int64_t time_us) {
-  if (leaves(machine, gather)) machine_until(machine, machine_expiry(machine, gather->window, time_us));
+  if (leaves(machine, gather)) machine_until_leaves(machine, gather->window, time_us);
 }
 
 // exists, and count beside a number: are there `needed`?
@@ -386,7 +387,7 @@ bool machine_gather(struct rule_machine *machine, const struct rule_gather *gath
   gathering.needed = gather->tested ? gather->at_least : asks_enough ? 1 : INT64_MAX;
   gathering.earliest_us = gathering.kept_us = INT64_MAX;
   if (gather->aggregator == RULE_MOST_FREQUENT) gathering.set.extra_bytes = sizeof(struct frequency);
-  struct machine_range range = {0, 0};
+  struct machine_range range = {0, 0, false};
   if (gather->name != 0) {
     if (!machine_columns(machine)) return false;
     range = machine_range(machine, gather->window, &gather->where);

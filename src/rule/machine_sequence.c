@@ -39,7 +39,8 @@ struct watch {
   struct rule_value *stack;
   bool wants_latest; // the match that began latest says until when; else any match ends the pass
   bool found;
-  int64_t earliest_due_us;                               // of those that wait at now
+  uint32_t trailing;       // the steps of the last `then not`: the window is not asked about them
+  int64_t earliest_due_us; // of those that wait at now
   uint32_t names[RULE_STEPS_MAX], notes[RULE_STEPS_MAX]; // of each step
   bool tests[RULE_STEPS_MAX];                            // it has a condition
   struct track track;                                    // without a key
@@ -159,13 +160,14 @@ static bool look_at(struct watch *watch, size_t event, uint32_t steps) {
 }
 
 // `steps`: those that may be seen there.
-static bool pass(struct watch *watch, size_t from, size_t to, uint32_t steps) {
+static bool pass(struct watch *watch, struct machine_range range, uint32_t steps) {
   const uint32_t *names = watch->machine->columns.name;
   uint32_t count = watch->sequence->step_count;
-  for (size_t i = from; i < to; i++) {
+  for (size_t i = range.from; i < range.to; i++) {
     uint32_t is = 0, name = names[i];
     for (uint32_t k = 0; k < count; k++) is |= (uint32_t)(name == watch->names[k]) << k;
     is &= steps;
+    if (range.ragged && machine_has_left(watch->machine, watch->sequence->window, i)) is &= watch->trailing;
     if (is == 0) continue;
     if (!look_at(watch, i, is)) return false;
     if (watch->found && !watch->wants_latest) return true;
@@ -255,18 +257,19 @@ bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *
   watch.found = false;
   watch.earliest_due_us = INT64_MAX;
   uint32_t trailing = begin(&watch), all = (uint32_t)(((uint64_t)1 << sequence->step_count) - 1);
+  watch.trailing = trailing;
   if (!machine_columns(machine)) return false;
   struct machine_range range = machine_range(machine, sequence->window, &anything);
   size_t end = trailing != 0 ? machine->past : range.to;
   machine_until(machine, machine->spans[sequence->window].boundary_us);
   if (!machine_count(machine, end - range.from)) return false;
-  if (!pass(&watch, range.from, range.to, all)) return false;
+  if (!pass(&watch, range, all)) return false;
   if (!watch.found || watch.wants_latest)
-    if (!pass(&watch, range.to, end, trailing)) return false;
+    if (!pass(&watch, (struct machine_range){range.to, end, false}, trailing)) return false;
   int64_t first_us = 0;
   bool holds = any_match(&watch, &first_us);
   if (!holds) machine_until(machine, watch.earliest_due_us);
-  if (holds && watch.wants_latest) machine_until(machine, machine_expiry(machine, sequence->window, first_us));
+  if (holds && watch.wants_latest) machine_until_leaves(machine, sequence->window, first_us);
   if (machine->want_until) until_future(&watch, holds);
   *top = machine_bool(holds);
   return true;

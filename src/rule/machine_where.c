@@ -27,10 +27,19 @@ struct machine_range machine_range(const struct rule_machine *machine, uint32_t 
   const struct machine_span *span = &machine->spans[window];
   int64_t from_us = span->from_us > where->from_us ? span->from_us : where->from_us;
   int64_t to_us = span->to_us < where->to_us ? span->to_us : where->to_us;
-  struct machine_range range = {machine_lower_bound(machine, from_us), machine->past};
+  struct machine_range range = {machine_lower_bound(machine, from_us), machine->past, false};
   if (to_us <= machine->now_us) range.to = machine_lower_bound(machine, to_us);
   if (range.from > range.to) range.from = range.to;
+  if (span->sure_us <= span->from_us) return range;
+  while (range.from < range.to && machine_has_left(machine, window, range.from)) range.from++;
+  for (size_t i = range.from; i < range.to && machine->columns.time_us[i] < span->sure_us; i++)
+    range.ragged = range.ragged || machine_has_left(machine, window, i);
   return range;
+}
+
+bool machine_has_left(const struct rule_machine *machine, uint32_t window, size_t event) {
+  int64_t time_us = machine->columns.time_us[event];
+  return time_us < machine->spans[window].sure_us && machine_expiry(machine, window, time_us) <= machine->now_us;
 }
 
 void machine_future(struct rule_machine *machine, uint32_t name, uint32_t window, const struct rule_where *where) {
@@ -103,7 +112,7 @@ struct pass {
   const uint8_t *codes, *cell_of;
   const int64_t *amounts, *lo, *hi;
   uint32_t name, id_count;
-  bool negated;
+  bool negated, unknown;
 };
 
 static struct pass pass_of(const struct rule_machine *machine, const struct rule_where *where, uint32_t name) {
@@ -123,6 +132,7 @@ static struct pass pass_of(const struct rule_machine *machine, const struct rule
     pass.ids = channels->ids;
     pass.id_count = channels->count;
     pass.negated = channels->negated;
+    pass.unknown = channels->unknown;
   }
   return pass;
 }
@@ -159,6 +169,7 @@ __attribute__((always_inline)) static inline bool count_pass(const struct pass *
 bool machine_hot_count(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                        struct machine_range range, int64_t *count) {
   struct pass pass = pass_of(machine, where, name);
+  if (pass.unknown || range.ragged) return false;
   if (where->channels != RULE_NONE)
     return where->cells == NULL ? count_pass(&pass, range, false, true, count)
                                 : count_pass(&pass, range, true, true, count);
@@ -238,6 +249,7 @@ bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where
   __int128_t total = 0;
   uint32_t bits = 0;
   *numbers = 0;
+  if (pass.unknown || range.ragged) return false;
   for (size_t from = range.from; from < range.to; from += SUM_EVENTS) {
     size_t to = range.to - from > SUM_EVENTS ? from + SUM_EVENTS : range.to;
     struct sums some = sum_some(where, &pass, rule_cell_of[amount - 1], from, to);

@@ -47,10 +47,11 @@ struct rule_literals {
 
 // `context.channel` beside literal texts.
 struct rule_channels {
-  const uint32_t *ids; // 0: only a message can have it
+  const uint32_t *ids; // 0: the dictionary had no such name when the program was made
   const struct bytes *texts;
   uint32_t count;
   bool negated;
+  bool unknown;  // some text has no id yet: what a cell says is not enough to deny it
   uint32_t path; // of context.channel
 };
 

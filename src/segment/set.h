@@ -41,7 +41,7 @@ const struct rule_program *segment_set_limit_by(const struct segment_set *set, u
 // there are is returned. When another version goes live, their stored answers are of the version before.
 size_t segment_set_dependents(const struct segment_set *set, uint32_t question, uint32_t *dependents, size_t room);
 
-// Does a question refer to a segment or attribute of this id?
+// Does a question refer to the live segment or attribute of this id?
 bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);
 
 // What happened to a customer.
