@@ -100,4 +100,5 @@ enum err segment_evaluate(struct segment_evaluation *evaluation, const struct se
 
 // The same for a reader: the entry as it is at now, evaluated on the spot (with what it depends on) when it is past its
 // valid-until; nothing is written. `membership` is changed in memory. ERR_NOT_FOUND: the question is not in the set.
+// Out of a lookup it wants a machine of its own: the other one is in the middle of a run.
 enum err segment_answer(struct segment_evaluation *evaluation, uint32_t question, struct membership_entry *entry);
