@@ -42,15 +42,31 @@ const char *nearest_word(struct bytes given, const char *const *candidates, size
   return nearest;
 }
 
-const char *nearest_slip(struct bytes given, const char *const *candidates, size_t count) {
-  uint8_t lower[LETTERS_MAX];
-  struct bytes word = {lower, least(given.size_bytes, LETTERS_MAX)};
+// The first letters in lower case; a view of `room`.
+static struct bytes lowered(struct bytes text, uint8_t room[LETTERS_MAX]) {
+  struct bytes word = {room, least(text.size_bytes, LETTERS_MAX)};
   for (size_t i = 0; i < word.size_bytes; i++) {
-    uint8_t letter = given.data[i];
-    lower[i] = letter >= 'A' && letter <= 'Z' ? (uint8_t)(letter + ('a' - 'A')) : letter;
+    uint8_t letter = text.data[i];
+    room[i] = letter >= 'A' && letter <= 'Z' ? (uint8_t)(letter + ('a' - 'A')) : letter;
   }
-  const char *nearest = nearest_word(word, candidates, count);
-  if (nearest == NULL || word.size_bytes < 2) return NULL;
-  size_t allowed = word.size_bytes < 6 ? 1 : word.size_bytes / 3;
-  return nearest_distance(word, bytes_from_text(nearest)) <= allowed ? nearest : NULL;
+  return word;
+}
+
+bool nearest_is_slip(struct bytes given, struct bytes word, size_t *distance) {
+  uint8_t given_room[LETTERS_MAX], word_room[LETTERS_MAX];
+  struct bytes lower = lowered(given, given_room);
+  *distance = nearest_distance(lower, lowered(word, word_room));
+  size_t allowed = lower.size_bytes < 6 ? 1 : lower.size_bytes / 3;
+  return lower.size_bytes >= 2 && *distance <= allowed;
+}
+
+const char *nearest_slip(struct bytes given, const char *const *candidates, size_t count) {
+  const char *nearest = NULL;
+  size_t smallest = SIZE_MAX, distance;
+  for (size_t i = 0; i < count; i++) {
+    if (!nearest_is_slip(given, bytes_from_text(candidates[i]), &distance) || distance >= smallest) continue;
+    nearest = candidates[i];
+    smallest = distance;
+  }
+  return nearest;
 }

@@ -13,6 +13,9 @@ size_t nearest_distance(struct bytes a, struct bytes b);
 // The candidate with the smallest distance, the first of equals. NULL only when there is none at all.
 const char *nearest_word(struct bytes given, const char *const *candidates, size_t count);
 
-// The same without regard to ASCII case, and only when it is near enough to be a slip: at most one change in three
-// letters, and one in a shorter word. NULL otherwise.
+// Whether `given` is near enough to `word` to be a slip, without regard to ASCII case: at most one change in three
+// letters, and one in a shorter word. *distance: how far it is then.
+bool nearest_is_slip(struct bytes given, struct bytes word, size_t *distance);
+
+// The same as nearest_word without regard to ASCII case, and only when `given` is a slip. NULL otherwise.
 const char *nearest_slip(struct bytes given, const char *const *candidates, size_t count);

@@ -114,8 +114,8 @@ enum rule_window_kind {
 };
 struct rule_window {
   enum rule_window_kind kind;
-  struct rule_duration length;       // LAST, LAST_DAYS, PREVIOUS
-  const struct rule_node *from, *to; // dates or times: SINCE from, BEFORE to, BETWEEN both
+  struct rule_duration length; // LAST, LAST_DAYS, PREVIOUS
+  struct rule_node *from, *to; // dates or times: SINCE from, BEFORE to, BETWEEN both
   struct rule_place place;
 };
 
@@ -124,7 +124,7 @@ struct rule_events {
   struct bytes name;   // "Order Completed"
   struct bytes *items; // products: the path of the list within each event; NULL: the events themselves
   uint32_t item_count;
-  const struct rule_node *where; // NULL: all
+  struct rule_node *where; // NULL: all
   struct rule_window window;
   struct rule_place place;
 };

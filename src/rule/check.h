@@ -26,7 +26,10 @@ struct rule_catalog {
   bool (*next)(void *context, enum rule_name_kind kind, struct bytes of, size_t *place, struct bytes *name);
 };
 
-enum { RULE_WARNINGS_MAX = 16 };
+enum {
+  RULE_WARNINGS_MAX = 16,
+  RULE_PATTERN_BYTES_MAX = 1024, // of what stands after `matches`
+};
 
 struct rule_check {
   const struct rule_catalog *catalog;           // NULL: everything is known
@@ -37,8 +40,9 @@ struct rule_check {
 
 // Codes of refusals, beside the parser's: unknown_function, wrong_arguments (how many), wrong_type, wrong_now (the
 // message has the rewrite), wrong_window (not longer than the last `within`), wrong_within, wrong_path (`traits`
-// alone), unknown_segment, unknown_attribute (these two must exist), bad_pattern (PCRE2's words), too_long (a pattern).
+// alone, or a path of an event outside one), unknown_segment, unknown_attribute (these two must exist), bad_pattern
+// (PCRE2's words), too_long (a pattern). An aggregate inside `where` or before `of` is misplaced.
 // Codes of warnings: unknown_trait, unknown_event, unknown_property, may_be_null, never_true (types that meet only as
 // null, a window that ends before it begins).
-// ERR_INVALID with `diag`.
+// ERR_INVALID or ERR_NO_MEMORY with `diag` (it may be NULL); the warnings are then those that were found before.
 enum err rule_check(struct rule_node *tree, struct rule_check *check, struct rule_diag *diag);

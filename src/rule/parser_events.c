@@ -95,7 +95,7 @@ static bool read_between(struct parser *parser, struct rule_window *window) {
 static bool read_side(struct parser *parser, struct rule_window *window) {
   bool since = parser_at_word(parser, "since");
   parser_advance(parser);
-  const struct rule_node *moment = parser_moment(parser, "a date such as 2026-01-31 or a time");
+  struct rule_node *moment = parser_moment(parser, "a date such as 2026-01-31 or a time");
   window->kind = since ? RULE_WINDOW_SINCE : RULE_WINDOW_BEFORE;
   *(since ? &window->from : &window->to) = moment;
   return moment != NULL;

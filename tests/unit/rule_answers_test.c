@@ -1,0 +1,239 @@
+// The golden answers, tests/golden/rule/answers/*.txt (its README.md has the form): every case by the reference and by
+// the machine, which is given the customer once with columns that say all they can, once with none. What the machine
+// says will stay must be so one microsecond before the end.
+#include "rule_trial.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+enum { LINE_BYTES = 16384, PATH_BYTES = 1024, FILES_MAX = 64, CASES_LEAST = 450 };
+
+struct row {
+  const char *file;
+  int line;
+  char expression[LINE_BYTES], customer[LINE_BYTES], answer[LINE_BYTES];
+};
+
+static int failures;
+
+static void complain(const struct row *row, const char *what, const char *got) {
+  failures++;
+  fprintf(stderr, "%s:%d: %s\n  %s\n  %s\n  expected %s\n  got      %s\n", row->file, row->line, what, row->expression,
+          row->customer, row->answer, got);
+}
+
+// --- what is expected ----------------------------------------------------------------------------------------
+
+struct expected {
+  bool unknown, has_until;
+  int64_t until_us;
+  struct bytes json;
+};
+
+static bool read_expected(const struct row *row, const struct rule_zone *zone, struct expected *expected) {
+  const char *text = row->answer, *until = NULL;
+  for (const char *at = text; (at = strstr(at, " until ")) != NULL; at++) until = at;
+  if (until != NULL && strchr(until, '"') != NULL) until = NULL; // it stands inside a text
+  *expected = (struct expected){.unknown = strcmp(text, "unknown") == 0,
+                                .has_until = until != NULL,
+                                .until_us = INT64_MAX,
+                                .json = bytes_of(text, until == NULL ? strlen(text) : (size_t)(until - text))};
+  if (until == NULL || strcmp(until, " until never") == 0) return true;
+  return sample_time(zone, bytes_from_text(until + strlen(" until ")), &expected->until_us);
+}
+
+// Whether two JSON texts say the same, numbers by value.
+static bool same_json(struct sample *sample, struct bytes a, struct bytes b) {
+  struct buffer out[2];
+  struct bytes texts[] = {a, b};
+  bool good = true;
+  for (size_t i = 0; i < 2; i++) {
+    struct diag diag;
+    buffer_init(&out[i]);
+    good = value_parse_json(sample->parser, texts[i], sample->names, &out[i], &diag) == ERR_OK && good;
+  }
+  good = good && value_equal((struct value){buffer_view(&out[0])}, (struct value){buffer_view(&out[1])});
+  buffer_release(&out[0]);
+  buffer_release(&out[1]);
+  return good;
+}
+
+// --- one case ------------------------------------------------------------------------------------------------
+
+static void check_value(const struct row *row, struct sample *sample, const struct expected *expected,
+                        enum rule_status status, struct buffer *json, const char *who) {
+  if (status == RULE_UNKNOWN) buffer_clear(json);
+  if (status == RULE_UNKNOWN) buffer_append_text(json, "unknown");
+  bool good = (status == RULE_UNKNOWN) == expected->unknown &&
+              (expected->unknown || same_json(sample, buffer_view(json), expected->json));
+  buffer_append_byte(json, 0);
+  if (!good) complain(row, who, (const char *)json->data);
+  buffer_release(json);
+}
+
+static void check_reference(const struct row *row, struct trial *trial, struct sample *sample,
+                            const struct expected *expected) {
+  struct buffer json;
+  buffer_init(&json);
+  struct reference_answer answer = rule_reference_run(trial->tree, sample, sample->now_us, &trial->arena);
+  rule_reference_print(&answer.value, sample->names, &json);
+  check_value(row, sample, expected, answer.status, &json, "the reference");
+}
+
+static bool agrees(const struct reference_answer *reference, const struct rule_answer *answer) {
+  return answer->status == reference->status &&
+         (answer->status == RULE_UNKNOWN || rule_reference_same(&answer->value, &reference->value));
+}
+
+// The value one microsecond before it ends, by both.
+static void check_last_moment(const struct row *row, struct trial *trial, struct sample_view *view, int64_t until_us) {
+  struct reference_answer first = rule_reference_run(trial->tree, view->sample, view->sample->now_us, &trial->arena);
+  struct reference_answer last = rule_reference_run(trial->tree, view->sample, until_us - 1, &trial->arena);
+  struct rule_answer answer;
+  char time[CLOCK_TEXT_BYTES];
+  if (until_us == INT64_MAX) return;
+  if (last.status != first.status || !rule_reference_same(&first.value, &last.value))
+    complain(row, "by the reference it changes before it ends", trial_time(until_us, time));
+  const char *problem = trial_run(trial, view, until_us - 1, true, &answer);
+  if (problem != NULL) complain(row, "before its end", problem);
+  if (problem == NULL && !agrees(&last, &answer))
+    complain(row, "by the machine it changes before it ends", trial_time(until_us, time));
+}
+
+static void check_machine(const struct row *row, struct trial *trial, struct sample *sample,
+                          const struct expected *expected, enum sample_manner manner) {
+  const char *who = manner == SAMPLE_HOT ? "the machine, with columns" : "the machine, with messages";
+  struct reference_answer reference = rule_reference_run(trial->tree, sample, sample->now_us, &trial->arena);
+  struct sample_view view;
+  struct rule_answer answer;
+  struct buffer json;
+  struct json_writer writer;
+  char time[CLOCK_TEXT_BYTES];
+  sample_view_init(&view, sample, manner);
+  const char *problem = trial_run(trial, &view, sample->now_us, true, &answer);
+  if (problem != NULL) {
+    complain(row, who, problem);
+  } else {
+    buffer_init(&json);
+    json_writer_init(&writer, &json);
+    rule_value_to_json(&writer, &answer.value, sample->names);
+    check_value(row, sample, expected, answer.status, &json, who);
+    if (!agrees(&reference, &answer)) complain(row, who, "not what the reference says");
+    if (expected->has_until && answer.valid_until_us != expected->until_us)
+      complain(row, "until", trial_time(answer.valid_until_us, time));
+    int64_t until_us = answer.valid_until_us;
+    problem = trial_run(trial, &view, sample->now_us, false, &answer);
+    if (problem != NULL) complain(row, "without until", problem);
+    if (problem == NULL && !agrees(&reference, &answer)) complain(row, who, "another value when no until is wanted");
+    check_last_moment(row, trial, &view, until_us);
+  }
+  sample_view_release(&view);
+}
+
+static void check_refusal(const struct row *row, const struct rule_diag *diag) {
+  char found[LINE_BYTES];
+  const char *words = strstr(diag->message, ": ");
+  snprintf(found, sizeof found, "error %s %u:%u %s", diag->code, diag->place.line, diag->place.column,
+           words == NULL ? diag->message : words + 2);
+  if (strcmp(found, row->answer) != 0) complain(row, "the refusal", found);
+}
+
+// False when the case needs a time zone that this machine does not have.
+static bool check_row(const struct row *row) {
+  struct trial trial;
+  struct sample sample;
+  struct rule_diag diag;
+  struct expected expected;
+  char problem[256];
+  bool refused = trial_parse(&trial, bytes_from_text(row->expression), &diag) != ERR_OK;
+  bool wrong = strncmp(row->answer, "error ", 6) == 0;
+  sample_init(&sample);
+  enum sample_read read = sample_read(&sample, bytes_from_text(row->customer), problem);
+  if (wrong != refused)
+    complain(row, wrong ? "it is not refused" : "it is refused", refused ? diag.message : "");
+  else if (refused)
+    check_refusal(row, &diag);
+  else if (read == SAMPLE_WRONG || !read_expected(row, sample.zone, &expected))
+    complain(row, "the case itself is wrong", problem);
+  else if (read == SAMPLE_READ) {
+    check_reference(row, &trial, &sample, &expected);
+    trial_compile(&trial, &sample);
+    check_machine(row, &trial, &sample, &expected, SAMPLE_HOT);
+    check_machine(row, &trial, &sample, &expected, SAMPLE_COLD);
+  }
+  sample_release(&sample);
+  trial_release(&trial);
+  return read != SAMPLE_NO_ZONE;
+}
+
+// --- the files -----------------------------------------------------------------------------------------------
+
+static bool read_line(FILE *file, char line[LINE_BYTES], int *number) {
+  do {
+    if (fgets(line, LINE_BYTES, file) == NULL) return false;
+    assert_true(strlen(line) < LINE_BYTES - 1);
+    line[strcspn(line, "\n")] = '\0';
+    ++*number;
+  } while (line[0] == '#' || line[0] == '\0');
+  return true;
+}
+
+static int check_file(const char *folder, const char *name) {
+  char path[2 * PATH_BYTES];
+  struct row *row = alloc_get(sizeof *row);
+  int line = 0, rows = 0;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "r");
+  assert_true(file != NULL && row != NULL);
+  row->file = name;
+  while (read_line(file, row->expression, &line)) {
+    row->line = line;
+    if (!read_line(file, row->customer, &line) || !read_line(file, row->answer, &line))
+      fail_msg("%s: the last case has less than three lines", name);
+    rows += check_row(row);
+  }
+  fclose(file);
+  alloc_free(row);
+  return rows;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(a, b);
+}
+
+static void answers_every_golden_case(void **state) {
+  (void)state;
+  char folder[PATH_BYTES], files[FILES_MAX][256];
+  const char *slash = strrchr(__FILE__, '/');
+  size_t file_count = 0;
+  int rows = 0;
+  snprintf(folder, sizeof folder, "%.*s/../golden/rule/answers", slash == NULL ? 1 : (int)(slash - __FILE__),
+           slash == NULL ? "." : __FILE__);
+  DIR *directory = opendir(folder);
+  if (directory == NULL) fail_msg("cannot read %s", folder);
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+    size_t size = strlen(entry->d_name);
+    if (size < 5 || strcmp(entry->d_name + size - 4, ".txt") != 0) continue;
+    assert_true(file_count < FILES_MAX);
+    snprintf(files[file_count++], sizeof *files, "%s", entry->d_name);
+  }
+  closedir(directory);
+  qsort(files, file_count, sizeof *files, by_name);
+  for (size_t i = 0; i < file_count; i++) rows += check_file(folder, files[i]);
+  print_message("%d cases\n", rows);
+  assert_int_equal(failures, 0);
+  assert_true(rows >= CASES_LEAST);
+}
+
+static int close_zones(void **state) {
+  (void)state;
+  sample_close_zones();
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(answers_every_golden_case)};
+  return cmocka_run_group_tests_name("rule answers", tests, NULL, close_zones);
+}
