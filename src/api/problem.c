@@ -21,6 +21,14 @@ static const struct {
     {"backup_exists", 422},
     {"still_refused", 422},
     {"not_as_of", 422},
+    {"cycle", 422},
+    {"unknown_segment", 422},
+    {"unknown_attribute", 422},
+    {"segment_event", 422},
+    {"in_use", 422},
+    {"other_kind", 422},
+    {"not_a_list", 422},
+    {"not_a_segment", 422},
     {"rate_limited", 429},
 };
 
@@ -55,6 +63,7 @@ static const struct {
 };
 
 int problem_status(const struct diag *diag) {
+  if (diag->line) return PROBLEM_UNPROCESSABLE;
   for (size_t i = 0; i < sizeof by_code / sizeof *by_code; i++) {
     if (strcmp(by_code[i].code, diag->code) == 0) return by_code[i].status;
   }
@@ -93,6 +102,12 @@ static void write_refusal(struct json_writer *writer, const struct rule_diag *re
   if (refusal->nearest[0]) json_member_text(writer, "suggestion", refusal->nearest);
 }
 
+static void write_place(struct json_writer *writer, const struct diag *diag) {
+  json_member_u64(writer, "line", diag->line);
+  json_member_u64(writer, "column", diag->column);
+  if (diag->suggestion[0]) json_member_text(writer, "suggestion", diag->suggestion);
+}
+
 void problem_write(struct buffer *out, int status, const struct diag *diag, const struct rule_diag *refusal) {
   struct json_writer writer;
   json_writer_init(&writer, out);
@@ -104,5 +119,6 @@ void problem_write(struct buffer *out, int status, const struct diag *diag, cons
   json_member_text(&writer, "detail", diag->message);
   if (diag->field[0]) json_member_text(&writer, "field", diag->field);
   if (refusal) write_refusal(&writer, refusal);
+  if (!refusal && diag->line) write_place(&writer, diag);
   json_object_end(&writer);
 }

@@ -390,9 +390,26 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
 // present; ask again with "next". ERR_INVALID codes "bad_cursor", "bad_limit".
 enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
                              struct json_writer *writer, struct diag *diag);
+// The same, one change at a time: its cursor and its document, valid during the call. A failure of `each` ends it.
+typedef enum err engine_change_fn(void *context, struct bytes cursor, struct bytes document);
+enum err engine_changes_each(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
+                             engine_change_fn *each, void *context, struct diag *diag);
+// The cursor of the newest change: whoever reads after it is told of what comes. Durable once store_mark_now is.
+enum { ENGINE_CURSOR_BYTES = 20 };
+enum err engine_changes_present(struct engine *engine, char cursor[ENGINE_CURSOR_BYTES], struct diag *diag);
 // `wake` is called after each commit with changes, from any thread; it must not block.
 typedef void engine_wake_fn(void *context);
 void engine_set_feed_wake(struct engine *engine, engine_wake_fn *wake, void *context);
+
+// What live evaluation has done since the engine was opened.
+struct engine_live_stats {
+  uint64_t questions;                   // segments, lists and attributes in force
+  uint64_t building;                    // versions being built
+  uint64_t building_done, building_all; // customers looked at and to be looked at for them
+  uint64_t evaluations, transitions, timers;
+  int64_t timer_lag_us; // how late the oldest timer of the last round was
+};
+void engine_live_stats(struct engine *engine, struct engine_live_stats *stats);
 
 // Works off what fell due by the clock, oldest first; in several threads. *more: call again at once. Call it ten times
 // a second.

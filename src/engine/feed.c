@@ -169,6 +169,8 @@ struct reading {
   uint64_t from, end;   // numbers: [from, end)
   size_t limit;
   uint64_t last; // out
+  engine_change_fn *each;
+  void *context;
 };
 
 static void number_key(const struct reading *reading, uint64_t number, struct key *key) {
@@ -178,7 +180,18 @@ static void number_key(const struct reading *reading, uint64_t number, struct ke
     segment_key(key, reading->segment, number);
 }
 
-static enum err write_items(struct reading *reading, struct json_writer *writer, struct arena *arena) {
+static enum err tell_change(const struct reading *reading, uint64_t number, struct bytes row, struct buffer *document) {
+  struct json_writer writer;
+  char cursor[ENGINE_CURSOR_BYTES];
+  buffer_clear(document);
+  json_writer_init(&writer, document);
+  if (!write_change(&writer, number, row)) return ERR_CORRUPT;
+  if (document->failed) return ERR_NO_MEMORY;
+  snprintf(cursor, sizeof cursor, "%" PRIx64, number);
+  return reading->each(reading->context, bytes_from_text(cursor), buffer_view(document));
+}
+
+static enum err tell_changes(struct reading *reading, struct arena *arena, struct buffer *document) {
   struct store_cursor *cursor;
   struct bytes key, row;
   struct key from, to;
@@ -194,7 +207,7 @@ static enum err write_items(struct reading *reading, struct json_writer *writer,
       all_key(&whole, number);
       err = store_snapshot_get(reading->snapshot, STORE_CHANGE, key_view(&whole), arena, &row);
     }
-    if (err == ERR_OK && !write_change(writer, number, row)) err = ERR_CORRUPT;
+    if (err == ERR_OK) err = tell_change(reading, number, row, document);
     reading->last = number;
   }
   if (err == ERR_OK) err = store_cursor_error(cursor);
@@ -202,29 +215,64 @@ static enum err write_items(struct reading *reading, struct json_writer *writer,
   return err;
 }
 
-enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
-                             struct json_writer *writer, struct diag *diag) {
-  struct reading reading = {.segment = segment, .limit = limit};
+static enum err read_changes(struct engine *engine, struct reading *reading, struct bytes after, struct diag *diag) {
   struct arena arena;
-  if (!read_cursor(after, &reading.last))
+  struct buffer document;
+  if (!read_cursor(after, &reading->last))
     return diag_set(diag, ERR_INVALID, "bad_cursor", "this is no cursor of the feed: give back one it gave, or none");
-  if (limit == 0 || limit > LIMIT_PAGE_ROWS)
+  if (reading->limit == 0 || reading->limit > LIMIT_PAGE_ROWS)
     return diag_set(diag, ERR_INVALID, "bad_limit", "a page has 1 to %d rows", LIMIT_PAGE_ROWS);
-  reading.from = reading.last + 1;
-  reading.end = feed_horizon(engine); // before the snapshot: all below it are committed, or never will be
-  enum err err = store_snapshot_open(engine->store, &reading.snapshot);
+  reading->from = reading->last + 1;
+  reading->end = feed_horizon(engine); // before the snapshot: all below it are committed, or never will be
+  if (reading->from == 0 || reading->from >= reading->end) return ERR_OK;
+  enum err err = store_snapshot_open(engine->store, &reading->snapshot);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   arena_init(&arena, 0);
+  buffer_init(&document);
+  err = tell_changes(reading, &arena, &document);
+  buffer_release(&document);
+  arena_release(&arena);
+  store_snapshot_close(reading->snapshot);
+  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
+}
+
+enum err engine_changes_each(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
+                             engine_change_fn *each, void *context, struct diag *diag) {
+  struct reading reading = {.segment = segment, .limit = limit, .each = each, .context = context};
+  return read_changes(engine, &reading, after, diag);
+}
+
+static enum err append_item(void *context, struct bytes cursor, struct bytes document) {
+  (void)cursor;
+  json_raw(context, document);
+  return ERR_OK;
+}
+
+enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
+                             struct json_writer *writer, struct diag *diag) {
+  struct reading reading = {.segment = segment, .limit = limit, .each = append_item, .context = writer};
+  char next[ENGINE_CURSOR_BYTES];
   json_object_begin(writer);
   json_name(writer, "items");
   json_array_begin(writer);
-  if (reading.from < reading.end) err = write_items(&reading, writer, &arena);
+  enum err err = read_changes(engine, &reading, after, diag);
   json_array_end(writer);
-  char text[CUSTOMER_ID_TEXT_BYTES];
-  snprintf(text, sizeof text, "%" PRIx64, reading.last);
-  json_member_text(writer, "next", text);
+  snprintf(next, sizeof next, "%" PRIx64, reading.last);
+  json_member_text(writer, "next", next);
   json_object_end(writer);
-  arena_release(&arena);
-  store_snapshot_close(reading.snapshot);
-  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
+  return err;
+}
+
+// The last row that is there, not the last number given: one that was given to a commit that failed is given again
+// after a restart.
+enum err engine_changes_present(struct engine *engine, char cursor[ENGINE_CURSOR_BYTES], struct diag *diag) {
+  struct store_snapshot *snapshot;
+  uint64_t last, horizon = feed_horizon(engine);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = read_last(snapshot, &last);
+  store_snapshot_close(snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  snprintf(cursor, ENGINE_CURSOR_BYTES, "%" PRIx64, last < horizon ? last : horizon - 1);
+  return ERR_OK;
 }

@@ -384,3 +384,25 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
   live_release(view->engine);
   return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
+
+// --- figures -------------------------------------------------------------------------------------------------
+
+void engine_live_stats(struct engine *engine, struct engine_live_stats *stats) {
+  const struct live *live = engine->live;
+  live_hold(engine);
+  const struct live_table *table = live->table;
+  *stats = (struct engine_live_stats){.questions = table->count};
+  for (size_t i = 0; i < table->count; i++) {
+    uint64_t done = 0, total = 0;
+    if (table->definitions[i].status != SEGMENT_BUILDING) continue;
+    live_build_progress(engine, table->definitions[i].question, &done, &total);
+    stats->building++;
+    stats->building_done += done;
+    stats->building_all += total;
+  }
+  live_release(engine);
+  stats->evaluations = atomic_load(&live->evaluated);
+  stats->transitions = atomic_load(&live->transitions);
+  stats->timers = atomic_load(&live->timers);
+  stats->timer_lag_us = atomic_load(&live->lag_us);
+}
