@@ -63,7 +63,6 @@ static const struct {
 };
 
 int problem_status(const struct diag *diag) {
-  if (diag->line) return PROBLEM_UNPROCESSABLE;
   for (size_t i = 0; i < sizeof by_code / sizeof *by_code; i++) {
     if (strcmp(by_code[i].code, diag->code) == 0) return by_code[i].status;
   }
@@ -102,12 +101,6 @@ static void write_refusal(struct json_writer *writer, const struct rule_diag *re
   if (refusal->nearest[0]) json_member_text(writer, "suggestion", refusal->nearest);
 }
 
-static void write_place(struct json_writer *writer, const struct diag *diag) {
-  json_member_u64(writer, "line", diag->line);
-  json_member_u64(writer, "column", diag->column);
-  if (diag->suggestion[0]) json_member_text(writer, "suggestion", diag->suggestion);
-}
-
 void problem_write(struct buffer *out, int status, const struct diag *diag, const struct rule_diag *refusal) {
   struct json_writer writer;
   json_writer_init(&writer, out);
@@ -119,6 +112,5 @@ void problem_write(struct buffer *out, int status, const struct diag *diag, cons
   json_member_text(&writer, "detail", diag->message);
   if (diag->field[0]) json_member_text(&writer, "field", diag->field);
   if (refusal) write_refusal(&writer, refusal);
-  if (!refusal && diag->line) write_place(&writer, diag);
   json_object_end(&writer);
 }

@@ -38,9 +38,11 @@ enum err segments_put(struct request *request, struct worker *worker, struct dia
                     "This address takes a definition as its body, and there is none.");
   enum err err = request_document(request, worker, &document, diag);
   if (err) return err;
+  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
+  if (!request->refusal) return diag_no_memory(diag);
   struct json_writer writer = request_answer(request, 200);
   err = engine_segment_put(request->api->engine, document, author_of(request), &writer,
-                           request_commit(request, 200, NULL, NULL), diag);
+                           request_commit(request, 200, NULL, NULL), request->refusal, diag);
   if (!err) request->marked = true;
   return err;
 }
