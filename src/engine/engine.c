@@ -411,6 +411,7 @@ enum err engine_open(struct engine **opened, const struct engine_options *option
   struct engine *engine = alloc_zero(1, sizeof *engine);
   if (engine == NULL) return diag_no_memory(diag);
   init_engine(engine, options);
+  store_set_tidy(engine->store, STORE_TIMELINE, timeline_tidy);
   enum err err = names_open(&engine->names, persist_name, engine);
   if (err == ERR_OK) err = load_workspace(engine, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);

@@ -8,17 +8,14 @@
 // doubled, and a build that was interrupted begins again without harm.
 //
 // All versions that are being built when a build begins are built in one walk. When it ends they are put in force as
-// live, those before them as replaced, and what refers to them gets a new version in turn.
+// live, and those before them as replaced, in one commit: what refers to each other changes at once.
 #include "engine/crew.h"
 #include "engine/live.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #include "customer/scan.h"
 #include "engine/segments.h"
 
-enum { BUILD_QUESTIONS_MAX = 256, CHECK_EVERY = 64 };
+enum { CHECK_EVERY = 64 };
 
 struct builder {
   struct live_build *build;
@@ -33,7 +30,7 @@ struct builder {
 struct live_build {
   struct engine *engine;
   struct store_snapshot *snapshot;
-  uint32_t questions[BUILD_QUESTIONS_MAX];
+  uint32_t *questions;
   size_t question_count;
   struct builder builders[CREW_MAX];
   size_t builder_count;
@@ -45,6 +42,7 @@ void live_build_close(struct engine *engine) {
   struct live_build *build = engine->live->build;
   if (build == NULL) return;
   store_snapshot_close(build->snapshot);
+  alloc_free(build->questions);
   alloc_free(build);
   engine->live->build = NULL;
 }
@@ -161,14 +159,21 @@ static void run_builder(void *item) {
 
 // --- a build -------------------------------------------------------------------------------------------------
 
-static size_t collect_questions(struct engine *engine, uint32_t questions[BUILD_QUESTIONS_MAX]) {
-  size_t count = 0;
+// Those that wait to be built; *questions is NULL when none does, and the caller's else.
+static enum err collect_questions(struct engine *engine, uint32_t **questions, size_t *count) {
+  enum err err = ERR_OK;
+  *questions = NULL;
+  *count = 0;
   live_hold(engine);
   const struct live_table *table = engine->live->table;
-  for (size_t i = 0; i < table->count && count < BUILD_QUESTIONS_MAX; i++)
-    if (table->definitions[i].status == SEGMENT_BUILDING) questions[count++] = table->definitions[i].question;
+  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
+    if (table->definitions[i].status != SEGMENT_BUILDING) continue;
+    if (*questions == NULL) *questions = alloc_get(table->count * sizeof **questions);
+    if (*questions == NULL) err = ERR_NO_MEMORY;
+    if (err == ERR_OK) (*questions)[(*count)++] = table->definitions[i].question;
+  }
   live_release(engine);
-  return count;
+  return err;
 }
 
 static enum err begin(struct engine *engine, struct live_build *build) {
@@ -192,20 +197,22 @@ static enum err begin(struct engine *engine, struct live_build *build) {
 
 // Nothing was begun when no version waits.
 static enum err open_build(struct engine *engine, struct diag *diag) {
-  uint32_t questions[BUILD_QUESTIONS_MAX];
-  size_t count = collect_questions(engine, questions);
-  if (count == 0) return ERR_OK;
-  struct live_build *build = alloc_zero(1, sizeof *build);
-  if (build == NULL) return diag_no_memory(diag);
-  build->engine = engine;
-  build->question_count = count;
-  memcpy(build->questions, questions, count * sizeof *questions);
-  enum err err = begin(engine, build);
-  if (err == ERR_OK)
-    engine->live->build = build;
-  else
-    alloc_free(build);
-  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
+  uint32_t *questions;
+  size_t count;
+  enum err err = collect_questions(engine, &questions, &count);
+  if (err == ERR_OK && count == 0) return ERR_OK;
+  struct live_build *build = err == ERR_OK ? alloc_zero(1, sizeof *build) : NULL;
+  if (build != NULL) {
+    *build = (struct live_build){.engine = engine, .questions = questions, .question_count = count};
+    err = begin(engine, build);
+    if (err == ERR_OK) {
+      engine->live->build = build;
+      return ERR_OK;
+    }
+  }
+  alloc_free(build);
+  alloc_free(questions);
+  return engine_explain_failure(err == ERR_OK ? ERR_NO_MEMORY : err, diag);
 }
 
 static enum err step(struct live_build *build, int64_t budget_us, bool *done, struct diag *diag) {

@@ -213,6 +213,7 @@ static enum err count_range(struct count_worker *worker, struct scan *scan) {
 static enum err count_ranges(struct count_worker *worker) {
   struct count_run *run = worker->run;
   enum err err = ERR_OK;
+  tell(worker);
   while (err == ERR_OK && !atomic_load(&run->stopping)) {
     size_t range = atomic_fetch_add(&run->next_range, 1);
     struct scan *scan;
@@ -222,7 +223,6 @@ static enum err count_ranges(struct count_worker *worker) {
     if (err != ERR_OK) break;
     err = count_range(worker, scan);
     scan_close(scan);
-    tell(worker);
   }
   return err;
 }

@@ -60,14 +60,12 @@ static const struct segment_definition *find_status(const struct engine *engine,
 
 // --- rows ----------------------------------------------------------------------------------------------------
 
-enum { CHANGED_MAX = 256 };
-
 // The rows of one change.
 struct change {
   struct engine *engine;
   struct arena *arena;
-  struct segment_definition rows[CHANGED_MAX];
-  size_t count;
+  struct segment_definition *rows;
+  size_t count, capacity;
 };
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
@@ -91,8 +89,14 @@ static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag
 
 static enum err add_row(struct change *change, const struct segment_definition *definition, enum segment_status status,
                         struct diag *diag) {
-  if (change->count == CHANGED_MAX)
-    return diag_set(diag, ERR_LIMIT, "too_many", "more than %d definitions would change at once", CHANGED_MAX);
+  if (change->count == change->capacity) {
+    size_t capacity = change->capacity * 2 + 8;
+    struct segment_definition *rows = arena_take(change->arena, capacity * sizeof *rows);
+    if (rows == NULL) return diag_no_memory(diag);
+    if (change->count > 0) memcpy(rows, change->rows, change->count * sizeof *rows);
+    change->rows = rows;
+    change->capacity = capacity;
+  }
   change->rows[change->count] = *definition;
   change->rows[change->count++].status = status;
   return ERR_OK;
@@ -176,6 +180,41 @@ static bool same_questions(const struct segment_definition *a, const struct segm
   return true;
 }
 
+static bool is_renewed(const struct change *change, struct bytes id) {
+  for (size_t i = 0; i < change->count; i++)
+    if (is_evaluated(&change->rows[i]) && bytes_equal(change->rows[i].id, id)) return true;
+  return false;
+}
+
+// The newest version of an id gets a successor that asks the same.
+static enum err renew(struct change *change, struct bytes id, uint32_t question, struct diag *diag) {
+  const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
+  const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
+  struct segment_definition renewed = building != NULL ? *building : *live;
+  enum err err = building == NULL ? ERR_OK : add_row(change, building, SEGMENT_REPLACED, diag);
+  renewed.question = question;
+  renewed.version++;
+  renewed.live_us = 0;
+  return err == ERR_OK ? add_row(change, &renewed, SEGMENT_BUILDING, diag) : err;
+}
+
+// Whatever refers to an id that asks something else now is computed anew, and what refers to that: they go live
+// together.
+static enum err renew_referrers(struct change *change, uint32_t question, struct diag *diag) {
+  const struct live_table *table = change->engine->live->table;
+  enum err err = ERR_OK;
+  for (size_t at = 0; at < change->count; at++) { // grows as they are found
+    struct bytes id = change->rows[at].id;
+    if (!is_evaluated(&change->rows[at])) continue;
+    for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
+      const struct segment_definition *one = &table->definitions[i];
+      if (is_renewed(change, one->id) || !segment_set_refers(table->set, one->question, id)) continue;
+      err = renew(change, one->id, ++question, diag);
+    }
+  }
+  return err;
+}
+
 // Puts the wanted version in `change`: with the present question when it asks the same, else with a new one.
 static enum err plan_put(struct change *change, struct segment_definition *wanted, struct diag *diag) {
   struct engine *engine = change->engine;
@@ -201,7 +240,8 @@ static enum err plan_put(struct change *change, struct segment_definition *wante
   if (building != NULL) err = add_row(change, building, SEGMENT_REPLACED, diag);
   bool list = wanted->kind == SEGMENT_LIST;
   if (list) wanted->live_us = wanted->created_us;
-  return err == ERR_OK ? add_row(change, wanted, list ? SEGMENT_LIVE : SEGMENT_BUILDING, diag) : err;
+  if (err == ERR_OK) err = add_row(change, wanted, list ? SEGMENT_LIVE : SEGMENT_BUILDING, diag);
+  return err == ERR_OK && newest != NULL ? renew_referrers(change, wanted->question, diag) : err;
 }
 
 static void mistaken(const struct segment_mistake *mistake, struct rule_diag *refusal, struct diag *diag) {
@@ -244,8 +284,9 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
   if (err == ERR_OK) err = plan_put(change, wanted, diag);
   if (err == ERR_OK) err = try_change(change, diag);
   if (err != ERR_OK) return err;
+  const struct segment_definition *row = row_of(change, wanted->question);
   json_object_begin(writer);
-  segment_definition_json(&change->rows[change->count - 1], writer);
+  segment_definition_json(row, writer);
   write_warnings(check, writer);
   json_object_end(writer);
   return carry_out(change, commit, diag);
@@ -324,25 +365,7 @@ enum err engine_segment_archive(struct engine *engine, struct bytes id, struct j
 
 // --- a build has ended ---------------------------------------------------------------------------------------
 
-// What refers to an id whose questions changed is to be computed anew.
-static enum err renew_referrers(struct change *change, struct bytes id, uint32_t *question, struct diag *diag) {
-  const struct live_table *table = change->engine->live->table;
-  enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
-    const struct segment_definition *definition = &table->definitions[i];
-    if (definition->status != SEGMENT_LIVE || row_of(change, definition->question) != NULL) continue;
-    if (!segment_set_refers(table->set, definition->question, id)) continue;
-    if (find_status(change->engine, definition->id, SEGMENT_BUILDING) != NULL) continue; // begins after this one
-    struct segment_definition renewed = *definition;
-    renewed.question = ++*question;
-    renewed.version++;
-    renewed.live_us = 0;
-    err = add_row(change, &renewed, SEGMENT_BUILDING, diag);
-  }
-  return err;
-}
-
-static enum err finish_one(struct change *change, uint32_t question, uint32_t *highest, struct diag *diag) {
+static enum err finish_one(struct change *change, uint32_t question, struct diag *diag) {
   const struct live_table *table = change->engine->live->table;
   const struct segment_definition *built = NULL;
   for (size_t i = 0; i < table->count; i++)
@@ -353,7 +376,7 @@ static enum err finish_one(struct change *change, uint32_t question, uint32_t *h
   if (err == ERR_OK) err = add_row(change, built, SEGMENT_LIVE, diag);
   if (err != ERR_OK) return err;
   change->rows[change->count - 1].live_us = clock_now_us(change->engine->clock);
-  return before == NULL ? ERR_OK : renew_referrers(change, built->id, highest, diag);
+  return ERR_OK;
 }
 
 enum { DROP_ROWS = 512 };
@@ -413,10 +436,8 @@ static enum err drop_audience(struct engine *engine, uint32_t question, struct d
 
 static enum err finish_locked(struct change *change, const uint32_t *questions, size_t count, struct diag *diag) {
   struct engine_commit commit = {0};
-  uint32_t highest, version;
-  enum err err = read_highest(change->engine, BYTES(""), change->arena, &highest, &version);
-  if (err != ERR_OK) return engine_explain_failure(err, diag);
-  for (size_t i = 0; err == ERR_OK && i < count; i++) err = finish_one(change, questions[i], &highest, diag);
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = finish_one(change, questions[i], diag);
   if (err == ERR_OK && change->count > 0) err = carry_out(change, &commit, diag);
   for (size_t i = 0; err == ERR_OK && i < change->count; i++)
     if (change->rows[i].status == SEGMENT_REPLACED) err = drop_audience(change->engine, change->rows[i].question, diag);

@@ -3,8 +3,7 @@
 
 #include "engine/live.h"
 
-// Versions that were being built are complete: they are in force as live, those before them as replaced, and what
-// refers to them gets a version of its own to be built.
+// Versions that were being built are complete: they are in force as live, those before them as replaced.
 enum err segments_finish(struct engine *engine, const uint32_t *questions, size_t count, struct diag *diag);
 
 // The definition in force for an id, live before building; NULL: none. The caller holds the table (live_hold).

@@ -580,6 +580,7 @@ static void compile_all(struct compiler *compiler, const struct rule_node *tree)
     if (compiler->deepest > part_deepest) part_deepest = compiler->deepest;
   }
   program->stack_depth = main_deepest + part_deepest + 1;
+  compile_funnels(compiler);
   compile_finish_needs(compiler);
 }
 

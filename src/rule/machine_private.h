@@ -195,9 +195,13 @@ bool machine_hot_count(const struct rule_machine *machine, const struct rule_whe
 bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                      enum rule_amount amount, struct machine_range range, struct decimal *sum, int64_t *numbers);
 
-// --- machine_events.c, machine_sequence.c --------------------------------------------------------------------
+// --- machine_events.c, machine_funnel.c, machine_sequence.c
+// --------------------------------------------------------------------
 
 bool machine_gather(struct rule_machine *machine, const struct rule_gather *gather, struct rule_value *top);
+// True: it was one, and *holds is its answer; *first_us is when the match began that began latest.
+bool machine_funnel(const struct rule_machine *machine, const struct rule_sequence *sequence,
+                    struct machine_range range, bool *holds, int64_t *first_us);
 bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *sequence, struct rule_value *top);
 
 // --- machine_set.c: different values, each with bytes of its user's ------------------------------------------

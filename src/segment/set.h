@@ -23,8 +23,9 @@ struct segment_compile {
 // "segment_event" for an expression over the events that segments themselves write ("Segment Entered", "Segment Left"),
 // "wrong_arguments" for an in_segment whose id is computed, "repeated" for two live versions of an id; those of
 // expressions, which were checked when they were read; ERR_LIMIT "too_many". The id is diag's field.
-// References go by id to the live version; among versions that are being built at once, to the live one too. An id of
-// which no version is live cannot be referred to yet. Cycles are looked for among ids, whatever the version.
+// References go by id: of a live version to the live one; of one that is being built to the one that is being built,
+// where there is one, because they go live together, else to the live one. Cycles are looked for among ids, whatever
+// the version.
 enum err segment_set_open(struct segment_set **set, const struct segment_definition *definitions, size_t count,
                           const struct segment_compile *with, struct diag *diag);
 void segment_set_hold(const struct segment_set *set);  // one more holder
@@ -41,7 +42,7 @@ const struct rule_program *segment_set_limit_by(const struct segment_set *set, u
 // there are is returned. When another version goes live, their stored answers are of the version before.
 size_t segment_set_dependents(const struct segment_set *set, uint32_t question, uint32_t *dependents, size_t room);
 
-// Does a question refer to the live segment or attribute of this id?
+// Does a question refer to the segment or attribute of this id?
 bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);
 
 // What happened to a customer.
@@ -99,4 +100,5 @@ enum err segment_evaluate(struct segment_evaluation *evaluation, const struct se
 
 // The same for a reader: the entry as it is at now, evaluated on the spot (with what it depends on) when it is past its
 // valid-until; nothing is written. `membership` is changed in memory. ERR_NOT_FOUND: the question is not in the set.
+// Out of a lookup it wants a machine of its own: the other one is in the middle of a run.
 enum err segment_answer(struct segment_evaluation *evaluation, uint32_t question, struct membership_entry *entry);

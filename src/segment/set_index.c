@@ -282,9 +282,9 @@ bool segment_set_concerns(const struct segment_set *set, const struct segment_tr
 }
 
 bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id) {
-  uint16_t from = segment_set_position(set, question), to = segment_set_live_position(set, id);
-  if (from == SEGMENT_NOWHERE || to == SEGMENT_NOWHERE) return false;
+  uint16_t from = segment_set_position(set, question);
+  if (from == SEGMENT_NOWHERE) return false;
   for (uint32_t i = set->references.first[from]; i < set->references.first[from + 1]; i++)
-    if (set->references.positions[i] == to) return true;
+    if (bytes_equal(set->questions[set->references.positions[i]].definition.id, id)) return true;
   return false;
 }

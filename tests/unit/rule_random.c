@@ -35,6 +35,7 @@ static const char *const anchors[] = {
     "2025-12-31T23:00:00Z",        // a new year
     "2026-04-30T21:30:00Z",        // the end of a month of 30 days
     "2026-06-10T09:15:30.25Z",     // nothing special
+    "2011-12-30T09:59:59.999999Z", // Apia leaves out a day
 };
 
 static int64_t offset_us(void) {
@@ -59,7 +60,11 @@ static const char *stored_time(const struct random_customer *customer, char out[
                                        "\"2026-01-31\"",
                                        "\"2008-02-29\"",
                                        "\"1990-12-31\"",
-                                       "\"2026-10-25T02:30:00\""};
+                                       "\"2026-10-25T02:30:00\"",
+                                       "\"9999-12-31\"",
+                                       "\"9999-12-31T23:59:59.999999Z\"",
+                                       "\"0001-01-01\"",
+                                       "\"1969-12-31T23:59:59.5Z\""};
   char time[CLOCK_TEXT_BYTES];
   if (random_below(2) == 0) return PICK(others);
   print_instant(customer->anchor_us + offset_us(), time);
@@ -107,8 +112,8 @@ static void random_event(struct random_customer *customer, int index) {
 }
 
 void random_customer(struct random_customer *customer) {
-  static const char *const zones[] = {"Europe/Paris",     "Europe/Paris", "Europe/Paris",       "UTC",
-                                      "America/New_York", "Asia/Beirut",  "Australia/Lord_Howe"};
+  static const char *const zones[] = {"Europe/Paris",     "Europe/Paris", "Europe/Paris",        "UTC",
+                                      "America/New_York", "Asia/Beirut",  "Australia/Lord_Howe", "Pacific/Apia"};
   static const char *const lists[] = {"[1,\"x\"]", "[]", "null", "[2.0]", "\"x\""};
   char time[CLOCK_TEXT_BYTES], born[CLOCK_TEXT_BYTES + 2], until[CLOCK_TEXT_BYTES];
   const char *anchor = PICK(anchors);

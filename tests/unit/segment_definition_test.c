@@ -331,8 +331,8 @@ static void test_corrupt(void **state) {
       "{\"id\":\"a\",\"kind\":\"segment\",\"status\":\"live\",\"include\":\"true\",\"exclude\":{}}",
       "{\"id\":\"a\",\"kind\":\"segment\",\"status\":\"live\",\"include\":\"true\",\"exclude\":[{\"name\":\"x\"}]}",
       "{\"id\":\"a\",\"kind\":\"segment\",\"status\":\"live\",\"include\":\"true\",\"control\":10001}",
-      "{\"id\":\"a\",\"kind\":\"segment\",\"status\":\"live\",\"include\":\"true\",\"variants\":[{\"share\":9000},"
-      "{\"share\":9000}]}",
+      "{\"id\":\"a\",\"kind\":\"segment\",\"status\":\"live\",\"include\":\"true\",\"control\":1e9}",
+      "{\"id\":\"a\",\"kind\":\"list\",\"status\":\"live\",\"variants\":[{\"share\":9000},{\"share\":9000}]}",
   };
   struct fixture *fixture = *state;
   for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
