@@ -285,7 +285,6 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
   if (err == ERR_OK) err = try_change(change, diag);
   if (err != ERR_OK) return err;
   const struct segment_definition *row = row_of(change, wanted->question);
-  json_object_begin(writer);
   segment_definition_json(row, writer);
   write_warnings(check, writer);
   json_object_end(writer);
@@ -310,6 +309,10 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
     if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
   }
   wanted.author = author;
+  if (err == ERR_OK && bytes_equal(wanted.id, BYTES("overlap"))) { // an address of its own beside those of segments
+    err = diag_set(diag, ERR_INVALID, "bad_id", "\"overlap\" is not free; take another id");
+    diag_in_field(diag, "id");
+  }
   if (err == ERR_OK) {
     pthread_mutex_lock(&engine->live->changing);
     err = put_locked(change, &wanted, check, writer, commit, diag);
@@ -341,7 +344,6 @@ static enum err archive_locked(struct change *change, struct bytes id, struct js
                                struct engine_commit *commit, struct diag *diag) {
   enum err err = plan_archive(change, id, diag);
   if (err != ERR_OK) return err;
-  json_object_begin(writer);
   segment_definition_json(&change->rows[change->count - 1], writer);
   json_object_end(writer);
   return carry_out(change, commit, diag);

@@ -106,7 +106,6 @@ static enum err write_counts(struct engine *engine, struct store_snapshot *snaps
 
 static enum err write_segment(struct engine *engine, struct store_snapshot *snapshot,
                               const struct segment_definition *segment, struct json_writer *writer) {
-  json_object_begin(writer);
   segment_definition_json(segment, writer);
   enum err err = write_counts(engine, snapshot, segment, writer);
   json_object_end(writer);
