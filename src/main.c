@@ -7,6 +7,7 @@ static enum err open_server(void **handle, const struct cli_server_options *opti
   struct api *api;
   struct api_options wanted = {.listen = options->listen,
                                .threads = options->threads,
+                               .query_threads = options->query_threads,
                                .test_clock = options->test_clock,
                                .backup_dir = options->backup_dir,
                                .cors_origins = options->cors_origins,

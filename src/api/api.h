@@ -42,8 +42,9 @@ enum { API_THREADS_MAX = 16, API_CONNECTIONS_MAX = 65536 };
 
 // Zero (or NULL) means the default of each.
 struct api_options {
-  const char *listen; // "127.0.0.1:8080" (the default), "[::1]:0", "localhost:8080"; port 0 takes a free one
-  unsigned threads;   // 2 a core, at most API_THREADS_MAX
+  const char *listen;     // "127.0.0.1:8080" (the default), "[::1]:0", "localhost:8080"; port 0 takes a free one
+  unsigned threads;       // 2 a core, at most API_THREADS_MAX
+  unsigned query_threads; // of one count; one a core
   // The clock the engine was opened with, when tests may hold it through /v1/clock; NULL: the route does not exist.
   struct clock *test_clock;
   const char *backup_dir;     // where POST /v1/backups may write; NULL: nowhere

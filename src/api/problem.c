@@ -10,10 +10,26 @@ static const struct {
   const char *code;
   int status;
 } by_code[] = {
-    {"bad_key", 401},           {"missing_key", 401},          {"missing_scope", 403},
-    {"server_key_needed", 403}, {"method_not_allowed", 405},   {"idempotency_in_flight", 409},
-    {"job_running", 409},       {"idempotency_mismatch", 422}, {"backup_exists", 422},
-    {"still_refused", 422},     {"rate_limited", 429},
+    {"bad_key", 401},
+    {"missing_key", 401},
+    {"missing_scope", 403},
+    {"server_key_needed", 403},
+    {"method_not_allowed", 405},
+    {"idempotency_in_flight", 409},
+    {"job_running", 409},
+    {"idempotency_mismatch", 422},
+    {"backup_exists", 422},
+    {"still_refused", 422},
+    {"not_as_of", 422},
+    {"cycle", 422},
+    {"unknown_segment", 422},
+    {"unknown_attribute", 422},
+    {"segment_event", 422},
+    {"in_use", 422},
+    {"other_kind", 422},
+    {"not_a_list", 422},
+    {"not_a_segment", 422},
+    {"rate_limited", 429},
 };
 
 static const struct {
@@ -76,7 +92,16 @@ unsigned problem_retry_after_s(int status) {
   }
 }
 
-void problem_write(struct buffer *out, int status, const struct diag *diag) {
+static void write_refusal(struct json_writer *writer, const struct rule_diag *refusal) {
+  json_member_u64(writer, "line", refusal->place.line);
+  json_member_u64(writer, "column", refusal->place.column);
+  json_member_u64(writer, "length", refusal->place.length);
+  if (refusal->expected[0]) json_member_text(writer, "expected", refusal->expected);
+  if (refusal->found[0]) json_member_text(writer, "found", refusal->found);
+  if (refusal->nearest[0]) json_member_text(writer, "suggestion", refusal->nearest);
+}
+
+void problem_write(struct buffer *out, int status, const struct diag *diag, const struct rule_diag *refusal) {
   struct json_writer writer;
   json_writer_init(&writer, out);
   json_object_begin(&writer);
@@ -86,5 +111,6 @@ void problem_write(struct buffer *out, int status, const struct diag *diag) {
   json_member_text(&writer, "code", diag->code[0] ? diag->code : err_name(diag->err));
   json_member_text(&writer, "detail", diag->message);
   if (diag->field[0]) json_member_text(&writer, "field", diag->field);
+  if (refusal) write_refusal(&writer, refusal);
   json_object_end(&writer);
 }

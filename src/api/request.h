@@ -16,12 +16,14 @@
 #include "base/arena.h"
 #include "base/json_writer.h"
 #include "engine/engine.h"
+#include "rule/parse.h"
 #include "source/source.h"
 #include "store/store.h"
 
 struct api;
 struct link;
 struct idempotency_key;
+struct stream;
 
 // Writes the reply of a change from its results, in the transaction of the change; it may be called several times.
 typedef void request_answer_fn(struct request *request, const void *results);
@@ -74,8 +76,10 @@ struct request {
   struct buffer reply;
   const char *content_type; // NULL: by status, JSON or problem JSON
   unsigned retry_after_s;
-  bool replayed; // Idempotency-Hit
-  bool marked;   // the reply waits for `commit.mark`
+  struct rule_diag *refusal; // the place in an expression that was refused; NULL, or without a code: none was
+  bool replayed;             // Idempotency-Hit
+  struct stream *stream;     // the reply goes on for ever; NULL: it is `reply`
+  bool marked;               // the reply waits for `commit.mark`
 
   // A change: what is committed with it.
   struct engine_commit commit;

@@ -20,6 +20,34 @@ enum err workspace_schema(struct request *request, struct worker *worker, struct
   return err;
 }
 
+enum err workspace_get(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker, (void)diag;
+  struct json_writer writer = request_answer(request, 200);
+  engine_workspace_json(request->api->engine, &writer);
+  return ERR_OK;
+}
+
+static void answer_timezone(struct request *request, const void *results) {
+  struct json_writer writer = request_answer(request, 200);
+  json_object_begin(&writer);
+  json_member_bytes(&writer, "timezone", *(const struct bytes *)results);
+  json_object_end(&writer);
+}
+
+enum err workspace_put(struct request *request, struct worker *worker, struct diag *diag) {
+  struct bytes timezone, author;
+  struct value document;
+  enum err err = request_body(request, worker, "timezone author", &document, diag);
+  if (!err) err = request_member_text(request, document, "timezone", &timezone, diag);
+  if (!err) err = request_author(request, document, &author, diag);
+  if (err) return err;
+  err = engine_zone_put(request->api->engine, timezone, author,
+                        request_commit(request, 200, answer_timezone, &timezone), diag);
+  if (err == ERR_INVALID) diag_in_field(diag, "timezone");
+  if (!err) request->marked = true;
+  return err;
+}
+
 enum err workspace_stats(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);

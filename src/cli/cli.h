@@ -19,7 +19,7 @@ struct cli_server_options {
   const char *cors_origins;
   uint64_t rate_events_per_s;
   size_t body_bytes_max;
-  unsigned threads, connections_max;
+  unsigned threads, query_threads, connections_max;
   unsigned idle_timeout_s, request_timeout_s, stop_timeout_s;
 };
 

@@ -44,6 +44,11 @@ enum err command_flush(struct cli *cli, struct diag *diag);
 #include "cli/commands.def"
 #undef COMMAND
 
+// --- commands_query.c ----------------------------------------------------------------------------------------
+
+// `explain` of one argument, which is an expression.
+enum err command_explain_expression(struct cli *cli, struct diag *diag);
+
 // --- help.c and completion.c ---------------------------------------------------------------------------------
 
 void help_overview(struct buffer *out);

@@ -63,7 +63,9 @@ enum err command_identity(struct cli *cli, struct diag *diag) {
   return look(cli, TARGET_IDENTITY, print_identity, diag);
 }
 
+// Two references are about identity, one argument is an expression.
 enum err command_explain(struct cli *cli, struct diag *diag) {
+  if (cli->options.arg_count == 1) return command_explain_expression(cli, diag);
   return look(cli, TARGET_EXPLAIN, print_explain, diag);
 }
 

@@ -67,6 +67,12 @@ static enum err set_own_regions(struct engine *engine, const char *region, struc
   return err == ERR_OK ? put_source(engine, "api", ENGINE_SOURCE_SERVER, "user_id", region, &id, diag) : err;
 }
 
+static enum err put_timezone(const struct options *options, struct engine *engine, struct diag *diag) {
+  struct engine_commit commit = {0};
+  struct bytes zone = bytes_from_text(options_text(options, OPTION_TIMEZONE, ""));
+  return zone.size_bytes == 0 ? ERR_OK : engine_zone_put(engine, zone, BYTES("command line"), &commit, diag);
+}
+
 enum err command_init(struct cli *cli, struct diag *diag) {
   struct target_local local;
   uint32_t web;
@@ -74,7 +80,8 @@ enum err command_init(struct cli *cli, struct diag *diag) {
   enum err err = check_region(region, diag);
   if (err == ERR_OK) err = target_local_open(&local, &cli->options, TARGET_CREATE, diag);
   if (err != ERR_OK) return err;
-  err = put_source(local.engine, "web", ENGINE_SOURCE_BROWSER, "user_id", region, &web, diag);
+  err = put_timezone(&cli->options, local.engine, diag);
+  if (err == ERR_OK) err = put_source(local.engine, "web", ENGINE_SOURCE_BROWSER, "user_id", region, &web, diag);
   if (err == ERR_OK) err = set_own_regions(local.engine, region, diag);
   if (err == ERR_OK) err = make_keys(cli, &local, web, diag);
   target_local_close(&local);
@@ -251,6 +258,7 @@ static struct cli_server_options server_options(const struct options *options, s
       .rate_events_per_s = (uint64_t)options_number(options, OPTION_KEY_RATE, 0),
       .body_bytes_max = (size_t)options_number(options, OPTION_BODY_SIZE, 0),
       .threads = (unsigned)options_number(options, OPTION_HTTP_THREADS, 0),
+      .query_threads = (unsigned)options_number(options, OPTION_QUERY_THREADS, 0),
       .connections_max = (unsigned)options_number(options, OPTION_CONNECTIONS, 0),
       .idle_timeout_s = seconds(options, OPTION_IDLE_TIMEOUT),
       .request_timeout_s = seconds(options, OPTION_REQUEST_TIMEOUT),

@@ -361,6 +361,29 @@ enum err command_restore(struct cli *cli, struct diag *diag) {
   return ERR_OK;
 }
 
+// --- the workspace -------------------------------------------------------------------------------------------
+
+enum err command_workspace_show(struct cli *cli, struct diag *diag) {
+  const struct target_call call = {.op = TARGET_WORKSPACE_GET};
+  return ask(cli, &call, false, print_plain, diag);
+}
+
+enum err command_workspace_timezone(struct cli *cli, struct diag *diag) {
+  const char *author = options_text(&cli->options, OPTION_AUTHOR, NULL);
+  struct json_writer writer;
+  struct buffer body;
+  buffer_init(&body);
+  json_writer_init(&writer, &body);
+  json_object_begin(&writer);
+  json_member_text(&writer, "timezone", cli->options.args[0]);
+  if (author != NULL) json_member_text(&writer, "author", author);
+  json_object_end(&writer);
+  const struct target_call call = {.op = TARGET_WORKSPACE_PUT, .body = buffer_view(&body)};
+  enum err err = body.failed ? diag_no_memory(diag) : ask(cli, &call, true, print_plain, diag);
+  buffer_release(&body);
+  return err;
+}
+
 // --- settings ------------------------------------------------------------------------------------------------
 
 enum err command_settings(struct cli *cli, struct diag *diag) {

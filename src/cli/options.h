@@ -20,9 +20,9 @@ enum option {
 #undef FLAG
   OPTION_COUNT,
 };
-_Static_assert(OPTION_COUNT <= 64, "a set of options is 64 bits");
+_Static_assert(OPTION_COUNT <= 128, "a set of options is 128 bits");
 
-typedef uint64_t option_set;
+__extension__ typedef unsigned __int128 option_set;
 #define OPTION_BIT(upper) ((option_set)1 << OPTION_##upper)
 
 enum option_origin { OPTION_DEFAULT, OPTION_FILE, OPTION_ENVIRONMENT, OPTION_FLAG };

@@ -451,6 +451,75 @@ void print_explain(const struct print_document *explanation, struct buffer *out)
 
 // --- JSON ----------------------------------------------------------------------------------------------------
 
+static uint64_t count_of(const struct print_document *document, struct value of, const char *name) {
+  struct decimal number;
+  int64_t whole = 0;
+  if (value_as_number(member(document, of, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
+  return (uint64_t)whole;
+}
+
+// "true until 2026-05-30 09:00"; "unknown" for a limit that was met.
+static void append_answer(struct buffer *out, const struct print_document *document, struct value of) {
+  bool unknown = false;
+  struct bytes until;
+  value_as_bool(member(document, of, "unknown"), &unknown);
+  if (unknown)
+    buffer_append_text(out, "unknown: a limit was met");
+  else
+    append_member(out, document, of, "value", 0);
+  if (!value_as_text(member(document, of, "until"), &until)) return;
+  buffer_append_text(out, " until ");
+  append_clean(out, until, 0);
+}
+
+static void print_parts(const struct print_document *document, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, document->root, "tree"));
+  struct bytes text;
+  while (value_next(&iter)) {
+    buffer_append_format(out, "%*s", (int)(2 + 2 * count_of(document, iter.item, "depth")), "");
+    if (value_as_text(member(document, iter.item, "expression"), &text)) append_clean(out, text, 0);
+    if (!value_is_absent(member(document, iter.item, "value"))) {
+      buffer_append_text(out, "  =  ");
+      append_answer(out, document, iter.item);
+    }
+    if (!value_is_absent(member(document, iter.item, "matched")))
+      buffer_append_format(out, " (of %llu)", (unsigned long long)count_of(document, iter.item, "matched"));
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static void print_program(const struct print_document *document, struct buffer *out) {
+  struct bytes rest = BYTES("");
+  value_as_text(member(document, document->root, "program"), &rest);
+  while (rest.size_bytes > 0) {
+    const uint8_t *end = memchr(rest.data, '\n', rest.size_bytes);
+    size_t size = end == NULL ? rest.size_bytes : (size_t)(end - rest.data);
+    buffer_append_text(out, size > 0 ? "  " : "");
+    append_clean(out, bytes_of(rest.data, size), 0);
+    buffer_append_byte(out, '\n');
+    size_t used = size + (end != NULL);
+    rest = bytes_of(rest.data + used, rest.size_bytes - used);
+  }
+}
+
+void print_expression(const struct print_document *explanation, struct buffer *out) {
+  struct value needs = member(explanation, explanation->root, "needs");
+  append_member(out, explanation, explanation->root, "expression", 0);
+  buffer_append_byte(out, '\n');
+  if (!value_is_absent(member(explanation, explanation->root, "customer"))) {
+    append_member(out, explanation, explanation->root, "customer", 0);
+    buffer_append_text(out, ": ");
+    append_answer(out, explanation, explanation->root);
+    buffer_append_byte(out, '\n');
+  }
+  buffer_append_text(out, "\nParts\n");
+  print_parts(explanation, out);
+  buffer_append_text(out, "\nAsks for\n");
+  print_members(explanation, needs, 2, out);
+  buffer_append_text(out, "\nProgram\n");
+  print_program(explanation, out);
+}
+
 static void append_line(struct buffer *out, int depth) {
   buffer_append_format(out, "\n%*s", 2 * depth, "");
 }

@@ -29,5 +29,8 @@ void print_last_events(const struct print_document *events, struct buffer *out);
 void print_identity(const struct print_document *identity, struct buffer *out);
 void print_explain(const struct print_document *explanation, struct buffer *out);
 
+// An expression explained: the answer and the parts of it with their values, what it asks for, its program.
+void print_expression(const struct print_document *explanation, struct buffer *out);
+
 // JSON text again with line breaks and an indentation of two spaces.
 void print_pretty(struct bytes json, struct buffer *out);

@@ -400,9 +400,21 @@ static enum err local_key_revoke(struct answer *answer) {
   return err;
 }
 
-// Jobs are a server's: on a directory the command itself does the work.
-static enum err local_job(struct answer *answer) {
-  return diag_set(answer->diag, ERR_UNSUPPORTED, "unsupported", "a data directory has no jobs; ask a running server");
+static enum err local_workspace_get(struct answer *answer) {
+  engine_workspace_json(answer->engine, answer->writer);
+  return ERR_OK;
+}
+
+static enum err local_workspace_put(struct answer *answer) {
+  struct bytes zone = member_text(answer, "timezone");
+  enum err err = engine_zone_put(answer->engine, zone, author(answer), &answer->commit, answer->diag);
+  if (err == ERR_OK) engine_workspace_json(answer->engine, answer->writer);
+  return err;
+}
+
+// Jobs and queries: on a directory the command itself does the work, and looks on.
+static enum err local_of_a_server(struct answer *answer) {
+  return diag_set(answer->diag, ERR_UNSUPPORTED, "unsupported", "only a running server is asked this");
 }
 
 // --- the call ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "engine/live.h"
 #include "engine/open.h"
 #include "engine/rerun.h"
 #include "engine/work.h"
@@ -373,7 +374,9 @@ static enum err load_workspace(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK) err = load_marks(engine, snapshot, &arena);
   if (err == ERR_OK) err = intern_own_names(engine, diag);
   if (err == ERR_OK) err = open_rules(engine, snapshot, diag);
+  if (err == ERR_OK) err = open_zone(engine, snapshot, diag);
   if (err == ERR_OK) err = open_access(engine, snapshot, diag);
+  if (err == ERR_OK) err = live_open(engine, snapshot, diag);
   arena_release(&arena);
   store_snapshot_close(snapshot);
   return err;
@@ -392,6 +395,7 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
   pthread_mutex_init(&engine->decisions.mutex, NULL);
   pthread_mutex_init(&engine->parts.mutex, NULL);
   pthread_mutex_init(&engine->rules_mutex, NULL);
+  pthread_mutex_init(&engine->zone_mutex, NULL);
   pthread_mutex_init(&engine->access_mutex, NULL);
   engine->message_days = options->message_days;
   engine->merge_events = options->merge_events == 0 ? LIMIT_MERGE_EVENTS : options->merge_events;
@@ -407,6 +411,7 @@ enum err engine_open(struct engine **opened, const struct engine_options *option
   struct engine *engine = alloc_zero(1, sizeof *engine);
   if (engine == NULL) return diag_no_memory(diag);
   init_engine(engine, options);
+  store_set_tidy(engine->store, STORE_TIMELINE, timeline_tidy);
   enum err err = names_open(&engine->names, persist_name, engine);
   if (err == ERR_OK) err = load_workspace(engine, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
@@ -422,14 +427,17 @@ void engine_close(struct engine *engine) {
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
   give_back(engine, &engine->parts);
+  live_close(engine);
   rerun_close(engine);
   close_rules(engine);
+  close_zone(engine);
   close_access(engine);
   if (engine->names != NULL) names_close(engine->names);
   pthread_mutex_destroy(&engine->customers.mutex);
   pthread_mutex_destroy(&engine->decisions.mutex);
   pthread_mutex_destroy(&engine->parts.mutex);
   pthread_mutex_destroy(&engine->rules_mutex);
+  pthread_mutex_destroy(&engine->zone_mutex);
   pthread_mutex_destroy(&engine->access_mutex);
   pthread_mutex_destroy(&engine->stripes_mutex);
   for (size_t i = 0; i < ENGINE_STRIPES; i++) pthread_mutex_destroy(&engine->stripes[i].busy);

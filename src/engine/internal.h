@@ -47,6 +47,8 @@ struct engine_rules_list {
   struct engine_rules_list *older;
 };
 
+struct engine_zone_list; // zone.c
+
 struct engine_source_slot {
   struct engine_source source;
   struct engine_source_slot *older; // replaced descriptions stay readable until close
@@ -60,6 +62,9 @@ struct engine_key_slot {
   char *name;
 };
 
+struct live;
+struct feed;
+
 struct engine {
   struct store *store;
   const struct clock *clock;
@@ -69,6 +74,9 @@ struct engine {
 
   _Atomic(struct engine_rules_list *) rules; // newest first
   pthread_mutex_t rules_mutex;               // one change of rules at a time
+
+  _Atomic(struct engine_zone_list *) zones; // newest first
+  pthread_mutex_t zone_mutex;               // one change of the zone at a time
 
   pthread_mutex_t access_mutex; // sources and keys are changed under it
   _Atomic(struct engine_source_slot *) sources[ENGINE_SOURCES_MAX];
@@ -87,6 +95,8 @@ struct engine {
   uint64_t merge_events;     // what the merges of one transaction move, and one step after them
   _Atomic unsigned sortings; // under way: the job waits, as it would undo them
   uint64_t moves_after;      // whose turn it was; under upkeep_mutex
+  struct live *live;         // segments (live.h)
+  struct feed *feed;         // who entered and left them (feed.h)
   engine_wake_fn *wake;      // tells the caller that there is upkeep; NULL: nobody wants to know
   void *wake_context;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time

@@ -166,12 +166,14 @@ static uint32_t new_channels(struct compiler *compiler, const struct rule_node *
     if (compiler->err == ERR_OK) compiler->err = diag_no_memory(compiler->diag);
     return 0;
   }
+  bool unknown = false;
   for (uint32_t i = 0; i < count; i++) {
     ids[i] = compile_name(compiler, texts[i]->text);
     copies[i] = compile_copy(compiler, texts[i]->text);
+    unknown = unknown || ids[i] == 0;
   }
-  struct rule_channels channels = {ids, copies, count, negated,
-                                   compile_event_path(compiler, path->names, path->name_count)};
+  uint32_t channel = compile_event_path(compiler, path->names, path->name_count);
+  struct rule_channels channels = {ids, copies, count, negated, unknown, channel};
   if (!compile_grow(compiler, &all, program->channels_count, sizeof channels)) return 0;
   program->channels = all;
   program->channels[program->channels_count] = channels;

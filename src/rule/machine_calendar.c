@@ -1,14 +1,15 @@
 // machine_calendar: what windows and calendar functions mean at `now`, and until when.
 //
-// An event at t is in `in last N` while now < expiry(t), and expiry is monotone, so at one `now` the window is a suffix
-// of the events: all from the smallest t with expiry(t) > now on. Exact lengths give that t by subtraction. On the
+// An event at t is in `in last N` while now < expiry(t). Expiry is monotone, so at one `now` the window is a suffix of
+// the events: all from the smallest t with expiry(t) > now on. Exact lengths give that t by subtraction. On the
 // calendar it is guessed by going back N from now; two looks nearly always prove the guess, else it is searched for.
+// Only where clocks are set back expiry falls: near a change, at either end, each event is looked at.
 #include "rule/machine_private.h"
 
 #include "base/clock.h"
 #include "rule/duration.h"
 
-#define NEAR_US (3 * CLOCK_DAY_US) // a guess is never farther off than a clamped month's end and a change of offset
+#define NEAR_US (3 * CLOCK_DAY_US) // more than a guess can be off: a clamped month's end and a change of offset
 
 // --- windows -------------------------------------------------------------------------------------------------
 
@@ -69,6 +70,22 @@ static int64_t first_in(const struct rule_zone *zone, const struct rule_span *sp
   return search_first(zone, span, now_us, guess);
 }
 
+// Whether the clocks of the zone change near an instant.
+static bool is_near_change(const struct rule_zone *zone, int64_t time_us) {
+  return time_us > INT64_MIN + NEAR_US && rule_zone_next_change(zone, time_us - NEAR_US) < time_us + NEAR_US;
+}
+
+void machine_until_leaves(struct rule_machine *machine, uint32_t window, int64_t time_us) {
+  const struct rule_columns *columns = &machine->columns;
+  machine_until(machine, machine_expiry(machine, window, time_us));
+  if (!is_near_change(machine->program->zone, time_us)) return;
+  for (size_t i = machine_lower_bound(machine, time_us); i < machine->past; i++) {
+    if (columns->time_us[i] > time_us + NEAR_US) return;
+    if (!machine_has_left(machine, window, i))
+      machine_until(machine, machine_expiry(machine, window, columns->time_us[i]));
+  }
+}
+
 static int64_t start_or(const struct rule_zone *zone, int64_t time_us, enum rule_unit unit, int64_t units,
                         int64_t otherwise) {
   int64_t out;
@@ -76,12 +93,16 @@ static int64_t start_or(const struct rule_zone *zone, int64_t time_us, enum rule
 }
 
 static struct machine_span span_at(const struct rule_zone *zone, const struct rule_span *span, int64_t now_us) {
-  struct machine_span at = {span->from_us, span->to_us, INT64_MAX};
+  struct machine_span at = {span->from_us, INT64_MIN, span->to_us, INT64_MAX};
   enum rule_unit unit = span->length.unit;
   switch (span->kind) {
   case RULE_WINDOW_LAST:
   case RULE_WINDOW_LAST_DAYS:
     at.from_us = first_in(zone, span, now_us);
+    if (unit < RULE_MONTH && span->kind == RULE_WINDOW_LAST) break;
+    if (at.from_us == INT64_MIN || !(is_near_change(zone, at.from_us) || is_near_change(zone, now_us))) break;
+    at.sure_us = at.from_us + NEAR_US;
+    at.from_us -= NEAR_US;
     break;
   case RULE_WINDOW_PREVIOUS:
     at.from_us = start_or(zone, now_us, unit, -span->length.count, INT64_MIN);

@@ -63,7 +63,7 @@ bool machine_property(struct rule_machine *machine, const struct rule_path *path
 }
 
 bool machine_item(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value) {
-  bool document = !value_is_absent(machine->item) && value_type(machine->item) == VALUE_DOCUMENT;
+  bool document = value_type(machine->item) == VALUE_DOCUMENT;
   *value = rule_value_of(document ? follow(machine->item, path, 0) : machine->item);
   return true;
 }
@@ -119,7 +119,7 @@ bool machine_channel_in(struct rule_machine *machine, const struct rule_channels
     *is = channels->negated;
     for (uint32_t i = 0; i < channels->count; i++)
       if (channels->ids[i] == id && id != 0) *is = !channels->negated;
-    return true;
+    if (*is != channels->negated || !channels->unknown) return true;
   }
   struct rule_value value = machine_null();
   if ((cell & RULE_DIM_NONE) == 0 && !machine_property(machine, &machine->program->paths[channels->path], &value))

@@ -169,9 +169,10 @@ static bool visit_items(struct gathering *gathering) {
   return true;
 }
 
-static bool visit_event(struct gathering *gathering, size_t event) {
+static bool visit_event(struct gathering *gathering, struct machine_range range, size_t event) {
   bool holds;
   struct rule_machine *machine = gathering->machine;
+  if (range.ragged && machine_has_left(machine, gathering->gather->window, event)) return true;
   if (!machine_where_hot(machine, &gathering->gather->where, event, &holds)) return false;
   gathering->time_us = machine->columns.time_us[event];
   if (!holds) return true;
@@ -182,7 +183,7 @@ static bool walk(struct gathering *gathering, struct machine_range range) {
   const uint32_t *names = gathering->machine->columns.name;
   uint32_t name = gathering->gather->name;
   for (size_t i = range.from; i < range.to; i++)
-    if (names[i] == name && !visit_event(gathering, i)) return false;
+    if (names[i] == name && !visit_event(gathering, range, i)) return false;
   return true;
 }
 
@@ -191,7 +192,7 @@ static bool walk_back(struct gathering *gathering, struct machine_range range) {
   const uint32_t *names = gathering->machine->columns.name;
   uint32_t name = gathering->gather->name;
   for (size_t i = range.to; i-- > range.from && gathering->count < gathering->needed;)
-    if (names[i] == name && !visit_event(gathering, i)) return false;
+    if (names[i] == name && !visit_event(gathering, range, i)) return false;
   return true;
 }
 
@@ -307,21 +308,43 @@ static bool leaves(const struct rule_machine *machine, const struct rule_gather 
 }
 
 static void until_leaves(struct rule_machine *machine, const struct rule_gather *gather, int64_t time_us) {
-  if (leaves(machine, gather)) machine_until(machine, machine_expiry(machine, gather->window, time_us));
+  if (leaves(machine, gather)) machine_until_leaves(machine, gather->window, time_us);
+}
+
+// The time of the event with which there are `needed`, from the newest on. There are so many, and the columns know.
+static int64_t time_of_newest(struct rule_machine *machine, const struct rule_gather *gather,
+                              struct machine_range range, int64_t needed) {
+  const uint32_t *names = machine->columns.name;
+  size_t i = range.to;
+  while (needed > 0 && i > range.from) {
+    bool holds = names[--i] == gather->name;
+    if (holds) machine_where_hot(machine, &gather->where, i, &holds);
+    needed -= holds;
+  }
+  return machine->columns.time_us[i];
+}
+
+// The same as below by a pass alone. False: it needs the walk.
+static bool enough_by_pass(struct rule_machine *machine, const struct rule_gather *gather, struct machine_range range,
+                           int64_t needed, struct rule_value *out) {
+  int64_t count;
+  if (!is_hot(gather) || needed <= 0) return false;
+  if (!machine_hot_count(machine, &gather->where, gather->name, range, &count)) return false;
+  bool enough = count >= needed;
+  if (!enough)
+    machine_future(machine, gather->name, gather->window, &gather->where);
+  else if (leaves(machine, gather))
+    machine_until_leaves(machine, gather->window, time_of_newest(machine, gather, range, needed));
+  *out = machine_bool(enough != gather->test_negated);
+  return true;
 }
 
 // exists, and count beside a number: are there `needed`?
 static bool gather_enough(struct gathering *gathering, struct machine_range range, struct rule_value *out) {
   struct rule_machine *machine = gathering->machine;
   const struct rule_gather *gather = gathering->gather;
-  int64_t count;
-  bool enough = gathering->needed <= 0;
-  bool counted = !enough && is_hot(gather) && machine_hot_count(machine, &gather->where, gather->name, range, &count);
-  if (counted) enough = count >= gathering->needed;
-  if (!counted || (enough && leaves(machine, gather))) {
-    if (!walk_back(gathering, range)) return false;
-    enough = gathering->count >= gathering->needed;
-  }
+  if (!walk_back(gathering, range)) return false;
+  bool enough = gathering->count >= gathering->needed;
   if (!enough)
     machine_future(machine, gather->name, gather->window, &gather->where);
   else if (gathering->needed > 0)
@@ -378,20 +401,22 @@ static bool gather_all(struct gathering *gathering, struct machine_range range, 
 
 bool machine_gather(struct rule_machine *machine, const struct rule_gather *gather, struct rule_value *top) {
   bool asks_enough = gather->tested || gather->aggregator == RULE_EXISTS;
-  struct gathering gathering;
-  memset(&gathering, 0, sizeof gathering);
-  gathering.machine = machine;
-  gathering.gather = gather;
-  gathering.stack = top + 1;
-  gathering.needed = gather->tested ? gather->at_least : asks_enough ? 1 : INT64_MAX;
-  gathering.earliest_us = gathering.kept_us = INT64_MAX;
-  if (gather->aggregator == RULE_MOST_FREQUENT) gathering.set.extra_bytes = sizeof(struct frequency);
-  struct machine_range range = {0, 0};
+  int64_t needed = gather->tested ? gather->at_least : 1;
+  struct machine_range range = {0, 0, false};
   if (gather->name != 0) {
     if (!machine_columns(machine)) return false;
     range = machine_range(machine, gather->window, &gather->where);
     machine_until(machine, machine->spans[gather->window].boundary_us);
   }
   if (!machine_count(machine, range.to - range.from)) return false;
+  if (asks_enough && enough_by_pass(machine, gather, range, needed, top)) return true;
+  struct gathering gathering;
+  memset(&gathering, 0, sizeof gathering);
+  gathering.machine = machine;
+  gathering.gather = gather;
+  gathering.stack = top + 1;
+  gathering.needed = asks_enough ? needed : INT64_MAX;
+  gathering.earliest_us = gathering.kept_us = INT64_MAX;
+  if (gather->aggregator == RULE_MOST_FREQUENT) gathering.set.extra_bytes = sizeof(struct frequency);
   return asks_enough ? gather_enough(&gathering, range, top) : gather_all(&gathering, range, top);
 }

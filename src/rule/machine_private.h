@@ -11,9 +11,11 @@
 
 enum machine_stop { MACHINE_GOES_ON, MACHINE_UNKNOWN, MACHINE_FAILED };
 
-// What a window means at `now`: times in [from, to). `boundary_us` is when it moves by itself.
+// What a window means at `now`: times in [from, to). `boundary_us` is when it moves by itself. Where a clock is set
+// back the wall shows an hour twice, and what came later may leave earlier: of the times before `sure_us` each is
+// looked at.
 struct machine_span {
-  int64_t from_us, to_us, boundary_us;
+  int64_t from_us, sure_us, to_us, boundary_us;
 };
 
 struct machine_trait {
@@ -160,6 +162,8 @@ size_t machine_text(const struct rule_value *value, char out[MACHINE_TEXT_BYTES]
 void machine_set_spans(struct rule_machine *machine);
 // When an event in the window at `time_us` leaves it; INT64_MAX: never.
 int64_t machine_expiry(const struct rule_machine *machine, uint32_t window, int64_t time_us);
+// Until the event at `time_us`, or a later one, leaves the window.
+void machine_until_leaves(struct rule_machine *machine, uint32_t window, int64_t time_us);
 void machine_calendar(struct rule_machine *machine, enum rule_function function, struct rule_value *arguments,
                       uint32_t count);
 void machine_beside_now(struct rule_machine *machine, enum rule_op op, struct rule_duration shift,
@@ -170,8 +174,10 @@ void machine_beside_now(struct rule_machine *machine, enum rule_op op, struct ru
 // Events of the columns that a window and a `where` leave: [from, to).
 struct machine_range {
   size_t from, to;
+  bool ragged; // some of them have left the window: ask machine_has_left
 };
 struct machine_range machine_range(const struct rule_machine *machine, uint32_t window, const struct rule_where *where);
+bool machine_has_left(const struct rule_machine *machine, uint32_t window, size_t event);
 // Index of the first event at or after `time_us`.
 size_t machine_lower_bound(const struct rule_machine *machine, int64_t time_us);
 // The first event later than now that the window lets in ends the answer.
@@ -189,9 +195,13 @@ bool machine_hot_count(const struct rule_machine *machine, const struct rule_whe
 bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                      enum rule_amount amount, struct machine_range range, struct decimal *sum, int64_t *numbers);
 
-// --- machine_events.c, machine_sequence.c --------------------------------------------------------------------
+// --- machine_events.c, machine_funnel.c, machine_sequence.c
+// --------------------------------------------------------------------
 
 bool machine_gather(struct rule_machine *machine, const struct rule_gather *gather, struct rule_value *top);
+// True: it was one, and *holds is its answer; *first_us is when the match began that began latest.
+bool machine_funnel(const struct rule_machine *machine, const struct rule_sequence *sequence,
+                    struct machine_range range, bool *holds, int64_t *first_us);
 bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *sequence, struct rule_value *top);
 
 // --- machine_set.c: different values, each with bytes of its user's ------------------------------------------

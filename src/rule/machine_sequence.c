@@ -39,7 +39,8 @@ struct watch {
   struct rule_value *stack;
   bool wants_latest; // the match that began latest says until when; else any match ends the pass
   bool found;
-  int64_t earliest_due_us;                               // of those that wait at now
+  uint32_t trailing;       // the steps of the last `then not`: the window is not asked about them
+  int64_t earliest_due_us; // of those that wait at now
   uint32_t names[RULE_STEPS_MAX], notes[RULE_STEPS_MAX]; // of each step
   bool tests[RULE_STEPS_MAX];                            // it has a condition
   struct track track;                                    // without a key
@@ -159,13 +160,14 @@ static bool look_at(struct watch *watch, size_t event, uint32_t steps) {
 }
 
 // `steps`: those that may be seen there.
-static bool pass(struct watch *watch, size_t from, size_t to, uint32_t steps) {
+static bool pass(struct watch *watch, struct machine_range range, uint32_t steps) {
   const uint32_t *names = watch->machine->columns.name;
   uint32_t count = watch->sequence->step_count;
-  for (size_t i = from; i < to; i++) {
+  for (size_t i = range.from; i < range.to; i++) {
     uint32_t is = 0, name = names[i];
     for (uint32_t k = 0; k < count; k++) is |= (uint32_t)(name == watch->names[k]) << k;
     is &= steps;
+    if (range.ragged && machine_has_left(watch->machine, watch->sequence->window, i)) is &= watch->trailing;
     if (is == 0) continue;
     if (!look_at(watch, i, is)) return false;
     if (watch->found && !watch->wants_latest) return true;
@@ -228,9 +230,11 @@ static bool leaves(const struct rule_machine *machine, const struct rule_sequenc
   return machine->want_until && (kind == RULE_WINDOW_LAST || kind == RULE_WINDOW_LAST_DAYS);
 }
 
-static uint32_t begin(struct watch *watch) {
+static void begin(struct watch *watch) {
   const struct rule_sequence *sequence = watch->sequence;
-  uint32_t trailing = 0;
+  watch->found = false;
+  watch->earliest_due_us = INT64_MAX;
+  watch->trailing = 0;
   for (uint32_t i = 0; i < sequence->step_count; i++) {
     const struct rule_sequence_step *step = &sequence->steps[i];
     const struct rule_where *where = &step->where;
@@ -238,35 +242,40 @@ static uint32_t begin(struct watch *watch) {
     watch->notes[i] = 1u << (step->index + (step->negated ? NOT_SHIFT : 0));
     watch->tests[i] = where->code != RULE_NONE || where->cells != NULL || where->channels != RULE_NONE ||
                       where->from_us != INT64_MIN || where->to_us != INT64_MAX;
-    if (step->negated && step->index + 1u == sequence->positive_count) trailing |= 1u << i;
+    if (step->negated && step->index + 1u == sequence->positive_count) watch->trailing |= 1u << i;
   }
   memset(&watch->track, 0, offsetof(struct track, steps));
   watch->keys = (struct machine_set){.extra_bytes = track_bytes(sequence)};
-  return trailing;
+}
+
+// The long way: with conditions, keys, events of one time.
+static bool run(struct watch *watch, struct machine_range range, bool *holds, int64_t *first_us) {
+  uint32_t all = (uint32_t)(((uint64_t)1 << watch->sequence->step_count) - 1);
+  begin(watch);
+  if (!pass(watch, range, all)) return false;
+  if (watch->trailing != 0 && (!watch->found || watch->wants_latest))
+    if (!pass(watch, (struct machine_range){range.to, watch->machine->past, false}, watch->trailing)) return false;
+  *holds = any_match(watch, first_us);
+  if (!*holds) machine_until(watch->machine, watch->earliest_due_us);
+  return watch->machine->stop == MACHINE_GOES_ON;
 }
 
 bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *sequence, struct rule_value *top) {
   static const struct rule_where anything = {.from_us = INT64_MIN, .to_us = INT64_MAX};
   struct watch watch;
+  bool holds = false;
+  int64_t first_us = 0;
+  if (!machine_columns(machine)) return false;
+  struct machine_range range = machine_range(machine, sequence->window, &anything);
+  machine_until(machine, machine->spans[sequence->window].boundary_us);
+  if (!machine_count(machine, (sequence->has_trailing ? machine->past : range.to) - range.from)) return false;
   watch.machine = machine;
   watch.sequence = sequence;
   watch.stack = top + 1;
   watch.wants_latest = leaves(machine, sequence);
-  watch.found = false;
-  watch.earliest_due_us = INT64_MAX;
-  uint32_t trailing = begin(&watch), all = (uint32_t)(((uint64_t)1 << sequence->step_count) - 1);
-  if (!machine_columns(machine)) return false;
-  struct machine_range range = machine_range(machine, sequence->window, &anything);
-  size_t end = trailing != 0 ? machine->past : range.to;
-  machine_until(machine, machine->spans[sequence->window].boundary_us);
-  if (!machine_count(machine, end - range.from)) return false;
-  if (!pass(&watch, range.from, range.to, all)) return false;
-  if (!watch.found || watch.wants_latest)
-    if (!pass(&watch, range.to, end, trailing)) return false;
-  int64_t first_us = 0;
-  bool holds = any_match(&watch, &first_us);
-  if (!holds) machine_until(machine, watch.earliest_due_us);
-  if (holds && watch.wants_latest) machine_until(machine, machine_expiry(machine, sequence->window, first_us));
+  if (!machine_funnel(machine, sequence, range, &holds, &first_us) && !run(&watch, range, &holds, &first_us))
+    return false;
+  if (holds && watch.wants_latest) machine_until_leaves(machine, sequence->window, first_us);
   if (machine->want_until) until_future(&watch, holds);
   *top = machine_bool(holds);
   return true;

@@ -24,6 +24,7 @@ struct evaluating {
   const uint64_t *only;  // what may be asked; NULL: all
   size_t words;          // of both
   int64_t at_us;         // the instant of the pass
+  uint16_t asking;       // the position of the question whose program runs
   bool met_unknown;      // the run asked for an answer that is not known
   size_t change_room;
   facts_lookup_fn *earlier;
@@ -83,10 +84,20 @@ static enum err set_entry(struct evaluating *evaluating, uint16_t position, cons
 
 // --- lookups -------------------------------------------------------------------------------------------------
 
+// The version of an id that the question under way refers to.
+static uint16_t referred(const struct evaluating *evaluating, struct bytes id) {
+  const struct segment_lists *references = &evaluating->set->references;
+  uint16_t from = evaluating->asking;
+  for (uint32_t i = references->first[from]; i < references->first[from + 1]; i++)
+    if (bytes_equal(evaluating->set->questions[references->positions[i]].definition.id, id))
+      return references->positions[i];
+  return SEGMENT_NOWHERE;
+}
+
 static void answer_question(struct evaluating *evaluating, bool attribute, struct bytes id, struct rule_value *value,
                             int64_t *until_us) {
   *value = (struct rule_value){.type = RULE_TYPE_NULL};
-  uint16_t position = segment_set_live_position(evaluating->set, id);
+  uint16_t position = referred(evaluating, id);
   if (position == SEGMENT_NOWHERE) return;
   if ((evaluating->set->questions[position].definition.kind == SEGMENT_ATTRIBUTE) != attribute) return;
   const struct membership_entry *entry = entry_at(evaluating, position);
@@ -286,6 +297,7 @@ static void ask_dependents(struct evaluating *evaluating, uint16_t position) {
 
 static enum err answer_again(struct evaluating *evaluating, uint16_t position) {
   const struct segment_question *question = &evaluating->set->questions[position];
+  evaluating->asking = position;
   if (question->include == NULL) {
     ask_dependents(evaluating, position);
     return ERR_OK;

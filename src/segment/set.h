@@ -23,8 +23,9 @@ struct segment_compile {
 // "segment_event" for an expression over the events that segments themselves write ("Segment Entered", "Segment Left"),
 // "wrong_arguments" for an in_segment whose id is computed, "repeated" for two live versions of an id; those of
 // expressions, which were checked when they were read; ERR_LIMIT "too_many". The id is diag's field.
-// References go by id to the live version; among versions that are being built at once, to the live one too. An id of
-// which no version is live cannot be referred to yet. Cycles are looked for among ids, whatever the version.
+// References go by id: of a live version to the live one; of one that is being built to the one that is being built,
+// where there is one, because they go live together, else to the live one. Cycles are looked for among ids, whatever
+// the version.
 enum err segment_set_open(struct segment_set **set, const struct segment_definition *definitions, size_t count,
                           const struct segment_compile *with, struct diag *diag);
 void segment_set_hold(const struct segment_set *set);  // one more holder
@@ -40,6 +41,9 @@ const struct rule_program *segment_set_limit_by(const struct segment_set *set, u
 // The questions that ask for this one's answer themselves, not through others; at most `room` are written, how many
 // there are is returned. When another version goes live, their stored answers are of the version before.
 size_t segment_set_dependents(const struct segment_set *set, uint32_t question, uint32_t *dependents, size_t room);
+
+// Does a question refer to the segment or attribute of this id?
+bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);
 
 // What happened to a customer.
 struct segment_triggers {

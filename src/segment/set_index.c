@@ -280,3 +280,11 @@ bool segment_set_concerns(const struct segment_set *set, const struct segment_tr
   }
   return some;
 }
+
+bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id) {
+  uint16_t from = segment_set_position(set, question);
+  if (from == SEGMENT_NOWHERE) return false;
+  for (uint32_t i = set->references.first[from]; i < set->references.first[from + 1]; i++)
+    if (bytes_equal(set->questions[set->references.positions[i]].definition.id, id)) return true;
+  return false;
+}

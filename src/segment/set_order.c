@@ -1,10 +1,11 @@
 // set_order: which question refers to which, and an order in which no answer is asked for before it is there.
 //
-// References go by id to the live version. The order is made of ids, not of questions: a version that is being built
-// will take the place of the live one, so whatever any version of an id refers to comes before all versions of that id.
-// A way round through versions that are not live together is refused too, because nobody knows which of them goes live
-// first. The order is Kahn's, ready ids first come first served, so that equal definitions give equal orders.
-// Places are those of the questions sorted by id and version; a group is a run of one id.
+// References go by id: of a live version to the live one; of a version that is being built to the one of that id that
+// is being built too, where there is one, because they go live together, else to the live one. The order is made of
+// ids, not of questions: whatever any version of an id refers to comes before all versions of that id. A way round
+// through versions that are not live together is refused too, because nobody knows which of them goes live first. The
+// order is Kahn's, ready ids first come first served, so that equal definitions give equal orders. Places are those of
+// the questions sorted by id and version; a group is a run of one id.
 #include <string.h>
 
 #include "base/nearest.h"
@@ -13,6 +14,7 @@
 struct group {
   uint16_t first, end; // places of its versions
   uint16_t live;       // the place of its live version; SEGMENT_NOWHERE: none
+  uint16_t building;   // of the newest one that is being built
   uint32_t waits;      // references to groups that are not in the order yet, each counted as often as it is there
   bool placed;
 };
@@ -25,7 +27,7 @@ struct ordering {
   size_t group_count;
   uint16_t *group_of;                   // by place
   uint32_t *referred;                   // by place: the last question that refers to it, its place + 1
-  struct segment_reference *references; // places: from the question, to the live version of another
+  struct segment_reference *references; // places: from the question, to a version of another
   size_t reference_count, reference_room;
   uint16_t *order; // groups
 };
@@ -45,10 +47,12 @@ static enum err make_groups(struct ordering *ordering) {
     const struct segment_definition *definition = &set->questions[i].definition;
     bool begins = i == 0 || !bytes_equal(definition->id, set->questions[i - 1].definition.id);
     if (begins)
-      ordering->groups[ordering->group_count++] = (struct group){.first = (uint16_t)i, .live = SEGMENT_NOWHERE};
+      ordering->groups[ordering->group_count++] =
+          (struct group){.first = (uint16_t)i, .live = SEGMENT_NOWHERE, .building = SEGMENT_NOWHERE};
     struct group *group = &ordering->groups[ordering->group_count - 1];
     group->end = (uint16_t)(i + 1);
     ordering->group_of[i] = (uint16_t)(ordering->group_count - 1);
+    if (definition->status == SEGMENT_BUILDING) group->building = (uint16_t)i;
     if (definition->status != SEGMENT_LIVE) continue;
     if (group->live != SEGMENT_NOWHERE)
       return diag_set(ordering->diag, ERR_INVALID, "repeated", "two versions of \"%.*s\" are live",
@@ -74,15 +78,23 @@ static const struct group *find_group(const struct ordering *ordering, struct by
 
 // --- references ----------------------------------------------------------------------------------------------
 
-static bool is_wanted(const struct ordering *ordering, const struct group *group, bool attribute) {
-  if (group == NULL || group->live == SEGMENT_NOWHERE) return false;
-  return (ordering->set->questions[group->live].definition.kind == SEGMENT_ATTRIBUTE) == attribute;
+// The place of the version that the question at `from` means by the id of a group; SEGMENT_NOWHERE: none.
+static uint16_t target_of(const struct ordering *ordering, uint16_t from, const struct group *group) {
+  if (group == NULL) return SEGMENT_NOWHERE;
+  bool building = ordering->set->questions[from].definition.status == SEGMENT_BUILDING;
+  return building && group->building != SEGMENT_NOWHERE ? group->building : group->live;
 }
 
-static enum err refuse_name(struct ordering *ordering, bool attribute, struct bytes name) {
+static bool is_wanted(const struct ordering *ordering, uint16_t from, const struct group *group, bool attribute) {
+  uint16_t target = target_of(ordering, from, group);
+  if (target == SEGMENT_NOWHERE) return false;
+  return (ordering->set->questions[target].definition.kind == SEGMENT_ATTRIBUTE) == attribute;
+}
+
+static enum err refuse_name(struct ordering *ordering, uint16_t from, bool attribute, struct bytes name) {
   const char *code = attribute ? "unknown_attribute" : "unknown_segment";
   const struct group *group = find_group(ordering, name);
-  if (group != NULL && group->live == SEGMENT_NOWHERE)
+  if (group != NULL && target_of(ordering, from, group) == SEGMENT_NOWHERE)
     return diag_set(ordering->diag, ERR_INVALID, code, "\"%.*s\" is still being computed: refer to it once it is live",
                     BYTES_ARG(name));
   if (group != NULL)
@@ -93,7 +105,7 @@ static enum err refuse_name(struct ordering *ordering, bool attribute, struct by
   const char **known = arena_take_zero(&ordering->scratch, ordering->group_count + 1, sizeof *known);
   size_t count = 0;
   for (size_t i = 0; known != NULL && i < ordering->group_count; i++)
-    if (is_wanted(ordering, &ordering->groups[i], attribute))
+    if (is_wanted(ordering, from, &ordering->groups[i], attribute))
       known[count++] = (const char *)id_of(ordering, &ordering->groups[i]).data;
   const char *near = count == 0 ? NULL : nearest_slip(name, known, count);
   const char *what = attribute ? "computed attribute" : "segment";
@@ -130,8 +142,8 @@ static enum err refer(struct ordering *ordering, uint16_t from, const struct seg
       return diag_set(ordering->diag, ERR_INVALID, "wrong_arguments",
                       "in_segment wants the id itself, as in in_segment(\"vip\")");
     const struct group *group = find_group(ordering, lookup->name);
-    if (!is_wanted(ordering, group, attribute)) return refuse_name(ordering, attribute, lookup->name);
-    enum err err = counts ? add_reference(ordering, from, group->live) : ERR_OK;
+    if (!is_wanted(ordering, from, group, attribute)) return refuse_name(ordering, from, attribute, lookup->name);
+    enum err err = counts ? add_reference(ordering, from, target_of(ordering, from, group)) : ERR_OK;
     if (err != ERR_OK) return err;
   }
   return ERR_OK;

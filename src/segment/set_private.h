@@ -63,7 +63,7 @@ struct segment_set {
   uint32_t numbers_mask;
   uint16_t *live; // open addressing by id: position + 1 of the live version; 0 free
   uint32_t live_mask;
-  struct segment_lists references, dependents; // by position: to the live versions of others; and back
+  struct segment_lists references, dependents; // by position: to versions of others; and back
   struct segment_name_index events, traits;
   struct segment_lookup_use *lookups; // consent, tier, points, score; by position
   size_t lookup_count;
@@ -72,7 +72,7 @@ struct segment_set {
   bool fresh_reads_record;
 };
 
-// One reference: the question at `from` asks for what the live question at `to` says. While a set is being made both
+// One reference: the question at `from` asks for what the question at `to` says. While a set is being made both
 // are places among the questions sorted by id.
 struct segment_reference {
   uint16_t from, to;

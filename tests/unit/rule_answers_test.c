@@ -20,8 +20,8 @@ static int failures;
 
 static void complain(const struct row *row, const char *what, const char *got) {
   failures++;
-  print_error("%s:%d: %s\n  %s\n  %s\n  expected %s\n  got      %s\n", row->file, row->line, what, row->expression,
-              row->customer, row->answer, got);
+  fprintf(stderr, "%s:%d: %s\n  %s\n  %s\n  expected %s\n  got      %s\n", row->file, row->line, what, row->expression,
+          row->customer, row->answer, got);
 }
 
 // --- what is expected ----------------------------------------------------------------------------------------

@@ -122,11 +122,15 @@ static struct value build_message(struct sample *sample, const struct parts *par
 static bool read_event(struct sample *sample, struct value item, struct sample_event *event, char problem[256]) {
   struct parts parts;
   struct diag diag;
+  struct bytes channel;
+  uint32_t channel_id;
   bool erased = false;
   read_parts(sample, item, &parts);
   if (!value_as_text(parts.name, &event->name)) return wrong(problem, "an event without a name", BYTES("event"));
   if (!read_time(sample, parts.time, &event->time_us, problem)) return false;
   assert_int_equal(names_intern(sample->names, event->name, &event->name_id, &diag), ERR_OK);
+  if (value_as_text(member(sample, parts.context, "channel"), &channel) && channel.size_bytes <= LIMIT_NAME_BYTES)
+    assert_int_equal(names_intern(sample->names, channel, &channel_id, &diag), ERR_OK);
   value_as_bool(parts.erased, &erased);
   event->message = erased ? (struct value){{NULL, 0}} : build_message(sample, &parts);
   return true;
@@ -238,16 +242,14 @@ static uint8_t amount_code(const struct sample *sample, struct value message, in
   return RULE_AMOUNT_NONE;
 }
 
+// Where events are stored, the text of a channel is in the dictionary before any program asks for it.
 static uint32_t channel_of(const struct sample *sample, struct value message) {
   struct value in_context = member(sample, member(sample, message, "context"), "channel");
   struct value in_properties = member(sample, member(sample, message, "properties"), "channel");
   struct bytes text;
-  struct diag diag;
-  uint32_t id = 0;
   if (value_is_absent(in_context) && value_is_absent(in_properties)) return RULE_DIM_NONE;
-  if (!value_as_text(in_context, &text) || text.size_bytes > LIMIT_NAME_BYTES) return 0;
-  assert_int_equal(names_intern(sample->names, text, &id, &diag), ERR_OK);
-  return id | RULE_DIM_CONTEXT;
+  uint32_t id = value_as_text(in_context, &text) ? names_find(sample->names, text) : 0;
+  return id == 0 ? 0 : id | RULE_DIM_CONTEXT;
 }
 
 static bool is_wanted(const struct sample_event *event, const struct rule_events_wanted *wanted) {

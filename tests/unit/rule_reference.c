@@ -105,11 +105,11 @@ static struct value in_message(const struct reference *reference, const struct s
   return members(reference, members(reference, event->message, &properties, 1), path, count);
 }
 
+// `item` is the item itself, unless that is a document: then it is a member like any other.
 static struct value in_item(const struct reference *reference, struct value item, const struct bytes *path,
                             uint32_t count) {
-  struct value found = members(reference, item, path, count);
-  bool whole = count == 1 && bytes_equal(path[0], BYTES("item")) && value_is_absent(found);
-  return whole ? item : found;
+  bool whole = count == 1 && bytes_equal(path[0], BYTES("item")) && value_type(item) != VALUE_DOCUMENT;
+  return whole ? item : members(reference, item, path, count);
 }
 
 static struct rule_value path_value(const struct reference *reference, const struct scope *scope,
@@ -544,6 +544,7 @@ static struct rule_value call_with(struct reference *reference, enum rule_functi
                                    const struct rule_value *given, uint32_t count) {
   struct rule_value now = time_of(ERR_OK, reference->now_us);
   int64_t time_us = 0;
+  enum err err;
   switch (function) {
   case RULE_FUNCTION_lower:
   case RULE_FUNCTION_upper:
@@ -567,8 +568,8 @@ static struct rule_value call_with(struct reference *reference, enum rule_functi
   case RULE_FUNCTION_max:
     return extreme(reference, given, count, function == RULE_FUNCTION_max ? 1 : -1);
   case RULE_FUNCTION_today:
-    assert_int_equal(rule_time_start(reference->sample->zone, reference->now_us, RULE_DAY, 0, &time_us), ERR_OK);
-    return time_of(ERR_OK, time_us);
+    err = rule_time_start(reference->sample->zone, reference->now_us, RULE_DAY, 0, &time_us);
+    return time_of(err, time_us);
   case RULE_FUNCTION_age:
   case RULE_FUNCTION_days_since:
   case RULE_FUNCTION_months_since:
