@@ -2,8 +2,7 @@
 //
 // Layer 8. {"type":"about:blank","title","status","code","detail","field"?}: `title` is the status in words, `code` the
 // stable word of a diag, `field` is left out when the whole request is meant. A refused expression gives 422 and its
-// place: "line","column","length" (bytes), and "expected","found","suggestion" where there are any; one inside of a
-// definition has "field" too.
+// place: "line","column","length" (bytes), and "expected","found","suggestion" where there are any.
 #pragma once
 
 #include "base/bytes.h"

@@ -176,7 +176,7 @@ static bool goes_on(void *context, uint64_t done, uint64_t total) {
 static enum err preview_in(struct request *request, struct engine_view *view, struct value document,
                            struct diag *diag) {
   struct engine_preview *preview;
-  enum err err = engine_preview_open(view, document, &preview, diag);
+  enum err err = engine_preview_open(view, document, &preview, request->refusal, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_preview_json(preview, request->api->options.query_threads, goes_on, request, &writer, diag);
@@ -187,6 +187,8 @@ static enum err preview_in(struct request *request, struct engine_view *view, st
 enum err segments_preview(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_view *view;
   struct value document;
+  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
+  if (!request->refusal) return diag_no_memory(diag);
   enum err err = request_body(request, worker, "include exclude traits sample estimate", &document, diag);
   if (!err) err = engine_view_open(request->api->engine, &view);
   if (err) return err;

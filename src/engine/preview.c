@@ -43,35 +43,23 @@ static enum err bad_member(const char *name, const char *expected, struct diag *
   return ERR_INVALID;
 }
 
-// What a mistake in an expression is told with: its place, and the member it stands in.
-static enum err at_fault(enum err err, const struct rule_diag *refusal, struct diag *diag, const char *field,
-                         size_t index) {
-  if (err == ERR_OK || diag == NULL) return err;
-  if (refusal->code[0] != '\0') diag_at(diag, refusal->place.line, refusal->place.column, refusal->nearest);
-  if (index == SIZE_MAX)
-    diag_in_field(diag, "%s", field);
-  else
-    diag_in_field(diag, "%s[%zu].when", field, index);
-  return err;
-}
-
 static enum err open_include(struct engine_preview *preview, struct engine_view *view, struct value document,
-                             struct diag *diag) {
+                             struct rule_diag *refusal, struct diag *diag) {
   struct engine_query_options options = {.has_at = false};
-  struct rule_diag refusal = {.code = ""};
   if (!value_as_text(value_member(document, view->engine->names, BYTES("include")), &options.text))
     return bad_member("include", "the expression that is true of the members", diag);
   options.text = arena_copy(&preview->arena, options.text);
   if (options.text.data == NULL) return diag_no_memory(diag);
-  enum err err = engine_query_open(view, &options, &preview->query, &refusal, diag);
-  return at_fault(err, &refusal, diag, "include", SIZE_MAX);
+  enum err err = engine_query_open(view, &options, &preview->query, refusal, diag);
+  if (err != ERR_OK) diag_in_field(diag, "include");
+  return err;
 }
 
-static enum err add_exclusion(struct engine_preview *preview, struct value item, struct diag *diag) {
+static enum err add_exclusion(struct engine_preview *preview, struct value item, struct rule_diag *refusal,
+                              struct diag *diag) {
   const struct names *names = preview->query->view->engine->names;
   size_t index = preview->exclusion_count;
   struct segment_exclusion *exclusion = &preview->exclusions[index];
-  struct rule_diag refusal = {.code = ""};
   struct rule_node *tree;
   if (index == SEGMENT_EXCLUSIONS_MAX || value_type(item) != VALUE_DOCUMENT ||
       !value_as_text(value_member(item, names, BYTES("when")), &exclusion->when))
@@ -79,18 +67,22 @@ static enum err add_exclusion(struct engine_preview *preview, struct value item,
   if (!value_as_text(value_member(item, names, BYTES("name")), &exclusion->name)) exclusion->name = exclusion->when;
   exclusion->name = arena_copy(&preview->arena, exclusion->name);
   if (exclusion->name.data == NULL) return diag_no_memory(diag);
-  enum err err = query_compile(preview->query, exclusion->when, true, &tree, &preview->programs[index], &refusal, diag);
-  if (err != ERR_OK) return at_fault(err, &refusal, diag, "exclude", index);
+  enum err err = query_compile(preview->query, exclusion->when, true, &tree, &preview->programs[index], refusal, diag);
+  if (err != ERR_OK) {
+    diag_in_field(diag, "exclude[%zu].when", index);
+    return err;
+  }
   preview->exclusion_count++;
   return query_note_needs(preview->query, preview->programs[index], diag);
 }
 
-static enum err read_exclusions(struct engine_preview *preview, struct value list, struct diag *diag) {
+static enum err read_exclusions(struct engine_preview *preview, struct value list, struct rule_diag *refusal,
+                                struct diag *diag) {
   struct value_iter iter = value_iterate(list);
   enum err err = ERR_OK;
   if (value_is_absent(list) || value_type(list) == VALUE_NULL) return ERR_OK;
   if (value_type(list) != VALUE_LIST) return bad_member("exclude", "a list of objects {\"name\", \"when\"}", diag);
-  while (err == ERR_OK && value_next(&iter)) err = add_exclusion(preview, iter.item, diag);
+  while (err == ERR_OK && value_next(&iter)) err = add_exclusion(preview, iter.item, refusal, diag);
   return err;
 }
 
@@ -128,13 +120,14 @@ static enum err read_rest(struct engine_preview *preview, struct value document,
 }
 
 enum err engine_preview_open(struct engine_view *view, struct value document, struct engine_preview **preview,
-                             struct diag *diag) {
+                             struct rule_diag *refusal, struct diag *diag) {
   const struct names *names = view->engine->names;
   struct engine_preview *made = alloc_zero(1, sizeof *made);
+  refusal->code[0] = '\0';
   if (made == NULL) return diag_no_memory(diag);
   arena_init(&made->arena, 0);
-  enum err err = open_include(made, view, document, diag);
-  if (err == ERR_OK) err = read_exclusions(made, value_member(document, names, BYTES("exclude")), diag);
+  enum err err = open_include(made, view, document, refusal, diag);
+  if (err == ERR_OK) err = read_exclusions(made, value_member(document, names, BYTES("exclude")), refusal, diag);
   if (err == ERR_OK) err = read_traits(made, value_member(document, names, BYTES("traits")), diag);
   if (err == ERR_OK) err = read_rest(made, document, diag);
   if (err == ERR_OK)

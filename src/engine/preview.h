@@ -19,10 +19,11 @@ enum {
 };
 
 // {"include","exclude":[{"name"?,"when"}]?,"traits":["country",…]?,"sample":20?,"estimate":false?}. ERR_INVALID with
-// the code, field and place of a wrong expression; "bad_member" otherwise.
+// the code and field of a wrong expression, and its place in `refusal`, whose code is else empty; "bad_member"
+// otherwise.
 struct engine_preview;
 enum err engine_preview_open(struct engine_view *view, struct value document, struct engine_preview **preview,
-                             struct diag *diag);
+                             struct rule_diag *refusal, struct diag *diag);
 void engine_preview_close(struct engine_preview *preview);
 
 // {"exact","at","customers","looked_at","members","share","interval":{"low","high"}|null,"unknown",
