@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/draw.h"
 #include "engine/parts.h"
 #include "segment/audience.h"
 
@@ -33,6 +34,7 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_mutex_init(&live->machines_lock, NULL);
   live->timers_from_us = INT64_MIN;
   enum err err = feed_open(&engine->feed, snapshot);
+  if (err == ERR_OK) err = draw_open(&live->draw);
   if (err == ERR_OK && !engine->read_only)
     err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
   if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
@@ -44,6 +46,7 @@ void live_close(struct engine *engine) {
   feed_close(engine->feed);
   if (live == NULL) return;
   live_build_close(engine);
+  draw_close(live->draw);
   live_table_close(live->table);
   while (live->machines != NULL) {
     struct live_machine *machine = live->machines;

@@ -143,7 +143,12 @@ static enum err refer(struct ordering *ordering, uint16_t from, const struct seg
                       "in_segment wants the id itself, as in in_segment(\"vip\")");
     const struct group *group = find_group(ordering, lookup->name);
     if (!is_wanted(ordering, from, group, attribute)) return refuse_name(ordering, from, attribute, lookup->name);
-    enum err err = counts ? add_reference(ordering, from, target_of(ordering, from, group)) : ERR_OK;
+    uint16_t target = target_of(ordering, from, group);
+    if (ordering->set->questions[target].definition.limit > 0)
+      return diag_set(ordering->diag, ERR_INVALID, "limited",
+                      "\"%.*s\" is a limited audience: who is in it depends on everybody, so nothing can refer to it",
+                      BYTES_ARG(lookup->name));
+    enum err err = counts ? add_reference(ordering, from, target) : ERR_OK;
     if (err != ERR_OK) return err;
   }
   return ERR_OK;
