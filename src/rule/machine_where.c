@@ -185,7 +185,7 @@ enum { SUM_SCALE = 4, SUM_EVENTS = 512, SUM_AMOUNT_BITS = 40 };
 
 // What an amount is multiplied with, and above SUM_SHIFT a bit for its scale, or SUM_FAR: the long way.
 enum { SUM_SHIFT = 32 };
-#define SUM_FACTOR(factor, scale) (uint64_t)(factor) | (uint64_t)1 << (SUM_SHIFT + (scale))
+#define SUM_FACTOR(factor, scale) ((uint64_t)(factor) | (uint64_t)1 << (SUM_SHIFT + (scale)))
 #define SUM_FAR ((uint64_t)1 << 63)
 #define FAR_4 SUM_FAR, SUM_FAR, SUM_FAR, SUM_FAR
 static const uint64_t sum_cells[RULE_CELLS] = {SUM_FACTOR(10000, 0),

@@ -36,9 +36,10 @@ struct rule_needs {
     struct bytes name;           // the first argument; no bytes when it is computed and not a literal
   } const *lookups;
   size_t lookup_count;
-  bool payloads;    // messages are read. False: only that of an event whose hot amount or channel is not known
-  bool time;        // the clock alone can change the answer, or what a lookup says
-  bool future_only; // and only by events whose time is yet to come: no window that moves, no now, no calendar, no lookup
+  bool payloads; // messages are read. False: only that of an event whose hot amount or channel is not known
+  bool time;     // the clock alone can change the answer, or what a lookup says
+  bool
+      future_only; // and only by events whose time is yet to come: no window that moves, no now, no calendar, no lookup
 };
 const struct rule_needs *rule_program_needs(const struct rule_program *program);
 
