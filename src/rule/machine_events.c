@@ -371,19 +371,19 @@ static bool all_by_pass(struct rule_machine *machine, const struct rule_gather *
                         struct rule_value *out) {
   int64_t count = 0;
   struct decimal sum = {0};
-  bool sums = gather->aggregator == RULE_SUM || gather->aggregator == RULE_AVG;
+  bool averages = gather->aggregator == RULE_AVG, sums = averages || gather->aggregator == RULE_SUM;
   if (!is_hot(gather) || !(sums ? gather->gathered == RULE_GATHER_AMOUNT : gather->aggregator == RULE_COUNT))
     return false;
-  bool known = sums ? machine_hot_sum(machine, &gather->where, gather->name, gather->amount, range, &sum, &count)
+  bool known = sums ? machine_hot_sum(machine, &gather->where, gather->name, gather->amount, range, &sum,
+                                      averages ? &count : NULL)
                     : machine_hot_count(machine, &gather->where, gather->name, range, &count);
   if (!known) return false;
   if (leaves(machine, gather)) until_earliest(machine, gather, range);
   machine_future(machine, gather->name, gather->window, &gather->where);
-  out->type = gather->aggregator == RULE_AVG && count == 0 ? RULE_TYPE_NULL : RULE_TYPE_NUMBER;
+  out->type = averages && count == 0 ? RULE_TYPE_NULL : RULE_TYPE_NUMBER;
   if (gather->aggregator == RULE_COUNT) sum = decimal_from_i64(count);
   out->number = sum;
-  if (gather->aggregator == RULE_AVG && count > 0 &&
-      decimal_divide(sum, decimal_from_i64(count), &out->number) != ERR_OK) {
+  if (averages && count > 0 && decimal_divide(sum, decimal_from_i64(count), &out->number) != ERR_OK) {
     machine->faults++;
     out->type = RULE_TYPE_NULL;
   }

@@ -196,7 +196,7 @@ bool machine_where(struct rule_machine *machine, const struct rule_where *where,
 // says nothing.
 bool machine_hot_count(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                        struct machine_range range, int64_t *count);
-// The sum of the hot amounts and how many there are. False: it needs the long way.
+// The sum of the hot amounts and, unless `numbers` is NULL, how many there are (added). False: it needs the long way.
 bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                      enum rule_amount amount, struct machine_range range, struct decimal *sum, int64_t *numbers);
 
@@ -204,9 +204,9 @@ bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where
 // --------------------------------------------------------------------
 
 bool machine_gather(struct rule_machine *machine, const struct rule_gather *gather, struct rule_value *top);
-// True: it was one, and *holds is its answer; *first_us is when the match began that began latest.
+// True: it was one, and *holds is its answer; *first_us, when it is wanted, is when the match began that began latest.
 bool machine_funnel(const struct rule_machine *machine, const struct rule_sequence *sequence,
-                    struct machine_range range, bool *holds, int64_t *first_us);
+                    struct machine_range range, bool wants_first, bool *holds, int64_t *first_us);
 bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *sequence, struct rule_value *top);
 
 // --- machine_set.c: different values, each with bytes of its user's ------------------------------------------
