@@ -127,6 +127,7 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
       break;
     case RULE_CODE_IN_ITEM:
       top--;
+      if (!machine_count_value(machine, &top[-1])) return false;
       if (machine_equal(machine, &top[-1], top)) {
         machine_set_bool(&top[-1], code->small == 0);
         code = program->code + code->arg - 1;
@@ -160,12 +161,14 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
     case RULE_CODE_GREATER:
     case RULE_CODE_GREATER_EQUAL:
       top--;
+      if (!machine_count_value(machine, &top[-1])) return false;
       machine_set_bool(&top[-1], machine_compare(machine, (enum rule_opcode)code->opcode, &top[-1], top));
       break;
     case RULE_CODE_CONTAINS:
     case RULE_CODE_STARTS_WITH:
     case RULE_CODE_ENDS_WITH:
       top--;
+      if (!machine_count_value(machine, &top[-1])) return false;
       machine_set_bool(&top[-1], machine_texts(machine, (enum rule_opcode)code->opcode, &top[-1], top));
       break;
     case RULE_CODE_BESIDE_NOW:
@@ -267,7 +270,7 @@ enum err rule_run(struct rule_machine *machine, const struct rule_program *progr
   if (machine->stop == MACHINE_FAILED) return machine->err;
   answer->steps = machine->steps;
   answer->faults = machine->faults;
-  // What is unknown stays so as long as the data does: until an event changes it, or the caller asks again.
+  // Of what is unknown: until something changes that was looked at before the limit.
   answer->valid_until_us = want_until ? machine->until_us : now_us + 1;
   if (!done) return ERR_OK;
   answer->status = RULE_KNOWN;

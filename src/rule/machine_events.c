@@ -179,10 +179,21 @@ static bool visit_event(struct gathering *gathering, struct machine_range range,
   return gathering->gather->items == RULE_NONE ? visit(gathering) : visit_items(gathering);
 }
 
+// The first value ends `first`.
 static bool walk(struct gathering *gathering, struct machine_range range) {
   const uint32_t *names = gathering->machine->columns.name;
   uint32_t name = gathering->gather->name;
-  for (size_t i = range.from; i < range.to; i++)
+  bool one = gathering->gather->aggregator == RULE_FIRST;
+  for (size_t i = range.from; i < range.to && !(one && gathering->values > 0); i++)
+    if (names[i] == name && !visit_event(gathering, range, i)) return false;
+  return true;
+}
+
+// `last` is in the newest event that has a value; of its items it is the last.
+static bool walk_to_last(struct gathering *gathering, struct machine_range range) {
+  const uint32_t *names = gathering->machine->columns.name;
+  uint32_t name = gathering->gather->name;
+  for (size_t i = range.to; i-- > range.from && gathering->values == 0;)
     if (names[i] == name && !visit_event(gathering, range, i)) return false;
   return true;
 }
@@ -395,7 +406,7 @@ static bool gather_all(struct gathering *gathering, struct machine_range range, 
   const struct rule_gather *gather = gathering->gather;
   enum rule_aggregator aggregator = gather->aggregator;
   bool by_one = aggregator == RULE_MIN || aggregator == RULE_MAX || aggregator == RULE_LAST;
-  if (!walk(gathering, range)) return false;
+  if (!(aggregator == RULE_LAST ? walk_to_last : walk)(gathering, range)) return false;
   int64_t time_us = by_one ? gathering->kept_us : gathering->earliest_us;
   if (time_us != INT64_MAX) until_leaves(machine, gather, time_us);
   machine_future(machine, gather->name, gather->window, &gather->where);
