@@ -4,6 +4,7 @@
 
 #include "api/handlers.h"
 #include "api/server.h"
+#include "api/stream.h"
 
 // For a person who opens the address in a browser. Numbers only: nothing here needs a key.
 enum err operations_welcome(struct request *request, struct worker *worker, struct diag *diag) {
@@ -83,6 +84,24 @@ static void write_counts(struct api *api, struct buffer *out) {
   metrics_write_value(out, "erased_total", "counter", counts.erased);
 }
 
+static void write_seconds(struct buffer *out, const char *name, int64_t time_us) {
+  buffer_append_format(out, "# TYPE rapport_%s gauge\nrapport_%s %.6f\n", name, name, (double)time_us / 1e6);
+}
+
+static void write_live(struct api *api, struct buffer *out) {
+  struct engine_live_stats stats;
+  engine_live_stats(api->engine, &stats);
+  metrics_write_value(out, "segments", "gauge", stats.questions);
+  metrics_write_value(out, "segments_building", "gauge", stats.building);
+  metrics_write_value(out, "segment_building_customers_done", "gauge", stats.building_done);
+  metrics_write_value(out, "segment_building_customers", "gauge", stats.building_all);
+  metrics_write_value(out, "segment_evaluations_total", "counter", stats.evaluations);
+  metrics_write_value(out, "segment_transitions_total", "counter", stats.transitions);
+  metrics_write_value(out, "timers_total", "counter", stats.timers);
+  write_seconds(out, "timer_lag_seconds", stats.timer_lag_us);
+  metrics_write_value(out, "streams", "gauge", stream_board_count(api->streams));
+}
+
 static void write_store(struct api *api, struct buffer *out) {
   struct store_stats stats;
   if (store_get_stats(api->store, &stats)) return;
@@ -112,6 +131,7 @@ enum err operations_metrics(struct request *request, struct worker *worker, stru
   metrics_write_value(out, "resident_memory_bytes", "gauge", resident_bytes());
   write_counts(api, out);
   write_loads(api, out);
+  write_live(api, out);
   write_store(api, out);
   request->status = 200;
   request->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -21,6 +21,14 @@ static const struct {
     {"backup_exists", 422},
     {"still_refused", 422},
     {"not_as_of", 422},
+    {"cycle", 422},
+    {"unknown_segment", 422},
+    {"unknown_attribute", 422},
+    {"segment_event", 422},
+    {"in_use", 422},
+    {"other_kind", 422},
+    {"not_a_list", 422},
+    {"not_a_segment", 422},
     {"rate_limited", 429},
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/server.h"
+#include "api/stream.h"
 #include "base/log.h"
 
 static void add_header(struct MHD_Response *response, const char *name, const char *value) {
@@ -68,12 +69,28 @@ static void account(const struct request *request) {
             (unsigned long long)request->key.id);
 }
 
-enum MHD_Result reply_queue(struct request *request) {
+// The stream is the response's from here on.
+static struct MHD_Response *respond_with_stream(struct request *request) {
+  unsigned patience_s = request->api->options.idle_timeout_s;
+  _Atomic int64_t *deadline_us = request->link ? &request->link->deadline_us : NULL;
+  struct MHD_Response *response = stream_response(request->stream, request->connection, deadline_us, patience_s);
+  if (!response) return NULL;
+  request->stream = NULL;
+  add_header(response, "X-Accel-Buffering", "no"); // a proxy is not to collect what should arrive at once
+  return response;
+}
+
+static struct MHD_Response *respond(struct request *request) {
   static const char nothing[1] = "";
   struct buffer *body = &request->reply;
-  if (body->failed) return MHD_NO;
+  if (request->stream) return respond_with_stream(request);
   void *data = body->size_bytes ? (void *)body->data : (void *)(uintptr_t)nothing;
-  struct MHD_Response *response = MHD_create_response_from_buffer(body->size_bytes, data, MHD_RESPMEM_PERSISTENT);
+  return MHD_create_response_from_buffer(body->size_bytes, data, MHD_RESPMEM_PERSISTENT);
+}
+
+enum MHD_Result reply_queue(struct request *request) {
+  if (request->reply.failed) return MHD_NO;
+  struct MHD_Response *response = respond(request);
   if (!response) return MHD_NO;
   add_headers(request, response);
   enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)request->status, response);

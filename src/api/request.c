@@ -8,6 +8,7 @@
 #include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/server.h"
+#include "api/stream.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "quality/quality.h"
@@ -64,6 +65,7 @@ static void trim_buffer(struct buffer *buffer) {
 }
 
 void request_reset(struct request *request) {
+  if (request->stream) stream_close(request->stream);
   bool large = request->arena.used_bytes > KEPT_BUFFER_BYTES;
   trim_buffer(&request->upload);
   trim_buffer(&request->reply);
@@ -143,6 +145,8 @@ void request_refuse(struct request *request, enum err err, struct diag *diag) {
   request->status = refusal ? PROBLEM_UNPROCESSABLE : problem_status(diag);
   if (request->retry_after_s == 0) request->retry_after_s = problem_retry_after_s(request->status);
   request->content_type = NULL;
+  if (request->stream) stream_close(request->stream);
+  request->stream = NULL;
   buffer_clear(&request->reply);
   problem_write(&request->reply, request->status, diag, refusal);
 }

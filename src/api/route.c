@@ -60,15 +60,19 @@ static bool matches(const char *pattern, const struct uri *uri, struct bytes par
 const struct route *route_match(const struct uri *uri, enum http_method method, bool with_test_clock,
                                 struct bytes parameters[ROUTE_PARAMETERS_MAX], unsigned *allowed) {
   const struct route *found = NULL;
+  struct bytes taken[ROUTE_PARAMETERS_MAX];
   enum http_method wanted = method == HTTP_HEAD ? HTTP_GET : method;
   *allowed = 0;
   for (size_t i = 0; i < ROUTE_COUNT; i++) {
     const struct route *route = &routes[i];
     if (route->flags & ROUTE_TEST_CLOCK && !with_test_clock) continue;
-    if (!matches(route->pattern, uri, parameters)) continue;
+    if (!matches(route->pattern, uri, taken)) continue;
     *allowed |= 1u << route->method | 1u << HTTP_OPTIONS;
     if (route->method == HTTP_GET) *allowed |= 1u << HTTP_HEAD;
-    if (route->method == wanted) found = route;
+    if (route->method == wanted && !found) {
+      memcpy(parameters, taken, sizeof taken);
+      found = route;
+    }
   }
   return found;
 }

@@ -1,7 +1,7 @@
 // route: which handler answers a method and a path.
 //
-// Layer 8. The table is routes.def; the order of its lines is the order of `enum` indexes in the metrics. No two
-// patterns match one path, so order does not decide.
+// Layer 8. The table is routes.def; the order of its lines is the order of `enum` indexes in the metrics. Where two
+// patterns match one path and method, the first is taken: a fixed word stands before a {parameter}.
 // Threads: everything is constant.
 #pragma once
 

@@ -23,6 +23,7 @@
 #include "api/problem.h"
 #include "api/reply.h"
 #include "api/server.h"
+#include "api/stream.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -281,6 +282,7 @@ static enum err start_daemon(struct api *api, int fd, struct diag *diag) {
 
 static void release(struct api *api) {
   pool_release(api);
+  stream_board_close(api->streams);
   job_board_close(api->jobs);
   metrics_close(api->metrics);
   limiter_close(api->limiter);
@@ -305,7 +307,8 @@ static struct api *make(struct engine *engine, const struct api_options *options
   api->links.previous = api->links.next = &api->links;
   cors_init(&api->cors, options->cors_origins);
   if (limiter_open(&api->limiter, options->rate_events_per_s, options->rate_burst_events) ||
-      metrics_open(&api->metrics) || job_board_open(&api->jobs, engine, options->backup_dir)) {
+      metrics_open(&api->metrics) || job_board_open(&api->jobs, engine, options->backup_dir) ||
+      stream_board_open(&api->streams, engine)) {
     release(api);
     return NULL;
   }
@@ -323,6 +326,10 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
     return err;
   }
   err = upkeep_start(made);
+  if (!err) {
+    err = timers_start(made);
+    if (err) upkeep_stop(made);
+  }
   if (err) {
     diag_no_memory(diag);
     close(fd);
@@ -331,6 +338,7 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
   }
   err = start_daemon(made, fd, diag);
   if (err) {
+    timers_stop(made);
     upkeep_stop(made);
     close(fd);
     release(made);
@@ -361,9 +369,11 @@ static void drain(struct api *api) {
 void api_close(struct api *api) {
   api->stopping = true;
   MHD_socket fd = MHD_quiesce_daemon(api->daemon);
+  stream_board_stop(api->streams);
   drain(api);
   MHD_stop_daemon(api->daemon);
   if (fd != MHD_INVALID_SOCKET) close(fd);
+  timers_stop(api);
   upkeep_stop(api);
   log_write(LOG_INFO, "server stopped", NULL);
   release(api);

@@ -29,6 +29,7 @@ struct api {
   struct limiter *limiter;
   struct metrics *metrics;
   struct job_board *jobs;
+  struct stream_board *streams;
   struct MHD_Daemon *daemon;
   uint16_t port;
   _Atomic bool stopping;
@@ -45,6 +46,8 @@ struct api {
   bool drained;                 // nothing may be suspended any more
   bool upkeep_ends, upkeep_due; // it stops; it has work that should not wait
   pthread_t upkeep;
+  _Atomic bool timers_end;
+  pthread_t timers;
 };
 
 // --- pools (pool.c) ------------------------------------------------------------------------------------------
@@ -70,3 +73,8 @@ size_t dispatch_route_index(const struct request *request);
 
 enum err upkeep_start(struct api *api);
 void upkeep_stop(struct api *api);
+
+// --- timers (timers.c) ---------------------------------------------------------------------------------------
+
+enum err timers_start(struct api *api);
+void timers_stop(struct api *api);

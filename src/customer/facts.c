@@ -2,8 +2,9 @@
 //
 // Chunks are read once; which ones, their summaries decide. What was read of all of them is one run of items in order
 // of (time, event id), and columns are made of that run anew whenever a request brought further chunks, so an index
-// into columns is an index into items until then. A scan gives columns without items (`whole`, items NULL): it has
-// passed by the rows and kept no event ids. Only when a message is asked for are the chunks read again, with ids.
+// into columns is an index into items until then. A scan has passed by the rows and kept no event ids: it gives columns
+// (`whole`), or, of the many customers with one packed row, that row, of which columns are made of what a request wants
+// and no more. Only when a message is asked for are the chunks read again, with ids.
 // Parts: the least instant comes first; an event that two parts have is the first one's.
 #include "customer/facts.h"
 
@@ -215,21 +216,51 @@ static enum err gather(struct facts *facts) {
   return ERR_OK;
 }
 
+static void choose(struct facts_events *events, const struct rule_events_wanted *wanted) {
+  events->columns.count = 0;
+  events->chosen = *wanted;
+  events->items = NULL;
+  timeline_pack_choose(&events->pack, wanted, &events->columns);
+}
+
 // Without `wanted` everything.
 static enum err need_events(struct facts *facts, const struct rule_events_wanted *wanted) {
   enum err err = facts->events == NULL ? begin_events(facts) : ERR_OK;
   if (err != ERR_OK || facts->events->whole) return err;
+  if (facts->events->packed) {
+    choose(facts->events, wanted);
+    return ERR_OK;
+  }
   size_t count = choose_chunks(facts->events, wanted);
   if (count > 0) err = read_chunks(facts, count);
   return err == ERR_OK && count > 0 ? gather(facts) : err;
 }
 
-// A scan's events, with their ids. They are those of its columns: both come from one snapshot.
+static bool is_chosen(const struct rule_events_wanted *chosen, const struct timeline_event *event) {
+  bool named = false;
+  for (size_t i = 0; i < chosen->name_count && !named; i++) named = chosen->names[i] == event->name;
+  return named && event->at.time_us >= chosen->from_us &&
+         (chosen->to_us == INT64_MAX || event->at.time_us < chosen->to_us);
+}
+
+// The items of a scan's columns, read anew with their ids: both come from one snapshot.
 static enum err need_items(struct facts *facts) {
-  size_t count = facts->events->columns.count;
-  facts->events = NULL;
-  enum err err = need_events(facts, NULL);
-  return err == ERR_OK && facts->events->item_count != count ? ERR_CORRUPT : err;
+  struct facts_events *events = facts->events;
+  if (events->all == NULL) {
+    facts->events = NULL;
+    enum err err = need_events(facts, NULL);
+    if (err == ERR_OK) events->all = facts->events;
+    facts->events = events;
+    if (err != ERR_OK) return err;
+  }
+  const struct facts_events *all = events->all;
+  struct facts_item **items = arena_take(facts->arena, all->item_count * sizeof(struct facts_item *));
+  if (items == NULL) return ERR_NO_MEMORY;
+  events->item_count = 0;
+  for (size_t i = 0; i < all->item_count; i++)
+    if (events->whole || is_chosen(&events->chosen, &all->items[i]->event)) items[events->item_count++] = all->items[i];
+  events->items = items;
+  return events->item_count == events->columns.count ? ERR_OK : ERR_CORRUPT;
 }
 
 // --- what a run asks for -------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // facts_events: the events of one customer as far as facts has read them. Private to customer/.
 #pragma once
 
-#include "customer/timeline_row.h"
+#include "customer/timeline_pack.h"
+#include "rule/machine.h"
 
 struct facts_item;
 struct facts_chunk;
@@ -9,6 +10,12 @@ struct facts_chunk;
 struct facts_events {
   struct timeline_columns columns; // of what was read
   bool whole;                      // columns have all there is
+  // Of a scan: the customer's only row, without ids; columns are what was chosen of it for the last request. They have
+  // room for all of it.
+  bool packed;
+  struct timeline_pack pack;
+  struct rule_events_wanted chosen;
+  struct facts_events *all; // of a scan: with items, once a message was asked for
   bool has_parts;
   struct facts_item **items; // by index of the columns; NULL: nothing was read, or a scan has kept the columns only
   size_t item_count;

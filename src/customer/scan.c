@@ -4,8 +4,9 @@
 // are pending for another (see record.h). Those few ids, and the customers they belong to, are gathered at the
 // beginning, by their rows in DOCUMENT. The records lead when they are wanted, or when nothing but ids is; they say
 // themselves who is a redirect and who has something pending, and rows under any other id are passed by.
-// The events of a customer without pending rows are taken as columns from the rows in passing, into arrays that are
-// used again for the next one; a customer with pending rows is read by her head and parts (facts.c).
+// The events of a customer without pending rows are taken from the rows in passing: a single packed row is kept as it
+// is, without event ids, of several columns are made, in arrays that are used again for the next one. A customer with
+// pending rows is read by her head and parts (facts.c).
 #include "customer/scan.h"
 
 #include <stdlib.h>
@@ -26,7 +27,8 @@ struct scan {
   // Of a walk led by TIMELINE, ascending: customers with something pending, and the ids it lies under.
   uint64_t *owners, *pending;
   size_t owner_count, owner_at, pending_count, pending_at;
-  void *memory; // of events.columns
+  void *memory;       // of events.columns
+  struct buffer kept; // of events.pack
 };
 
 // --- what is pending -----------------------------------------------------------------------------------------
@@ -111,6 +113,7 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
   if (made == NULL) return ERR_NO_MEMORY;
   made->options = *options;
   arena_init(&made->arena, 0);
+  buffer_init(&made->kept);
   facts_init(&made->facts, (struct timeline_reader){.snapshot = options->snapshot}, &made->arena, options->sources);
   made->facts.lookup = options->lookup;
   made->facts.lookup_context = options->lookup_context;
@@ -133,6 +136,7 @@ void scan_close(struct scan *scan) {
   alloc_free(scan->owners);
   alloc_free(scan->pending);
   alloc_free(scan->memory);
+  buffer_release(&scan->kept);
   alloc_free(scan);
 }
 
@@ -159,19 +163,40 @@ static enum err pass_by(struct scan *scan, uint64_t id) {
   return err;
 }
 
-// The rows under `id`, which come next if there are any, as columns.
+// When the row is packed as a whole it is kept, and the next one becomes the present one.
+static enum err keep_row(struct scan *scan, bool *packed) {
+  struct timeline_pack pack;
+  *packed = timeline_pack_is(scan->row);
+  if (!*packed) return ERR_OK;
+  enum err err = timeline_pack_open(scan->row, &pack);
+  *packed = err == ERR_OK && pack.size_bytes == scan->row.size_bytes;
+  if (!*packed) return err;
+  buffer_clear(&scan->kept);
+  if (!buffer_reserve(&scan->kept, timeline_pack_kept_bytes(&pack))) return ERR_NO_MEMORY;
+  timeline_pack_keep(&pack, scan->kept.data, &scan->events.pack);
+  err = make_room(scan, pack.count);
+  return err == ERR_OK ? next_row(scan) : err;
+}
+
+// The rows under `id`, which come next if there are any.
 static enum err take_rows(struct scan *scan, uint64_t id) {
   enum err err = ERR_OK;
   size_t count;
-  scan->events.columns.count = 0;
+  struct facts_events *events = &scan->events;
+  *events = (struct facts_events){.columns = events->columns};
+  events->columns.count = 0;
+  scan->facts.events = events;
+  if (scan->has_row && scan->row_id == id) err = keep_row(scan, &events->packed);
+  if (err != ERR_OK || (events->packed && !(scan->has_row && scan->row_id == id))) return err;
+  if (events->packed) timeline_pack_columns(&events->pack, &events->columns);
+  events->packed = false;
+  events->whole = true;
   while (err == ERR_OK && scan->has_row && scan->row_id == id) {
     err = timeline_row_count(scan->row, &count);
     if (err == ERR_OK) err = make_room(scan, count);
-    if (err == ERR_OK) err = timeline_row_read_columns(scan->row, &scan->arena, &scan->events.columns);
+    if (err == ERR_OK) err = timeline_row_read_columns(scan->row, &scan->arena, &events->columns);
     if (err == ERR_OK) err = next_row(scan);
   }
-  scan->events.whole = true;
-  scan->facts.events = &scan->events;
   return err;
 }
 

@@ -8,10 +8,10 @@
 //
 //   TIMELINE key  customer id, chunk bound (time i64 ordered, event id 16 bytes); the first bound is all zero bytes
 //   PAYLOAD key   customer id, time, event id
-//   chunk         segments: u16 count, then columns time[], id[], name[], amount[], amount scale[], currency[], dim1[],
-//   dim2[]
+//   chunk         segments, flat (columns of fixed width) or packed (timeline_pack.h)
 //
-// An append is a segment of one event. Numbers are little-endian. Readers sort and drop repeats of an instant.
+// An append is a flat segment of one event; the store packs rows as it merges them (timeline_tidy). Readers sort and
+// drop repeats of an instant.
 // After a merge of long timelines, rows may still lie under the id of the customer that went: the parts of the head.
 // Walks go through the rows of all parts in one order; new events go to the customer's own rows.
 //
@@ -127,6 +127,10 @@ enum err timeline_open(struct timeline_cursor **cursor, struct timeline_reader r
 // ERR_NOT_FOUND at the end.
 enum err timeline_next(struct timeline_cursor *cursor, struct timeline_item *item);
 void timeline_close(struct timeline_cursor *cursor);
+
+// A row of TIMELINE rewritten in its shortest form: for store_tidy. Pure. False: it is as short as it gets, or cannot
+// be read, and stays as it is.
+bool timeline_tidy(struct bytes row, struct buffer *out);
 
 // The stored form of a payload (the value of a PAYLOAD row), for check and export: a short head, then the message's
 // packed bytes as they are. Decoded views point into `row`; the identifiers' array is in the arena.

@@ -1,19 +1,22 @@
 // timeline_row: chunks, heads and payloads as bytes.
 //
-// Columns have fixed widths, so that an append needs no knowledge of what stands before it and a scan of one column is
-// a walk over an array. A head is varints: its times are near each other and its counts are small.
+// A flat segment's columns have fixed widths, so that an append needs no knowledge of what stands before it. A head is
+// varints: its times are near each other and its counts are small.
 //   head     count, chunk count, chunks: flags, bound (time, event id) unless first, count, first time, length in time,
 //            name count, names with their counts
 //   payload  flags, source, received, sequence, identifier count, identifiers (type, value), excluded count, excluded
 //            names, packed message
 #include "customer/timeline_row.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <stdlib.h>
 
 #include "base/varint.h"
+#include "customer/timeline_pack.h"
 
 enum { CHUNK_FIRST = 1 };
+enum { PACK_EVENTS_MIN = 2 }; // one event takes more packed than as a segment of its own
 enum { CHUNK_BYTES_MIN = 6, CHUNK_BYTES_MAX = 6 * VARINT_BYTES_MAX + IDENTITY_EVENT_ID_BYTES };
 enum { NAME_BYTES_MIN = 2, NAME_BYTES_MAX = 2 * VARINT_BYTES_MAX };
 enum { PAYLOAD_HEAD_BYTES_MAX = 5 * VARINT_BYTES_MAX, IDENTIFIER_BYTES_MIN = 2, IDENTIFIER_BYTES_MAX = 20 };
@@ -119,14 +122,40 @@ static void read_segment(const uint8_t *at, size_t count, struct timeline_event 
   }
 }
 
+// One segment of a row, of either form.
+struct segment {
+  size_t count, size_bytes;
+  bool packed;
+  struct timeline_pack pack;
+};
+
+// The segment at the beginning of `rest`, which is not empty.
+static enum err open_segment(struct bytes rest, struct segment *segment) {
+  segment->packed = timeline_pack_is(rest);
+  if (segment->packed) {
+    enum err err = timeline_pack_open(rest, &segment->pack);
+    segment->count = segment->pack.count;
+    segment->size_bytes = segment->pack.size_bytes;
+    return err;
+  }
+  if (rest.size_bytes < TIMELINE_ROW_SEGMENT_BYTES) return ERR_CORRUPT;
+  segment->count = read_16(rest.data);
+  segment->size_bytes = timeline_row_segment_bytes(segment->count);
+  return segment->count == 0 || rest.size_bytes < segment->size_bytes ? ERR_CORRUPT : ERR_OK;
+}
+
+static struct bytes after(struct bytes row, size_t size) {
+  return bytes_of(row.data + size, row.size_bytes - size);
+}
+
 enum err timeline_row_count(struct bytes row, size_t *count) {
+  struct segment segment;
   *count = 0;
-  for (size_t at = 0; at < row.size_bytes;) {
-    if (row.size_bytes - at < TIMELINE_ROW_SEGMENT_BYTES) return ERR_CORRUPT;
-    size_t in_segment = read_16(row.data + at), size = timeline_row_segment_bytes(in_segment);
-    if (in_segment == 0 || row.size_bytes - at < size) return ERR_CORRUPT;
-    *count += in_segment;
-    at += size;
+  while (row.size_bytes > 0) {
+    enum err err = open_segment(row, &segment);
+    if (err != ERR_OK) return err;
+    *count += segment.count;
+    row = after(row, segment.size_bytes);
   }
   return ERR_OK;
 }
@@ -147,20 +176,54 @@ static size_t sort_events(struct timeline_event *events, size_t count) {
   return kept;
 }
 
+// Reads a row that timeline_row_count found whole; returns how many events are left, sorted.
+static size_t read_row(struct bytes row, struct timeline_event *events) {
+  struct segment segment;
+  size_t count = 0;
+  while (row.size_bytes > 0) {
+    enum err err = open_segment(row, &segment);
+    assert(err == ERR_OK);
+    if (segment.packed)
+      timeline_pack_events(&segment.pack, events + count);
+    else
+      read_segment(row.data + TIMELINE_ROW_SEGMENT_BYTES, segment.count, events + count);
+    count += segment.count;
+    row = after(row, segment.size_bytes);
+  }
+  return sort_events(events, count);
+}
+
 enum err timeline_row_read_chunk(struct bytes row, struct arena *arena, struct timeline_event **events, size_t *count) {
   enum err err = timeline_row_count(row, count);
   if (err != ERR_OK) return err;
   *events = arena_take(arena, *count * sizeof **events);
   if (*events == NULL) return ERR_NO_MEMORY;
-  size_t read = 0;
-  for (size_t at = 0; at < row.size_bytes;) {
-    size_t in_segment = read_16(row.data + at);
-    read_segment(row.data + at + TIMELINE_ROW_SEGMENT_BYTES, in_segment, *events + read);
-    read += in_segment;
-    at += timeline_row_segment_bytes(in_segment);
-  }
-  *count = sort_events(*events, *count);
+  *count = read_row(row, *events);
   return ERR_OK;
+}
+
+// --- tidying -------------------------------------------------------------------------------------------------
+
+size_t timeline_row_bytes_max(size_t count) {
+  return timeline_pack_bytes_max(count);
+}
+
+uint8_t *timeline_row_put(const struct timeline_event *events, size_t count, uint8_t *out) {
+  if (count >= PACK_EVENTS_MIN) return timeline_pack_put(events, count, out);
+  timeline_row_put_segment(events, count, out);
+  return out + timeline_row_segment_bytes(count);
+}
+
+bool timeline_tidy(struct bytes row, struct buffer *out) {
+  struct timeline_event events[TIMELINE_PACK_EVENTS_MAX];
+  size_t count;
+  if (timeline_row_count(row, &count) != ERR_OK || count < PACK_EVENTS_MIN || count > TIMELINE_PACK_EVENTS_MAX)
+    return false;
+  count = read_row(row, events);
+  if (!buffer_reserve(out, timeline_row_bytes_max(count))) return false;
+  uint8_t *end = timeline_row_put(events, count, out->data + out->size_bytes);
+  out->size_bytes = (size_t)(end - out->data);
+  return true;
 }
 
 // --- columns -------------------------------------------------------------------------------------------------
@@ -197,6 +260,15 @@ void timeline_columns_put(struct timeline_columns *columns, const struct timelin
 }
 
 enum err timeline_row_read_columns(struct bytes row, struct arena *scratch, struct timeline_columns *columns) {
+  struct timeline_pack pack;
+  if (timeline_pack_is(row)) {
+    enum err err = timeline_pack_open(row, &pack);
+    if (err != ERR_OK) return err;
+    if (pack.size_bytes == row.size_bytes) {
+      timeline_pack_columns(&pack, columns);
+      return ERR_OK;
+    }
+  }
   struct timeline_event *events;
   size_t count;
   enum err err = timeline_row_read_chunk(row, scratch, &events, &count);

@@ -1,6 +1,7 @@
 // timeline_row: rows of the timeline as bytes. Private to customer/.
 //
-// A chunk row is segments one after another; a segment is a count and then the columns, each packed without padding.
+// A chunk row is segments one after another. A flat one is a count and then the columns, each without padding; the
+// packed form is timeline_pack.h. Readers take both.
 #pragma once
 
 #include "base/limits.h"
@@ -23,9 +24,14 @@ void timeline_row_range(uint64_t customer, struct key *from, struct key *to);
 // The bound of a chunk as its key has it: all zero for the first.
 void timeline_row_chunk_key(uint64_t customer, const struct timeline_chunk *chunk, struct key *key);
 
-// Writes one segment of `count` events at `out`, which has room for timeline_row_segment_bytes(count).
+// Writes one flat segment of `count` events at `out`, which has room for timeline_row_segment_bytes(count).
 size_t timeline_row_segment_bytes(size_t count);
 void timeline_row_put_segment(const struct timeline_event *events, size_t count, uint8_t *out);
+
+// Writes a whole row of events that are sorted and without repeats, in its shortest form; returns the end. `out` has
+// room for timeline_row_bytes_max(count). Up to TIMELINE_PACK_EVENTS_MAX events.
+size_t timeline_row_bytes_max(size_t count);
+uint8_t *timeline_row_put(const struct timeline_event *events, size_t count, uint8_t *out);
 
 // Reads a chunk row into the arena: sorted, repeats of an instant dropped. ERR_CORRUPT, ERR_NO_MEMORY.
 enum err timeline_row_read_chunk(struct bytes row, struct arena *arena, struct timeline_event **events, size_t *count);

@@ -118,15 +118,16 @@ static enum err read_chunk(struct store_txn *txn, uint64_t customer, const struc
   return err == ERR_OK && (*count == 0 || *count > chunk->count) ? ERR_CORRUPT : err;
 }
 
-// Replaces a chunk's row by one segment, and its summary.
+// Replaces a chunk's row, and its summary. The events are sorted and without repeats.
 static enum err write_chunk(struct store_txn *txn, uint64_t customer, struct timeline_chunk *chunk, struct arena *arena,
                             const struct timeline_event *events, size_t count) {
-  uint8_t row[TIMELINE_ROW_SEGMENT_BYTES + LIMIT_CHUNK_EVENTS * TIMELINE_ROW_EVENT_BYTES];
   assert(count > 0 && count <= LIMIT_CHUNK_EVENTS);
-  timeline_row_put_segment(events, count, row);
+  uint8_t *row = arena_take(arena, timeline_row_bytes_max(count));
+  if (row == NULL) return ERR_NO_MEMORY;
+  size_t size = (size_t)(timeline_row_put(events, count, row) - row);
   struct key key;
   timeline_row_chunk_key(customer, chunk, &key);
-  enum err err = store_put(txn, STORE_TIMELINE, key_view(&key), bytes_of(row, timeline_row_segment_bytes(count)));
+  enum err err = store_put(txn, STORE_TIMELINE, key_view(&key), bytes_of(row, size));
   return err == ERR_OK ? summarise(chunk, arena, events, count) : err;
 }
 

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/live.h"
 #include "engine/read.h"
 #include "engine/work.h"
 
@@ -120,8 +121,9 @@ static enum err append_event(struct work *work, struct work_event *event, struct
   // The record names the parts of her timeline that lie elsewhere.
   if (check_repeat && work_customer(work, customer->record.id) == NULL) return ERR_CONFLICT;
   customer->head_dirty = true;
-  return timeline_add(work->txn, customer->record.id, &customer->head, work->arena, &hot, &payload, check_repeat,
-                      added);
+  enum err err =
+      timeline_add(work->txn, customer->record.id, &customer->head, work->arena, &hot, &payload, check_repeat, added);
+  return err == ERR_OK && *added ? work_note(work, &customer->added, from->name) : err;
 }
 
 enum { MESSAGE_ASIDE_BYTES = sizeof(uint32_t) + 1 };
@@ -296,7 +298,7 @@ static void choose_records(struct work *work, void *context) {
   for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->head_only = true;
   for (size_t i = 0; i < slice->count; i++) {
     const struct engine_event *event = &slice->events[i];
-    if (needs_no_record(work, slice, i)) continue;
+    if (!live_concerns_event(work, event->name) && needs_no_record(work, slice, i)) continue;
     for (size_t j = 0; j < event->identifier_count; j++) {
       const struct work_target *target = work_held_target(work, event->identifiers[j].identifier);
       if (target != NULL && target->device == NULL) need_record(work, target->person.customer);

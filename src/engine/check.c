@@ -11,6 +11,7 @@
 //      listed for the job that moves them (moves.c). Those listed as heavy are.
 //   5. Counters of customers, events, identifiers and edges equal what is there.
 //   6. Search entries are those of the names in the records.
+//   7. Memberships are what evaluating afresh gives; audiences and timers say the same (live_check.c).
 // Reads one snapshot, one customer at a time.
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 
 #include "customer/search.h"
 #include "engine/internal.h"
+#include "engine/live_check.h"
 
 enum { WORDS_BYTES = 256, ROWS_A_LOOK = 1000 };
 
@@ -347,6 +349,10 @@ static void check_counts(struct check *check, const struct engine_counts *counte
   check_count(check, "edges", counted->edges, check->found.edges);
 }
 
+static void tell_live(void *context, const char *words) {
+  tell(context, "%s", words);
+}
+
 static enum err check_all(struct check *check) {
   struct engine_counts counted;
   struct store_stats stats;
@@ -363,8 +369,10 @@ static enum err check_all(struct check *check) {
   if (check->heads != check->heads_owned)
     tell(check, "%llu heads of timelines are stored, %llu of them are customers'", (unsigned long long)check->heads,
          (unsigned long long)check->heads_owned);
-  if (check->watch->progress != NULL) check->watch->progress(check->watch->context, check->rows, check->rows);
-  return ERR_OK;
+  err = live_check(check->engine, check->snapshot, tell_live, check);
+  if (err == ERR_OK && check->watch->progress != NULL)
+    check->watch->progress(check->watch->context, check->rows, check->rows);
+  return err;
 }
 
 enum err engine_check_watched(struct engine *engine, const struct engine_check_watch *watch, uint64_t *breaches,

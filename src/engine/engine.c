@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "engine/live.h"
 #include "engine/open.h"
 #include "engine/rerun.h"
 #include "engine/work.h"
@@ -375,6 +376,7 @@ static enum err load_workspace(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK) err = open_rules(engine, snapshot, diag);
   if (err == ERR_OK) err = open_zone(engine, snapshot, diag);
   if (err == ERR_OK) err = open_access(engine, snapshot, diag);
+  if (err == ERR_OK) err = live_open(engine, snapshot, diag);
   arena_release(&arena);
   store_snapshot_close(snapshot);
   return err;
@@ -409,6 +411,7 @@ enum err engine_open(struct engine **opened, const struct engine_options *option
   struct engine *engine = alloc_zero(1, sizeof *engine);
   if (engine == NULL) return diag_no_memory(diag);
   init_engine(engine, options);
+  store_set_tidy(engine->store, STORE_TIMELINE, timeline_tidy);
   enum err err = names_open(&engine->names, persist_name, engine);
   if (err == ERR_OK) err = load_workspace(engine, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
@@ -424,6 +427,7 @@ void engine_close(struct engine *engine) {
   give_back(engine, &engine->customers);
   give_back(engine, &engine->decisions);
   give_back(engine, &engine->parts);
+  live_close(engine);
   rerun_close(engine);
   close_rules(engine);
   close_zone(engine);

@@ -21,6 +21,7 @@
 #include "base/limits.h"
 #include "identity/identity.h"
 #include "quality/quality.h"
+#include "rule/parse.h"
 #include "store/store.h"
 #include "value/value.h"
 
@@ -351,6 +352,69 @@ enum err engine_rerun_work(struct engine *engine, int64_t budget_us, struct engi
 // "done","merged","parted","skipped"}: as last stored, at most half a second ago while it runs.
 enum err engine_rerun_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 
+// --- segments, lists and computed attributes (engine/segments.c) ---------------------------------------------
+
+// Creates or changes what a document defines (segment/definition.h). The answer is the definition as it is then, with
+// "warnings":[{"field","code","line","column","message","suggestion"?}]. A new version is being built at first: it
+// answers when all customers were looked at (engine_tick does that). Nothing changes when the document says what is
+// there. ERR_INVALID as segment_definition_read and segment_set_open; the diag names the field,
+// and `refusal`, which may be NULL, the place in an expression (its code is empty when none is at fault).
+enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
+                            struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
+                            struct diag *diag);
+// The definition with "members", "share" of all customers, "excluded":[{"name","removed"}], and "progress" while it is
+// being built. ERR_NOT_FOUND code "no_segment" with the nearest id.
+enum err engine_segment_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag);
+// {"items":[…]}, by id; with counts.
+enum err engine_segments_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
+// It answers no more, and nobody is told that customers left. ERR_INVALID code "in_use" while others refer to it.
+enum err engine_segment_archive(struct engine *engine, struct bytes id, struct json_writer *writer,
+                                struct engine_commit *commit, struct diag *diag);
+// {"items":[{"id","since","variant"?}],"next"}: members in order of their ids, each as of now, whatever the timers have
+// done. `after` is a cursor.
+enum err engine_segment_members_json(struct engine *engine, struct bytes id, struct bytes after, size_t limit,
+                                     struct json_writer *writer, struct diag *diag);
+// Puts customers on a static list, or takes them off: {"not_found":["email:x",…],"customers":n}. `references` as for
+// engine_find. ERR_INVALID code "not_a_list".
+enum err engine_list_change(struct engine *engine, struct bytes id, const struct bytes *references, size_t count,
+                            bool listed, struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+// {"segments":[ids],"members":[n],"both":[[n]],"any":n,"all":n} of 2 to 100 segments.
+enum err engine_segments_overlap_json(struct engine *engine, const struct bytes *ids, size_t count,
+                                      struct json_writer *writer, struct diag *diag);
+// {"customer","segments":[{"id","version","since","variant"?}],"attributes":{name: value}}, as of now.
+enum err engine_customer_segments_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                                       struct diag *diag);
+
+// The feed: {"items":[{"cursor","segment","version","customer","change":"entered"|"left","at","recorded_at",
+// "backfill"}],"next":cursor}, in order of commits; `segment` empty: of all. A page that is not full reaches the
+// present; ask again with "next". ERR_INVALID codes "bad_cursor", "bad_limit".
+enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
+                             struct json_writer *writer, struct diag *diag);
+// The same, one change at a time: its cursor and its document, valid during the call. A failure of `each` ends it.
+typedef enum err engine_change_fn(void *context, struct bytes cursor, struct bytes document);
+enum err engine_changes_each(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
+                             engine_change_fn *each, void *context, struct diag *diag);
+// The cursor of the newest change: whoever reads after it is told of what comes. Durable once store_mark_now is.
+enum { ENGINE_CURSOR_BYTES = 20 };
+enum err engine_changes_present(struct engine *engine, char cursor[ENGINE_CURSOR_BYTES], struct diag *diag);
+// `wake` is called after each commit with changes, from any thread; it must not block.
+typedef void engine_wake_fn(void *context);
+void engine_set_feed_wake(struct engine *engine, engine_wake_fn *wake, void *context);
+
+// What live evaluation has done since the engine was opened.
+struct engine_live_stats {
+  uint64_t questions;                   // segments, lists and attributes in force
+  uint64_t building;                    // versions being built
+  uint64_t building_done, building_all; // customers looked at and to be looked at for them
+  uint64_t evaluations, transitions, timers;
+  int64_t timer_lag_us; // how late the oldest timer of the last round was
+};
+void engine_live_stats(struct engine *engine, struct engine_live_stats *stats);
+
+// Works off what fell due by the clock, oldest first; in several threads. *more: call again at once. Call it ten times
+// a second.
+enum err engine_timer_tick(struct engine *engine, bool *more, struct diag *diag);
+
 // --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------
 
 // Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most
@@ -359,7 +423,6 @@ enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
 
 // `wake` is called, from any thread and with no lock held, when engine_tick has work that should not wait for the next
 // second. NULL: nobody wants to know. To be set while no other thread uses the engine.
-typedef void engine_wake_fn(void *context);
 void engine_set_wake(struct engine *engine, engine_wake_fn *wake, void *context);
 
 // Verifies every invariant of the workspace; tells each breach in words and goes on. *breaches counts. It reads one

@@ -38,6 +38,7 @@ static enum err fold_one(struct work *work, struct work_customer *customer, cons
   if (err == ERR_OK) err = customer_fold_trait(&customer->record, work->arena, &trait, &changed);
   if (err == ERR_LIMIT) return ERR_OK; // past LIMIT_CUSTOMER_TRAITS names: the event itself keeps the value
   if (changed) customer->record_dirty = true;
+  if (changed && err == ERR_OK) err = work_note(work, &customer->changed, member->name_id);
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
@@ -132,7 +133,7 @@ static enum err fold_events(struct work *work, struct work_customer *customer, u
 enum err fold_again(struct work *work, struct work_customer *customer) {
   enum err err = work_take_tokens(work, customer);
   customer->record.trait_count = 0;
-  customer->record_dirty = true;
+  customer->record_dirty = customer->changed_hands = true;
   if (err == ERR_OK) err = fold_events(work, customer, work->engine->id.identified);
   if (err == ERR_OK) err = fold_events(work, customer, work->engine->id.corrected);
   return err;

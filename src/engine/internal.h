@@ -62,6 +62,9 @@ struct engine_key_slot {
   char *name;
 };
 
+struct live;
+struct feed;
+
 struct engine {
   struct store *store;
   const struct clock *clock;
@@ -92,6 +95,8 @@ struct engine {
   uint64_t merge_events;     // what the merges of one transaction move, and one step after them
   _Atomic unsigned sortings; // under way: the job waits, as it would undo them
   uint64_t moves_after;      // whose turn it was; under upkeep_mutex
+  struct live *live;         // segments (live.h)
+  struct feed *feed;         // who entered and left them (feed.h)
   engine_wake_fn *wake;      // tells the caller that there is upkeep; NULL: nobody wants to know
   void *wake_context;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time

@@ -131,7 +131,7 @@ enum err moves_hand_over(struct work *work, struct work_customer *survivor, stru
   if (err == ERR_OK && (pending || had_parts)) err = moves_note(work, to);
   loser->head = (struct timeline_head){0};
   loser->head_dirty = !pending; // else its row is the part's
-  survivor->head_dirty = true;
+  survivor->head_dirty = survivor->changed_hands = loser->changed_hands = true;
   return err;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/catalog.h"
 #include "engine/query_private.h"
 
 enum { RANGES_EACH = 16, RANGES_MAX = QUERY_THREADS_MAX * RANGES_EACH, TELL_EVERY = 1024 };
@@ -44,7 +45,7 @@ enum err query_compile_node(struct engine_query *query, const struct rule_node *
 
 enum err query_compile(struct engine_query *query, struct bytes text, bool condition, struct rule_node **tree,
                        struct rule_program **program, struct rule_diag *refusal, struct diag *diag) {
-  struct rule_catalog catalog = query_catalog(query->view->engine);
+  struct rule_catalog catalog = engine_catalog(query->view->engine);
   struct rule_diag why = {.code = ""};
   struct rule_check *check = arena_take_zero(&query->arena, 1, sizeof *check);
   if (check == NULL) return diag_no_memory(diag);

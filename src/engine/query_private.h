@@ -53,6 +53,3 @@ enum err query_total(const struct engine_query *query, uint64_t *total);
 
 // The options of a scan of ids [from, to).
 struct scan_options query_scan_options(const struct engine_query *query, uint64_t from, uint64_t to);
-
-// What the workspace knows (query_catalog.c); `context` is the engine.
-struct rule_catalog query_catalog(struct engine *engine);

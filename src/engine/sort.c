@@ -333,6 +333,7 @@ static enum err give_part(struct work *work, struct work_customer *from, struct 
   from->head.part_count = kept;
   customer_drop_pending(&from->record, given.customer);
   from->record_dirty = from->head_dirty = to->head_dirty = true;
+  from->changed_hands = to->changed_hands = true;
   enum err err = add_part(work, to, given.customer);
   if (err == ERR_OK) *part_of(to, given.customer) = given;
   return err;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "customer/search.h"
+#include "engine/live.h"
 
 enum { ATTEMPTS_MAX = 64, FIRST_CAPACITY = 64 };
 
@@ -312,19 +313,20 @@ static enum err load_parts(struct work *work, struct work_customer *customer) {
   return err;
 }
 
-// Locks the customers and reads record and head of each in one round.
+// Locks the customers and reads record, head and memberships of each in one round.
 static enum err load_customers(struct work *work, const struct work_plan *plan, void *context) {
   enum err err = plan_customers(work, plan, context);
   size_t count = work->customer_count, row_count = 0;
+  int last = work->set != NULL ? CUSTOMER_ROW_MEMBERSHIP : CUSTOMER_ROW_HEAD;
   if (err != ERR_OK || count == 0) return err;
-  struct bytes *keys = arena_take(work->arena, 2 * count * sizeof *keys);
-  struct bytes *rows = arena_take(work->arena, 2 * count * sizeof *rows);
+  struct bytes *keys = arena_take(work->arena, 3 * count * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, 3 * count * sizeof *rows);
   struct bytes *locks = arena_take(work->arena, count * sizeof *locks);
   if (keys == NULL || rows == NULL || locks == NULL) return diag_no_memory(work->diag);
   for (size_t i = 0; i < count; i++) {
     struct key key;
     int first = work->customers[i]->head_only ? CUSTOMER_ROW_HEAD : CUSTOMER_ROW_RECORD;
-    for (int row = first; row <= CUSTOMER_ROW_HEAD; row++) {
+    for (int row = first; row <= last; row++) {
       customer_key(work->customers[i]->record.id, (enum customer_row)row, &key);
       keys[row_count] = arena_copy(work->arena, key_view(&key));
       if (keys[row_count++].data == NULL) return diag_no_memory(work->diag);
@@ -338,6 +340,7 @@ static enum err load_customers(struct work *work, const struct work_plan *plan, 
     struct bytes record = {0};
     if (!work->customers[i]->head_only) record = *row++;
     err = decode_customer(work, work->customers[i], record, *row++);
+    if (work->set != NULL) work->customers[i]->membership = *row++;
   }
   for (size_t i = 0; err == ERR_OK && i < count; i++) err = load_parts(work, work->customers[i]);
   for (size_t i = 0; err == ERR_OK && i < count; i++) work->customers[i]->was_heavy = is_heavy(work->customers[i]);
@@ -380,6 +383,22 @@ enum err work_take_tokens(struct work *work, struct work_customer *customer) {
   customer->tokens_taken = true;
   return customer_search_tokens(&customer->record, work->engine->names, &work->sources, work->arena, customer->tokens,
                                 CUSTOMER_TOKENS_MAX, &customer->token_count);
+}
+
+enum err work_note(struct work *work, struct work_names *names, uint32_t name) {
+  if (work->set == NULL) return ERR_OK;
+  for (size_t i = 0; i < names->count; i++)
+    if (names->items[i] == name) return ERR_OK;
+  if (names->count == names->capacity) {
+    size_t capacity = names->capacity * 2 + 8;
+    uint32_t *items = arena_take(work->arena, capacity * sizeof *items);
+    if (items == NULL) return diag_no_memory(work->diag);
+    if (names->count > 0) memcpy(items, names->items, names->count * sizeof *items);
+    names->items = items;
+    names->capacity = capacity;
+  }
+  names->items[names->count++] = name;
+  return ERR_OK;
 }
 
 void work_touch(struct work_customer *customer, int64_t received_us) {
@@ -517,9 +536,13 @@ static enum err load(struct work *work, const struct work_plan *plan, void *cont
   return err;
 }
 
-static enum err finish(struct work *work, const struct engine_commit *commit, struct store_mark *mark) {
+static enum err finish(struct work *work, const struct work_plan *plan, struct store_mark *mark) {
+  const struct engine_commit *commit = plan->commit;
   struct engine_count count = {0};
-  enum err err = work_emit(work);
+  struct feed_claim claim = {0};
+  enum err err = live_evaluate(work, plan);
+  if (err == ERR_OK) err = work_emit(work);
+  if (err == ERR_OK) err = feed_write(work, &claim);
   if (err == ERR_OK && commit != NULL) err = engine_ride(commit, work->txn, work->diag);
   if (err == ERR_OK) err = engine_count(work->engine, work->txn, &work->delta, &count);
   if (err == ERR_OK)
@@ -527,17 +550,28 @@ static enum err finish(struct work *work, const struct engine_commit *commit, st
   else
     store_abort(work->txn);
   engine_count_end(work->engine, &count, err);
+  feed_release(work->engine, &claim);
   return err;
 }
 
-static enum err attempt(struct work *work, const struct work_plan *plan, work_body_fn *body, void *context,
-                        struct store_mark *mark) {
+static enum err attempt_under(struct work *work, const struct work_plan *plan, work_body_fn *body, void *context,
+                              struct store_mark *mark) {
   enum err err = store_begin(work->engine->store, &work->txn);
   if (err != ERR_OK) return err;
   err = load(work, plan, context);
   if (err == ERR_OK) err = body(work, context);
-  if (err == ERR_OK) return finish(work, plan->commit, mark);
+  if (err == ERR_OK) return finish(work, plan, mark);
   store_abort(work->txn);
+  return err;
+}
+
+// Under one set of live questions from begin to end: a set that is put in force waits for every attempt under the one
+// before.
+static enum err attempt(struct work *work, const struct work_plan *plan, work_body_fn *body, void *context,
+                        struct store_mark *mark) {
+  work->set = live_hold(work->engine);
+  enum err err = attempt_under(work, plan, body, context, mark);
+  live_release(work->engine);
   return err;
 }
 

@@ -14,15 +14,23 @@
 
 #include "engine/internal.h"
 
+struct work_names { // dictionary ids
+  uint32_t *items;
+  size_t count, capacity;
+};
+
 struct work_customer {
   struct customer record;
   struct timeline_head head;
   bool fresh;     // made by this transaction
   bool head_only; // its record was not read: work_customer does not give it out
   bool record_dirty, head_dirty;
-  bool erased;       // its rows go
-  bool was_heavy;    // when it was read
-  bool tokens_taken; // `tokens` holds what the search knew before this transaction
+  bool erased;                      // its rows go
+  bool was_heavy;                   // when it was read
+  struct bytes membership;          // the row of what is known of her segments; empty: nothing, or no question is live
+  struct work_names added, changed; // names of events that were added, of traits that changed
+  bool changed_hands;               // events came from another customer, or went to one
+  bool tokens_taken;                // `tokens` holds what the search knew before this transaction
   struct bytes *tokens;
   size_t token_count;
 };
@@ -73,6 +81,9 @@ struct work {
   struct sorting **sorting; // what was prepared for this transaction (sort.c); NULL: nothing
   bool moves_wait;          // a merge left some to be moved later: upkeep is woken after the commit
   struct engine_counts delta;
+  const struct segment_set *set; // the live questions (live.c); NULL: there are none
+  struct live_change *changes;   // what segments say of the customers of this transaction, and did not before
+  size_t change_count, change_capacity;
   struct diag *diag;
 };
 
@@ -86,6 +97,7 @@ struct work_plan {
   size_t customer_count;
   bool no_customers;                  // identifiers are locked and read, their customers are not
   const struct engine_commit *commit; // what rides, and its lock; NULL: nothing does
+  const struct live_request *live;    // what is asked of `customers` beside what events ask for; NULL: nothing
   // Tells of each customer that the identifiers lead to whether its record will be needed, by head_only. NULL: all are.
   void (*choose_records)(struct work *work, void *context);
 };
@@ -116,6 +128,9 @@ enum err work_customer_new(struct work *work, struct work_customer **out);
 
 // Remembers what the search knows of a customer; call before changing names, or merging, parting, erasing.
 enum err work_take_tokens(struct work *work, struct work_customer *customer);
+
+// Notes what live segments look at: an event was added, a trait changed.
+enum err work_note(struct work *work, struct work_names *names, uint32_t name);
 
 // Marks the record changed by an event received then.
 void work_touch(struct work_customer *customer, int64_t received_us);

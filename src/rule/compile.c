@@ -222,11 +222,11 @@ static bool is_now(const struct rule_node *node, struct rule_duration *shift) {
 static bool beside_now(struct compiler *compiler, const struct rule_node *node) {
   struct rule_program *program = compiler->program;
   struct rule_duration shift;
-  void *shifts = program->shifts;
   if (!is_ordering(node->op)) return false;
   bool right = is_now(node->right, &shift);
   if (!right && !is_now(node->left, &shift)) return false;
   compile_node(compiler, right ? node->left : node->right);
+  void *shifts = program->shifts;
   if (!compile_grow(compiler, &shifts, program->shift_count, sizeof shift)) return true;
   program->shifts = shifts;
   program->shifts[program->shift_count] = shift;
@@ -328,7 +328,6 @@ static bool compile_in_literals(struct compiler *compiler, const struct rule_nod
   struct rule_program *program = compiler->program;
   struct rule_value value;
   struct rule_literals literals = {program->constant_count, node->item_count};
-  void *all = program->literals;
   for (uint32_t i = 0; i < node->item_count; i++)
     if (!compile_literal(compiler, node->items[i], &value)) return false;
   for (uint32_t i = 0; i < node->item_count; i++) {
@@ -336,6 +335,7 @@ static bool compile_in_literals(struct compiler *compiler, const struct rule_nod
     compile_constant(compiler, value);
   }
   compile_node(compiler, node->left);
+  void *all = program->literals;
   if (!compile_grow(compiler, &all, program->literals_count, sizeof literals)) return true;
   program->literals = all;
   program->literals[program->literals_count] = literals;
@@ -483,8 +483,8 @@ static pcre2_code *open_pattern(struct compiler *compiler, struct bytes text) {
 
 static void compile_matches(struct compiler *compiler, const struct rule_node *node) {
   struct rule_program *program = compiler->program;
-  void *patterns = program->patterns;
   compile_node(compiler, node->left);
+  void *patterns = program->patterns;
   if (!compile_grow(compiler, &patterns, program->pattern_count, sizeof *program->patterns)) return;
   program->patterns = patterns;
   pcre2_code *pattern = open_pattern(compiler, node->text);
@@ -580,6 +580,7 @@ static void compile_all(struct compiler *compiler, const struct rule_node *tree)
     if (compiler->deepest > part_deepest) part_deepest = compiler->deepest;
   }
   program->stack_depth = main_deepest + part_deepest + 1;
+  compile_funnels(compiler);
   compile_finish_needs(compiler);
 }
 

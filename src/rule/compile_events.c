@@ -168,3 +168,47 @@ uint32_t compile_sequence(struct compiler *compiler, const struct rule_node *nod
   program->sequences[program->sequence_count] = sequence;
   return program->sequence_count++;
 }
+
+// --- funnels -------------------------------------------------------------------------------------------------
+
+static bool is_all(const struct rule_where *where) {
+  return where->cells == NULL && where->channels == RULE_NONE && where->code == RULE_NONE &&
+         where->from_us == INT64_MIN && where->to_us == INT64_MAX;
+}
+
+static uint32_t name_or_none(uint32_t name) {
+  return name == 0 ? RULE_NONE : name;
+}
+
+// False: it is none.
+static bool add_to_funnel(const struct rule_sequence *sequence, const struct rule_sequence_step *step,
+                          struct rule_funnel *funnel) {
+  const int64_t any_us = (int64_t)1 << 61; // longer than all times there are
+  uint32_t index = step->index;
+  if (!is_all(&step->where) || index >= RULE_FUNNEL_STEPS) return false;
+  if (step->negated) {
+    if (funnel->nots[index] != RULE_NONE) return false;
+    funnel->nots[index] = name_or_none(step->name);
+    funnel->has_nots = true;
+    return true;
+  }
+  bool none = sequence->within[index].count == 0;
+  if (!none && sequence->within_us[index] < 0) return false;
+  funnel->within_us[index] = none || sequence->within_us[index] > any_us ? any_us : sequence->within_us[index];
+  funnel->names[index] = name_or_none(step->name);
+  return true;
+}
+
+void compile_funnels(struct compiler *compiler) {
+  struct rule_program *program = compiler->program;
+  for (uint32_t i = 0; compiler->err == ERR_OK && i < program->sequence_count; i++) {
+    struct rule_sequence *sequence = &program->sequences[i];
+    struct rule_funnel funnel = {.nots = {RULE_NONE, RULE_NONE, RULE_NONE, RULE_NONE}};
+    bool is = sequence->key == RULE_NONE && sequence->trailing.count == 0;
+    for (uint32_t k = 0; is && k < sequence->step_count; k++)
+      is = add_to_funnel(sequence, &sequence->steps[k], &funnel);
+    if (!is) continue;
+    funnel.steps = sequence->positive_count;
+    sequence->funnel = funnel;
+  }
+}

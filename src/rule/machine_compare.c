@@ -29,6 +29,18 @@ bool machine_as_time(const struct rule_machine *machine, const struct rule_value
   return true;
 }
 
+// Most numbers are small and of scales near to each other.
+static int compare_numbers(struct decimal a, struct decimal b) {
+  int apart = a.exponent - b.exponent;
+  if (a.coefficient > INT64_MAX || b.coefficient > INT64_MAX || apart > 18 || apart < -18) return decimal_compare(a, b);
+  __int128_t left = (int64_t)a.coefficient, right = (int64_t)b.coefficient;
+  if (apart > 0) left *= (int64_t)decimal_powers_of_ten[apart];
+  if (apart < 0) right *= (int64_t)decimal_powers_of_ten[-apart];
+  left = a.negative ? -left : left;
+  right = b.negative ? -right : right;
+  return (left > right) - (left < right);
+}
+
 static bool both_times(const struct rule_machine *machine, const struct rule_value *a, const struct rule_value *b,
                        int64_t *left_us, int64_t *right_us) {
   if (a->type != RULE_TYPE_TIME && b->type != RULE_TYPE_TIME) return false;
@@ -42,7 +54,7 @@ bool machine_equal(const struct rule_machine *machine, const struct rule_value *
   case RULE_TYPE_BOOL:
     return a->boolean == b->boolean;
   case RULE_TYPE_NUMBER:
-    return decimal_compare(a->number, b->number) == 0;
+    return compare_numbers(a->number, b->number) == 0;
   case RULE_TYPE_TEXT:
     return bytes_equal(a->text, b->text);
   case RULE_TYPE_TIME:
@@ -64,7 +76,7 @@ bool machine_order(const struct rule_machine *machine, const struct rule_value *
     return true;
   }
   if (a->type == RULE_TYPE_NUMBER && b->type == RULE_TYPE_NUMBER) {
-    *order = decimal_compare(a->number, b->number);
+    *order = compare_numbers(a->number, b->number);
     return true;
   }
   if (a->type == RULE_TYPE_TEXT && b->type == RULE_TYPE_TEXT) {

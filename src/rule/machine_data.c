@@ -63,8 +63,8 @@ bool machine_property(struct rule_machine *machine, const struct rule_path *path
 }
 
 bool machine_item(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value) {
-  struct value member = follow(machine->item, path, 0); // of what is no document: absent
-  *value = rule_value_of(value_is_absent(member) ? machine->item : member);
+  bool document = value_type(machine->item) == VALUE_DOCUMENT;
+  *value = rule_value_of(document ? follow(machine->item, path, 0) : machine->item);
   return true;
 }
 

@@ -13,13 +13,13 @@ size_t machine_lower_bound(const struct rule_machine *machine, int64_t time_us) 
   size_t count = machine->columns.count, first = 0;
   if (count == 0 || time_us <= times[0]) return 0;
   if (time_us > times[count - 1]) return count;
-  while (count > 0) {
+  // No branch on the data: nobody can predict a search.
+  while (count > 1) {
     size_t half = count / 2;
-    bool later = times[first + half] < time_us;
-    first = later ? first + half + 1 : first;
-    count = later ? count - half - 1 : half;
+    first += times[first + half - 1] < time_us ? half : 0;
+    count -= half;
   }
-  return first;
+  return first + (times[first] < time_us);
 }
 
 struct machine_range machine_range(const struct rule_machine *machine, uint32_t window,
@@ -27,8 +27,8 @@ struct machine_range machine_range(const struct rule_machine *machine, uint32_t 
   const struct machine_span *span = &machine->spans[window];
   int64_t from_us = span->from_us > where->from_us ? span->from_us : where->from_us;
   int64_t to_us = span->to_us < where->to_us ? span->to_us : where->to_us;
-  struct machine_range range = {machine_lower_bound(machine, from_us), machine->past, false};
-  if (to_us <= machine->now_us) range.to = machine_lower_bound(machine, to_us);
+  struct machine_range range = {(uint32_t)machine_lower_bound(machine, from_us), (uint32_t)machine->past, false};
+  if (to_us <= machine->now_us) range.to = (uint32_t)machine_lower_bound(machine, to_us);
   if (range.from > range.to) range.from = range.to;
   if (span->sure_us <= span->from_us) return range;
   while (range.from < range.to && machine_has_left(machine, window, range.from)) range.from++;
@@ -182,25 +182,29 @@ bool machine_hot_count(const struct rule_machine *machine, const struct rule_whe
 // Amounts of up to SUM_SCALE digits after the point and below 2^40 are added up as whole numbers of that many digits:
 // SUM_EVENTS of them stay below 2^63. Anything larger or finer goes the long way.
 enum { SUM_SCALE = 4, SUM_EVENTS = 512, SUM_AMOUNT_BITS = 40, SUM_FAR = 1 << 30 };
-#define SUM_BITS(scale) 1 << (scale)
-#define FAR_4 SUM_FAR, SUM_FAR, SUM_FAR, SUM_FAR
-static const int64_t sum_factor[RULE_CELLS] = {10000, 1000, 100, 10, 1};
-static const uint32_t sum_bits[RULE_CELLS] = {SUM_BITS(0),
-                                              SUM_BITS(1),
-                                              SUM_BITS(2),
-                                              SUM_BITS(3),
-                                              SUM_BITS(4),
-                                              SUM_FAR,
-                                              SUM_FAR,
-                                              SUM_FAR,
-                                              FAR_4,
-                                              FAR_4,
-                                              FAR_4,
-                                              FAR_4,
-                                              FAR_4,
-                                              FAR_4,
-                                              [RULE_CELL_NULL] = 0,
-                                              [RULE_CELL_ASK] = SUM_FAR};
+struct sum_cell {
+  uint32_t factor, bits; // bits: one for its scale
+};
+#define FAR_4                                                                                                          \
+  {0, SUM_FAR}, {0, SUM_FAR}, {0, SUM_FAR}, {                                                                          \
+    0, SUM_FAR                                                                                                         \
+  }
+static const struct sum_cell sum_cells[RULE_CELLS] = {{10000, 1 << 0},
+                                                      {1000, 1 << 1},
+                                                      {100, 1 << 2},
+                                                      {10, 1 << 3},
+                                                      {1, 1 << 4},
+                                                      {0, SUM_FAR},
+                                                      {0, SUM_FAR},
+                                                      {0, SUM_FAR},
+                                                      FAR_4,
+                                                      FAR_4,
+                                                      FAR_4,
+                                                      FAR_4,
+                                                      FAR_4,
+                                                      FAR_4,
+                                                      [RULE_CELL_NULL] = {0, 0},
+                                                      [RULE_CELL_ASK] = {0, SUM_FAR}};
 
 struct sums {
   int64_t sum, numbers;
@@ -210,18 +214,20 @@ struct sums {
 
 __attribute__((always_inline)) static inline struct sums sum_pass(const struct pass *pass, const uint8_t *cell_of,
                                                                   size_t from, size_t to, bool amounts, bool channels) {
-  struct sums sums = {0};
+  int64_t sum = 0, numbers = 0;
+  uint64_t ask = 0, wide = 0;
+  uint32_t bits = 0;
   for (size_t i = from; i < to; i++) {
-    uint64_t is = counts(pass, i, amounts, channels, &sums.ask);
-    uint8_t cell = cell_of[pass->codes[i]];
-    uint64_t mask = 0 - (is & (uint64_t)(cell != RULE_CELL_NULL));
+    uint64_t is = counts(pass, i, amounts, channels, &ask), mask = 0 - is;
+    uint8_t code = cell_of[pass->codes[i]];
+    struct sum_cell cell = sum_cells[code];
     int64_t amount = (int64_t)((uint64_t)pass->amounts[i] & mask);
-    sums.wide |= (uint64_t)(amount ^ (amount >> 63));
-    sums.bits |= sum_bits[cell] & (uint32_t)mask;
-    sums.numbers += (int64_t)(mask & 1);
-    sums.sum += (int64_t)((uint64_t)amount * (uint64_t)sum_factor[cell]);
+    wide |= (uint64_t)(amount ^ (amount >> 63));
+    bits |= cell.bits & (uint32_t)mask;
+    numbers += (int64_t)(is & (uint64_t)(code != RULE_CELL_NULL));
+    sum += (int64_t)((uint64_t)amount * cell.factor);
   }
-  return sums;
+  return (struct sums){sum, numbers, ask, wide, bits};
 }
 
 static struct sums sum_some(const struct rule_where *where, const struct pass *pass, const uint8_t *cell_of,
@@ -233,11 +239,28 @@ static struct sums sum_some(const struct rule_where *where, const struct pass *p
                               : sum_pass(pass, cell_of, from, to, true, false);
 }
 
+// Divided by constants: a division by what is not known costs as much as the pass.
+static __int128_t in_scale(__int128_t total, int scale) {
+  int64_t small = (int64_t)total;
+  if (small != total) return total / (int64_t)decimal_powers_of_ten[SUM_SCALE - scale];
+  switch (scale) {
+  case 0:
+    return small / 10000;
+  case 1:
+    return small / 1000;
+  case 2:
+    return small / 100;
+  case 3:
+    return small / 10;
+  default:
+    return small;
+  }
+}
+
 // The finest scale there was is the scale of the sum, as it is of sums of decimals.
 static struct decimal sum_of(__int128_t total, uint32_t bits) {
-  static const int64_t powers[] = {10000, 1000, 100, 10, 1};
   int scale = bits == 0 ? 0 : 31 - __builtin_clz(bits);
-  total /= powers[scale];
+  total = in_scale(total, scale);
   struct decimal sum = {.negative = total < 0, .exponent = (int16_t)-scale};
   sum.coefficient = (decimal_coefficient)(total < 0 ? -total : total);
   return sum;

@@ -113,6 +113,17 @@ struct rule_sequence_step {
   struct bytes name_text;
 };
 
+// A sequence that the columns of names and times decide: no conditions, no key, exact `within`, and at most one `not`
+// between two steps. By positive step; RULE_NONE is no name.
+enum { RULE_FUNNEL_STEPS = 4 };
+struct rule_funnel {
+  uint32_t steps; // 0: it is no such sequence
+  bool has_nots;
+  uint32_t names[RULE_FUNNEL_STEPS];
+  uint32_t nots[RULE_FUNNEL_STEPS]; // what must not follow it
+  int64_t within_us[RULE_FUNNEL_STEPS];
+};
+
 struct rule_sequence {
   uint32_t window;
   uint32_t key; // path; RULE_NONE: none
@@ -123,6 +134,7 @@ struct rule_sequence {
   int64_t within_us[RULE_STEPS_MAX];           // the same when it is exact; -1: it is not
   bool has_trailing;                           // the last steps are `then not`
   struct rule_duration trailing;               // their `within`; count 0: none
+  struct rule_funnel funnel;
 };
 
 // The arrays belong to the arena; `patterns` are closed one by one.

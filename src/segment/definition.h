@@ -9,6 +9,8 @@
 //    "limit":{"top":1000,"by":"attributes.value"}, "control":0.1,"variants":[{"name":"a","share":0.5}, …]}
 //   {"id":"value","kind":"attribute","expression":"sum(total of \"Order Completed\")"}
 //   {"id":"guests","kind":"list"}
+// Exclusions have names, no two alike; so have variants. A list may have variants and a control group, an attribute
+// neither. Without "kind" it is a segment; without "name" the id is the name.
 // Memory: views and arrays live in the arena given.
 #pragma once
 
@@ -18,7 +20,8 @@
 #include "value/value.h"
 
 enum {
-  SEGMENT_ID_BYTES = 64,         // letters, digits, _ and -, begins with a letter
+  SEGMENT_ID_BYTES = 64, // letters (of ASCII), digits, _ and -, begins with a letter
+  SEGMENT_DESCRIPTION_BYTES = 4096,
   SEGMENT_EXCLUSIONS_MAX = 16,   // of one segment
   SEGMENT_VARIANTS_MAX = 16,     // of one segment
   SEGMENT_SHARE_UNIT = 10000,    // shares are kept in hundredths of a percent
@@ -51,7 +54,8 @@ struct segment_definition {
   uint32_t limit;                         // 0: none
   struct bytes limit_by;                  // highest first; empty: at random
   uint32_t control;                       // share of the control group, of SEGMENT_SHARE_UNIT
-  const struct segment_variant *variants; // shares add up to at most the whole; equal shares when none gives one
+  const struct segment_variant *variants; // shares of those outside the control group; they add up to at most the
+                                          // whole; equal shares when none gives one
   size_t variant_count;
   // Given by the workspace, not by the person:
   uint32_t question; // from 1
@@ -63,7 +67,9 @@ struct segment_definition {
 
 // Reads a person's document (packed JSON). ERR_INVALID with the member in words; the code of a wrong expression is that
 // of the checker, its place in *where (zero when the mistake is elsewhere) and the member's name in *member.
-// Expressions are parsed and checked with `catalog`; warnings go to `warnings` (may be NULL).
+// Expressions are parsed and checked with `catalog`; warnings go to `warnings` (may be NULL; only its output is used).
+// Codes, beside those of expressions: wrong_type, unknown_member, missing_member, unknown_word, bad_id, bad_text,
+// too_long, too_many (these two ERR_LIMIT), out_of_range, repeated, too_large (shares).
 struct segment_mistake {
   struct bytes member; // "include", "exclude[1].when"; static or in the arena
   struct rule_diag expression;
@@ -72,7 +78,11 @@ enum err segment_definition_read(struct value document, const struct names *name
                                  struct arena *arena, struct segment_definition *definition,
                                  struct rule_check *warnings, struct segment_mistake *mistake, struct diag *diag);
 
-// The stored form, and back. ERR_CORRUPT.
+bool segment_id_is_good(struct bytes id);
+const char *segment_kind_name(enum segment_kind kind);       // "segment", "list", "attribute"
+const char *segment_status_name(enum segment_status status); // "building", "live", "replaced", "archived"
+
+// The stored form, and back. ERR_CORRUPT, ERR_NO_MEMORY.
 void segment_definition_pack(const struct segment_definition *definition, struct value_builder *builder);
 enum err segment_definition_unpack(struct value packed, const struct names *names, struct arena *arena,
                                    struct segment_definition *definition);

@@ -5,9 +5,11 @@
 // says: not a member, attribute null, and time alone does not change it. Memory: entries in the arena, values views
 // into the row or the arena.
 //
-// Row: varints: format (1), the armed timer's time + 1 (0: none), count, then by question ascending: difference to the
-// question before, flags, [since, zigzag from the epoch in us], [valid until], [excluded], [size and bytes of the
-// value].
+// Row: format (1), then varints: the armed timer's time, zigzag, + 1 (0: none), count, and by question ascending:
+// difference to the question before (the first: the question), flags (1 member, 2 unknown, 4 valid until, 8 excluded,
+// 16 value), then what they announce: [since, i64 little endian], [valid until, i64 little endian], [excluded],
+// [size and bytes of the value]. Instants are fixed: as varints they would have eight bytes too. There is one way to
+// write a membership, and one that says nothing has no row.
 #pragma once
 
 #include "base/arena.h"
@@ -33,7 +35,7 @@ struct membership {
   size_t count, capacity;
 };
 
-// An absent row is an empty membership. ERR_CORRUPT, ERR_NO_MEMORY.
+// An absent row is an empty membership. ERR_CORRUPT, ERR_NO_MEMORY. Values are not looked into: value_check does that.
 enum err membership_decode(struct bytes row, struct arena *arena, struct membership *membership);
 void membership_encode(const struct membership *membership, struct buffer *out); // nothing when it says nothing
 

@@ -20,8 +20,12 @@ struct segment_compile {
 
 // `definitions`: of status BUILDING and LIVE. A set has no more of the older set than it took from it. ERR_INVALID
 // codes "cycle" (the message names the way round: vip -> loyal -> vip), "unknown_segment", "unknown_attribute";
-// "segment_event" for an expression over the events that segments themselves write ("Segment Entered", "Segment Left").
-// References go by id to the live version; among versions that are being built at once, to the live one too.
+// "segment_event" for an expression over the events that segments themselves write ("Segment Entered", "Segment Left"),
+// "wrong_arguments" for an in_segment whose id is computed, "repeated" for two live versions of an id; those of
+// expressions, which were checked when they were read; ERR_LIMIT "too_many". The id is diag's field.
+// References go by id: of a live version to the live one; of one that is being built to the one that is being built,
+// where there is one, because they go live together, else to the live one. Cycles are looked for among ids, whatever
+// the version.
 enum err segment_set_open(struct segment_set **set, const struct segment_definition *definitions, size_t count,
                           const struct segment_compile *with, struct diag *diag);
 void segment_set_hold(const struct segment_set *set);  // one more holder
@@ -32,6 +36,14 @@ size_t segment_set_count(const struct segment_set *set);
 const struct segment_definition *segment_set_at(const struct segment_set *set, size_t index); // in order of evaluation
 const struct segment_definition *segment_set_question(const struct segment_set *set, uint32_t question);
 const struct segment_definition *segment_set_live(const struct segment_set *set, struct bytes id);
+// What orders the customers of a limited audience; NULL when nothing does.
+const struct rule_program *segment_set_limit_by(const struct segment_set *set, uint32_t question);
+// The questions that ask for this one's answer themselves, not through others; at most `room` are written, how many
+// there are is returned. When another version goes live, their stored answers are of the version before.
+size_t segment_set_dependents(const struct segment_set *set, uint32_t question, uint32_t *dependents, size_t room);
+
+// Does a question refer to the segment or attribute of this id?
+bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);
 
 // What happened to a customer.
 struct segment_triggers {
@@ -41,8 +53,12 @@ struct segment_triggers {
   size_t trait_count;
   bool fresh;                // she is new: what is true of nobody in particular is true of her
   bool everything;           // her events or identifiers changed hands: all questions
-  const uint32_t *questions; // these too (a build); in any order
+  const uint32_t *questions; // these too (a build; a list in which she was put or from which she was taken: then what
+                             // depends on it is asked); in any order, those not in the set do not matter
   size_t question_count;
+  const struct rule_need_lookup *lookups; // what else changed of her: a consent, tier, points or score; without a name
+                                          // every one of its kind
+  size_t lookup_count;
 };
 
 // True when something of the triggers asks for some question at all: then facts and membership are needed. And whether
@@ -72,11 +88,17 @@ struct segment_evaluation {
 };
 
 // First whatever fell due up to now by the clock alone, instant by instant in their order (a restart after a week down
-// catches up so), then what the triggers ask for, at now. A membership entry of a question that is no longer in the set
-// is dropped. Afterwards every entry is valid at now.
-// Fails as facts do.
+// catches up so), then what the triggers ask for, at now. Whoever asked for an answer that changed, or that may change
+// sooner than it was to, is asked again. A membership entry of a question that is no longer in the set is dropped.
+// Afterwards every entry is valid at now. Entries of lists are the caller's, and are kept.
+// An exclusion that is not known excludes; whatever asks for an answer that is not known is itself not known. An
+// attribute of more than SEGMENT_VALUE_BYTES is not known.
+// The past costs at most SEGMENT_CATCH_UP_MAX runs of programs: what is due beyond is answered at now alone.
+// Fails as facts do; then the membership is not to be used.
+enum { SEGMENT_CATCH_UP_MAX = 20000, SEGMENT_VALUE_BYTES = 64 * 1024 };
 enum err segment_evaluate(struct segment_evaluation *evaluation, const struct segment_triggers *triggers);
 
-// The same for a reader: the entry as it is at now, evaluated on the spot when it is past its valid-until; nothing is
-// written. `membership` is changed in memory.
+// The same for a reader: the entry as it is at now, evaluated on the spot (with what it depends on) when it is past its
+// valid-until; nothing is written. `membership` is changed in memory. ERR_NOT_FOUND: the question is not in the set.
+// Out of a lookup it wants a machine of its own: the other one is in the middle of a run.
 enum err segment_answer(struct segment_evaluation *evaluation, uint32_t question, struct membership_entry *entry);

@@ -535,6 +535,10 @@ enum err store_checkpoint(struct store *store, const char *path, struct diag *di
   return store->backend.ops->checkpoint(store->backend.self, path, diag);
 }
 
+void store_set_tidy(struct store *store, enum store_keyspace keyspace, store_tidy_fn *tidy) {
+  store->backend.ops->set_tidy(store->backend.self, keyspace, tidy);
+}
+
 enum err store_compact(struct store *store, enum store_keyspace keyspace, struct bytes from, struct bytes to,
                        struct diag *diag) {
   return store->backend.ops->compact(store->backend.self, keyspace, from, to, diag);

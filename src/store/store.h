@@ -144,6 +144,13 @@ void store_abort(struct store_txn *txn);
 typedef enum err store_body_fn(struct store_txn *txn, void *context, struct diag *diag);
 enum err store_run(struct store *store, store_body_fn *body, void *context, struct store_mark *mark, struct diag *diag);
 
+// Appended rows are concatenations; whoever knows what they mean can have them rewritten in a shorter form when the
+// store touches them anyway, at times of its choosing, and never elsewhere: a reader meets both forms, and more may be
+// appended to either. `tidy` appends the new form to `out`, or leaves the row as it is and returns false; it is pure,
+// may run in any thread, and is kept until the store is closed.
+typedef bool store_tidy_fn(struct bytes row, struct buffer *out);
+void store_set_tidy(struct store *store, enum store_keyspace keyspace, store_tidy_fn *tidy);
+
 // --- durability ----------------------------------------------------------------------------------------------
 
 // The mark of everything written so far.

@@ -86,6 +86,7 @@ struct store_backend_ops {
   enum err (*checkpoint)(void *self, const char *path, struct diag *diag);
   enum err (*compact)(void *self, enum store_keyspace keyspace, struct bytes from, struct bytes to, struct diag *diag);
   enum err (*get_stats)(void *self, struct store_stats *stats); // all but commits, syncs, conflicts
+  void (*set_tidy)(void *self, enum store_keyspace keyspace, store_tidy_fn *tidy);
   // Told after the keys of one class were locked. NULL: not interested.
   void (*locked)(void *self);
 };

@@ -54,7 +54,7 @@ static uint64_t parse_format(struct bytes text) {
   return bytes_to_u64(bytes_of(text.data + word_bytes, text.size_bytes - word_bytes), &version) == ERR_OK ? version : 0;
 }
 
-enum err store_disk_check(const char *path, struct diag *diag) {
+enum err store_disk_check(const char *path, bool *older, struct diag *diag) {
   char format[STORE_PATH_BYTES];
   char text[FORMAT_BYTES_MAX];
   enum err err = store_disk_path(format, path, "FORMAT", diag);
@@ -74,6 +74,7 @@ enum err store_disk_check(const char *path, struct diag *diag) {
                     "%s does not say \"" FORMAT_WORD "%d\": the directory is damaged or belongs to another program.",
                     format, STORE_FORMAT_VERSION);
   }
+  *older = version < STORE_FORMAT_VERSION;
   if (version <= STORE_FORMAT_VERSION) return ERR_OK;
   return diag_set(diag, ERR_UNSUPPORTED, "format_too_new",
                   "The workspace in %s was written in format %llu, and this program knows formats up to %d: "

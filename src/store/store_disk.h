@@ -1,6 +1,6 @@
 // store_disk: the data directory around the database, and the watch on its free space.
 //
-// Layer 2, private to this folder. A workspace is DIR/FORMAT ("rapport 1") and DIR/db. FORMAT is written last: a
+// Layer 2, private to this folder. A workspace is DIR/FORMAT ("rapport 2") and DIR/db. FORMAT is written last: a
 // directory without it holds no workspace, whatever else an interrupted creation left there.
 #pragma once
 
@@ -8,16 +8,17 @@
 
 #include "store/store.h"
 
-enum { STORE_FORMAT_VERSION = 1, STORE_PATH_BYTES = 1024 };
+enum { STORE_FORMAT_VERSION = 2, STORE_PATH_BYTES = 1024 };
 
 // Makes the directory `path` (its parent must exist; an existing one is fine) for a workspace that is not there yet.
 // ERR_BUSY, code "exists", when there is one.
 enum err store_disk_create(const char *path, struct diag *diag);
 
-// ERR_NOT_FOUND "no_workspace", ERR_UNSUPPORTED "format_too_new", ERR_CORRUPT "format_unreadable".
-enum err store_disk_check(const char *path, struct diag *diag);
+// ERR_NOT_FOUND "no_workspace", ERR_UNSUPPORTED "format_too_new", ERR_CORRUPT "format_unreadable". *older: it says a
+// format before this one. Each can be read, and is written in the present one from then on.
+enum err store_disk_check(const char *path, bool *older, struct diag *diag);
 
-// Declares the workspace complete: writes FORMAT and syncs the directory.
+// Declares the workspace complete and of the present format: writes FORMAT and syncs the directory.
 enum err store_disk_finish(const char *path, struct diag *diag);
 
 // "DIR/name" into `out`; ERR_LIMIT when it does not fit.

@@ -103,6 +103,11 @@ static enum err fault_checkpoint(void *self, const char *path, struct diag *diag
   return err == ERR_OK ? fault->inner.ops->checkpoint(fault->inner.self, path, diag) : diag_fault(diag, err);
 }
 
+static void fault_set_tidy(void *self, enum store_keyspace keyspace, store_tidy_fn *tidy) {
+  const struct fault *fault = self;
+  fault->inner.ops->set_tidy(fault->inner.self, keyspace, tidy);
+}
+
 static enum err fault_compact(void *self, enum store_keyspace keyspace, struct bytes from, struct bytes to,
                               struct diag *diag) {
   struct fault *fault = self;
@@ -127,6 +132,7 @@ static const struct store_backend_ops fault_ops = {
     .recover = fault_recover,
     .checkpoint = fault_checkpoint,
     .compact = fault_compact,
+    .set_tidy = fault_set_tidy,
     .get_stats = fault_get_stats,
 };
 

@@ -365,6 +365,7 @@ static enum err rocks_scan(void *self, void *opaque, enum store_keyspace keyspac
   if (from.size_bytes > 0) memcpy(made->bounds, from.data, from.size_bytes);
   if (to.size_bytes > 0) memcpy(made->bounds + from.size_bytes, to.data, to.size_bytes);
   bool one_customer = is_one_customer(keyspace, from, to);
+  count_nothing();
   made->read = rocksdb_readoptions_create();
   rocksdb_readoptions_set_iterate_lower_bound(made->read, chars(made->bounds), from.size_bytes);
   if (to.size_bytes > 0) {
@@ -612,6 +613,11 @@ static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct b
   return err;
 }
 
+static void rocks_set_tidy(void *self, enum store_keyspace keyspace, store_tidy_fn *tidy) {
+  struct rocks *rocks = self;
+  atomic_store(&rocks->tune.tidy[keyspace], tidy);
+}
+
 static enum err rocks_get_stats(void *self, struct store_stats *stats) {
   struct rocks *rocks = self;
   stats->log_bytes = store_disk_bytes(rocks->db_path, ".log");
@@ -639,6 +645,7 @@ static const struct store_backend_ops rocks_ops = {
     .recover = rocks_recover,
     .checkpoint = rocks_checkpoint,
     .compact = rocks_compact,
+    .set_tidy = rocks_set_tidy,
     .get_stats = rocks_get_stats,
 };
 
@@ -679,13 +686,15 @@ static enum err rocks_prepare(struct rocks *rocks, const struct store_options *o
 }
 
 enum err store_open_rocksdb(struct store **store, const struct store_options *options, struct diag *diag) {
-  enum err err = options->create ? store_disk_create(options->path, diag) : store_disk_check(options->path, diag);
+  bool older = false;
+  enum err err =
+      options->create ? store_disk_create(options->path, diag) : store_disk_check(options->path, &older, diag);
   if (err != ERR_OK) return err;
   struct rocks *rocks = rocks_new();
   if (!rocks) return diag_no_memory(diag);
   err = rocks_prepare(rocks, options, diag);
   if (err == ERR_OK) err = database_open(rocks, diag);
-  if (err == ERR_OK && options->create) err = store_disk_finish(options->path, diag);
+  if (err == ERR_OK && (options->create || older)) err = store_disk_finish(options->path, diag);
   if (err != ERR_OK) {
     rocks_close(rocks);
     return err;

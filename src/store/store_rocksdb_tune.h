@@ -4,6 +4,7 @@
 #pragma once
 
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 
 #include "store/store.h"
 
@@ -15,9 +16,10 @@ struct store_rocksdb_tune {
   const char *names[STORE_FAMILY_COUNT];
   uint64_t log_limit_bytes;      // RocksDB flushes so that its log stays about this
   uint64_t memtable_limit_bytes; // all memtables together
+  _Atomic(store_tidy_fn *) tidy[STORE_KEYSPACE_COUNT];
 };
 
-// `env` is used as long as a database is open with these options.
+// `env` is used, and `tune` stays where it is, as long as a database is open with these options.
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env);
 void store_rocksdb_tune_release(struct store_rocksdb_tune *tune);
 

@@ -134,6 +134,11 @@ static enum err trace_checkpoint(void *self, const char *path, struct diag *diag
   return trace->inner.ops->checkpoint(trace->inner.self, path, diag);
 }
 
+static void trace_set_tidy(void *self, enum store_keyspace keyspace, store_tidy_fn *tidy) {
+  const struct trace *trace = self;
+  trace->inner.ops->set_tidy(trace->inner.self, keyspace, tidy);
+}
+
 static enum err trace_compact(void *self, enum store_keyspace keyspace, struct bytes from, struct bytes to,
                               struct diag *diag) {
   struct trace *trace = self;
@@ -162,6 +167,7 @@ static const struct store_backend_ops trace_ops = {
     .recover = trace_recover,
     .checkpoint = trace_checkpoint,
     .compact = trace_compact,
+    .set_tidy = trace_set_tidy,
     .get_stats = trace_get_stats,
     .locked = trace_locked,
 };

@@ -28,6 +28,7 @@ struct people {
 static inline void people_open(struct people *people, bool on_disk) {
   *people = (struct people){.random = 99};
   fixture_open_store(&people->fixture, on_disk);
+  store_set_tidy(people->fixture.store, STORE_TIMELINE, timeline_tidy);
   assert_int_equal(names_open(&people->names, NULL, NULL), ERR_OK);
   people->city = fixture_name(people->names, "city");
   people->age = fixture_name(people->names, "age");

@@ -23,6 +23,7 @@ static struct bench *open_bench(bool on_disk) {
   struct bench *bench = calloc(1, sizeof *bench);
   assert_non_null(bench);
   fixture_open_store(&bench->fixture, on_disk);
+  store_set_tidy(bench->fixture.store, STORE_TIMELINE, timeline_tidy);
   assert_int_equal(names_open(&bench->names, NULL, NULL), ERR_OK);
   bench->random = 4711;
   return bench;

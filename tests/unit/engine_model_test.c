@@ -8,8 +8,11 @@
 //
 // A twin goes through the same lines and moves the events of every merge at once; the engine under test moves one to
 // three, so that something is pending nearly all the time, and takes steps of the job at random. What is exported of a
-// customer must be the same of both, byte by byte.
+// customer must be the same of both, byte by byte. It also has computed attributes, which engine_check holds against a
+// fresh evaluation after every step: whatever moves events about must tell them.
 #include "engine_read_fixture.h"
+
+#include "engine_live_kit.h"
 
 #include <ctype.h>
 
@@ -703,6 +706,22 @@ static void rerun_rules(struct kit *kit, struct kit *twin, unsigned seed, bool v
   }
 }
 
+static void define_attributes(struct kit *kit) {
+  static const char *const expressions[] = {
+      "traits.firstName",
+      "count(\\\"Viewed\\\")",
+      "last(time of \\\"Viewed\\\" in last 280 days)",
+      "exists(\\\"Identified\\\") and attributes.a1 > 1",
+      "sequence(\\\"Identified\\\" then \\\"Viewed\\\" within 10 days)",
+  };
+  for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++) {
+    char json[256];
+    snprintf(json, sizeof json, "{\"id\":\"a%zu\",\"kind\":\"attribute\",\"expression\":\"%s\"}", i, expressions[i]);
+    live_put(kit, json);
+    live_settle(kit);
+  }
+}
+
 // *pending counts the steps after which some customer's events were still to be moved.
 static void run_round(unsigned seed, bool verbose, unsigned *pending) {
   struct engine_loads loads;
@@ -723,6 +742,7 @@ static void run_round(unsigned seed, bool verbose, unsigned *pending) {
   kit_merge_events = 1 + seed % 3;
   read_open(&kit);
   kit.check_each = true;
+  define_attributes(&kit);
   for (int step = 0; step < STEPS; step++) {
     snprintf(kit.where, sizeof kit.where, "seed %u, step %d", seed, step);
     random_event(&kit, &twin, &model, times, step, verbose);

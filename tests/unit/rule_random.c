@@ -35,6 +35,7 @@ static const char *const anchors[] = {
     "2025-12-31T23:00:00Z",        // a new year
     "2026-04-30T21:30:00Z",        // the end of a month of 30 days
     "2026-06-10T09:15:30.25Z",     // nothing special
+    "2011-12-30T09:59:59.999999Z", // Apia leaves out a day
 };
 
 static int64_t offset_us(void) {
@@ -59,7 +60,11 @@ static const char *stored_time(const struct random_customer *customer, char out[
                                        "\"2026-01-31\"",
                                        "\"2008-02-29\"",
                                        "\"1990-12-31\"",
-                                       "\"2026-10-25T02:30:00\""};
+                                       "\"2026-10-25T02:30:00\"",
+                                       "\"9999-12-31\"",
+                                       "\"9999-12-31T23:59:59.999999Z\"",
+                                       "\"0001-01-01\"",
+                                       "\"1969-12-31T23:59:59.5Z\""};
   char time[CLOCK_TEXT_BYTES];
   if (random_below(2) == 0) return PICK(others);
   print_instant(customer->anchor_us + offset_us(), time);
@@ -107,8 +112,8 @@ static void random_event(struct random_customer *customer, int index) {
 }
 
 void random_customer(struct random_customer *customer) {
-  static const char *const zones[] = {"Europe/Paris",     "Europe/Paris", "Europe/Paris",       "UTC",
-                                      "America/New_York", "Asia/Beirut",  "Australia/Lord_Howe"};
+  static const char *const zones[] = {"Europe/Paris",     "Europe/Paris", "Europe/Paris",        "UTC",
+                                      "America/New_York", "Asia/Beirut",  "Australia/Lord_Howe", "Pacific/Apia"};
   static const char *const lists[] = {"[1,\"x\"]", "[]", "null", "[2.0]", "\"x\""};
   char time[CLOCK_TEXT_BYTES], born[CLOCK_TEXT_BYTES + 2], until[CLOCK_TEXT_BYTES];
   const char *anchor = PICK(anchors);
@@ -312,6 +317,20 @@ static void calendar_call(struct writer *writer) {
   put(writer, ")");
 }
 
+static void function_of_numbers(struct writer *writer) {
+  static const char *const calls[] = {"round(", "floor(", "ceil(", "abs(", "number(", "-("};
+  static const char *const extremes[] = {"min(", "max("};
+  struct writer next = deeper(writer);
+  bool several = random_below(3) == 0;
+  put(writer, several ? PICK(extremes) : PICK(calls));
+  number(&next);
+  if (several) {
+    put(writer, ", ");
+    number(&next);
+  }
+  put(writer, ")");
+}
+
 static void plain_number(struct writer *writer) {
   static const char *const outside[] = {"0",       "1",     "2",         "50",     "traits.n",     "traits.n",
                                         "month()", "day()", "weekday()", "year()", "attributes.x", "points(\"club\")"};
@@ -343,7 +362,10 @@ static void number(struct writer *writer) {
     chosen(writer, number);
     break;
   case 6:
-    calendar_call(writer);
+    if (random_below(2))
+      calendar_call(writer);
+    else
+      function_of_numbers(writer);
     break;
   case 7:
     put(writer, random_below(2) ? "length(" : "number(");
@@ -373,8 +395,9 @@ static void text(struct writer *writer) {
   struct writer next = deeper(writer);
   unsigned choice = writer->depth <= 0 ? 0 : random_below(writer->inside ? 6 : 8);
   if (choice == 3) {
-    put(writer, random_below(2) ? "lower(" : "trim(");
-    text(&next);
+    bool of_text = random_below(3) > 0;
+    put(writer, !of_text ? "text(" : random_below(2) ? "upper(" : "trim(");
+    (of_text ? text : random_below(2) ? number : moment)(&next);
     put(writer, ")");
   } else if (choice == 4) {
     chosen(writer, text);
@@ -448,6 +471,42 @@ static void compared(struct writer *writer, void (*kind)(struct writer *)) {
   put(writer, ")");
 }
 
+// What columns can decide alone.
+static void hot_condition(struct writer *writer) {
+  static const char *const hot[] = {"total >= 50",
+                                    "total > 10",
+                                    "50 = total",
+                                    "total != 50.00",
+                                    "total < 49.995",
+                                    "revenue <= 50",
+                                    "total is null",
+                                    "total is not null",
+                                    "value > 0",
+                                    "context.channel = \"web\"",
+                                    "\"store\" = context.channel",
+                                    "context.channel != \"web\"",
+                                    "context.channel in (\"web\", \"store\")",
+                                    "context.channel not in (\"web\")",
+                                    "context.channel is null",
+                                    "context.channel is not null",
+                                    "channel = \"web\"",
+                                    "total in (50, 10)",
+                                    "time >= 2026-03-29",
+                                    "time < 2026-10-25T02:30:00",
+                                    "hour(time) < 12",
+                                    "weekday(time) = weekday()",
+                                    "day(time) = day()",
+                                    "time < traits.t",
+                                    "total > traits.n",
+                                    "properties.total * 2 >= 100",
+                                    "total = revenue",
+                                    "age(due) is null"};
+  put(writer, PICK(hot));
+  if (random_below(3) > 0) return;
+  put(writer, random_below(3) ? " and " : " or ");
+  put(writer, PICK(hot));
+}
+
 static void joined(struct writer *writer) {
   struct writer next = deeper(writer);
   put(writer, "(");
@@ -470,11 +529,31 @@ static void about_number(struct writer *writer) {
   static const char *const ends[] = {" in (1, 2, 50)", " not in (1, 2)", " is null", " is not null", " >= 2"};
   struct writer next = deeper(writer);
   number(&next);
+  if (random_below(4) == 0) {
+    put(writer, random_below(2) ? " in (" : " not in (");
+    number(&next);
+    put(writer, ", 1, ");
+    number(&next);
+    put(writer, ")");
+    return;
+  }
   put(writer, PICK(ends));
 }
 
 static void condition(struct writer *writer) {
+  static const char *const others[] = {"in_segment(\"vip\")",
+                                       "in_segment(\"vip\")",
+                                       "in_segment(traits.s)",
+                                       "traits.l contains 2",
+                                       "tier(\"club\") is null",
+                                       "today() >= traits.t",
+                                       "traits.t in (2026-01-31, 2026-03-29)",
+                                       "traits.t != 2026-03-29"};
   struct writer next = deeper(writer);
+  if (writer->inside && random_below(3) == 0) {
+    hot_condition(writer);
+    return;
+  }
   unsigned choice = random_below(writer->depth <= 0 ? 5 : writer->inside ? 9 : 14);
   switch (choice) {
   case 0:
@@ -488,7 +567,7 @@ static void condition(struct writer *writer) {
     about_number(writer);
     break;
   case 4:
-    put(writer, random_below(3) ? "in_segment(\"vip\")" : "traits.l contains 2");
+    put(writer, PICK(others));
     break;
   case 5:
     joined(writer);
@@ -529,7 +608,10 @@ void random_expression(struct buffer *out) {
     moment(&writer);
     break;
   case 4:
-    aggregate(&writer, "list", random_below(2) ? number : text);
+    aggregate(&writer, random_below(3) ? "list" : "distinct",
+              random_below(3) == 0 ? moment
+              : random_below(2)    ? number
+                                   : text);
     break;
   case 5:
   case 6:

@@ -36,6 +36,17 @@ static void expect_refusal(const char *path, bool create, enum err err, const ch
   assert_non_null(strstr(diag.message, path));
 }
 
+static void expect_text(const char *path, const char *name, const char *expected) {
+  char file_path[400], text[64] = "";
+  snprintf(file_path, sizeof file_path, "%s/%s", path, name);
+  FILE *file = fopen(file_path, "r");
+  assert_non_null(file);
+  size_t size = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  assert_int_equal(size, strlen(expected));
+  assert_string_equal(text, expected);
+}
+
 static void write_text(const char *directory, const char *name, const char *text) {
   char path[512];
   snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -60,12 +71,13 @@ static void a_directory_is_opened_only_as_what_it_is(void **state) {
   store = kit_open_rocksdb(path, false);
   kit_expect_stored(store, STORE_META, "a", "1");
   store_close(store);
-  write_text(path, "FORMAT", "rapport 2\n");
+  write_text(path, "FORMAT", "rapport 3\n");
   expect_refusal(path, false, ERR_UNSUPPORTED, "format_too_new");
   write_text(path, "FORMAT", "something else\n");
   expect_refusal(path, false, ERR_CORRUPT, "format_unreadable");
-  write_text(path, "FORMAT", "rapport 1\n");
+  write_text(path, "FORMAT", "rapport 1\n"); // an older format becomes this one
   store_close(kit_open_rocksdb(path, false));
+  expect_text(path, "FORMAT", "rapport 2\n");
 }
 
 // RocksDB names the path in its messages, and speaks of blocks.

@@ -1,0 +1,387 @@
+// live.c: what segments say of a customer, computed under her lock in the commit of what changes it.
+//
+// At the end of a transaction each customer that it changed is looked at once: the names of the events that were added
+// and of the traits that changed say which questions are concerned (segment/set.h). Only then are her memberships and
+// events read. Invariants:
+//   1. Her entries are what a fresh evaluation at the time of the commit gives, until their valid-until.
+//   2. A timer stands in TIMER at or before the earliest valid-until. It may stand too early: then it finds nothing due
+//      and is set again. So an order that moves an expiry further away writes no timer.
+//   3. The audience rows of a question hold exactly the customers whose entries say so.
+// The time of a decision is read under her lock, so that it never goes back for one customer.
+#include "engine/live.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/parts.h"
+#include "segment/audience.h"
+
+// --- opening -------------------------------------------------------------------------------------------------
+
+enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struct diag *diag) {
+  pthread_rwlockattr_t attributes;
+  struct live *live = alloc_zero(1, sizeof *live);
+  engine->live = live;
+  if (live == NULL) return diag_no_memory(diag);
+  pthread_rwlockattr_init(&attributes);
+  // Else a change of definitions would wait for ever behind writers that come one after another.
+  pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+  pthread_rwlock_init(&live->lock, &attributes);
+  pthread_rwlockattr_destroy(&attributes);
+  pthread_mutex_init(&live->changing, NULL);
+  pthread_mutex_init(&live->machines_lock, NULL);
+  live->timers_from_us = INT64_MIN;
+  enum err err = feed_open(&engine->feed, snapshot);
+  if (err == ERR_OK && !engine->read_only)
+    err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
+  if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
+  return err == ERR_OK ? live_table_read(engine, snapshot, NULL, &live->table, diag) : err;
+}
+
+void live_close(struct engine *engine) {
+  struct live *live = engine->live;
+  feed_close(engine->feed);
+  if (live == NULL) return;
+  live_build_close(engine);
+  live_table_close(live->table);
+  while (live->machines != NULL) {
+    struct live_machine *machine = live->machines;
+    live->machines = machine->next;
+    rule_machine_close(machine->machine);
+    alloc_free(machine);
+  }
+  pthread_rwlock_destroy(&live->lock);
+  pthread_mutex_destroy(&live->changing);
+  pthread_mutex_destroy(&live->machines_lock);
+  alloc_free(live);
+}
+
+const struct segment_set *live_hold(struct engine *engine) {
+  pthread_rwlock_rdlock(&engine->live->lock);
+  return engine->live->table->set;
+}
+
+void live_release(struct engine *engine) {
+  pthread_rwlock_unlock(&engine->live->lock);
+}
+
+void live_changed(struct engine *engine) {
+  if (engine->live->wake != NULL) engine->live->wake(engine->live->wake_context);
+}
+
+// --- machines ------------------------------------------------------------------------------------------------
+
+struct rule_machine *live_take_machine(struct engine *engine) {
+  struct live *live = engine->live;
+  struct rule_machine *taken = NULL;
+  pthread_mutex_lock(&live->machines_lock);
+  struct live_machine *machine = live->machines;
+  if (machine != NULL) live->machines = machine->next;
+  pthread_mutex_unlock(&live->machines_lock);
+  if (machine == NULL) return rule_machine_open(&taken, NULL) == ERR_OK ? taken : NULL;
+  taken = machine->machine;
+  alloc_free(machine);
+  return taken;
+}
+
+void live_give_machine(struct engine *engine, struct rule_machine *machine) {
+  struct live *live = engine->live;
+  struct live_machine *kept = alloc_zero(1, sizeof *kept);
+  if (kept == NULL) {
+    rule_machine_close(machine);
+    return;
+  }
+  kept->machine = machine;
+  pthread_mutex_lock(&live->machines_lock);
+  kept->next = live->machines;
+  live->machines = kept;
+  pthread_mutex_unlock(&live->machines_lock);
+}
+
+// --- writing what changed ------------------------------------------------------------------------------------
+
+static enum err note_change(struct work *work, const struct live_change *change) {
+  if (work->change_count == work->change_capacity) {
+    size_t capacity = work->change_capacity * 2 + 16;
+    struct live_change *changes = arena_take(work->arena, capacity * sizeof *changes);
+    if (changes == NULL) return diag_no_memory(work->diag);
+    if (work->change_count > 0) memcpy(changes, work->changes, work->change_count * sizeof *changes);
+    work->changes = changes;
+    work->change_capacity = capacity;
+  }
+  work->changes[work->change_count++] = *change;
+  return ERR_OK;
+}
+
+static void put_text(struct value_builder *builder, const char *name, struct bytes text) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_text(builder, text);
+}
+
+// {"type":"track","event":"Segment Entered","messageId":…,"properties":{"segment":"vip","version":2}}
+static enum err pack_event(struct work *work, const struct live_change *change, struct bytes message_id,
+                           struct bytes *packed) {
+  struct value_builder builder;
+  struct buffer buffer;
+  buffer_init(&buffer);
+  value_builder_init(&builder, &buffer, work->engine->names);
+  value_document_begin(&builder);
+  put_text(&builder, "type", BYTES("track"));
+  put_text(&builder, "event", change->entered ? BYTES("Segment Entered") : BYTES("Segment Left"));
+  put_text(&builder, "messageId", message_id);
+  value_put_name(&builder, BYTES("properties"));
+  value_document_begin(&builder);
+  put_text(&builder, "segment", change->segment->id);
+  value_put_name(&builder, BYTES("version"));
+  value_put_i64(&builder, change->segment->version);
+  value_document_end(&builder);
+  value_document_end(&builder);
+  enum err err = value_builder_finish(&builder);
+  if (err == ERR_OK) *packed = arena_copy(work->arena, buffer_view(&buffer));
+  if (err == ERR_OK && packed->data == NULL) err = ERR_NO_MEMORY;
+  buffer_release(&buffer);
+  return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+}
+
+// The change stands on her timeline like an event.
+static enum err add_event(struct work *work, struct work_customer *customer, const struct live_change *change) {
+  struct live *live = work->engine->live;
+  struct timeline_event hot = {.at = {.time_us = change->at_us},
+                               .name = change->entered ? live->entered : live->left,
+                               .amount_code = RULE_AMOUNT_NONE,
+                               .dims = {0, RULE_DIM_NONE}};
+  struct timeline_payload payload = {.source = live->source, .received_us = work->now_us, .flags = ENGINE_TRACK << 4};
+  char text[80];
+  bool added;
+  enum err err = engine_next(work->engine, &work->engine->decisions, &payload.sequence, work->diag);
+  if (err != ERR_OK) return err;
+  int size = snprintf(text, sizeof text, "segment-%" PRIu32 "-%" PRIu64, change->segment->question, payload.sequence);
+  struct bytes message_id = bytes_of(text, (size_t)size);
+  engine_event_id(work->engine, live->source, message_id, hot.at.event);
+  err = pack_event(work, change, message_id, &payload.message.packed);
+  if (err != ERR_OK) return err;
+  customer->head_dirty = true;
+  work->delta.events++;
+  return timeline_add(work->txn, customer->record.id, &customer->head, work->arena, &hot, &payload, false, &added);
+}
+
+static enum err write_excluded(struct work *work, uint64_t customer, uint32_t question, uint16_t before,
+                               uint16_t after) {
+  enum err err = ERR_OK;
+  for (uint32_t i = 0; err == ERR_OK && i < SEGMENT_EXCLUSIONS_MAX; i++)
+    if (((before ^ after) >> i & 1) != 0)
+      err = audience_change(work->txn, question, i + 1, customer, (after >> i & 1) != 0);
+  return err;
+}
+
+static enum err write_change(struct work *work, struct work_customer *customer, const struct segment_change *change) {
+  const struct segment_definition *segment = segment_set_question(work->set, change->question);
+  uint64_t id = customer->record.id;
+  enum err err = write_excluded(work, id, change->question, change->excluded_before, change->excluded_after);
+  if (err != ERR_OK || (change->kind != SEGMENT_ENTERED && change->kind != SEGMENT_LEFT)) return err;
+  struct live_change told = {.customer = id,
+                             .segment = segment,
+                             .entered = change->kind == SEGMENT_ENTERED,
+                             .backfill = segment->status == SEGMENT_BUILDING,
+                             .at_us = change->at_us};
+  err = audience_change(work->txn, change->question, 0, id, told.entered);
+  if (err == ERR_OK) err = note_change(work, &told);
+  if (err == ERR_OK && !told.backfill) err = add_event(work, customer, &told);
+  return err;
+}
+
+static enum err write_row(struct work *work, uint64_t customer, const struct membership *membership) {
+  struct key key;
+  customer_key(customer, CUSTOMER_ROW_MEMBERSHIP, &key);
+  buffer_clear(work->buffer);
+  membership_encode(membership, work->buffer);
+  if (work->buffer->failed) return diag_no_memory(work->diag);
+  if (work->buffer->size_bytes == 0) return store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
+  return store_put(work->txn, STORE_CUSTOMER, key_view(&key), buffer_view(work->buffer));
+}
+
+// --- timers --------------------------------------------------------------------------------------------------
+
+static enum err drop_timer(struct work *work, uint64_t customer, int64_t due_us) {
+  struct key key;
+  live_timer_key(&key, due_us, customer);
+  return store_delete(work->txn, STORE_TIMER, key_view(&key));
+}
+
+// Invariant 2. *touched when the row has to say so.
+static enum err set_timer(struct work *work, uint64_t customer, struct membership *membership, bool *touched) {
+  int64_t due_us = membership_due_us(membership);
+  struct key key;
+  enum err err = ERR_OK;
+  if (due_us >= membership->timer_us && membership->timer_us > work->now_us) return ERR_OK;
+  if (due_us == membership->timer_us) return ERR_OK;
+  if (membership->timer_us != MEMBERSHIP_FOREVER) err = drop_timer(work, customer, membership->timer_us);
+  membership->timer_us = due_us;
+  *touched = true;
+  if (err != ERR_OK || due_us == MEMBERSHIP_FOREVER) return err;
+  live_timer_key(&key, due_us, customer);
+  return store_put(work->txn, STORE_TIMER, key_view(&key), BYTES(""));
+}
+
+// A timer that fired is gone, whatever the row says of it.
+static enum err take_timer(struct work *work, uint64_t customer, int64_t fired_us, struct membership *membership,
+                           bool *touched) {
+  if (membership->timer_us == fired_us) {
+    membership->timer_us = MEMBERSHIP_FOREVER;
+    *touched = true;
+  }
+  return drop_timer(work, customer, fired_us);
+}
+
+// --- one customer --------------------------------------------------------------------------------------------
+
+static enum err read_membership(struct work *work, const struct work_customer *customer,
+                                struct membership *membership) {
+  enum err err = membership_decode(customer->membership, work->arena, membership);
+  if (err == ERR_CORRUPT)
+    return diag_set(work->diag, err, "corrupt",
+                    "the segments of customer c%" PRIu64 " cannot be read; run `rapport check`", customer->record.id);
+  return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+}
+
+// A static list has no expression: its entry is set by hand.
+static enum err set_listed(struct work *work, struct work_customer *customer, struct membership *membership,
+                           uint32_t question, bool listed, bool *touched) {
+  const struct membership_entry *known = membership_find(membership, question);
+  bool was = known != NULL && known->member;
+  struct membership_entry entry = {
+      .question = question, .member = listed, .since_us = work->now_us, .valid_until_us = MEMBERSHIP_FOREVER};
+  struct segment_change change = {
+      .question = question, .kind = listed ? SEGMENT_ENTERED : SEGMENT_LEFT, .at_us = work->now_us};
+  if (was == listed) return ERR_OK;
+  *touched = true;
+  enum err err = membership_set(membership, work->arena, &entry);
+  return err == ERR_OK ? write_change(work, customer, &change) : diag_no_memory(work->diag);
+}
+
+static enum err evaluate(struct work *work, struct work_customer *customer, struct membership *membership,
+                         const struct segment_triggers *triggers, bool *touched) {
+  struct facts facts;
+  struct segment_evaluation evaluation = {.set = work->set,
+                                          .machine = live_take_machine(work->engine),
+                                          .facts = &facts,
+                                          .arena = work->arena,
+                                          .membership = membership,
+                                          .now_us = work->now_us};
+  if (evaluation.machine == NULL) return diag_no_memory(work->diag);
+  facts_init(&facts, (struct timeline_reader){.txn = work->txn}, work->arena, &work->sources);
+  facts_reset(&facts, customer->record.id, &customer->record, &customer->head);
+  enum err err = segment_evaluate(&evaluation, triggers);
+  live_give_machine(work->engine, evaluation.machine);
+  *touched |= evaluation.touched;
+  atomic_fetch_add_explicit(&work->engine->live->evaluated, evaluation.evaluated, memory_order_relaxed);
+  for (size_t i = 0; err == ERR_OK && i < evaluation.change_count; i++)
+    err = write_change(work, customer, &evaluation.changes[i]);
+  return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+}
+
+static enum err look_at(struct work *work, const struct work_plan *plan, struct work_customer *customer, size_t index) {
+  static const struct live_request nothing;
+  const struct live_request *request = plan->live != NULL && index < plan->customer_count ? plan->live : &nothing;
+  struct segment_triggers triggers = {.events = customer->added.items,
+                                      .event_count = customer->added.count,
+                                      .traits = customer->changed.items,
+                                      .trait_count = customer->changed.count,
+                                      .fresh = customer->fresh,
+                                      .everything = customer->changed_hands,
+                                      .questions = request->questions,
+                                      .question_count = request->question_count};
+  struct membership membership;
+  bool touched = false, reads_record;
+  bool asked = request->timers_us != NULL || request->question_count > 0 || request->list != 0;
+  if (!asked && !segment_set_concerns(work->set, &triggers, &reads_record)) return ERR_OK;
+  // Without her record nobody knows whether rows of hers lie elsewhere.
+  if (customer->head_only && work_customer(work, customer->record.id) == NULL) return ERR_CONFLICT;
+  enum err err = read_membership(work, customer, &membership);
+  if (err == ERR_OK && request->timers_us != NULL)
+    err = take_timer(work, customer->record.id, request->timers_us[index], &membership, &touched);
+  if (err == ERR_OK && request->list != 0)
+    err = set_listed(work, customer, &membership, request->list, request->listed, &touched);
+  if (err == ERR_OK) err = evaluate(work, customer, &membership, &triggers, &touched);
+  if (err == ERR_OK) err = set_timer(work, customer->record.id, &membership, &touched);
+  return err == ERR_OK && touched ? write_row(work, customer->record.id, &membership) : err;
+}
+
+// --- customers that are gone ---------------------------------------------------------------------------------
+
+// She has become another one, or was erased: she leaves all segments. Static lists she stood on pass to who she became.
+static enum err forget(struct work *work, struct work_customer *customer) {
+  struct work_customer *heir = work_held_customer(work, customer->record.merged_into);
+  struct membership membership, inherited;
+  bool touched = false;
+  if (customer->membership.size_bytes == 0) return ERR_OK;
+  enum err err = read_membership(work, customer, &membership);
+  if (err == ERR_OK && heir != NULL) err = read_membership(work, heir, &inherited);
+  for (size_t i = 0; err == ERR_OK && i < membership.count; i++) {
+    const struct membership_entry *entry = &membership.entries[i];
+    const struct segment_definition *segment = segment_set_question(work->set, entry->question);
+    if (segment == NULL) continue;
+    struct live_change left = {.customer = customer->record.id,
+                               .segment = segment,
+                               .backfill = segment->status == SEGMENT_BUILDING,
+                               .at_us = work->now_us};
+    err = write_excluded(work, customer->record.id, entry->question, entry->excluded, 0);
+    if (err == ERR_OK && entry->member && segment->kind != SEGMENT_ATTRIBUTE)
+      err = audience_change(work->txn, entry->question, 0, customer->record.id, false);
+    if (err == ERR_OK && entry->member && segment->kind != SEGMENT_ATTRIBUTE) err = note_change(work, &left);
+    if (err == ERR_OK && entry->member && segment->kind == SEGMENT_LIST && heir != NULL)
+      err = set_listed(work, heir, &inherited, entry->question, true, &touched);
+  }
+  if (err == ERR_OK && membership.timer_us != MEMBERSHIP_FOREVER)
+    err = drop_timer(work, customer->record.id, membership.timer_us);
+  struct key key;
+  customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
+  if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
+  if (err != ERR_OK || !touched) return err;
+  buffer_clear(work->buffer);
+  membership_encode(&inherited, work->buffer); // looked at after this, with what she inherits
+  heir->membership = work->buffer->failed ? (struct bytes){0} : arena_copy(work->arena, buffer_view(work->buffer));
+  heir->changed_hands = true;
+  return heir->membership.data != NULL ? write_row(work, heir->record.id, &inherited) : diag_no_memory(work->diag);
+}
+
+static bool is_gone(const struct work_customer *customer) {
+  return customer->erased || customer->record.merged_into != 0;
+}
+
+enum err live_evaluate(struct work *work, const struct work_plan *plan) {
+  enum err err = ERR_OK;
+  if (work->set == NULL || work->engine->read_only) return ERR_OK;
+  work->now_us = clock_now_us(work->engine->clock);
+  for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++)
+    if (is_gone(work->customers[i])) err = forget(work, work->customers[i]);
+  for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++) {
+    struct work_customer *customer = work->customers[i];
+    bool there = !is_gone(customer) && (customer->record.identifier_count > 0 || customer->head_only);
+    bool fired = plan->live != NULL && plan->live->timers_us != NULL && i < plan->customer_count;
+    if (there)
+      err = look_at(work, plan, customer, i);
+    else if (fired) // a timer that nobody took away with her
+      err = drop_timer(work, customer->record.id, plan->live->timers_us[i]);
+  }
+  atomic_fetch_add_explicit(&work->engine->live->transitions, work->change_count, memory_order_relaxed);
+  return err;
+}
+
+bool live_concerns_event(const struct work *work, uint32_t name) {
+  struct segment_triggers triggers = {.events = &name, .event_count = 1};
+  bool reads_record;
+  return work->set != NULL && segment_set_concerns(work->set, &triggers, &reads_record);
+}
+
+enum err live_nothing(struct work *work, void *context) {
+  (void)work;
+  (void)context;
+  return ERR_OK;
+}
+
+void engine_set_feed_wake(struct engine *engine, engine_wake_fn *wake, void *context) {
+  engine->live->wake = wake;
+  engine->live->wake_context = context;
+}

@@ -1,0 +1,81 @@
+// live: segments and attributes evaluated in the commit of what changes them, and by the clock.
+//
+// The definitions of a workspace are a table in memory, replaced whole. Every attempt of a transaction reads it under a
+// lock for reading from begin to end; a new table is put in force under the lock for writing, which therefore waits for
+// all transactions begun before. That is what makes a build exact: once a version is in force as `building`, whatever
+// commits later evaluates it, and a snapshot taken then has whatever committed before.
+#pragma once
+
+#include "engine/feed.h"
+#include "segment/set.h"
+
+// The definitions in force, with all they point to.
+struct live_table {
+  struct arena arena;
+  struct segment_definition *definitions; // BUILDING and LIVE
+  size_t count;
+  bool ever;                     // there were definitions: customers may have rows of questions that are gone
+  const struct segment_set *set; // NULL: there never was a definition
+};
+
+struct live_machine {
+  struct rule_machine *machine;
+  struct live_machine *next;
+};
+
+struct live {
+  pthread_rwlock_t lock;    // see above
+  struct live_table *table; // never NULL once open
+  pthread_mutex_t changing; // one change of definitions at a time
+  pthread_mutex_t machines_lock;
+  struct live_machine *machines; // those not in use
+  uint32_t source;               // of the events that segments write; 0: there is none yet
+  uint32_t entered, left;        // names of these events
+  int64_t timers_from_us;        // every timer before it was worked off; by whoever ticks
+  struct live_build *build;      // under way; NULL: none (live_build.c)
+  _Atomic int64_t lag_us;        // how late the timers are
+  _Atomic uint64_t evaluated, transitions, timers;
+  engine_wake_fn *wake; // changes were committed; NULL: nobody wants to know
+  void *wake_context;
+};
+
+// What is asked of the customers of a plan, beside what their events ask for.
+struct live_request {
+  const int64_t *timers_us;  // the instants at which their timers fired, by customer of the plan; NULL: none did
+  const uint32_t *questions; // to be evaluated, whatever they depend on
+  size_t question_count;
+  uint32_t list; // a static list of which they become members, or are none any more; 0: none
+  bool listed;
+};
+
+// live.c
+enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struct diag *diag);
+void live_close(struct engine *engine);
+const struct segment_set *live_hold(struct engine *engine);
+void live_release(struct engine *engine);
+// Does an event of this name ask for some question?
+bool live_concerns_event(const struct work *work, uint32_t name);
+// Evaluates what a transaction's changes and its plan's request ask for, and writes memberships, audiences, timers and
+// the customers' own events. The changes are left in `work` for the feed.
+enum err live_evaluate(struct work *work, const struct work_plan *plan);
+// The body of a transaction that does nothing but that.
+enum err live_nothing(struct work *work, void *context);
+struct rule_machine *live_take_machine(struct engine *engine); // NULL: no memory
+void live_give_machine(struct engine *engine, struct rule_machine *machine);
+void live_changed(struct engine *engine); // changes were committed
+
+// live_table.c: reads the definitions of a snapshot; puts a table in force and closes the one before.
+enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot, const struct segment_set *older,
+                         struct live_table **table, struct diag *diag);
+void live_table_close(struct live_table *table);
+enum err live_reload(struct engine *engine, struct diag *diag);
+void live_definition_key(struct key *key, uint32_t question);
+
+// live_timer.c
+void live_timer_key(struct key *key, int64_t due_us, uint64_t customer);
+
+// live_build.c: goes on with computing the versions that are being built, for about budget_us.
+enum err live_build_tick(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
+void live_build_close(struct engine *engine);
+// Customers looked at and to be looked at for a question being built; false: it is not.
+bool live_build_progress(struct engine *engine, uint32_t question, uint64_t *done, uint64_t *total);

@@ -1,0 +1,460 @@
+// segments.c: defining, changing and archiving segments, lists and computed attributes.
+//
+// Each version is a row "segment\0<question>" of DOCUMENT and never leaves it; its status changes. One change at a time
+// (`changing`): what it would make of all definitions is compiled first, so that a cycle or a reference to nothing is
+// refused before anything is stored; then its rows are committed, then the table is read again and put in force. After
+// a crash between the two, opening does the latter.
+//
+// A change that asks the same (another name, other shares) keeps version, question and what was computed for it.
+#include "engine/segments.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "engine/catalog.h"
+#include "rule/program.h"
+#include "segment/audience.h"
+
+// --- finding -------------------------------------------------------------------------------------------------
+
+const struct segment_definition *segments_find(const struct engine *engine, struct bytes id) {
+  const struct live_table *table = engine->live->table;
+  const struct segment_definition *found = NULL;
+  for (size_t i = 0; i < table->count; i++) {
+    const struct segment_definition *definition = &table->definitions[i];
+    if (!bytes_equal(definition->id, id)) continue;
+    if (found == NULL || definition->status == SEGMENT_LIVE) found = definition;
+  }
+  return found;
+}
+
+enum err segments_no_such(const struct engine *engine, struct bytes id, struct diag *diag) {
+  const struct live_table *table = engine->live->table;
+  struct bytes nearest = {0};
+  size_t least = id.size_bytes / 3 + 2; // at most one change in three letters
+  for (size_t i = 0; i < table->count; i++) {
+    size_t distance = nearest_distance(id, table->definitions[i].id);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = table->definitions[i].id;
+  }
+  int size = (int)(id.size_bytes < SEGMENT_ID_BYTES ? id.size_bytes : SEGMENT_ID_BYTES);
+  if (nearest.size_bytes == 0)
+    return diag_set(diag, ERR_NOT_FOUND, "no_segment", "there is no segment, list or attribute \"%.*s\"", size,
+                    id.data);
+  return diag_set(diag, ERR_NOT_FOUND, "no_segment",
+                  "there is no segment, list or attribute \"%.*s\"; did you mean \"%.*s\"?", size, id.data,
+                  (int)nearest.size_bytes, nearest.data);
+}
+
+// The version of this id with that status, in the table of `changing`'s holder.
+static const struct segment_definition *find_status(const struct engine *engine, struct bytes id,
+                                                    enum segment_status status) {
+  const struct live_table *table = engine->live->table;
+  for (size_t i = 0; i < table->count; i++)
+    if (table->definitions[i].status == status && bytes_equal(table->definitions[i].id, id))
+      return &table->definitions[i];
+  return NULL;
+}
+
+// --- rows ----------------------------------------------------------------------------------------------------
+
+// The rows of one change.
+struct change {
+  struct engine *engine;
+  struct arena *arena;
+  struct segment_definition *rows;
+  size_t count, capacity;
+};
+
+static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct change *change = context;
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < change->count; i++) {
+    struct value_builder builder;
+    struct buffer row;
+    struct key key;
+    buffer_init(&row);
+    value_builder_init(&builder, &row, change->engine->names);
+    segment_definition_pack(&change->rows[i], &builder);
+    err = value_builder_finish(&builder);
+    live_definition_key(&key, change->rows[i].question);
+    if (err == ERR_OK) err = store_put(txn, STORE_DOCUMENT, key_view(&key), buffer_view(&row));
+    if (err == ERR_NO_MEMORY) diag_no_memory(diag);
+    buffer_release(&row);
+  }
+  return err;
+}
+
+static enum err add_row(struct change *change, const struct segment_definition *definition, enum segment_status status,
+                        struct diag *diag) {
+  if (change->count == change->capacity) {
+    size_t capacity = change->capacity * 2 + 8;
+    struct segment_definition *rows = arena_take(change->arena, capacity * sizeof *rows);
+    if (rows == NULL) return diag_no_memory(diag);
+    if (change->count > 0) memcpy(rows, change->rows, change->count * sizeof *rows);
+    change->rows = rows;
+    change->capacity = capacity;
+  }
+  change->rows[change->count] = *definition;
+  change->rows[change->count++].status = status;
+  return ERR_OK;
+}
+
+// The highest question ever given, and the highest version of an id, archived ones included.
+static enum err read_highest(struct engine *engine, struct bytes id, struct arena *arena, uint32_t *question,
+                             uint32_t *version) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  live_definition_key(&from, 0);
+  live_definition_key(&to, UINT32_MAX);
+  *question = *version = 0;
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
+    struct segment_definition definition;
+    err = segment_definition_unpack((struct value){arena_copy(arena, row)}, engine->names, arena, &definition);
+    if (err != ERR_OK) break;
+    *question = definition.question;
+    if (bytes_equal(definition.id, id) && definition.version > *version) *version = definition.version;
+  }
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+// --- would it hold? ------------------------------------------------------------------------------------------
+
+static const struct segment_definition *row_of(const struct change *change, uint32_t question) {
+  for (size_t i = 0; i < change->count; i++)
+    if (change->rows[i].question == question) return &change->rows[i];
+  return NULL;
+}
+
+static bool is_evaluated(const struct segment_definition *definition) {
+  return definition->status == SEGMENT_BUILDING || definition->status == SEGMENT_LIVE;
+}
+
+// Compiles what the definitions would be after the change.
+static enum err try_change(const struct change *change, struct diag *diag) {
+  struct engine *engine = change->engine;
+  const struct live_table *table = engine->live->table;
+  struct segment_compile with = {.names = engine->names, .zone = engine_zone(engine), .older = table->set};
+  struct segment_set *set;
+  size_t count = 0;
+  struct segment_definition *all =
+      arena_take(change->arena, (table->count + change->count) * sizeof *all + sizeof *all);
+  if (all == NULL) return diag_no_memory(diag);
+  for (size_t i = 0; i < table->count; i++)
+    if (row_of(change, table->definitions[i].question) == NULL) all[count++] = table->definitions[i];
+  for (size_t i = 0; i < change->count; i++)
+    if (is_evaluated(&change->rows[i])) all[count++] = change->rows[i];
+  if (count == 0) return ERR_OK;
+  if (count > SEGMENT_QUESTIONS_MAX)
+    return diag_set(diag, ERR_LIMIT, "too_many", "a workspace has at most %d live segments and attributes",
+                    SEGMENT_QUESTIONS_MAX);
+  enum err err = segment_set_open(&set, all, count, &with, diag);
+  if (err == ERR_OK) segment_set_close(set);
+  return err;
+}
+
+static enum err carry_out(struct change *change, struct engine_commit *commit, struct diag *diag) {
+  enum err err = engine_run(change->engine, put_rows, change, commit, diag);
+  if (err == ERR_OK) err = live_reload(change->engine, diag);
+  if (err == ERR_OK && change->engine->wake != NULL) change->engine->wake(change->engine->wake_context);
+  return err;
+}
+
+// --- put -----------------------------------------------------------------------------------------------------
+
+static bool same_questions(const struct segment_definition *a, const struct segment_definition *b) {
+  if (a->kind != b->kind || !bytes_equal(a->include, b->include) || a->exclusion_count != b->exclusion_count)
+    return false;
+  for (size_t i = 0; i < a->exclusion_count; i++)
+    if (!bytes_equal(a->exclusions[i].when, b->exclusions[i].when)) return false;
+  return true;
+}
+
+static bool is_renewed(const struct change *change, struct bytes id) {
+  for (size_t i = 0; i < change->count; i++)
+    if (is_evaluated(&change->rows[i]) && bytes_equal(change->rows[i].id, id)) return true;
+  return false;
+}
+
+// The newest version of an id gets a successor that asks the same.
+static enum err renew(struct change *change, struct bytes id, uint32_t question, struct diag *diag) {
+  const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
+  const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
+  struct segment_definition renewed = building != NULL ? *building : *live;
+  enum err err = building == NULL ? ERR_OK : add_row(change, building, SEGMENT_REPLACED, diag);
+  renewed.question = question;
+  renewed.version++;
+  renewed.live_us = 0;
+  return err == ERR_OK ? add_row(change, &renewed, SEGMENT_BUILDING, diag) : err;
+}
+
+// Whatever refers to an id that asks something else now is computed anew, and what refers to that: they go live
+// together.
+static enum err renew_referrers(struct change *change, uint32_t question, struct diag *diag) {
+  const struct live_table *table = change->engine->live->table;
+  enum err err = ERR_OK;
+  for (size_t at = 0; at < change->count; at++) { // grows as they are found
+    struct bytes id = change->rows[at].id;
+    if (!is_evaluated(&change->rows[at])) continue;
+    for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
+      const struct segment_definition *one = &table->definitions[i];
+      if (is_renewed(change, one->id) || !segment_set_refers(table->set, one->question, id)) continue;
+      err = renew(change, one->id, ++question, diag);
+    }
+  }
+  return err;
+}
+
+// Puts the wanted version in `change`: with the present question when it asks the same, else with a new one.
+static enum err plan_put(struct change *change, struct segment_definition *wanted, struct diag *diag) {
+  struct engine *engine = change->engine;
+  const struct segment_definition *live = find_status(engine, wanted->id, SEGMENT_LIVE);
+  const struct segment_definition *building = find_status(engine, wanted->id, SEGMENT_BUILDING);
+  const struct segment_definition *newest = building != NULL ? building : live;
+  uint32_t question, version;
+  if (newest != NULL && newest->kind != wanted->kind)
+    return diag_set(diag, ERR_INVALID, "other_kind", "\"%.*s\" is of kind %s; archive it first, or take another id",
+                    (int)wanted->id.size_bytes, wanted->id.data, segment_kind_name(newest->kind));
+  enum err err = read_highest(engine, wanted->id, change->arena, &question, &version);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  wanted->version = version + 1;
+  wanted->created_us = clock_now_us(engine->clock);
+  if (newest != NULL && same_questions(newest, wanted)) {
+    wanted->question = newest->question;
+    wanted->version = newest->version;
+    wanted->created_us = newest->created_us;
+    wanted->live_us = newest->live_us;
+    return add_row(change, wanted, newest->status, diag);
+  }
+  wanted->question = question + 1;
+  if (building != NULL) err = add_row(change, building, SEGMENT_REPLACED, diag);
+  bool list = wanted->kind == SEGMENT_LIST;
+  if (list) wanted->live_us = wanted->created_us;
+  if (err == ERR_OK) err = add_row(change, wanted, list ? SEGMENT_LIVE : SEGMENT_BUILDING, diag);
+  return err == ERR_OK && newest != NULL ? renew_referrers(change, wanted->question, diag) : err;
+}
+
+static void mistaken(const struct segment_mistake *mistake, struct rule_diag *refusal, struct diag *diag) {
+  if (mistake->member.size_bytes > 0 && diag != NULL && diag->field[0] == '\0')
+    diag_in_field(diag, "%.*s", (int)mistake->member.size_bytes, mistake->member.data);
+  if (mistake->expression.code[0] != '\0' && refusal != NULL) *refusal = mistake->expression;
+}
+
+static void write_warnings(const struct rule_check *check, struct json_writer *writer) {
+  json_name(writer, "warnings");
+  json_array_begin(writer);
+  for (size_t i = 0; i < check->warning_count; i++) {
+    const struct rule_diag *warning = &check->warnings[i];
+    json_object_begin(writer);
+    json_member_text(writer, "code", warning->code);
+    json_member_u64(writer, "line", warning->place.line);
+    json_member_u64(writer, "column", warning->place.column);
+    json_member_text(writer, "message", warning->message);
+    if (warning->nearest[0]) json_member_text(writer, "suggestion", warning->nearest);
+    json_object_end(writer);
+  }
+  json_array_end(writer);
+}
+
+static enum err ensure_source(struct engine *engine, struct diag *diag) {
+  struct engine_source wanted = {.name = BYTES("segments"), .kind = ENGINE_SOURCE_SERVER, .priority = -1000};
+  struct engine_commit commit = {0};
+  if (engine->live->source != 0) return ERR_OK;
+  const struct engine_source *known = engine_source_find(engine, wanted.name);
+  if (known != NULL) {
+    engine->live->source = known->id;
+    return ERR_OK;
+  }
+  return engine_source_put(engine, &wanted, &engine->live->source, &commit, diag);
+}
+
+static enum err put_locked(struct change *change, struct segment_definition *wanted, struct rule_check *check,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  enum err err = ensure_source(change->engine, diag);
+  if (err == ERR_OK) err = plan_put(change, wanted, diag);
+  if (err == ERR_OK) err = try_change(change, diag);
+  if (err != ERR_OK) return err;
+  const struct segment_definition *row = row_of(change, wanted->question);
+  json_object_begin(writer);
+  segment_definition_json(row, writer);
+  write_warnings(check, writer);
+  json_object_end(writer);
+  return carry_out(change, commit, diag);
+}
+
+enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
+                            struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
+                            struct diag *diag) {
+  struct rule_catalog catalog = engine_catalog(engine);
+  struct segment_definition wanted = {0};
+  struct segment_mistake mistake = {0};
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct rule_check *check = arena_take_zero(&arena, 1, sizeof *check);
+  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
+  enum err err = check == NULL || change == NULL ? diag_no_memory(diag) : ERR_OK;
+  if (err == ERR_OK) err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
+  if (err == ERR_OK) {
+    *change = (struct change){.engine = engine, .arena = &arena};
+    err = segment_definition_read(document, engine->names, &catalog, &arena, &wanted, check, &mistake, diag);
+    if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
+  }
+  wanted.author = author;
+  if (err == ERR_OK) {
+    pthread_mutex_lock(&engine->live->changing);
+    err = put_locked(change, &wanted, check, writer, commit, diag);
+    pthread_mutex_unlock(&engine->live->changing);
+  }
+  arena_release(&arena);
+  return err;
+}
+
+// --- archive -------------------------------------------------------------------------------------------------
+
+static enum err plan_archive(struct change *change, struct bytes id, struct diag *diag) {
+  const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
+  const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
+  enum err err = ERR_OK;
+  if (live == NULL && building == NULL) return segments_no_such(change->engine, id, diag);
+  if (building != NULL) err = add_row(change, building, SEGMENT_ARCHIVED, diag);
+  if (err == ERR_OK && live != NULL) err = add_row(change, live, SEGMENT_ARCHIVED, diag);
+  if (err != ERR_OK) return err;
+  err = try_change(change, diag);
+  if (err != ERR_INVALID) return err;
+  char words[DIAG_MESSAGE_BYTES];
+  memcpy(words, diag == NULL ? "" : diag->message, diag == NULL ? 1 : sizeof words);
+  return diag_set(diag, ERR_INVALID, "in_use", "others refer to \"%.*s\"; change them first: %s", (int)id.size_bytes,
+                  id.data, words);
+}
+
+static enum err archive_locked(struct change *change, struct bytes id, struct json_writer *writer,
+                               struct engine_commit *commit, struct diag *diag) {
+  enum err err = plan_archive(change, id, diag);
+  if (err != ERR_OK) return err;
+  json_object_begin(writer);
+  segment_definition_json(&change->rows[change->count - 1], writer);
+  json_object_end(writer);
+  return carry_out(change, commit, diag);
+}
+
+enum err engine_segment_archive(struct engine *engine, struct bytes id, struct json_writer *writer,
+                                struct engine_commit *commit, struct diag *diag) {
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
+  enum err err = change == NULL ? diag_no_memory(diag) : ERR_OK;
+  if (err == ERR_OK) {
+    *change = (struct change){.engine = engine, .arena = &arena};
+    pthread_mutex_lock(&engine->live->changing);
+    err = archive_locked(change, id, writer, commit, diag);
+    pthread_mutex_unlock(&engine->live->changing);
+  }
+  arena_release(&arena);
+  return err;
+}
+
+// --- a build has ended ---------------------------------------------------------------------------------------
+
+static enum err finish_one(struct change *change, uint32_t question, struct diag *diag) {
+  const struct live_table *table = change->engine->live->table;
+  const struct segment_definition *built = NULL;
+  for (size_t i = 0; i < table->count; i++)
+    if (table->definitions[i].question == question) built = &table->definitions[i];
+  if (built == NULL || built->status != SEGMENT_BUILDING) return ERR_OK; // changed or archived meanwhile
+  const struct segment_definition *before = find_status(change->engine, built->id, SEGMENT_LIVE);
+  enum err err = before == NULL ? ERR_OK : add_row(change, before, SEGMENT_REPLACED, diag);
+  if (err == ERR_OK) err = add_row(change, built, SEGMENT_LIVE, diag);
+  if (err != ERR_OK) return err;
+  change->rows[change->count - 1].live_us = clock_now_us(change->engine->clock);
+  return ERR_OK;
+}
+
+enum { DROP_ROWS = 512 };
+
+struct dropping {
+  struct bytes keys[DROP_ROWS];
+  size_t count;
+};
+
+static enum err delete_rows(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct dropping *dropping = context;
+  enum err err = ERR_OK;
+  (void)diag;
+  for (size_t i = 0; err == ERR_OK && i < dropping->count; i++)
+    err = store_delete(txn, STORE_AUDIENCE, dropping->keys[i]);
+  return err;
+}
+
+static enum err read_rows(struct engine *engine, uint32_t question, struct arena *arena, struct dropping *dropping) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  key_init(&from);
+  key_put_u32(&from, question);
+  key_init(&to);
+  key_put_u32(&to, question + 1);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = store_snapshot_scan(snapshot, STORE_AUDIENCE, key_view(&from), key_view(&to), &cursor);
+  for (dropping->count = 0; err == ERR_OK && dropping->count < DROP_ROWS && store_cursor_next(cursor, &key, &row);) {
+    struct bytes copy = arena_copy(arena, key);
+    if (copy.data == NULL) err = ERR_NO_MEMORY;
+    dropping->keys[dropping->count++] = copy;
+  }
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+// Nobody evaluates the question any more, so nobody adds to its rows. Interrupted, they stay and harm nobody.
+static enum err drop_audience(struct engine *engine, uint32_t question, struct diag *diag) {
+  struct dropping dropping = {.count = DROP_ROWS};
+  struct store_mark mark;
+  struct arena arena;
+  enum err err = ERR_OK;
+  arena_init(&arena, 0);
+  while (err == ERR_OK && dropping.count == DROP_ROWS) {
+    arena_clear(&arena);
+    err = read_rows(engine, question, &arena, &dropping);
+    if (err == ERR_OK && dropping.count > 0) err = store_run(engine->store, delete_rows, &dropping, &mark, diag);
+  }
+  arena_release(&arena);
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
+}
+
+static enum err finish_locked(struct change *change, const uint32_t *questions, size_t count, struct diag *diag) {
+  struct engine_commit commit = {0};
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = finish_one(change, questions[i], diag);
+  if (err == ERR_OK && change->count > 0) err = carry_out(change, &commit, diag);
+  for (size_t i = 0; err == ERR_OK && i < change->count; i++)
+    if (change->rows[i].status == SEGMENT_REPLACED) err = drop_audience(change->engine, change->rows[i].question, diag);
+  return err;
+}
+
+enum err segments_finish(struct engine *engine, const uint32_t *questions, size_t count, struct diag *diag) {
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
+  enum err err = change == NULL ? diag_no_memory(diag) : ERR_OK;
+  if (err == ERR_OK) {
+    *change = (struct change){.engine = engine, .arena = &arena};
+    pthread_mutex_lock(&engine->live->changing);
+    err = finish_locked(change, questions, count, diag);
+    pthread_mutex_unlock(&engine->live->changing);
+  }
+  arena_release(&arena);
+  return err;
+}

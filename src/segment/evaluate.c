@@ -1,0 +1,545 @@
+// evaluate: one customer's answers, brought up to date.
+//
+// A customer has few entries, a workspace many questions, an event concerns few of those: what is done grows with the
+// entries and with the questions concerned. A bitset by position says what is to be asked; it is worked off from its
+// low end, so that whatever an answer asks for was answered before, and an answer that changed adds those who ask for
+// it further up. `entry_of` leads from a position to the customer's entry; the entries that were there are changed
+// where they are, new ones are gathered beside them, and at the end both are merged into one ascending array, unless
+// nothing came or went. Invariants: after a pass at an instant, no entry that could be asked ends at or before it. An
+// entry's valid-until is the least of all runs behind it, and these saw the valid-until of the entries they asked for.
+#include <stdlib.h>
+#include <string.h>
+
+#include "segment/set_private.h"
+
+struct evaluating {
+  struct segment_evaluation *out;
+  const struct segment_set *set;
+  struct membership *membership; // as it came: entries of [0, count)
+  struct membership_entry *added;
+  size_t added_count, added_room;
+  uint32_t *entry_of;    // by position: index + 1 of the entry; first those of the membership, then the added ones
+  uint16_t *position_of; // by entry of the membership; SEGMENT_NOWHERE: no longer in the set
+  uint64_t *due;         // bit by position
+  const uint64_t *only;  // what may be asked; NULL: all
+  size_t words;          // of both
+  int64_t at_us;         // the instant of the pass
+  uint16_t asking;       // the position of the question whose program runs
+  bool met_unknown;      // the run asked for an answer that is not known
+  size_t change_room;
+  facts_lookup_fn *earlier;
+  void *earlier_context;
+  struct buffer packed; // of one value
+};
+
+enum { WORD_BITS = 64 };
+
+static bool has_bit(const uint64_t *bits, size_t at) {
+  return (bits[at / WORD_BITS] >> at % WORD_BITS & 1) != 0;
+}
+
+static void ask(struct evaluating *evaluating, uint16_t position) {
+  if (evaluating->only != NULL && !has_bit(evaluating->only, position)) return;
+  evaluating->due[position / WORD_BITS] |= UINT64_C(1) << position % WORD_BITS;
+}
+
+// --- entries -------------------------------------------------------------------------------------------------
+
+static struct membership_entry *entry_at(const struct evaluating *evaluating, uint16_t position) {
+  uint32_t index = evaluating->entry_of[position];
+  if (index == 0) return NULL;
+  size_t own = evaluating->membership->count;
+  return index <= own ? &evaluating->membership->entries[index - 1] : &evaluating->added[index - 1 - own];
+}
+
+static struct membership_entry nothing(uint32_t question) {
+  return (struct membership_entry){.question = question, .valid_until_us = MEMBERSHIP_FOREVER};
+}
+
+static bool says_nothing(const struct membership_entry *entry) {
+  return !entry->member && !entry->unknown && entry->excluded == 0 && entry->valid_until_us == MEMBERSHIP_FOREVER &&
+         value_is_absent(entry->value);
+}
+
+static enum err add_entry(struct evaluating *evaluating, uint16_t position, const struct membership_entry *entry) {
+  if (evaluating->added_count == evaluating->added_room) {
+    size_t room = evaluating->added_room == 0 ? 16 : evaluating->added_room * 2;
+    struct membership_entry *more = arena_take(evaluating->out->arena, room * sizeof *more);
+    if (more == NULL) return ERR_NO_MEMORY;
+    if (evaluating->added_count > 0) memcpy(more, evaluating->added, evaluating->added_count * sizeof *more);
+    evaluating->added = more;
+    evaluating->added_room = room;
+  }
+  evaluating->added[evaluating->added_count++] = *entry;
+  evaluating->entry_of[position] = (uint32_t)(evaluating->membership->count + evaluating->added_count);
+  return ERR_OK;
+}
+
+static enum err set_entry(struct evaluating *evaluating, uint16_t position, const struct membership_entry *entry) {
+  struct membership_entry *there = entry_at(evaluating, position);
+  if (there == NULL) return says_nothing(entry) ? ERR_OK : add_entry(evaluating, position, entry);
+  *there = *entry;
+  return ERR_OK;
+}
+
+// --- lookups -------------------------------------------------------------------------------------------------
+
+// The version of an id that the question under way refers to.
+static uint16_t referred(const struct evaluating *evaluating, struct bytes id) {
+  const struct segment_lists *references = &evaluating->set->references;
+  uint16_t from = evaluating->asking;
+  for (uint32_t i = references->first[from]; i < references->first[from + 1]; i++)
+    if (bytes_equal(evaluating->set->questions[references->positions[i]].definition.id, id))
+      return references->positions[i];
+  return SEGMENT_NOWHERE;
+}
+
+static void answer_question(struct evaluating *evaluating, bool attribute, struct bytes id, struct rule_value *value,
+                            int64_t *until_us) {
+  *value = (struct rule_value){.type = RULE_TYPE_NULL};
+  uint16_t position = referred(evaluating, id);
+  if (position == SEGMENT_NOWHERE) return;
+  if ((evaluating->set->questions[position].definition.kind == SEGMENT_ATTRIBUTE) != attribute) return;
+  const struct membership_entry *entry = entry_at(evaluating, position);
+  struct membership_entry none = nothing(0);
+  if (entry == NULL) entry = &none;
+  if (entry->valid_until_us < *until_us) *until_us = entry->valid_until_us;
+  evaluating->met_unknown |= entry->unknown;
+  if (entry->unknown) return;
+  if (attribute)
+    *value = rule_value_of(entry->value);
+  else
+    *value = (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = entry->member};
+}
+
+static enum err look_up(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
+                        size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
+  struct evaluating *evaluating = context;
+  if (count > 0 && (function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment)) {
+    answer_question(evaluating, function == RULE_FUNCTION_NONE, arguments[0], value, until_us);
+    return ERR_OK;
+  }
+  if (evaluating->earlier != NULL)
+    return evaluating->earlier(evaluating->earlier_context, customer, function, arguments, count, now_us, value,
+                               until_us);
+  *value = (struct rule_value){.type = RULE_TYPE_NULL};
+  return ERR_OK;
+}
+
+// --- values of attributes ------------------------------------------------------------------------------------
+
+// Whether the stored value is what was answered, without packing it; of times and durations the text decides.
+static bool is_same_value(struct value stored, const struct rule_value *value) {
+  struct decimal number;
+  struct bytes text;
+  bool boolean;
+  switch (value->type) {
+  case RULE_TYPE_NULL:
+    return value_is_absent(stored);
+  case RULE_TYPE_BOOL:
+    return value_as_bool(stored, &boolean) && boolean == value->boolean;
+  case RULE_TYPE_NUMBER:
+    return value_as_number(stored, &number) && decimal_compare(number, value->number) == 0;
+  case RULE_TYPE_TEXT:
+    return value_as_text(stored, &text) && bytes_equal(text, value->text);
+  case RULE_TYPE_LIST:
+  case RULE_TYPE_DOCUMENT:
+    return !value_is_absent(stored) && value_equal(stored, value->packed);
+  default:
+    return false;
+  }
+}
+
+// A time or a duration becomes the text that it is told as.
+static void put_told(struct value_builder *builder, const struct rule_value *value, const struct names *names) {
+  struct buffer json;
+  struct json_writer writer;
+  buffer_init(&json);
+  json_writer_init(&writer, &json);
+  rule_value_to_json(&writer, value, names);
+  if (json.failed || json.size_bytes < 2 || json.data[0] != '"')
+    value_put_null(builder);
+  else
+    value_put_text(builder, bytes_of(json.data + 1, json.size_bytes - 2));
+  builder->out->failed |= json.failed;
+  buffer_release(&json);
+}
+
+static enum err pack_value(struct evaluating *evaluating, const struct rule_value *value) {
+  struct value_builder builder;
+  buffer_clear(&evaluating->packed);
+  value_builder_init(&builder, &evaluating->packed, evaluating->set->names);
+  switch (value->type) {
+  case RULE_TYPE_NULL:
+  case RULE_TYPE_COUNT:
+    value_put_null(&builder);
+    break;
+  case RULE_TYPE_BOOL:
+    value_put_bool(&builder, value->boolean);
+    break;
+  case RULE_TYPE_NUMBER:
+    value_put_number(&builder, value->number);
+    break;
+  case RULE_TYPE_TEXT:
+    value_put_text(&builder, value->text);
+    break;
+  case RULE_TYPE_LIST:
+  case RULE_TYPE_DOCUMENT:
+    value_put_value(&builder, value->packed);
+    break;
+  case RULE_TYPE_TIME:
+  case RULE_TYPE_DURATION:
+  case RULE_TYPE_CALENDAR:
+    put_told(&builder, value, evaluating->set->names);
+    break;
+  }
+  return value_builder_finish(&builder);
+}
+
+// Into `next`: the value answered, or the old one when it is the same.
+static enum err take_value(struct evaluating *evaluating, const struct membership_entry *old,
+                           const struct rule_value *value, struct membership_entry *next) {
+  next->value = old->value;
+  if (is_same_value(old->value, value)) return ERR_OK;
+  next->value = (struct value){{NULL, 0}};
+  enum err err = pack_value(evaluating, value);
+  if (err != ERR_OK) return err;
+  struct value packed = {buffer_view(&evaluating->packed)};
+  if (value_type(packed) == VALUE_NULL) return ERR_OK;
+  if (!value_is_absent(old->value) && value_equal(old->value, packed)) {
+    next->value = old->value;
+    return ERR_OK;
+  }
+  next->unknown = packed.packed.size_bytes > SEGMENT_VALUE_BYTES;
+  if (next->unknown) return ERR_OK;
+  next->value.packed = arena_copy(evaluating->out->arena, packed.packed);
+  return next->value.packed.data == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+// --- one question --------------------------------------------------------------------------------------------
+
+static enum err run(struct evaluating *evaluating, const struct segment_program *program, struct rule_answer *answer,
+                    struct membership_entry *next) {
+  struct segment_evaluation *out = evaluating->out;
+  evaluating->met_unknown = false;
+  enum err err = rule_run(out->machine, program->rule, &out->facts->customer, evaluating->at_us, true, answer);
+  if (err != ERR_OK) return err;
+  out->evaluated++;
+  // Whoever asks for what is not known, does not know.
+  if (evaluating->met_unknown) answer->status = RULE_UNKNOWN;
+  if (answer->valid_until_us < next->valid_until_us) next->valid_until_us = answer->valid_until_us;
+  if (next->valid_until_us <= evaluating->at_us) next->valid_until_us = evaluating->at_us + 1;
+  return ERR_OK;
+}
+
+// All exclusions are asked, so that each can be counted.
+static enum err run_exclusions(struct evaluating *evaluating, const struct segment_question *question,
+                               struct membership_entry *next) {
+  uint16_t unsure = 0;
+  for (size_t i = 0; i < question->definition.exclusion_count; i++) {
+    struct rule_answer answer;
+    enum err err = run(evaluating, question->exclusions[i], &answer, next);
+    if (err != ERR_OK) return err;
+    uint16_t bit = (uint16_t)(1U << i);
+    if (answer.status == RULE_UNKNOWN) unsure |= bit;
+    if (answer.status == RULE_UNKNOWN || rule_is_true(&answer)) next->excluded |= bit;
+  }
+  next->member = next->excluded == 0;
+  next->unknown = !next->member && next->excluded == unsure;
+  return ERR_OK;
+}
+
+static enum err find_answer(struct evaluating *evaluating, const struct segment_question *question,
+                            const struct membership_entry *old, struct membership_entry *next) {
+  struct rule_answer answer;
+  enum err err = run(evaluating, question->include, &answer, next);
+  if (err != ERR_OK) return err;
+  next->unknown = answer.status == RULE_UNKNOWN;
+  if (next->unknown) return ERR_OK;
+  if (question->definition.kind == SEGMENT_ATTRIBUTE) return take_value(evaluating, old, &answer.value, next);
+  if (rule_is_true(&answer)) err = run_exclusions(evaluating, question, next);
+  if (next->member) next->since_us = old->member ? old->since_us : evaluating->at_us;
+  return err;
+}
+
+static enum err note(struct evaluating *evaluating, enum segment_change_kind kind, const struct membership_entry *old,
+                     const struct membership_entry *next) {
+  struct segment_evaluation *out = evaluating->out;
+  if (out->change_count == evaluating->change_room) {
+    size_t room = evaluating->change_room == 0 ? 16 : evaluating->change_room * 2;
+    struct segment_change *more = arena_take(out->arena, room * sizeof *more);
+    if (more == NULL) return ERR_NO_MEMORY;
+    if (out->change_count > 0) memcpy(more, out->changes, out->change_count * sizeof *more);
+    out->changes = more;
+    evaluating->change_room = room;
+  }
+  out->changes[out->change_count++] =
+      (struct segment_change){next->question, kind, old->excluded, next->excluded, evaluating->at_us};
+  return ERR_OK;
+}
+
+// Values that are kept are kept as they are: the same value has the same bytes at the same place.
+static bool has_other_value(const struct membership_entry *a, const struct membership_entry *b) {
+  return a->value.packed.data != b->value.packed.data || a->value.packed.size_bytes != b->value.packed.size_bytes;
+}
+
+static enum err note_change(struct evaluating *evaluating, const struct membership_entry *old,
+                            const struct membership_entry *next) {
+  if (old->member != next->member) return note(evaluating, next->member ? SEGMENT_ENTERED : SEGMENT_LEFT, old, next);
+  if (old->excluded != next->excluded) return note(evaluating, SEGMENT_EXCLUDED, old, next);
+  return has_other_value(old, next) ? note(evaluating, SEGMENT_VALUE, old, next) : ERR_OK;
+}
+
+static void ask_dependents(struct evaluating *evaluating, uint16_t position) {
+  const struct segment_lists *dependents = &evaluating->set->dependents;
+  for (uint32_t i = dependents->first[position]; i < dependents->first[position + 1]; i++)
+    ask(evaluating, dependents->positions[i]);
+}
+
+static enum err answer_again(struct evaluating *evaluating, uint16_t position) {
+  const struct segment_question *question = &evaluating->set->questions[position];
+  evaluating->asking = position;
+  if (question->include == NULL) {
+    ask_dependents(evaluating, position);
+    return ERR_OK;
+  }
+  const struct membership_entry *there = entry_at(evaluating, position);
+  struct membership_entry next = nothing(question->definition.question), old = there == NULL ? next : *there;
+  enum err err = find_answer(evaluating, question, &old, &next);
+  if (err == ERR_OK) err = note_change(evaluating, &old, &next);
+  if (err != ERR_OK) return err;
+  bool other = old.member != next.member || old.unknown != next.unknown || has_other_value(&old, &next);
+  if (other || next.valid_until_us < old.valid_until_us) ask_dependents(evaluating, position);
+  if (!other && old.excluded == next.excluded && old.valid_until_us == next.valid_until_us) return ERR_OK;
+  evaluating->out->touched = true;
+  return set_entry(evaluating, position, &next);
+}
+
+// Answers whatever is to be asked, at one instant.
+static enum err pass(struct evaluating *evaluating, int64_t at_us) {
+  evaluating->at_us = at_us;
+  for (size_t word = 0; word < evaluating->words; word++)
+    while (evaluating->due[word] != 0) {
+      size_t bit = (size_t)__builtin_ctzll(evaluating->due[word]);
+      evaluating->due[word] &= evaluating->due[word] - 1;
+      enum err err = answer_again(evaluating, (uint16_t)(word * WORD_BITS + bit));
+      if (err != ERR_OK) return err;
+    }
+  return ERR_OK;
+}
+
+// --- what the clock asks for ---------------------------------------------------------------------------------
+
+static bool may_fall_due(const struct evaluating *evaluating, uint16_t position) {
+  if (position == SEGMENT_NOWHERE || evaluating->set->questions[position].include == NULL) return false;
+  return evaluating->only == NULL || has_bit(evaluating->only, position);
+}
+
+static uint16_t position_at(const struct evaluating *evaluating, size_t index) {
+  size_t own = evaluating->membership->count;
+  if (index < own) return evaluating->position_of[index];
+  return segment_set_position(evaluating->set, evaluating->added[index - own].question);
+}
+
+static int64_t until_at(const struct evaluating *evaluating, size_t index) {
+  size_t own = evaluating->membership->count;
+  return index < own ? evaluating->membership->entries[index].valid_until_us
+                     : evaluating->added[index - own].valid_until_us;
+}
+
+static int64_t next_due_us(const struct evaluating *evaluating) {
+  int64_t least = MEMBERSHIP_FOREVER;
+  size_t count = evaluating->membership->count + evaluating->added_count;
+  for (size_t i = 0; i < count; i++) {
+    int64_t until_us = until_at(evaluating, i);
+    if (until_us < least && may_fall_due(evaluating, position_at(evaluating, i))) least = until_us;
+  }
+  return least;
+}
+
+static void ask_due(struct evaluating *evaluating, int64_t at_us) {
+  size_t count = evaluating->membership->count + evaluating->added_count;
+  for (size_t i = 0; i < count; i++) {
+    if (until_at(evaluating, i) > at_us) continue;
+    uint16_t position = position_at(evaluating, i);
+    if (may_fall_due(evaluating, position)) ask(evaluating, position);
+  }
+}
+
+// Up to now, without it.
+static enum err catch_up(struct evaluating *evaluating) {
+  for (;;) {
+    int64_t at_us = next_due_us(evaluating);
+    if (at_us >= evaluating->out->now_us || evaluating->out->evaluated >= SEGMENT_CATCH_UP_MAX) return ERR_OK;
+    ask_due(evaluating, at_us);
+    enum err err = pass(evaluating, at_us);
+    if (err != ERR_OK) return err;
+  }
+}
+
+// --- what happened asks for ----------------------------------------------------------------------------------
+
+static void ask_names(struct evaluating *evaluating, const struct segment_name_index *index, const uint32_t *names,
+                      size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const struct segment_name_slot *slot = segment_name_find(index, names[i]);
+    if (slot == NULL) continue;
+    for (uint32_t k = 0; k < slot->count; k++) ask(evaluating, index->positions[slot->first + k]);
+  }
+}
+
+static void ask_triggers(struct evaluating *evaluating, const struct segment_triggers *triggers) {
+  const struct segment_set *set = evaluating->set;
+  if (triggers->everything) {
+    for (size_t i = 0; i < set->count; i++) ask(evaluating, (uint16_t)i);
+    return;
+  }
+  ask_names(evaluating, &set->events, triggers->events, triggers->event_count);
+  ask_names(evaluating, &set->traits, triggers->traits, triggers->trait_count);
+  for (size_t i = 0; triggers->fresh && i < set->fresh_count; i++) ask(evaluating, set->fresh[i]);
+  for (size_t i = 0; i < triggers->question_count; i++) {
+    uint16_t position = segment_set_position(set, triggers->questions[i]);
+    if (position != SEGMENT_NOWHERE) ask(evaluating, position);
+  }
+  for (size_t i = 0; i < triggers->lookup_count; i++)
+    for (size_t k = 0; k < set->lookup_count; k++)
+      if (segment_lookup_matches(&set->lookups[k], &triggers->lookups[i])) ask(evaluating, set->lookups[k].position);
+}
+
+// --- begin and end -------------------------------------------------------------------------------------------
+
+static enum err begin(struct evaluating *evaluating, struct segment_evaluation *out) {
+  const struct segment_set *set = out->set;
+  struct membership *membership = out->membership;
+  size_t words = set->count / WORD_BITS + 1;
+  *evaluating = (struct evaluating){.out = out, .set = set, .membership = membership, .words = words};
+  out->changes = NULL;
+  out->change_count = 0;
+  out->evaluated = 0;
+  out->touched = false;
+  evaluating->entry_of = arena_take_zero(out->arena, set->count + 1, sizeof *evaluating->entry_of);
+  evaluating->position_of = arena_take_zero(out->arena, membership->count + 1, sizeof *evaluating->position_of);
+  evaluating->due = arena_take_zero(out->arena, words, sizeof *evaluating->due);
+  if (evaluating->entry_of == NULL || evaluating->position_of == NULL || evaluating->due == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < membership->count; i++) {
+    uint16_t position = segment_set_position(set, membership->entries[i].question);
+    evaluating->position_of[i] = position;
+    if (position != SEGMENT_NOWHERE) evaluating->entry_of[position] = (uint32_t)(i + 1);
+  }
+  buffer_init(&evaluating->packed);
+  evaluating->earlier = out->facts->lookup;
+  evaluating->earlier_context = out->facts->lookup_context;
+  out->facts->lookup = look_up;
+  out->facts->lookup_context = evaluating;
+  return ERR_OK;
+}
+
+static void end(struct evaluating *evaluating) {
+  evaluating->out->facts->lookup = evaluating->earlier;
+  evaluating->out->facts->lookup_context = evaluating->earlier_context;
+  buffer_release(&evaluating->packed);
+}
+
+static int by_question(const void *left, const void *right) {
+  const struct membership_entry *a = left, *b = right;
+  return (a->question > b->question) - (a->question < b->question);
+}
+
+static bool is_kept(const struct evaluating *evaluating, size_t index, bool drop) {
+  if (says_nothing(&evaluating->membership->entries[index])) return false;
+  return !drop || evaluating->position_of[index] != SEGMENT_NOWHERE;
+}
+
+// One array by question, without entries that say nothing and, to `drop`, without those of questions that are gone.
+static enum err merge_entries(struct evaluating *evaluating, bool drop) {
+  struct membership *membership = evaluating->membership;
+  size_t kept = 0;
+  for (size_t i = 0; i < membership->count; i++) kept += is_kept(evaluating, i, drop);
+  if (kept == membership->count && evaluating->added_count == 0) return ERR_OK;
+  evaluating->out->touched = true;
+  size_t room = kept + evaluating->added_count, count = 0;
+  struct membership_entry *merged = arena_take(evaluating->out->arena, (room + 1) * sizeof *merged);
+  if (merged == NULL) return ERR_NO_MEMORY;
+  if (evaluating->added_count > 1) qsort(evaluating->added, evaluating->added_count, sizeof *merged, by_question);
+  size_t next = 0;
+  for (size_t i = 0; i <= membership->count; i++) {
+    bool last = i == membership->count;
+    for (; next < evaluating->added_count; next++) {
+      const struct membership_entry *added = &evaluating->added[next];
+      if (!last && added->question > membership->entries[i].question) break;
+      if (!says_nothing(added)) merged[count++] = *added;
+    }
+    if (!last && is_kept(evaluating, i, drop)) merged[count++] = membership->entries[i];
+  }
+  membership->entries = merged;
+  membership->count = count;
+  membership->capacity = room + 1;
+  return ERR_OK;
+}
+
+enum err segment_evaluate(struct segment_evaluation *evaluation, const struct segment_triggers *triggers) {
+  struct evaluating evaluating;
+  enum err err = begin(&evaluating, evaluation);
+  if (err != ERR_OK) return err;
+  err = catch_up(&evaluating);
+  if (err == ERR_OK) {
+    ask_due(&evaluating, evaluation->now_us);
+    ask_triggers(&evaluating, triggers);
+    err = pass(&evaluating, evaluation->now_us);
+  }
+  end(&evaluating);
+  return err == ERR_OK ? merge_entries(&evaluating, true) : err;
+}
+
+// --- one answer ----------------------------------------------------------------------------------------------
+
+// The question and whatever its answer comes from. References lie at lower positions.
+static uint64_t *find_sources(const struct segment_set *set, uint16_t position, struct arena *arena) {
+  uint64_t *bits = arena_take_zero(arena, set->count / WORD_BITS + 1, sizeof *bits);
+  if (bits == NULL) return NULL;
+  bits[position / WORD_BITS] |= UINT64_C(1) << position % WORD_BITS;
+  for (size_t at = (size_t)position + 1; at-- > 0;) {
+    if (!has_bit(bits, at)) continue;
+    for (uint32_t i = set->references.first[at]; i < set->references.first[at + 1]; i++) {
+      uint16_t source = set->references.positions[i];
+      bits[source / WORD_BITS] |= UINT64_C(1) << source % WORD_BITS;
+    }
+  }
+  return bits;
+}
+
+static enum err answer_stale(struct segment_evaluation *evaluation, uint16_t position) {
+  struct evaluating evaluating;
+  const uint64_t *sources = find_sources(evaluation->set, position, evaluation->arena);
+  if (sources == NULL) return ERR_NO_MEMORY;
+  enum err err = begin(&evaluating, evaluation);
+  if (err != ERR_OK) return err;
+  evaluating.only = sources;
+  err = catch_up(&evaluating);
+  if (err == ERR_OK) {
+    ask_due(&evaluating, evaluation->now_us);
+    err = pass(&evaluating, evaluation->now_us);
+  }
+  end(&evaluating);
+  return err == ERR_OK ? merge_entries(&evaluating, false) : err;
+}
+
+static const struct membership_entry *find_entry(const struct membership *membership, uint32_t question) {
+  const struct membership_entry wanted = {.question = question};
+  if (membership->count == 0) return NULL;
+  return bsearch(&wanted, membership->entries, membership->count, sizeof wanted, by_question);
+}
+
+enum err segment_answer(struct segment_evaluation *evaluation, uint32_t question, struct membership_entry *entry) {
+  uint16_t position = segment_set_position(evaluation->set, question);
+  if (position == SEGMENT_NOWHERE) return ERR_NOT_FOUND;
+  const struct membership_entry *there = find_entry(evaluation->membership, question);
+  bool is_list = evaluation->set->questions[position].include == NULL;
+  if (there != NULL && there->valid_until_us <= evaluation->now_us && !is_list) {
+    enum err err = answer_stale(evaluation, position);
+    if (err != ERR_OK) return err;
+    there = find_entry(evaluation->membership, question);
+  }
+  *entry = there == NULL ? nothing(question) : *there;
+  return ERR_OK;
+}

@@ -1,0 +1,204 @@
+// membership: a row that is read with every event of its customer, so it is read and written in one pass each.
+//
+// Invariants: 1. entries ascend by question, each once; 2. an entry that is written says something, and so does the
+// membership, so that equal memberships are equal bytes; in memory an entry may have come to say nothing (it was
+// changed in place), and writing leaves it out.
+#include "segment/membership.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+#include "base/varint.h"
+
+enum {
+  FORMAT = 1,
+  FLAG_MEMBER = 1,
+  FLAG_UNKNOWN = 2,
+  FLAG_VALID_UNTIL = 4,
+  FLAG_EXCLUDED = 8,
+  FLAG_VALUE = 16,
+  FLAGS = FLAG_MEMBER | FLAG_UNKNOWN | FLAG_VALID_UNTIL | FLAG_EXCLUDED | FLAG_VALUE,
+  INSTANT_BYTES = 8,
+  ENTRY_BYTES_MIN = 2,  // difference, flags
+  ENTRY_BYTES_MAX = 40, // without the value's own bytes: 5 + 1 + 2 * 8 + 3 + 10, rounded up
+  HEAD_BYTES_MAX = 1 + 2 * VARINT_BYTES_MAX,
+  FIRST_CAPACITY = 8,
+};
+
+static bool has_value(const struct membership_entry *entry) {
+  return !value_is_absent(entry->value) && value_type(entry->value) != VALUE_NULL;
+}
+
+// 0: it says nothing.
+static uint8_t flags_of(const struct membership_entry *entry) {
+  unsigned flags = entry->member ? FLAG_MEMBER : 0;
+  if (entry->unknown) flags |= FLAG_UNKNOWN;
+  if (entry->valid_until_us != MEMBERSHIP_FOREVER) flags |= FLAG_VALID_UNTIL;
+  if (entry->excluded != 0) flags |= FLAG_EXCLUDED;
+  if (has_value(entry)) flags |= FLAG_VALUE;
+  return (uint8_t)flags;
+}
+
+// --- reading -------------------------------------------------------------------------------------------------
+
+static int64_t read_instant(struct varint_reader *reader) {
+  uint64_t instant = 0;
+  if (varint_rest_bytes(reader) < INSTANT_BYTES) return (int64_t)varint_fail(reader);
+  memcpy(&instant, reader->at, INSTANT_BYTES);
+  reader->at += INSTANT_BYTES;
+  return (int64_t)le64toh(instant);
+}
+
+// A piece that its flag announces is never the one that goes without saying. A value's bytes are not looked at.
+static bool read_entry(struct varint_reader *reader, uint32_t before, struct membership_entry *entry) {
+  uint64_t step = varint_read_up_to(reader, UINT32_MAX - before);
+  uint8_t flags = varint_read_byte(reader);
+  if (step == 0 || flags == 0 || (flags & ~FLAGS) != 0) return false;
+  *entry = (struct membership_entry){.question = before + (uint32_t)step,
+                                     .member = (flags & FLAG_MEMBER) != 0,
+                                     .unknown = (flags & FLAG_UNKNOWN) != 0,
+                                     .valid_until_us = MEMBERSHIP_FOREVER};
+  if (flags & FLAG_MEMBER) entry->since_us = read_instant(reader);
+  if (flags & FLAG_VALID_UNTIL) entry->valid_until_us = read_instant(reader);
+  if (flags & FLAG_EXCLUDED) entry->excluded = (uint16_t)varint_read_up_to(reader, UINT16_MAX);
+  if (flags & FLAG_VALUE) entry->value.packed = varint_read_bytes(reader);
+  return !reader->failed && !((flags & FLAG_VALID_UNTIL) && entry->valid_until_us == MEMBERSHIP_FOREVER) &&
+         !((flags & FLAG_EXCLUDED) && entry->excluded == 0) &&
+         !((flags & FLAG_VALUE) && entry->value.packed.size_bytes == 0);
+}
+
+enum err membership_decode(struct bytes row, struct arena *arena, struct membership *membership) {
+  *membership = (struct membership){.timer_us = MEMBERSHIP_FOREVER};
+  if (row.size_bytes == 0) return ERR_OK;
+  struct varint_reader reader = varint_reader_of(row);
+  uint8_t format = varint_read_byte(&reader);
+  uint64_t timer = varint_read(&reader), count = varint_read(&reader);
+  // The count is bounded by the row before memory is taken for it.
+  if (format != FORMAT || reader.failed || count > varint_rest_bytes(&reader) / ENTRY_BYTES_MIN) return ERR_CORRUPT;
+  if (timer == 0 && count == 0) return ERR_CORRUPT;
+  struct membership_entry *entries = arena_take(arena, (size_t)count * sizeof *entries);
+  if (entries == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < count; i++)
+    if (!read_entry(&reader, i > 0 ? entries[i - 1].question : 0, &entries[i])) return ERR_CORRUPT;
+  if (varint_rest_bytes(&reader) > 0) return ERR_CORRUPT;
+  if (timer > 0) membership->timer_us = varint_unzigzag(timer - 1);
+  if (membership->timer_us == MEMBERSHIP_FOREVER && timer > 0) return ERR_CORRUPT;
+  membership->entries = entries;
+  membership->count = membership->capacity = (size_t)count;
+  return ERR_OK;
+}
+
+// --- writing -------------------------------------------------------------------------------------------------
+
+static uint8_t *put_instant(uint8_t *at, int64_t instant_us) {
+  uint64_t instant = htole64((uint64_t)instant_us);
+  memcpy(at, &instant, INSTANT_BYTES);
+  return at + INSTANT_BYTES;
+}
+
+static uint8_t *put_entry(uint8_t *at, uint32_t before, const struct membership_entry *entry, uint8_t flags) {
+  at = varint_put(at, entry->question - before);
+  *at++ = flags;
+  if (flags & FLAG_MEMBER) at = put_instant(at, entry->since_us);
+  if (flags & FLAG_VALID_UNTIL) at = put_instant(at, entry->valid_until_us);
+  if (flags & FLAG_EXCLUDED) at = varint_put(at, entry->excluded);
+  return flags & FLAG_VALUE ? varint_put_bytes(at, entry->value.packed) : at;
+}
+
+// Room for all of the row, and how many entries it has.
+static size_t measure(const struct membership *membership, size_t *count) {
+  size_t size_bytes = HEAD_BYTES_MAX;
+  *count = 0;
+  for (size_t i = 0; i < membership->count; i++) {
+    *count += flags_of(&membership->entries[i]) != 0;
+    size_bytes += ENTRY_BYTES_MAX + membership->entries[i].value.packed.size_bytes;
+  }
+  return size_bytes;
+}
+
+void membership_encode(const struct membership *membership, struct buffer *out) {
+  size_t count, size_bytes = measure(membership, &count);
+  bool armed = membership->timer_us != MEMBERSHIP_FOREVER;
+  assert(membership->timer_us != INT64_MIN); // no instant: it has no place in the row
+  if ((count == 0 && !armed) || !buffer_reserve(out, size_bytes)) return;
+  uint8_t *at = out->data + out->size_bytes;
+  *at++ = FORMAT;
+  at = varint_put(at, armed ? varint_zigzag(membership->timer_us) + 1 : 0);
+  at = varint_put(at, count);
+  uint32_t before = 0;
+  for (size_t i = 0; i < membership->count; i++) {
+    const struct membership_entry *entry = &membership->entries[i];
+    uint8_t flags = flags_of(entry);
+    if (flags == 0) continue;
+    at = put_entry(at, before, entry, flags);
+    before = entry->question;
+  }
+  out->size_bytes = (size_t)(at - out->data);
+}
+
+// --- entries -------------------------------------------------------------------------------------------------
+
+// The index of the first entry at or after `question`.
+static size_t lower_bound(const struct membership *membership, uint32_t question) {
+  size_t low = 0, high = membership->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (membership->entries[middle].question < question) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+struct membership_entry *membership_find(const struct membership *membership, uint32_t question) {
+  size_t i = lower_bound(membership, question);
+  return i < membership->count && membership->entries[i].question == question ? &membership->entries[i] : NULL;
+}
+
+static enum err grow(struct membership *membership, struct arena *arena) {
+  if (membership->count < membership->capacity) return ERR_OK;
+  size_t capacity = membership->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : membership->capacity * 2;
+  struct membership_entry *entries = arena_take(arena, capacity * sizeof *entries);
+  if (entries == NULL) return ERR_NO_MEMORY;
+  if (membership->count > 0) memcpy(entries, membership->entries, membership->count * sizeof *entries);
+  membership->entries = entries;
+  membership->capacity = capacity;
+  return ERR_OK;
+}
+
+static void take_out(struct membership *membership, size_t i) {
+  membership->count--;
+  memmove(&membership->entries[i], &membership->entries[i + 1], (membership->count - i) * sizeof *membership->entries);
+}
+
+enum err membership_set(struct membership *membership, struct arena *arena, const struct membership_entry *entry) {
+  assert(entry->question > 0);
+  size_t i = lower_bound(membership, entry->question);
+  bool found = i < membership->count && membership->entries[i].question == entry->question;
+  if (flags_of(entry) == 0) {
+    if (found) take_out(membership, i);
+    return ERR_OK;
+  }
+  if (!found) {
+    struct membership_entry inserted = *entry; // may be one of those that move
+    enum err err = grow(membership, arena);
+    if (err != ERR_OK) return err;
+    memmove(&membership->entries[i + 1], &membership->entries[i],
+            (membership->count - i) * sizeof *membership->entries);
+    membership->entries[i] = inserted;
+    membership->count++;
+    return ERR_OK;
+  }
+  membership->entries[i] = *entry;
+  return ERR_OK;
+}
+
+int64_t membership_due_us(const struct membership *membership) {
+  int64_t due_us = MEMBERSHIP_FOREVER;
+  for (size_t i = 0; i < membership->count; i++)
+    if (membership->entries[i].valid_until_us < due_us) due_us = membership->entries[i].valid_until_us;
+  return due_us;
+}

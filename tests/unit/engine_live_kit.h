@@ -1,0 +1,137 @@
+// engine_live_kit: segments over an engine_kit: defining them, letting time pass, asking who is in what.
+#pragma once
+
+#include "engine_kit.h"
+
+// Does all work that is due now: builds, timers, moves.
+static inline void live_settle(struct kit *kit) {
+  struct diag diag;
+  bool idle = false, more = true;
+  diag_init(&diag);
+  while (!idle || more) {
+    if (engine_tick(kit->engine, &idle, &diag) != ERR_OK) kit_fail(kit, diag.message);
+    if (engine_timer_tick(kit->engine, &more, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  }
+  if (kit->check_each) kit_check(kit);
+}
+
+// Puts a definition and computes it. The answer's text is freed by the caller.
+static inline char *live_put_raw(struct kit *kit, const char *json, struct diag *diag) {
+  struct buffer packed, out;
+  struct json_writer writer;
+  struct engine_commit commit = {0};
+  struct rule_diag refusal = {.code = ""};
+  diag_init(diag);
+  buffer_init(&packed);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, diag),
+                   ERR_OK);
+  enum err err = engine_segment_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &writer, &commit,
+                                    &refusal, diag);
+  buffer_append_byte(&out, 0);
+  char *text = err == ERR_OK ? strdup((const char *)out.data) : NULL;
+  buffer_release(&packed);
+  buffer_release(&out);
+  return text;
+}
+
+static inline void live_put(struct kit *kit, const char *json) {
+  struct diag diag;
+  char *text = live_put_raw(kit, json, &diag);
+  if (text == NULL) fail_msg("%s: %s: %s", json, diag.code, diag.message);
+  free(text);
+}
+
+static inline void live_refused(struct kit *kit, const char *json, const char *code) {
+  struct diag diag;
+  char *text = live_put_raw(kit, json, &diag);
+  if (text != NULL) fail_msg("taken: %s", json);
+  if (strcmp(diag.code, code) != 0) fail_msg("%s: %s: %s", json, diag.code, diag.message);
+}
+
+// A whole answer as text, freed by the caller.
+static inline char *live_text(struct kit *kit, struct buffer *out, enum err err, const struct diag *diag) {
+  if (err != ERR_OK) kit_fail(kit, diag->message);
+  buffer_append_byte(out, 0);
+  char *text = strdup((const char *)out->data);
+  buffer_release(out);
+  return text;
+}
+
+static inline char *live_customer(struct kit *kit, const char *reference) {
+  struct engine_view *view;
+  struct json_writer writer;
+  struct buffer out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  uint64_t customer = kit_customer(kit, reference);
+  if (customer == 0) fail_msg("%s: no such customer", reference);
+  assert_int_equal(engine_view_open(kit->engine, &view), ERR_OK);
+  enum err err = engine_customer_segments_json(view, customer, &writer, &diag);
+  engine_view_close(view);
+  return live_text(kit, &out, err, &diag);
+}
+
+static inline char *live_changes(struct kit *kit, const char *segment, const char *after, size_t limit) {
+  struct json_writer writer;
+  struct buffer out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  enum err err =
+      engine_changes_json(kit->engine, bytes_from_text(segment), bytes_from_text(after), limit, &writer, &diag);
+  return live_text(kit, &out, err, &diag);
+}
+
+static inline char *live_segment(struct kit *kit, const char *id) {
+  struct json_writer writer;
+  struct buffer out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  enum err err = engine_segment_json(kit->engine, bytes_from_text(id), &writer, &diag);
+  return live_text(kit, &out, err, &diag);
+}
+
+static inline char *live_members(struct kit *kit, const char *id) {
+  struct json_writer writer;
+  struct buffer out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  enum err err = engine_segment_members_json(kit->engine, bytes_from_text(id), BYTES(""), 100, &writer, &diag);
+  return live_text(kit, &out, err, &diag);
+}
+
+static inline bool live_is_member(struct kit *kit, const char *reference, const char *id) {
+  char pattern[96];
+  char *text = live_customer(kit, reference);
+  snprintf(pattern, sizeof pattern, "{\"id\":\"%s\"", id);
+  bool member = strstr(text, pattern) != NULL;
+  free(text);
+  return member;
+}
+
+static inline void live_in(struct kit *kit, const char *reference, const char *id) {
+  if (!live_is_member(kit, reference, id)) fail_msg("%s is not in %s", reference, id);
+}
+static inline void live_out(struct kit *kit, const char *reference, const char *id) {
+  if (live_is_member(kit, reference, id)) fail_msg("%s is in %s", reference, id);
+}
+
+static inline void live_contains(char *text, const char *part) {
+  if (strstr(text, part) == NULL) fail_msg("no %s in %s", part, text);
+  free(text);
+}
+
+static inline size_t live_count(const char *text, const char *part) {
+  size_t count = 0;
+  for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part)) count++;
+  return count;
+}
