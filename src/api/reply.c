@@ -72,8 +72,9 @@ static void account(const struct request *request) {
 // The stream is the response's from here on.
 static struct MHD_Response *respond_with_stream(struct request *request) {
   unsigned patience_s = request->api->options.idle_timeout_s;
-  _Atomic int64_t *deadline_us = request->link ? &request->link->deadline_us : NULL;
-  struct MHD_Response *response = stream_response(request->stream, request->connection, deadline_us, patience_s);
+  struct link *link = request->link;
+  struct MHD_Response *response = stream_response(request->stream, request->connection, link ? link->fd : -1,
+                                                  link ? &link->deadline_us : NULL, patience_s);
   if (!response) return NULL;
   request->stream = NULL;
   add_header(response, "X-Accel-Buffering", "no"); // a proxy is not to collect what should arrive at once

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "api/handlers.h"
@@ -26,6 +27,7 @@ struct stream {
   struct stream_board *board;
   struct stream *previous, *next;
   struct MHD_Connection *connection; // NULL: no response yet
+  int fd;
   _Atomic int64_t *deadline_us;
   int64_t patience_us;
   char segment[SEGMENT_BYTES_MAX + 1];
@@ -122,8 +124,9 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t mo
   return size;
 }
 
-struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connection *connection,
+struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connection *connection, int fd,
                                      _Atomic int64_t *deadline_us, unsigned patience_s) {
+  stream->fd = fd;
   stream->connection = connection;
   stream->deadline_us = deadline_us;
   stream->patience_us = (int64_t)patience_s * CLOCK_SECOND_US;
@@ -161,6 +164,17 @@ static bool fill(struct stream *stream) {
 static void drop(struct stream *stream) {
   buffer_clear(&stream->out);
   stream->ending = true;
+}
+
+// With the lock held. MHD does not look at a connection that is suspended: one whose reader has gone is seen here, so
+// that its place is free before the next heartbeat would fail.
+static void end_deserted(struct stream_board *board) {
+  for (struct stream *stream = board->streams.next; stream != &board->streams; stream = stream->next) {
+    char byte;
+    if (!stream->suspended || recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) continue;
+    stream->ending = true;
+    wake_reader(stream);
+  }
 }
 
 static size_t take_hungry(struct stream_board *board, struct stream *taken[STREAMS_MAX]) {
@@ -211,8 +225,14 @@ static void sleep_until_due(struct stream_board *board) {
 static void *run(void *context) {
   struct stream_board *board = context;
   struct stream *taken[STREAMS_MAX];
+  int64_t looked_us = 0;
   pthread_mutex_lock(&board->lock);
   for (sleep_until_due(board); !board->stopped; sleep_until_due(board)) {
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - looked_us >= (int64_t)CLOCK_SECOND_US) {
+      end_deserted(board);
+      looked_us = now_us;
+    }
     size_t count = take_hungry(board, taken);
     pthread_mutex_unlock(&board->lock);
     feed(board, taken, count);

@@ -39,6 +39,6 @@ enum err stream_open(struct stream_board *board, struct bytes segment, struct by
 void stream_close(struct stream *stream);
 
 // The stream as the body of a response, which owns it from then on. `*deadline_us` is set while bytes wait to be taken:
-// for so long a reader may take nothing. NULL: no memory, and the stream stays the caller's.
-struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connection *connection,
+// for so long a reader may take nothing. `fd` is the connection's. NULL: no memory, and the stream stays the caller's.
+struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connection *connection, int fd,
                                      _Atomic int64_t *deadline_us, unsigned patience_s);

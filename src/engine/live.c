@@ -66,6 +66,13 @@ void live_release(struct engine *engine) {
   pthread_rwlock_unlock(&engine->live->lock);
 }
 
+const struct segment_set *live_set(struct engine *engine) {
+  const struct segment_set *set = live_hold(engine);
+  if (set != NULL) segment_set_hold(set);
+  live_release(engine);
+  return set;
+}
+
 void live_changed(struct engine *engine) {
   if (engine->live->wake != NULL) engine->live->wake(engine->live->wake_context);
 }
