@@ -295,7 +295,8 @@ bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *
   watch.sequence = sequence;
   watch.stack = top + 1;
   watch.wants_latest = leaves(machine, sequence);
-  if (!machine_funnel(machine, sequence, range, &holds, &first_us) && !run(&watch, range, &holds, &first_us))
+  if (!machine_funnel(machine, sequence, range, watch.wants_latest, &holds, &first_us) &&
+      !run(&watch, range, &holds, &first_us))
     return false;
   if (holds && watch.wants_latest) machine_until_leaves(machine, sequence->window, first_us);
   if (machine->want_until) until_future(&watch, holds);
