@@ -150,12 +150,12 @@ void engine_preview_close(struct engine_preview *preview) {
 // --- one customer --------------------------------------------------------------------------------------------
 
 // Whoever an exclusion cannot be decided for is excluded.
-static enum err is_removed(const struct engine_preview *preview, struct rule_machine *machine, struct facts *facts,
+static enum err is_removed(const struct engine_preview *preview, struct query_asker *asker, struct facts *facts,
                            struct preview_tally *tally, bool *removed) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < preview->exclusion_count; i++) {
     struct rule_answer answer;
-    err = rule_run(machine, preview->programs[i], &facts->customer, preview->query->at_us, false, &answer);
+    err = query_asker_run(asker, preview->programs[i], facts, false, &answer);
     if (err != ERR_OK) break;
     bool excludes = answer.status == RULE_UNKNOWN || rule_is_true(&answer);
     tally->removed[i] += excludes;
@@ -178,16 +178,16 @@ static enum err count_member(const struct engine_preview *preview, const struct 
   return err;
 }
 
-static enum err look_at(const struct engine_preview *preview, struct rule_machine *machine, struct facts *facts,
+static enum err look_at(const struct engine_preview *preview, struct query_asker *asker, struct facts *facts,
                         struct preview_tally *tally) {
   struct rule_answer answer;
   bool removed = false;
   tally->looked_at++;
-  enum err err = rule_run(machine, preview->query->program, &facts->customer, preview->query->at_us, false, &answer);
+  enum err err = query_asker_run(asker, preview->query->program, facts, false, &answer);
   if (err != ERR_OK) return err;
   tally->unknown += answer.status == RULE_UNKNOWN;
   if (!rule_is_true(&answer)) return ERR_OK;
-  err = is_removed(preview, machine, facts, tally, &removed);
+  err = is_removed(preview, asker, facts, tally, &removed);
   return err != ERR_OK || removed ? err : count_member(preview, facts, tally);
 }
 
@@ -211,13 +211,13 @@ struct walker {
   enum err err;
 };
 
-static enum err walk_range(struct walker *walker, struct rule_machine *machine, struct scan *scan) {
+static enum err walk_range(struct walker *walker, struct query_asker *asker, struct scan *scan) {
   struct walk *walk = walker->walk;
   struct facts *facts;
   enum err err = ERR_OK;
   for (uint64_t seen = 1; err == ERR_OK && !atomic_load_explicit(&walk->stopping, memory_order_relaxed); seen++) {
     err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = look_at(walk->preview, machine, facts, &walker->tally);
+    if (err == ERR_OK) err = look_at(walk->preview, asker, facts, &walker->tally);
     if (err != ERR_OK || seen % TELL_EVERY != 0) continue;
     uint64_t all = atomic_fetch_add(&walk->seen, TELL_EVERY) + TELL_EVERY;
     if (!walker->tells || walk->progress == NULL) continue;
@@ -226,17 +226,17 @@ static enum err walk_range(struct walker *walker, struct rule_machine *machine, 
   return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err walk_ranges(struct walker *walker, struct rule_machine *machine) {
+static enum err walk_ranges(struct walker *walker, struct query_asker *asker) {
   struct walk *walk = walker->walk;
   enum err err = ERR_OK;
   while (err == ERR_OK && !walk->stopping) {
     size_t range = atomic_fetch_add(&walk->next_range, 1);
     struct scan *scan;
     if (range >= walk->range_count) break;
-    struct scan_options options = query_scan_options(walk->preview->query, walk->from[range], walk->from[range + 1]);
+    struct scan_options options = query_asker_scan(asker, walk->from[range], walk->from[range + 1]);
     err = scan_open(&scan, &options);
     if (err != ERR_OK) break;
-    err = walk_range(walker, machine, scan);
+    err = walk_range(walker, asker, scan);
     scan_close(scan);
   }
   return err;
@@ -244,11 +244,11 @@ static enum err walk_ranges(struct walker *walker, struct rule_machine *machine)
 
 static void run_walker(void *item) {
   struct walker *walker = item;
-  struct rule_machine *machine = NULL;
-  walker->err = rule_machine_open(&machine, NULL);
-  if (walker->err == ERR_OK) walker->err = walk_ranges(walker, machine);
+  struct query_asker *asker = NULL;
+  walker->err = query_asker_open(walker->walk->preview->query, &asker);
+  if (walker->err == ERR_OK) walker->err = walk_ranges(walker, asker);
   if (walker->err != ERR_OK) walker->walk->stopping = true;
-  if (machine != NULL) rule_machine_close(machine);
+  query_asker_close(asker);
 }
 
 // Are those without events members, or unknown, as far as the include says? Then they must be walked too.
@@ -320,17 +320,17 @@ static enum err last_id(struct store_snapshot *snapshot, uint64_t *last) {
   return err;
 }
 
-static enum err look_at_block(struct engine_preview *preview, struct rule_machine *machine, uint64_t block,
+static enum err look_at_block(struct engine_preview *preview, struct query_asker *asker, uint64_t block,
                               struct blocks *blocks) {
   struct preview_tally *tally = preview->result;
   uint64_t looked_at = tally->looked_at, members = tally->members;
-  struct scan_options options = query_scan_options(preview->query, block * BLOCK_IDS + 1, (block + 1) * BLOCK_IDS + 1);
+  struct scan_options options = query_asker_scan(asker, block * BLOCK_IDS + 1, (block + 1) * BLOCK_IDS + 1);
   struct facts *facts;
   struct scan *scan;
   enum err err = scan_open(&scan, &options);
   while (err == ERR_OK) {
     err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = look_at(preview, machine, facts, tally);
+    if (err == ERR_OK) err = look_at(preview, asker, facts, tally);
   }
   scan_close(scan);
   double n = (double)(tally->looked_at - looked_at), m = (double)(tally->members - members);
@@ -366,8 +366,8 @@ static void find_interval(struct engine_preview *preview, const struct blocks *b
 }
 
 // Random order: each block is exchanged with one of those after it when its turn comes.
-static enum err look_at_blocks(struct engine_preview *preview, struct rule_machine *machine, uint32_t *order,
-                               size_t count, struct blocks *blocks) {
+static enum err look_at_blocks(struct engine_preview *preview, struct query_asker *asker, uint32_t *order, size_t count,
+                               struct blocks *blocks) {
   int64_t until_us = clock_monotonic_us() + PREVIEW_ESTIMATE_US;
   size_t done = 0;
   enum err err = ERR_OK;
@@ -375,7 +375,7 @@ static enum err look_at_blocks(struct engine_preview *preview, struct rule_machi
     size_t other = done + (size_t)(preview_random(done) % (count - done));
     uint32_t block = order[other];
     order[other] = order[done];
-    err = look_at_block(preview, machine, block, blocks);
+    err = look_at_block(preview, asker, block, blocks);
   }
   preview->exact = done == count;
   return err;
@@ -383,7 +383,7 @@ static enum err look_at_blocks(struct engine_preview *preview, struct rule_machi
 
 static enum err estimate(struct engine_preview *preview) {
   struct blocks blocks = {0};
-  struct rule_machine *machine = NULL;
+  struct query_asker *asker = NULL;
   uint64_t last;
   enum err err = last_id(preview->query->view->snapshot, &last);
   if (err != ERR_OK) return err;
@@ -392,10 +392,10 @@ static enum err estimate(struct engine_preview *preview) {
   if (order == NULL) return ERR_NO_MEMORY;
   for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
   preview->query->records = true; // those without events too
-  err = rule_machine_open(&machine, NULL);
-  if (err == ERR_OK) err = look_at_blocks(preview, machine, order, count, &blocks);
+  err = query_asker_open(preview->query, &asker);
+  if (err == ERR_OK) err = look_at_blocks(preview, asker, order, count, &blocks);
   if (err == ERR_OK) find_interval(preview, &blocks);
-  if (machine != NULL) rule_machine_close(machine);
+  query_asker_close(asker);
   alloc_free(order);
   return err;
 }
