@@ -68,7 +68,7 @@ static bool execute_data(struct rule_machine *machine, struct rule_code code, st
     return machine_amount(machine, (enum rule_amount)code.small, path, top);
   default:
     if (!machine_channel_in(machine, &program->channels[code.arg], &is)) return false;
-    *top = machine_bool(is);
+    machine_set_bool(top, is);
     return true;
   }
 }
@@ -105,7 +105,7 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
       if (machine_is_true(&top[-1])) {
         top--;
       } else {
-        top[-1] = machine_bool(false);
+        machine_set_bool(&top[-1], false);
         code = program->code + code->arg - 1;
       }
       break;
@@ -128,27 +128,27 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
     case RULE_CODE_IN_ITEM:
       top--;
       if (machine_equal(machine, &top[-1], top)) {
-        top[-1] = machine_bool(code->small == 0);
+        machine_set_bool(&top[-1], code->small == 0);
         code = program->code + code->arg - 1;
       }
       break;
     case RULE_CODE_RETURN:
       return true;
     case RULE_CODE_IS_TRUE:
-      top[-1] = machine_bool(machine_is_true(&top[-1]));
+      machine_set_bool(&top[-1], machine_is_true(&top[-1]));
       break;
     case RULE_CODE_NOT:
-      top[-1] = machine_bool(!machine_is_true(&top[-1]));
+      machine_set_bool(&top[-1], !machine_is_true(&top[-1]));
       break;
     case RULE_CODE_IS_NULL:
-      top[-1] = machine_bool((top[-1].type == RULE_TYPE_NULL) != (code->small == 1));
+      machine_set_bool(&top[-1], (top[-1].type == RULE_TYPE_NULL) != (code->small == 1));
       break;
     case RULE_CODE_IN_NONE:
-      top[-1] = machine_bool(code->small == 1 && top[-1].type != RULE_TYPE_NULL);
+      machine_set_bool(&top[-1], code->small == 1 && top[-1].type != RULE_TYPE_NULL);
       break;
     case RULE_CODE_IN_LIST:
       if (!machine_count(machine, program->literals[code->arg].count)) return false;
-      top[-1] = machine_bool(machine_in(machine, &program->literals[code->arg], &top[-1], code->small == 1));
+      machine_set_bool(&top[-1], machine_in(machine, &program->literals[code->arg], &top[-1], code->small == 1));
       break;
     case RULE_CODE_MATCHES:
       if (!machine_matches(machine, code->arg, &top[-1])) return false;
@@ -160,13 +160,13 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
     case RULE_CODE_GREATER:
     case RULE_CODE_GREATER_EQUAL:
       top--;
-      top[-1] = machine_bool(machine_compare(machine, (enum rule_opcode)code->opcode, &top[-1], top));
+      machine_set_bool(&top[-1], machine_compare(machine, (enum rule_opcode)code->opcode, &top[-1], top));
       break;
     case RULE_CODE_CONTAINS:
     case RULE_CODE_STARTS_WITH:
     case RULE_CODE_ENDS_WITH:
       top--;
-      top[-1] = machine_bool(machine_texts(machine, (enum rule_opcode)code->opcode, &top[-1], top));
+      machine_set_bool(&top[-1], machine_texts(machine, (enum rule_opcode)code->opcode, &top[-1], top));
       break;
     case RULE_CODE_BESIDE_NOW:
       machine_beside_now(machine, (enum rule_op)code->small, program->shifts[code->arg], &top[-1]);
@@ -255,7 +255,11 @@ static void begin(struct rule_machine *machine, const struct rule_program *progr
 
 enum err rule_run(struct rule_machine *machine, const struct rule_program *program,
                   const struct rule_customer *customer, int64_t now_us, bool want_until, struct rule_answer *answer) {
-  *answer = (struct rule_answer){.status = RULE_UNKNOWN, .valid_until_us = now_us};
+  answer->status = RULE_UNKNOWN;
+  answer->value.type = RULE_TYPE_NULL;
+  answer->valid_until_us = now_us;
+  answer->steps = 0;
+  answer->faults = 0;
   if (machine->serial != program->serial || machine->spans_now_us != now_us)
     if (!bind(machine, program, now_us)) return ERR_NO_MEMORY;
   begin(machine, program, customer, now_us, want_until);
@@ -267,7 +271,10 @@ enum err rule_run(struct rule_machine *machine, const struct rule_program *progr
   answer->valid_until_us = want_until ? machine->until_us : now_us + 1;
   if (!done) return ERR_OK;
   answer->status = RULE_KNOWN;
-  answer->value = machine->stack[0];
+  if (machine->stack[0].type == RULE_TYPE_BOOL)
+    machine_set_bool(&answer->value, machine->stack[0].boolean);
+  else
+    answer->value = machine->stack[0];
   return ERR_OK;
 }
 

@@ -335,7 +335,7 @@ static bool enough_by_pass(struct rule_machine *machine, const struct rule_gathe
     machine_future(machine, gather->name, gather->window, &gather->where);
   else if (leaves(machine, gather))
     machine_until_leaves(machine, gather->window, time_of_newest(machine, gather, range, needed));
-  *out = machine_bool(enough != gather->test_negated);
+  machine_set_bool(out, enough != gather->test_negated);
   return true;
 }
 
@@ -349,37 +349,45 @@ static bool gather_enough(struct gathering *gathering, struct machine_range rang
     machine_future(machine, gather->name, gather->window, &gather->where);
   else if (gathering->needed > 0)
     until_leaves(machine, gather, gathering->time_us);
-  *out = machine_bool(enough != gather->test_negated);
+  machine_set_bool(out, enough != gather->test_negated);
   return true;
 }
 
 // The first event that adds something to what a pass has found.
-static bool until_earliest(struct gathering *gathering, struct machine_range range) {
-  struct rule_machine *machine = gathering->machine;
-  const struct rule_gather *gather = gathering->gather;
+static void until_earliest(struct rule_machine *machine, const struct rule_gather *gather, struct machine_range range) {
+  bool sums = gather->gathered == RULE_GATHER_AMOUNT;
   for (size_t i = range.from; i < range.to; i++) {
-    bool holds;
-    if (machine->columns.name[i] != gather->name) continue;
-    if (!machine_where_hot(machine, &gather->where, i, &holds)) return false;
-    if (holds && gather->gathered == RULE_GATHER_AMOUNT)
-      holds = rule_cell_of[gather->amount - 1][machine->columns.amount_code[i]] != RULE_CELL_NULL;
-    if (!holds) continue;
-    until_leaves(machine, gather, machine->columns.time_us[i]);
-    return true;
+    bool holds = machine->columns.name[i] == gather->name;
+    if (holds) machine_where_hot(machine, &gather->where, i, &holds);
+    if (!holds || (sums && rule_cell_of[gather->amount - 1][machine->columns.amount_code[i]] == RULE_CELL_NULL))
+      continue;
+    machine_until_leaves(machine, gather->window, machine->columns.time_us[i]);
+    return;
   }
-  return true;
 }
 
-// True when a pass was enough; the walk is for the others.
-static bool gather_by_pass(struct gathering *gathering, struct machine_range range) {
-  const struct rule_gather *gather = gathering->gather;
-  bool sums =
-      gather->gathered == RULE_GATHER_AMOUNT && (gather->aggregator == RULE_SUM || gather->aggregator == RULE_AVG);
-  if (!is_hot(gather)) return false;
-  if (gather->aggregator == RULE_COUNT)
-    return machine_hot_count(gathering->machine, &gather->where, gather->name, range, &gathering->count);
-  return sums && machine_hot_sum(gathering->machine, &gather->where, gather->name, gather->amount, range,
-                                 &gathering->sum, &gathering->numbers);
+// count, sum and avg by a pass alone. False: they need the walk.
+static bool all_by_pass(struct rule_machine *machine, const struct rule_gather *gather, struct machine_range range,
+                        struct rule_value *out) {
+  int64_t count = 0;
+  struct decimal sum = {0};
+  bool sums = gather->aggregator == RULE_SUM || gather->aggregator == RULE_AVG;
+  if (!is_hot(gather) || !(sums ? gather->gathered == RULE_GATHER_AMOUNT : gather->aggregator == RULE_COUNT))
+    return false;
+  bool known = sums ? machine_hot_sum(machine, &gather->where, gather->name, gather->amount, range, &sum, &count)
+                    : machine_hot_count(machine, &gather->where, gather->name, range, &count);
+  if (!known) return false;
+  if (leaves(machine, gather)) until_earliest(machine, gather, range);
+  machine_future(machine, gather->name, gather->window, &gather->where);
+  out->type = gather->aggregator == RULE_AVG && count == 0 ? RULE_TYPE_NULL : RULE_TYPE_NUMBER;
+  if (gather->aggregator == RULE_COUNT) sum = decimal_from_i64(count);
+  out->number = sum;
+  if (gather->aggregator == RULE_AVG && count > 0 &&
+      decimal_divide(sum, decimal_from_i64(count), &out->number) != ERR_OK) {
+    machine->faults++;
+    out->type = RULE_TYPE_NULL;
+  }
+  return true;
 }
 
 static bool gather_all(struct gathering *gathering, struct machine_range range, struct rule_value *out) {
@@ -387,14 +395,9 @@ static bool gather_all(struct gathering *gathering, struct machine_range range, 
   const struct rule_gather *gather = gathering->gather;
   enum rule_aggregator aggregator = gather->aggregator;
   bool by_one = aggregator == RULE_MIN || aggregator == RULE_MAX || aggregator == RULE_LAST;
-  if (gather_by_pass(gathering, range)) {
-    if (leaves(machine, gather) && !until_earliest(gathering, range)) return false;
-  } else {
-    gathering->count = 0;
-    if (!walk(gathering, range)) return false;
-    int64_t time_us = by_one ? gathering->kept_us : gathering->earliest_us;
-    if (time_us != INT64_MAX) until_leaves(machine, gather, time_us);
-  }
+  if (!walk(gathering, range)) return false;
+  int64_t time_us = by_one ? gathering->kept_us : gathering->earliest_us;
+  if (time_us != INT64_MAX) until_leaves(machine, gather, time_us);
   machine_future(machine, gather->name, gather->window, &gather->where);
   return result(gathering, out);
 }
@@ -409,7 +412,8 @@ bool machine_gather(struct rule_machine *machine, const struct rule_gather *gath
     machine_until(machine, machine->spans[gather->window].boundary_us);
   }
   if (!machine_count(machine, range.to - range.from)) return false;
-  if (asks_enough && enough_by_pass(machine, gather, range, needed, top)) return true;
+  if (asks_enough ? enough_by_pass(machine, gather, range, needed, top) : all_by_pass(machine, gather, range, top))
+    return true;
   struct gathering gathering;
   memset(&gathering, 0, sizeof gathering);
   gathering.machine = machine;

@@ -100,6 +100,11 @@ static inline struct rule_value machine_null(void) {
 static inline struct rule_value machine_bool(bool boolean) {
   return (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = boolean};
 }
+// Member by member: a whole value that is copied just after a part of it was written stalls the processor.
+static inline void machine_set_bool(struct rule_value *value, bool boolean) {
+  value->type = RULE_TYPE_BOOL;
+  value->boolean = boolean;
+}
 static inline bool machine_is_true(const struct rule_value *value) {
   return value->type == RULE_TYPE_BOOL && value->boolean;
 }
@@ -172,8 +177,8 @@ void machine_beside_now(struct rule_machine *machine, enum rule_op op, struct ru
 // --- machine_where.c -----------------------------------------------------------------------------------------
 
 // Events of the columns that a window and a `where` leave: [from, to).
-struct machine_range {
-  size_t from, to;
+struct machine_range { // in two registers
+  uint32_t from, to;
   bool ragged; // some of them have left the window: ask machine_has_left
 };
 struct machine_range machine_range(const struct rule_machine *machine, uint32_t window, const struct rule_where *where);

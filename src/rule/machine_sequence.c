@@ -7,9 +7,10 @@
 // Events at one instant never follow each other: they are noted, and settled together when the next instant of the key
 // is met, against the state before them. Invariants:
 // 1. `alive` has bit j while steps[j] is a match that no X has ended.
-// 2. Of matches that wait for `then not X within D` only the earliest is kept: it is the first to be confirmed, and an
-// X
-//    that comes in time for it comes in time for all. The next one after it is confirmed counts again.
+// 2. Of matches that wait for `then not X within D` the one that is due first is kept: an X that comes in time for it
+//    comes in time for all. The next one after it is confirmed counts again.
+// 3. On the calendar what came later may reach less far, where clocks are set back: `reach_us` is the farthest that the
+//    next step may be from any match of these steps.
 #include "rule/machine_private.h"
 
 #include <stddef.h>
@@ -18,6 +19,7 @@
 
 struct match {
   int64_t last_us, first_us;
+  int64_t reach_us, reach_first_us; // only when the next step is within months
 };
 
 // All zero: nothing has happened.
@@ -54,11 +56,32 @@ static int64_t plus(const struct watch *watch, int64_t time_us, struct rule_dura
   return rule_time_add(watch->machine->program->zone, time_us, duration, &out) == ERR_OK ? out : INT64_MAX;
 }
 
-static bool in_time(const struct watch *watch, uint32_t step, int64_t before_us, int64_t time_us) {
+// Whether `step` may follow `before` at `time_us`, and when that match began.
+static bool follows(const struct watch *watch, uint32_t step, const struct match *before, int64_t time_us,
+                    int64_t *first_us) {
   const struct rule_sequence *sequence = watch->sequence;
+  *first_us = before->first_us;
   if (sequence->within[step].count == 0) return true;
-  if (sequence->within_us[step] >= 0) return time_us - before_us <= sequence->within_us[step];
-  return time_us <= plus(watch, before_us, sequence->within[step]);
+  if (sequence->within_us[step] >= 0) return time_us - before->last_us <= sequence->within_us[step];
+  if (time_us <= plus(watch, before->last_us, sequence->within[step])) return true;
+  *first_us = before->reach_first_us;
+  return time_us <= before->reach_us;
+}
+
+// The match of the steps up to `step` that ends now takes the place of the one before.
+static void install(const struct watch *watch, struct track *track, uint32_t step, int64_t first_us) {
+  const struct rule_sequence *sequence = watch->sequence;
+  struct match *match = &track->steps[step];
+  bool alive = (track->alive >> step & 1) != 0;
+  uint32_t next = step + 1;
+  track->alive |= 1u << step;
+  match->last_us = track->group_us;
+  match->first_us = first_us;
+  if (next == sequence->positive_count || sequence->within[next].count == 0 || sequence->within_us[next] >= 0) return;
+  int64_t reach_us = plus(watch, match->last_us, sequence->within[next]);
+  if (alive && match->reach_us > reach_us) return;
+  match->reach_us = reach_us;
+  match->reach_first_us = first_us;
 }
 
 static void confirm(struct watch *watch, struct track *track, int64_t first_us) {
@@ -72,9 +95,11 @@ static void complete(struct watch *watch, struct track *track, const struct matc
   const struct rule_sequence *sequence = watch->sequence;
   if (!sequence->has_trailing) {
     confirm(watch, track, match->first_us);
-  } else if (sequence->trailing.count != 0 && !track->waits) {
+  } else if (sequence->trailing.count != 0) {
+    int64_t due_us = plus(watch, match->last_us, sequence->trailing);
+    if (track->waits && track->due_us <= due_us) return;
     track->waits = true;
-    track->due_us = plus(watch, match->last_us, sequence->trailing);
+    track->due_us = due_us;
     track->due_first_us = match->first_us;
   }
 }
@@ -90,25 +115,21 @@ static void settle_waiting(struct watch *watch, struct track *track, uint32_t no
 
 // From the last step to the first, so that each sees the state before this instant.
 static void settle(struct watch *watch, struct track *track) {
-  uint32_t noted = track->noted;
-  int64_t time_us = track->group_us;
+  uint32_t noted = track->noted, last = watch->sequence->positive_count - 1;
   track->noted = 0;
   if (track->waits) settle_waiting(watch, track, noted);
-  for (uint32_t j = watch->sequence->positive_count; j-- > 0;) {
+  for (uint32_t j = last + 1; j-- > 0;) {
     uint32_t bit = 1u << j;
-    if ((noted & bit) != 0 && j == 0) {
-      track->steps[0] = (struct match){time_us, time_us};
-      track->alive |= bit;
-    } else if ((noted & bit) != 0 && (track->alive & bit >> 1) != 0 &&
-               in_time(watch, j, track->steps[j - 1].last_us, time_us)) {
-      track->steps[j] = (struct match){time_us, track->steps[j - 1].first_us};
-      track->alive |= bit;
-      if (j + 1 == watch->sequence->positive_count) complete(watch, track, &track->steps[j]);
-    } else if ((noted & bit << NOT_SHIFT) != 0) {
+    int64_t first_us = track->group_us;
+    bool is = (noted & bit) != 0;
+    if (is && j > 0)
+      is = (track->alive & bit >> 1) != 0 && follows(watch, j, &track->steps[j - 1], track->group_us, &first_us);
+    if (is)
+      install(watch, track, j, first_us);
+    else if ((noted & bit << NOT_SHIFT) != 0)
       track->alive &= ~bit;
-    }
+    if (is && j == last) complete(watch, track, &track->steps[j]);
   }
-  if (watch->sequence->positive_count == 1 && (noted & 1) != 0) complete(watch, track, &track->steps[0]);
 }
 
 static void note(struct watch *watch, struct track *track, int64_t time_us, uint32_t notes) {
@@ -254,7 +275,8 @@ static bool run(struct watch *watch, struct machine_range range, bool *holds, in
   begin(watch);
   if (!pass(watch, range, all)) return false;
   if (watch->trailing != 0 && (!watch->found || watch->wants_latest))
-    if (!pass(watch, (struct machine_range){range.to, watch->machine->past, false}, watch->trailing)) return false;
+    if (!pass(watch, (struct machine_range){range.to, (uint32_t)watch->machine->past, false}, watch->trailing))
+      return false;
   *holds = any_match(watch, first_us);
   if (!*holds) machine_until(watch->machine, watch->earliest_due_us);
   return watch->machine->stop == MACHINE_GOES_ON;
@@ -277,6 +299,6 @@ bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *
     return false;
   if (holds && watch.wants_latest) machine_until_leaves(machine, sequence->window, first_us);
   if (machine->want_until) until_future(&watch, holds);
-  *top = machine_bool(holds);
+  machine_set_bool(top, holds);
   return true;
 }

@@ -27,8 +27,8 @@ struct machine_range machine_range(const struct rule_machine *machine, uint32_t 
   const struct machine_span *span = &machine->spans[window];
   int64_t from_us = span->from_us > where->from_us ? span->from_us : where->from_us;
   int64_t to_us = span->to_us < where->to_us ? span->to_us : where->to_us;
-  struct machine_range range = {machine_lower_bound(machine, from_us), machine->past, false};
-  if (to_us <= machine->now_us) range.to = machine_lower_bound(machine, to_us);
+  struct machine_range range = {(uint32_t)machine_lower_bound(machine, from_us), (uint32_t)machine->past, false};
+  if (to_us <= machine->now_us) range.to = (uint32_t)machine_lower_bound(machine, to_us);
   if (range.from > range.to) range.from = range.to;
   if (span->sure_us <= span->from_us) return range;
   while (range.from < range.to && machine_has_left(machine, window, range.from)) range.from++;

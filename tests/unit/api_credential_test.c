@@ -163,7 +163,7 @@ static void the_body_of_a_problem(void **state) {
   diag_init(&diag);
   diag_set(&diag, ERR_INVALID, "bad_parameter", "The parameter \"limit\" is wrong.");
   diag_in_field(&diag, "limit");
-  problem_write(&out, 400, &diag);
+  problem_write(&out, 400, &diag, NULL);
   buffer_append_byte(&out, 0);
   assert_string_equal(out.data, "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"code\":"
                                 "\"bad_parameter\",\"detail\":\"The parameter \\\"limit\\\" is wrong.\",\"field\":"

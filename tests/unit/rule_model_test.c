@@ -23,6 +23,9 @@ enum {
   PROBLEM = 512
 };
 
+// Nobody asks later than in the year 9990: at the end of 9999 results leave the calendar, which is not modelled.
+#define LAST_NOW_US (2929245 * CLOCK_DAY_US)
+
 static struct { unsigned expressions, refused, answers, steps, changes; } counts;
 
 // --- the instants that may be named --------------------------------------------------------------------------
@@ -205,6 +208,7 @@ static bool complain_values(char problem[PROBLEM], const char *what, const struc
 static bool stays(struct question *question, int64_t now_us, int64_t until_us, char problem[PROBLEM]) {
   struct reference_answer first = ask_reference(question, now_us);
   int64_t end_us = until_us == INT64_MAX ? now_us + 800 * CLOCK_DAY_US : until_us;
+  if (end_us > LAST_NOW_US) end_us = LAST_NOW_US;
   for (int i = 0; i < INSIDE; i++) {
     int64_t at_us = i == 0 ? end_us - 1 : an_instant(&question->instants);
     if (i % 6 == 1) at_us = now_us + (int64_t)random_below(1u << 30) * ((end_us - now_us) >> 30);
@@ -247,7 +251,7 @@ static bool check_walk(struct question *question, int64_t *at_us, char problem[P
   for (int step = 0; step < STEPS_MAX; step++) {
     *at_us = now_us;
     if (!check_at(question, now_us, &until_us, problem)) return false;
-    if (until_us == INT64_MAX) return true;
+    if (until_us > LAST_NOW_US) return true;
     counts.steps++;
     struct reference_answer before = ask_reference(question, now_us), after = ask_reference(question, until_us);
     counts.changes += !same_answer(&before, after.status, &after.value);
@@ -348,7 +352,7 @@ static unsigned setting(const char *name, unsigned otherwise) {
 
 static void machine_and_reference_agree(void **state) {
   (void)state;
-  unsigned rounds = setting("RAPPORT_MODEL_ROUNDS", getenv("RAPPORT_TEST_LONG") != NULL ? 50000 : 1000);
+  unsigned rounds = setting("RAPPORT_MODEL_ROUNDS", getenv("RAPPORT_TEST_LONG") != NULL ? 50000 : 10000);
   unsigned first = setting("RAPPORT_MODEL_SEED", 1), failures = 0;
   struct random_customer customer;
   for (unsigned seed = first; seed < first + rounds && failures < 10; seed++) {
