@@ -35,14 +35,13 @@ static void answer_timezone(struct request *request, const void *results) {
 }
 
 enum err workspace_put(struct request *request, struct worker *worker, struct diag *diag) {
-  struct bytes timezone, author;
+  struct bytes zone, author;
   struct value document;
   enum err err = request_body(request, worker, "timezone author", &document, diag);
-  if (!err) err = request_member_text(request, document, "timezone", &timezone, diag);
+  if (!err) err = request_member_text(request, document, "timezone", &zone, diag);
   if (!err) err = request_author(request, document, &author, diag);
   if (err) return err;
-  err = engine_zone_put(request->api->engine, timezone, author,
-                        request_commit(request, 200, answer_timezone, &timezone), diag);
+  err = engine_zone_put(request->api->engine, zone, author, request_commit(request, 200, answer_timezone, &zone), diag);
   if (err == ERR_INVALID) diag_in_field(diag, "timezone");
   if (!err) request->marked = true;
   return err;

@@ -63,9 +63,18 @@ enum err command_identity(struct cli *cli, struct diag *diag) {
   return look(cli, TARGET_IDENTITY, print_identity, diag);
 }
 
+// "email:zoe@exemple.fr": no expression has a colon outside of quotes, but for the times.
+static bool is_reference(const char *argument) {
+  return strpbrk(argument, " \"'()<=>") == NULL && strchr(argument, ':') != NULL;
+}
+
 // Two references are about identity, one argument is an expression.
 enum err command_explain(struct cli *cli, struct diag *diag) {
-  if (cli->options.arg_count == 1) return command_explain_expression(cli, diag);
+  bool one = cli->options.arg_count == 1;
+  if (one && is_reference(cli->options.args[0]))
+    return diag_set(diag, ERR_INVALID, "usage", "explain needs a second identifier beside %.100s, or one expression",
+                    cli->options.args[0]);
+  if (one) return command_explain_expression(cli, diag);
   return look(cli, TARGET_EXPLAIN, print_explain, diag);
 }
 

@@ -64,7 +64,8 @@ void query_note(struct engine_query *query, const char *first, struct bytes name
   const char *words = arena_format(&query->arena, "%s%.*s%s", first, BYTES_ARG(name), last);
   struct buffer *out = &query->not_as_of;
   if (words == NULL) out->failed = true;
-  if (words == NULL || memmem(out->data, out->size_bytes, words, strlen(words)) != NULL) return;
+  if (words == NULL || (out->size_bytes > 0 && memmem(out->data, out->size_bytes, words, strlen(words)) != NULL))
+    return;
   if (out->size_bytes > 0) buffer_append_text(out, ", ");
   buffer_append_text(out, words);
 }
