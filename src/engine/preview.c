@@ -2,9 +2,8 @@
 //
 // The exact walk is that of a count: ranges of about equal work, many more than threads, each taken by the next thread
 // that is free. Customers without events are walked only when they may be members, or when records are read anyway.
-// The estimate takes blocks of BLOCK_IDS neighbouring ids: a block costs two seeks, whatever it holds. Its interval is
-// Wilson's, for as many independent customers as the blocks are worth: members that stand together in blocks make the
-// interval wider (the design effect of a cluster sample).
+// The estimate asks for one customer after another by id, in a random order in which each id comes once: a read by key
+// costs the same whatever was written lately, and customers are independent, so that the interval is Wilson's.
 #include "engine/preview.h"
 
 #include <math.h>
@@ -17,7 +16,7 @@
 #include "engine/preview_tally.h"
 #include "engine/query_private.h"
 
-enum { SAMPLE_DEFAULT = 20, BLOCK_IDS = 64, RANGES_EACH = 16, TELL_EVERY = 1024 };
+enum { SAMPLE_DEFAULT = 20, RANGES_EACH = 16, TELL_EVERY = 1024, CLOCK_EVERY = 16 };
 
 struct engine_preview {
   struct engine_query *query; // the include
@@ -300,103 +299,87 @@ static enum err count_all(struct engine_preview *preview, unsigned threads, engi
 
 // --- a part of them ------------------------------------------------------------------------------------------
 
-// Sums over blocks of n, how many live customers it has, and m, how many members.
-struct blocks {
-  double count, n, m, nn, nm, mm;
-};
-
-static enum err last_id(struct store_snapshot *snapshot, uint64_t *last) {
-  struct store_cursor *cursor;
-  struct bytes key, row;
-  struct key from, to;
-  *last = 0;
-  customer_key(0, CUSTOMER_ROW_RECORD, &from);
-  customer_key(UINT64_MAX, CUSTOMER_ROW_RECORD, &to);
-  enum err err = store_snapshot_scan(snapshot, STORE_CUSTOMER, key_view(&from), key_view(&to), &cursor);
-  if (err != ERR_OK) return err;
-  if (store_cursor_previous(cursor, &key, &row)) *last = key_read_u64(key.data);
-  err = store_cursor_error(cursor);
-  store_cursor_close(cursor);
-  return err;
+// No id is greater than it.
+static uint64_t last_id(struct engine *engine) {
+  pthread_mutex_lock(&engine->customers.mutex);
+  uint64_t last = engine->customers.next;
+  pthread_mutex_unlock(&engine->customers.mutex);
+  return last;
 }
 
-static enum err look_at_block(struct engine_preview *preview, struct rule_machine *machine, uint64_t block,
-                              struct blocks *blocks) {
-  struct preview_tally *tally = preview->result;
-  uint64_t looked_at = tally->looked_at, members = tally->members;
-  struct scan_options options = query_scan_options(preview->query, block * BLOCK_IDS + 1, (block + 1) * BLOCK_IDS + 1);
-  struct facts *facts;
-  struct scan *scan;
-  enum err err = scan_open(&scan, &options);
-  while (err == ERR_OK) {
-    err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = look_at(preview, machine, facts, tally);
+static unsigned bits_for(uint64_t last) {
+  unsigned bits = 4;
+  while (bits < 63 && last >> bits != 0) bits++;
+  return bits;
+}
+
+// Each step can be undone, so that every number below 2^bits comes once.
+static uint64_t shuffled(uint64_t number, unsigned bits) {
+  static const uint64_t odd[] = {0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U, 0x94d049bb133111ebU};
+  uint64_t mask = ((uint64_t)1 << bits) - 1;
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    number = ((number + 1) * odd[i]) & mask;
+    number ^= number >> (bits / 2 + 1);
   }
-  scan_close(scan);
-  double n = (double)(tally->looked_at - looked_at), m = (double)(tally->members - members);
-  blocks->count++;
-  blocks->n += n;
-  blocks->m += m;
-  blocks->nn += n * n;
-  blocks->nm += n * m;
-  blocks->mm += m * m;
-  return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
-// How many independent customers the blocks are worth: at most those that were looked at.
-static double effective_size(const struct blocks *blocks) {
-  double p = blocks->m / blocks->n, binomial = p * (1 - p) / blocks->n;
-  if (blocks->count < 2 || binomial <= 0) return blocks->n;
-  double residual = blocks->mm - 2 * p * blocks->nm + p * p * blocks->nn;
-  double variance = residual * blocks->count / (blocks->count - 1) / (blocks->n * blocks->n);
-  return variance > binomial ? blocks->n * binomial / variance : blocks->n;
+  return number;
 }
 
 // Wilson's interval for a share, at 95 %.
-static void find_interval(struct engine_preview *preview, const struct blocks *blocks) {
+static void find_interval(struct engine_preview *preview) {
   double customers = (double)preview->customers, z = 1.959964;
+  double size = (double)preview->result->looked_at, members = (double)preview->result->members;
   preview->low = 0;
   preview->high = preview->customers;
-  if (blocks->n <= 0) return;
-  double p = blocks->m / blocks->n, size = effective_size(blocks), zz = z * z / size;
+  if (size <= 0) return;
+  double p = members / size, zz = z * z / size;
   double middle = (p + zz / 2) / (1 + zz);
   double half = z / (1 + zz) * sqrt(p * (1 - p) / size + zz / (4 * size));
   preview->low = (uint64_t)floor(fmax(0, middle - half) * customers);
   preview->high = (uint64_t)ceil(fmin(1, middle + half) * customers);
 }
 
-// Random order: each block is exchanged with one of those after it when its turn comes.
-static enum err look_at_blocks(struct engine_preview *preview, struct rule_machine *machine, uint32_t *order,
-                               size_t count, struct blocks *blocks) {
+// A customer who is one no more is passed by.
+static enum err look_up(struct engine_preview *preview, struct rule_machine *machine, struct facts *facts,
+                        uint64_t id) {
+  struct customer record;
+  bool found;
+  arena_clear(facts->arena);
+  enum err err = read_customer_if_there(preview->query->view, id, facts->arena, &record, NULL, &found);
+  if (err != ERR_OK || !found || record.id != id) return err;
+  facts_reset(facts, id, &record, NULL);
+  return look_at(preview, machine, facts, preview->result);
+}
+
+static enum err look_around(struct engine_preview *preview, struct rule_machine *machine, struct facts *facts) {
   int64_t until_us = clock_monotonic_us() + PREVIEW_ESTIMATE_US;
-  size_t done = 0;
+  uint64_t last = last_id(preview->query->view->engine), turn = 0;
+  unsigned bits = bits_for(last);
   enum err err = ERR_OK;
-  for (; err == ERR_OK && done < count && clock_monotonic_us() < until_us; done++) {
-    size_t other = done + (size_t)(preview_random(done) % (count - done));
-    uint32_t block = order[other];
-    order[other] = order[done];
-    err = look_at_block(preview, machine, block, blocks);
+  for (; err == ERR_OK && turn >> bits == 0; turn++) {
+    if (turn % CLOCK_EVERY == 0 && clock_monotonic_us() >= until_us) break;
+    uint64_t id = shuffled(turn, bits);
+    if (id != 0 && id <= last) err = look_up(preview, machine, facts, id);
   }
-  preview->exact = done == count;
+  preview->exact = turn >> bits != 0;
   return err;
 }
 
 static enum err estimate(struct engine_preview *preview) {
-  struct blocks blocks = {0};
-  struct rule_machine *machine = NULL;
-  uint64_t last;
-  enum err err = last_id(preview->query->view->snapshot, &last);
+  struct engine_view *view = preview->query->view;
+  struct scan_options options = query_scan_options(preview->query, 0, 0);
+  struct rule_machine *machine;
+  struct facts facts;
+  struct arena arena;
+  enum err err = rule_machine_open(&machine, NULL);
   if (err != ERR_OK) return err;
-  size_t count = (size_t)(last / BLOCK_IDS) + 1;
-  uint32_t *order = alloc_get(count * sizeof *order);
-  if (order == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
-  preview->query->records = true; // those without events too
-  err = rule_machine_open(&machine, NULL);
-  if (err == ERR_OK) err = look_at_blocks(preview, machine, order, count, &blocks);
-  if (err == ERR_OK) find_interval(preview, &blocks);
-  if (machine != NULL) rule_machine_close(machine);
-  alloc_free(order);
+  arena_init(&arena, 0);
+  facts_init(&facts, (struct timeline_reader){.snapshot = view->snapshot}, &arena, &view->sources);
+  facts.lookup = options.lookup;
+  facts.lookup_context = options.lookup_context;
+  err = look_around(preview, machine, &facts);
+  if (err == ERR_OK) find_interval(preview);
+  rule_machine_close(machine);
+  arena_release(&arena);
   return err;
 }
 

@@ -2,10 +2,10 @@
 //
 // Layer 6, beside query.h. A preview is one expression with exclusions, asked of everybody or of a random part: how
 // many, which share, whom each exclusion removes, some members with their traits, and how chosen traits are
-// distributed. Exact: one walk over all customers in several threads. An estimate looks at blocks of neighbouring ids
-// in a random order that is always the same, until its time is over, and tells the interval in which the number of
-// members lies in 95 of 100 such cases; where all were seen in time it is exact. Memory: a preview owns what it
-// compiled, and must be closed before its view. Threads: one preview, one thread.
+// distributed. Exact: one walk over all customers in several threads. An estimate looks at customers in a random order
+// that is always the same, until its time is over, and tells the interval in which the number of members lies in 95 of
+// 100 such cases; where all were seen in time it is exact.
+// Memory: a preview owns what it compiled, and must be closed before its view. Threads: one preview, one thread.
 #pragma once
 
 #include "engine/query.h"
