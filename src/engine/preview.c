@@ -28,6 +28,7 @@ struct engine_preview {
   size_t trait_count;
   size_t sample;
   bool estimate;
+  int64_t within_us;            // of an estimate
   uint64_t customers;           // in all
   bool exact;                   // all were looked at
   uint64_t low, high;           // of members
@@ -102,19 +103,32 @@ static enum err read_traits(struct engine_preview *preview, struct value list, s
   return ERR_OK;
 }
 
+static enum err read_whole(struct value member, const char *name, int64_t fallback, int64_t least, int64_t most,
+                           int64_t *whole, struct diag *diag) {
+  struct decimal number;
+  char expected[64];
+  *whole = fallback;
+  if (value_is_absent(member)) return ERR_OK;
+  bool is_whole = value_as_number(member, &number) && decimal_to_scaled_i64(number, 0, whole) == ERR_OK;
+  if (is_whole && *whole >= least && *whole <= most) return ERR_OK;
+  snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)least, (long long)most);
+  return bad_member(name, expected, diag);
+}
+
 static enum err read_rest(struct engine_preview *preview, struct value document, struct diag *diag) {
   const struct names *names = preview->query->view->engine->names;
-  struct value sample = value_member(document, names, BYTES("sample"));
   struct value estimate = value_member(document, names, BYTES("estimate"));
-  struct decimal number;
-  int64_t whole = SAMPLE_DEFAULT;
-  bool good = value_is_absent(sample) ||
-              (value_as_number(sample, &number) && decimal_to_scaled_i64(number, 0, &whole) == ERR_OK);
-  if (!good || whole < 0 || whole > PREVIEW_SAMPLE_MAX)
-    return bad_member("sample", "a whole number from 0 to 100", diag);
+  int64_t sample, within_ms;
   if (!value_is_absent(estimate) && !value_as_bool(estimate, &preview->estimate))
     return bad_member("estimate", "true or false", diag);
-  preview->sample = (size_t)whole;
+  enum err err = read_whole(value_member(document, names, BYTES("sample")), "sample", SAMPLE_DEFAULT, 0,
+                            PREVIEW_SAMPLE_MAX, &sample, diag);
+  if (err == ERR_OK)
+    err = read_whole(value_member(document, names, BYTES("within_ms")), "within_ms", PREVIEW_ESTIMATE_MS, 1,
+                     PREVIEW_ESTIMATE_MS_MAX, &within_ms, diag);
+  if (err != ERR_OK) return err;
+  preview->sample = (size_t)sample;
+  preview->within_us = within_ms * 1000;
   return ERR_OK;
 }
 
@@ -351,7 +365,7 @@ static enum err look_up(struct engine_preview *preview, struct rule_machine *mac
 }
 
 static enum err look_around(struct engine_preview *preview, struct rule_machine *machine, struct facts *facts) {
-  int64_t until_us = clock_monotonic_us() + PREVIEW_ESTIMATE_US;
+  int64_t until_us = clock_monotonic_us() + preview->within_us;
   uint64_t last = last_id(preview->query->view->engine), turn = 0;
   unsigned bits = bits_for(last);
   enum err err = ERR_OK;

@@ -15,12 +15,13 @@ enum {
   PREVIEW_TRAITS_MAX = 16,
   PREVIEW_VALUES_MAX = 1000, // of one trait, counted one by one; later ones count as "other"
   PREVIEW_VALUES_SHOWN = 20,
-  PREVIEW_ESTIMATE_US = 150000,
+  PREVIEW_ESTIMATE_MS = 150,
+  PREVIEW_ESTIMATE_MS_MAX = 10000,
 };
 
-// {"include","exclude":[{"name"?,"when"}]?,"traits":["country",…]?,"sample":20?,"estimate":false?}. ERR_INVALID with
-// the code and field of a wrong expression, and its place in `refusal`, whose code is else empty; "bad_member"
-// otherwise.
+// {"include","exclude":[{"name"?,"when"}]?,"traits":["country",…]?,"sample":20?,"estimate":false?,"within_ms":150?}:
+// the last is the time of an estimate. ERR_INVALID with the code and field of a wrong expression, and its place in
+// `refusal`, whose code is else empty; "bad_member" otherwise.
 struct engine_preview;
 enum err engine_preview_open(struct engine_view *view, struct value document, struct engine_preview **preview,
                              struct rule_diag *refusal, struct diag *diag);

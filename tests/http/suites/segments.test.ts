@@ -402,6 +402,26 @@ describe("a preview", () => {
     );
   });
 
+  it("of a larger base is an interval around what is right", async () => {
+    const own = await openSite();
+    const people = times(6000, (i) => identify({ userId: user(i) }, { group: i % 3 }));
+    for (let i = 0; i < people.length; i += 1000) await own.sender.takeAll(people.slice(i, i + 1000));
+    const body = { include: "traits.group = 1", traits: ["group"], sample: 3, estimate: true, within_ms: 1 };
+    const seen = (await own.client.ask("POST", "/v1/segments/preview", { body })).expect<Preview>();
+    assert.equal(seen.exact, false);
+    assert.ok(seen.looked_at > 0 && seen.looked_at < seen.customers);
+    const { low, high } = seen.interval ?? { low: 0, high: 0 };
+    assert.ok(low <= seen.members && seen.members <= high && low < high);
+    // Twice as wide as 95 %: it never fails by chance.
+    assert.ok(low - (high - low) <= 2000 && 2000 <= high + (high - low), JSON.stringify(seen.interval));
+    assert.deepEqual(
+      seen.traits[0]?.values.map(({ value, members: number }) => [value, number]),
+      [[1, seen.members]],
+    );
+    assert.equal(seen.sample.length, 3);
+    await own.close();
+  });
+
   it("refuses and warns as a definition does", async () => {
     const problem = (await preview({ include: "true", exclude: [{ when: "1 +" }] })).expect<{
       field: string;
