@@ -313,12 +313,14 @@ static enum err count_all(struct engine_preview *preview, unsigned threads, engi
 
 // --- a part of them ------------------------------------------------------------------------------------------
 
-// No id is greater than it.
-static uint64_t last_id(struct engine *engine) {
-  pthread_mutex_lock(&engine->customers.mutex);
-  uint64_t last = engine->customers.next;
-  pthread_mutex_unlock(&engine->customers.mutex);
-  return last;
+// Ids are given out in blocks: none is greater than the end of the last block.
+static enum err last_id(const struct engine_view *view, struct arena *arena, uint64_t *last) {
+  struct bytes row;
+  struct key key;
+  engine_text_key(&key, view->engine->customers.name);
+  enum err err = store_snapshot_get(view->snapshot, STORE_META, key_view(&key), arena, &row);
+  *last = err == ERR_OK && row.size_bytes == sizeof *last ? key_read_u64(row.data) : 0;
+  return err;
 }
 
 static unsigned bits_for(uint64_t last) {
@@ -366,9 +368,9 @@ static enum err look_up(struct engine_preview *preview, struct rule_machine *mac
 
 static enum err look_around(struct engine_preview *preview, struct rule_machine *machine, struct facts *facts) {
   int64_t until_us = clock_monotonic_us() + preview->within_us;
-  uint64_t last = last_id(preview->query->view->engine), turn = 0;
+  uint64_t last, turn = 0;
+  enum err err = last_id(preview->query->view, facts->arena, &last);
   unsigned bits = bits_for(last);
-  enum err err = ERR_OK;
   for (; err == ERR_OK && turn >> bits == 0; turn++) {
     if (turn % CLOCK_EVERY == 0 && clock_monotonic_us() >= until_us) break;
     uint64_t id = shuffled(turn, bits);
