@@ -110,9 +110,7 @@ static const char *const expressions[] = {
     "sum(total of \"Order Completed\" where context.channel = \"store\" in last 12 months) >= 500",
     "not exists(\"Order Completed\" in last 180 days)",
     "sequence(\"Product Viewed\" then \"Product Added\" then \"Order Completed\" within 7 days)",
-    "sequence(\"Product Viewed\" then \"Product Added\" within 7 days then \"Order Completed\" within 7 days in last "
-    "60 "
-    "days)",
+    "sequence(\"Product Viewed\" then \"Product Added\" then \"Order Completed\" in last 60 days)",
     "sequence(\"Product Added\" then not \"Order Completed\")",
     "sequence(\"Product Added\" then not \"Order Completed\" within 1 day in last 3 days)",
     "last(time of \"Email Opened\") > now - 30 days",

@@ -28,12 +28,14 @@ struct live {
   struct live_table *table; // never NULL once open
   pthread_mutex_t changing; // one change of definitions at a time
   pthread_mutex_t machines_lock;
-  struct live_machine *machines; // those not in use
-  uint32_t source;               // of the events that segments write; 0: there is none yet
-  uint32_t entered, left;        // names of these events
-  int64_t timers_from_us;        // every timer before it was worked off; by whoever ticks
-  struct live_build *build;      // under way; NULL: none (live_build.c)
-  _Atomic int64_t lag_us;        // how late the timers are
+  struct live_machine *machines;            // those not in use
+  uint32_t source;                          // of the events that segments write; 0: there is none yet
+  uint32_t entered, left;                   // names of these events
+  int64_t timers_from_us;                   // every timer before it was worked off; by whoever ticks
+  struct draw *draw;                        // of limited audiences (draw.h)
+  struct live_build *build;                 // under way; NULL: none (live_build.c)
+  _Atomic uint64_t build_done, build_total; // customers, of the build under way
+  _Atomic int64_t lag_us;                   // how late the timers are
   _Atomic uint64_t evaluated, transitions, timers;
   engine_wake_fn *wake; // changes were committed; NULL: nobody wants to know
   void *wake_context;
@@ -51,8 +53,9 @@ struct live_request {
 // live.c
 enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struct diag *diag);
 void live_close(struct engine *engine);
-const struct segment_set *live_hold(struct engine *engine);
+const struct segment_set *live_hold(struct engine *engine); // for the length of an attempt only: others wait for it
 void live_release(struct engine *engine);
+const struct segment_set *live_set(struct engine *engine); // held; the caller's to close. NULL: there never was one
 // Does an event of this name ask for some question?
 bool live_concerns_event(const struct work *work, uint32_t name);
 // Evaluates what a transaction's changes and its plan's request ask for, and writes memberships, audiences, timers and
@@ -77,5 +80,3 @@ void live_timer_key(struct key *key, int64_t due_us, uint64_t customer);
 // live_build.c: goes on with computing the versions that are being built, for about budget_us.
 enum err live_build_tick(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
 void live_build_close(struct engine *engine);
-// Customers looked at and to be looked at for a question being built; false: it is not.
-bool live_build_progress(struct engine *engine, uint32_t question, uint64_t *done, uint64_t *total);

@@ -30,32 +30,23 @@ struct builder {
 struct live_build {
   struct engine *engine;
   struct store_snapshot *snapshot;
+  const struct segment_set *set; // when it was begun
   uint32_t *questions;
   size_t question_count;
   struct builder builders[CREW_MAX];
   size_t builder_count;
-  _Atomic uint64_t done;
-  uint64_t total;
 };
 
 void live_build_close(struct engine *engine) {
   struct live_build *build = engine->live->build;
   if (build == NULL) return;
   store_snapshot_close(build->snapshot);
+  segment_set_close(build->set);
   alloc_free(build->questions);
   alloc_free(build);
   engine->live->build = NULL;
-}
-
-bool live_build_progress(struct engine *engine, uint32_t question, uint64_t *done, uint64_t *total) {
-  const struct live_build *build = engine->live->build;
-  for (size_t i = 0; build != NULL && i < build->question_count; i++) {
-    if (build->questions[i] != question) continue;
-    *done = atomic_load(&build->done);
-    *total = build->total;
-    return true;
-  }
-  return false;
+  atomic_store(&engine->live->build_done, 0);
+  atomic_store(&engine->live->build_total, 0);
 }
 
 // --- one customer --------------------------------------------------------------------------------------------
@@ -74,7 +65,7 @@ static enum err says_something(struct builder *builder, struct rule_machine *mac
                                struct arena *arena, bool *something) {
   const struct live_build *build = builder->build;
   struct membership membership;
-  struct segment_evaluation evaluation = {.set = build->engine->live->table->set,
+  struct segment_evaluation evaluation = {.set = build->set,
                                           .machine = machine,
                                           .facts = facts,
                                           .arena = arena,
@@ -107,9 +98,7 @@ static enum err look_at(struct builder *builder, struct rule_machine *machine, s
                         struct batch *batch) {
   bool something = false;
   uint64_t id = facts->id;
-  live_hold(builder->build->engine);
   enum err err = says_something(builder, machine, facts, arena, &something);
-  live_release(builder->build->engine);
   arena_clear(arena);
   if (err == ERR_OK && something) batch->customers[batch->count++] = id;
   if (err == ERR_OK && batch->count == LIMIT_TXN_CUSTOMERS) {
@@ -128,7 +117,7 @@ static enum err walk(struct builder *builder, struct scan *scan, struct rule_mac
     err = scan_next(scan, &facts);
     if (err == ERR_NOT_FOUND) builder->done = true;
     if (err == ERR_OK) err = look_at(builder, machine, facts, arena, &batch);
-    if (err == ERR_OK) atomic_fetch_add_explicit(&builder->build->done, 1, memory_order_relaxed);
+    if (err == ERR_OK) atomic_fetch_add_explicit(&builder->build->engine->live->build_done, 1, memory_order_relaxed);
     if (looked_at % CHECK_EVERY == 0 && clock_monotonic_us() >= builder->until_us) break;
   }
   if (err == ERR_OK || err == ERR_NOT_FOUND) err = write_batch(builder, batch.customers, batch.count);
@@ -159,21 +148,17 @@ static void run_builder(void *item) {
 
 // --- a build -------------------------------------------------------------------------------------------------
 
-// Those that wait to be built; *questions is NULL when none does, and the caller's else.
-static enum err collect_questions(struct engine *engine, uint32_t **questions, size_t *count) {
-  enum err err = ERR_OK;
+// Those of the set that wait to be built; *questions is NULL when none does, and the caller's else.
+static enum err collect_questions(const struct segment_set *set, uint32_t **questions, size_t *count) {
   *questions = NULL;
   *count = 0;
-  live_hold(engine);
-  const struct live_table *table = engine->live->table;
-  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
-    if (table->definitions[i].status != SEGMENT_BUILDING) continue;
-    if (*questions == NULL) *questions = alloc_get(table->count * sizeof **questions);
-    if (*questions == NULL) err = ERR_NO_MEMORY;
-    if (err == ERR_OK) (*questions)[(*count)++] = table->definitions[i].question;
+  for (size_t i = 0; i < segment_set_count(set); i++) {
+    if (segment_set_at(set, i)->status != SEGMENT_BUILDING) continue;
+    if (*questions == NULL) *questions = alloc_get(segment_set_count(set) * sizeof **questions);
+    if (*questions == NULL) return ERR_NO_MEMORY;
+    (*questions)[(*count)++] = segment_set_at(set, i)->question;
   }
-  live_release(engine);
-  return err;
+  return ERR_OK;
 }
 
 static enum err begin(struct engine *engine, struct live_build *build) {
@@ -187,7 +172,8 @@ static enum err begin(struct engine *engine, struct live_build *build) {
     store_snapshot_close(build->snapshot);
     return err;
   }
-  build->total = counts.customers;
+  atomic_store(&engine->live->build_done, 0);
+  atomic_store(&engine->live->build_total, counts.customers);
   for (size_t i = 0; i < build->builder_count; i++) {
     uint64_t end = i + 1 < build->builder_count ? from[i + 1] : 0;
     build->builders[i] = (struct builder){.build = build, .from = from[i], .to = end, .next = from[i]};
@@ -197,22 +183,25 @@ static enum err begin(struct engine *engine, struct live_build *build) {
 
 // Nothing was begun when no version waits.
 static enum err open_build(struct engine *engine, struct diag *diag) {
-  uint32_t *questions;
-  size_t count;
-  enum err err = collect_questions(engine, &questions, &count);
-  if (err == ERR_OK && count == 0) return ERR_OK;
-  struct live_build *build = err == ERR_OK ? alloc_zero(1, sizeof *build) : NULL;
+  const struct segment_set *set = live_set(engine);
+  uint32_t *questions = NULL;
+  size_t count = 0;
+  enum err err = set == NULL ? ERR_OK : collect_questions(set, &questions, &count);
+  struct live_build *build = count > 0 && err == ERR_OK ? alloc_zero(1, sizeof *build) : NULL;
   if (build != NULL) {
-    *build = (struct live_build){.engine = engine, .questions = questions, .question_count = count};
+    *build = (struct live_build){.engine = engine, .set = set, .questions = questions, .question_count = count};
     err = begin(engine, build);
     if (err == ERR_OK) {
       engine->live->build = build;
       return ERR_OK;
     }
+  } else if (count > 0) {
+    err = ERR_NO_MEMORY;
   }
   alloc_free(build);
   alloc_free(questions);
-  return engine_explain_failure(err == ERR_OK ? ERR_NO_MEMORY : err, diag);
+  if (set != NULL) segment_set_close(set);
+  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 
 static enum err step(struct live_build *build, int64_t budget_us, bool *done, struct diag *diag) {

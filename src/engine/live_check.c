@@ -194,13 +194,13 @@ enum err live_check(struct engine *engine, struct store_snapshot *snapshot, live
                              .breach = breach,
                              .context = context};
   enum err err = ERR_OK;
-  check.set = live_hold(engine);
+  check.set = live_set(engine);
   check.question_count = check.set == NULL ? 0 : segment_set_count(check.set);
   arena_init(&check.arena, 0);
   if (check.question_count > 0) check.machine = live_take_machine(engine);
   if (check.question_count > 0) err = check.machine == NULL ? ERR_NO_MEMORY : check_all(&check);
   if (check.machine != NULL) live_give_machine(engine, check.machine);
   arena_release(&check.arena);
-  live_release(engine);
+  if (check.set != NULL) segment_set_close(check.set);
   return err;
 }

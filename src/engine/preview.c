@@ -163,12 +163,12 @@ void engine_preview_close(struct engine_preview *preview) {
 // --- one customer --------------------------------------------------------------------------------------------
 
 // Whoever an exclusion cannot be decided for is excluded.
-static enum err is_removed(const struct engine_preview *preview, struct rule_machine *machine, struct facts *facts,
+static enum err is_removed(const struct engine_preview *preview, struct query_asker *asker, struct facts *facts,
                            struct preview_tally *tally, bool *removed) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < preview->exclusion_count; i++) {
     struct rule_answer answer;
-    err = rule_run(machine, preview->programs[i], &facts->customer, preview->query->at_us, false, &answer);
+    err = query_asker_run(asker, preview->programs[i], facts, false, &answer);
     if (err != ERR_OK) break;
     bool excludes = answer.status == RULE_UNKNOWN || rule_is_true(&answer);
     tally->removed[i] += excludes;
@@ -191,16 +191,16 @@ static enum err count_member(const struct engine_preview *preview, const struct 
   return err;
 }
 
-static enum err look_at(const struct engine_preview *preview, struct rule_machine *machine, struct facts *facts,
+static enum err look_at(const struct engine_preview *preview, struct query_asker *asker, struct facts *facts,
                         struct preview_tally *tally) {
   struct rule_answer answer;
   bool removed = false;
   tally->looked_at++;
-  enum err err = rule_run(machine, preview->query->program, &facts->customer, preview->query->at_us, false, &answer);
+  enum err err = query_asker_run(asker, preview->query->program, facts, false, &answer);
   if (err != ERR_OK) return err;
   tally->unknown += answer.status == RULE_UNKNOWN;
   if (!rule_is_true(&answer)) return ERR_OK;
-  err = is_removed(preview, machine, facts, tally, &removed);
+  err = is_removed(preview, asker, facts, tally, &removed);
   return err != ERR_OK || removed ? err : count_member(preview, facts, tally);
 }
 
@@ -224,13 +224,13 @@ struct walker {
   enum err err;
 };
 
-static enum err walk_range(struct walker *walker, struct rule_machine *machine, struct scan *scan) {
+static enum err walk_range(struct walker *walker, struct query_asker *asker, struct scan *scan) {
   struct walk *walk = walker->walk;
   struct facts *facts;
   enum err err = ERR_OK;
   for (uint64_t seen = 1; err == ERR_OK && !atomic_load_explicit(&walk->stopping, memory_order_relaxed); seen++) {
     err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = look_at(walk->preview, machine, facts, &walker->tally);
+    if (err == ERR_OK) err = look_at(walk->preview, asker, facts, &walker->tally);
     if (err != ERR_OK || seen % TELL_EVERY != 0) continue;
     uint64_t all = atomic_fetch_add(&walk->seen, TELL_EVERY) + TELL_EVERY;
     if (!walker->tells || walk->progress == NULL) continue;
@@ -239,17 +239,17 @@ static enum err walk_range(struct walker *walker, struct rule_machine *machine, 
   return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err walk_ranges(struct walker *walker, struct rule_machine *machine) {
+static enum err walk_ranges(struct walker *walker, struct query_asker *asker) {
   struct walk *walk = walker->walk;
   enum err err = ERR_OK;
   while (err == ERR_OK && !walk->stopping) {
     size_t range = atomic_fetch_add(&walk->next_range, 1);
     struct scan *scan;
     if (range >= walk->range_count) break;
-    struct scan_options options = query_scan_options(walk->preview->query, walk->from[range], walk->from[range + 1]);
+    struct scan_options options = query_asker_scan(asker, walk->from[range], walk->from[range + 1]);
     err = scan_open(&scan, &options);
     if (err != ERR_OK) break;
-    err = walk_range(walker, machine, scan);
+    err = walk_range(walker, asker, scan);
     scan_close(scan);
   }
   return err;
@@ -257,11 +257,11 @@ static enum err walk_ranges(struct walker *walker, struct rule_machine *machine)
 
 static void run_walker(void *item) {
   struct walker *walker = item;
-  struct rule_machine *machine = NULL;
-  walker->err = rule_machine_open(&machine, NULL);
-  if (walker->err == ERR_OK) walker->err = walk_ranges(walker, machine);
+  struct query_asker *asker = NULL;
+  walker->err = query_asker_open(walker->walk->preview->query, &asker);
+  if (walker->err == ERR_OK) walker->err = walk_ranges(walker, asker);
   if (walker->err != ERR_OK) walker->walk->stopping = true;
-  if (machine != NULL) rule_machine_close(machine);
+  query_asker_close(asker);
 }
 
 // Are those without events members, or unknown, as far as the include says? Then they must be walked too.
@@ -355,18 +355,17 @@ static void find_interval(struct engine_preview *preview) {
 }
 
 // A customer who is one no more is passed by.
-static enum err look_up(struct engine_preview *preview, struct rule_machine *machine, struct facts *facts,
-                        uint64_t id) {
+static enum err look_up(struct engine_preview *preview, struct query_asker *asker, struct facts *facts, uint64_t id) {
   struct customer record;
   bool found;
   arena_clear(facts->arena);
   enum err err = read_customer_if_there(preview->query->view, id, facts->arena, &record, NULL, &found);
   if (err != ERR_OK || !found || record.id != id) return err;
   facts_reset(facts, id, &record, NULL);
-  return look_at(preview, machine, facts, preview->result);
+  return look_at(preview, asker, facts, preview->result);
 }
 
-static enum err look_around(struct engine_preview *preview, struct rule_machine *machine, struct facts *facts) {
+static enum err look_around(struct engine_preview *preview, struct query_asker *asker, struct facts *facts) {
   int64_t until_us = clock_monotonic_us() + preview->within_us;
   uint64_t last, turn = 0;
   enum err err = last_id(preview->query->view, facts->arena, &last);
@@ -374,7 +373,7 @@ static enum err look_around(struct engine_preview *preview, struct rule_machine 
   for (; err == ERR_OK && turn >> bits == 0; turn++) {
     if (turn % CLOCK_EVERY == 0 && clock_monotonic_us() >= until_us) break;
     uint64_t id = shuffled(turn, bits);
-    if (id != 0 && id <= last) err = look_up(preview, machine, facts, id);
+    if (id != 0 && id <= last) err = look_up(preview, asker, facts, id);
   }
   preview->exact = turn >> bits != 0;
   return err;
@@ -382,19 +381,17 @@ static enum err look_around(struct engine_preview *preview, struct rule_machine 
 
 static enum err estimate(struct engine_preview *preview) {
   struct engine_view *view = preview->query->view;
-  struct scan_options options = query_scan_options(preview->query, 0, 0);
-  struct rule_machine *machine;
+  struct query_asker *asker;
   struct facts facts;
   struct arena arena;
-  enum err err = rule_machine_open(&machine, NULL);
+  enum err err = query_asker_open(preview->query, &asker);
   if (err != ERR_OK) return err;
   arena_init(&arena, 0);
   facts_init(&facts, (struct timeline_reader){.snapshot = view->snapshot}, &arena, &view->sources);
-  facts.lookup = options.lookup;
-  facts.lookup_context = options.lookup_context;
-  err = look_around(preview, machine, &facts);
+  query_asker_attach(asker, &facts);
+  err = look_around(preview, asker, &facts);
   if (err == ERR_OK) find_interval(preview);
-  rule_machine_close(machine);
+  query_asker_close(asker);
   arena_release(&arena);
   return err;
 }

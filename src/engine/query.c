@@ -148,15 +148,6 @@ bool engine_query_is_condition(const struct engine_query *query) {
   return (query->tree->types & ~(1U << RULE_TYPE_BOOL | 1U << RULE_TYPE_NULL)) == 0;
 }
 
-struct scan_options query_scan_options(const struct engine_query *query, uint64_t from, uint64_t to) {
-  return (struct scan_options){.snapshot = query->view->snapshot,
-                               .sources = &query->view->sources,
-                               .from = from,
-                               .to = to,
-                               .records = query->records,
-                               .events = query->events};
-}
-
 // --- counting ------------------------------------------------------------------------------------------------
 
 struct count_run {
@@ -174,7 +165,7 @@ struct count_run {
 
 struct count_worker {
   struct count_run *run;
-  struct rule_machine *machine;
+  struct query_asker *asker;
   bool asks; // the thread that asked
   pthread_t thread;
 };
@@ -197,7 +188,7 @@ static enum err count_range(struct count_worker *worker, struct scan *scan) {
   enum err err = ERR_OK;
   while (!atomic_load_explicit(&run->stopping, memory_order_relaxed)) {
     err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = rule_run(worker->machine, query->program, &facts->customer, query->at_us, false, &answer);
+    if (err == ERR_OK) err = query_asker_run(worker->asker, query->program, facts, false, &answer);
     if (err != ERR_OK) break;
     members += rule_is_true(&answer);
     unknown += answer.status == RULE_UNKNOWN;
@@ -219,7 +210,7 @@ static enum err count_ranges(struct count_worker *worker) {
     size_t range = atomic_fetch_add(&run->next_range, 1);
     struct scan *scan;
     if (range >= run->range_count) break;
-    struct scan_options options = query_scan_options(run->query, run->from[range], run->from[range + 1]);
+    struct scan_options options = query_asker_scan(worker->asker, run->from[range], run->from[range + 1]);
     err = scan_open(&scan, &options);
     if (err != ERR_OK) break;
     err = count_range(worker, scan);
@@ -251,16 +242,16 @@ static enum err run_workers(struct count_run *run) {
   enum err err = ERR_OK;
   for (; err == ERR_OK && count < wanted; count++) {
     workers[count] = (struct count_worker){.run = run, .asks = count == 0};
-    err = rule_machine_open(&workers[count].machine, NULL);
+    err = query_asker_open(run->query, &workers[count].asker);
     if (err != ERR_OK) break;
     if (count == 0 || pthread_create(&workers[count].thread, NULL, work, &workers[count]) == 0) continue;
-    rule_machine_close(workers[count].machine);
+    query_asker_close(workers[count].asker);
     break;
   }
   if (count == 0) return err;
   work(&workers[0]);
   for (unsigned i = 1; i < count; i++) pthread_join(workers[i].thread, NULL);
-  for (unsigned i = 0; i < count; i++) rule_machine_close(workers[i].machine);
+  for (unsigned i = 0; i < count; i++) query_asker_close(workers[i].asker);
   return (enum err)atomic_load(&run->err);
 }
 

@@ -10,7 +10,7 @@ enum { PARTS_MAX = 256 };
 struct explain_run {
   struct engine_query *query;
   struct json_writer *writer;
-  struct rule_machine *machine; // NULL: nobody is looked at
+  struct query_asker *asker; // NULL: nobody is looked at
   struct facts *facts;
   struct buffer text;
   size_t parts;
@@ -56,7 +56,7 @@ static void write_answer(struct explain_run *run, const struct rule_answer *answ
 }
 
 static enum err run_program(struct explain_run *run, const struct rule_program *program, struct rule_answer *answer) {
-  return rule_run(run->machine, program, &run->facts->customer, run->query->at_us, true, answer);
+  return query_asker_run(run->asker, program, run->facts, true, answer);
 }
 
 static enum err run_node(struct explain_run *run, const struct rule_node *node, struct rule_answer *answer) {
@@ -94,8 +94,8 @@ static enum err write_part(struct explain_run *run, const struct rule_node *node
   json_object_begin(run->writer);
   json_member_u64(run->writer, "depth", depth);
   write_text(run, "expression", node);
-  enum err err = run->machine == NULL ? ERR_OK : run_node(run, node, &answer);
-  if (err == ERR_OK && run->machine != NULL) err = write_matched(run, node);
+  enum err err = run->asker == NULL ? ERR_OK : run_node(run, node, &answer);
+  if (err == ERR_OK && run->asker != NULL) err = write_matched(run, node);
   if (err == ERR_OK) json_object_end(run->writer);
   return err;
 }
@@ -234,7 +234,7 @@ static enum err write_explanation(struct explain_run *run) {
   json_object_begin(writer);
   write_text(run, "expression", run->query->tree);
   json_member_time(writer, "at", run->query->at_us);
-  if (run->machine != NULL) err = write_whole(run);
+  if (run->asker != NULL) err = write_whole(run);
   if (err != ERR_OK) return err;
   json_name(writer, "tree");
   json_array_begin(writer);
@@ -260,14 +260,15 @@ static enum err explain_customer(struct explain_run *run, uint64_t id) {
   arena_init(&rows, 0);
   arena_init(&arena, 0);
   enum err err = read_customer(view, id, &rows, &record, &head, run->diag);
-  if (err == ERR_OK) err = rule_machine_open(&run->machine, NULL);
+  if (err == ERR_OK) err = query_asker_open(run->query, &run->asker);
   if (err == ERR_OK) {
     facts_init(&facts, (struct timeline_reader){.snapshot = view->snapshot}, &arena, &view->sources);
+    query_asker_attach(run->asker, &facts);
     facts_reset(&facts, record.id, &record, &head);
     run->facts = &facts;
     err = write_explanation(run);
   }
-  if (run->machine != NULL) rule_machine_close(run->machine);
+  query_asker_close(run->asker);
   arena_release(&arena);
   arena_release(&rows);
   return err;

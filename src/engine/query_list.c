@@ -120,7 +120,8 @@ enum err engine_query_add_field(struct engine_query *query, struct bytes text, s
 struct list_run {
   struct engine_query *query;
   struct engine_query_list *list;
-  struct rule_machine *machine, *cells; // a program's windows are kept by one machine, so the fields have another
+  struct query_asker *asker;
+  struct rule_machine *cells; // what windows mean is kept for one program, so the fields have a machine of their own
   struct buffer row, cell;
   struct diag *diag;
 };
@@ -264,7 +265,7 @@ static enum err write_rows(struct list_run *run, struct scan *scan, uint64_t tot
   enum err err = ERR_OK;
   for (uint64_t seen = 1; err == ERR_OK && !run->list->more; seen++) {
     err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = rule_run(run->machine, query->program, &facts->customer, query->at_us, false, &answer);
+    if (err == ERR_OK) err = query_asker_run(run->asker, query->program, facts, false, &answer);
     if (err != ERR_OK) break;
     run->list->unknown += answer.status == RULE_UNKNOWN;
     if (rule_is_true(&answer)) err = take_member(run, facts);
@@ -285,7 +286,7 @@ static enum err walk(struct list_run *run) {
     query->records = err == ERR_OK && (rule_is_true(&answer) || answer.status == RULE_UNKNOWN);
   }
   if (err != ERR_OK) return err;
-  struct scan_options options = query_scan_options(query, run->list->after + 1, 0);
+  struct scan_options options = query_asker_scan(run->asker, run->list->after + 1, 0);
   err = scan_open(&scan, &options);
   if (err != ERR_OK) return err;
   err = write_rows(run, scan, total);
@@ -304,11 +305,11 @@ enum err engine_query_list(struct engine_query *query, struct engine_query_list 
   buffer_init(&run.row);
   buffer_init(&run.cell);
   diag->err = ERR_OK;
-  enum err err = rule_machine_open(&run.machine, NULL);
+  enum err err = query_asker_open(query, &run.asker);
   if (err == ERR_OK) err = rule_machine_open(&run.cells, NULL);
   if (err == ERR_OK) err = write_header(&run);
   if (err == ERR_OK) err = walk(&run);
-  if (run.machine != NULL) rule_machine_close(run.machine);
+  query_asker_close(run.asker);
   if (run.cells != NULL) rule_machine_close(run.cells);
   buffer_release(&run.row);
   buffer_release(&run.cell);

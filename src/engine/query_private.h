@@ -51,5 +51,19 @@ enum err query_run_over_nobody(const struct engine_query *query, struct rule_ans
 // How many customers the snapshot's own counters tell of.
 enum err query_total(const struct engine_query *query, uint64_t *total);
 
-// The options of a scan of ids [from, to).
-struct scan_options query_scan_options(const struct engine_query *query, uint64_t from, uint64_t to);
+// --- query_ask.c ---------------------------------------------------------------------------------------------
+
+// What one thread runs programs with: a machine, and the answers to what they ask about segments and attributes. Values
+// of an answer are good until the next run.
+struct query_asker;
+enum err query_asker_open(struct engine_query *query, struct query_asker **asker);
+void query_asker_close(struct query_asker *asker);
+
+// The options of a scan of ids [from, to) whose facts this thread runs programs over.
+struct scan_options query_asker_scan(struct query_asker *asker, uint64_t from, uint64_t to);
+// The same for facts of one customer.
+void query_asker_attach(struct query_asker *asker, struct facts *facts);
+
+// rule_run, as of the query's instant; what is not known of a segment makes the answer unknown.
+enum err query_asker_run(struct query_asker *asker, const struct rule_program *program, const struct facts *facts,
+                         bool want_until, struct rule_answer *answer);

@@ -18,26 +18,21 @@
 
 // --- finding -------------------------------------------------------------------------------------------------
 
-const struct segment_definition *segments_find(const struct engine *engine, struct bytes id) {
-  const struct live_table *table = engine->live->table;
-  const struct segment_definition *found = NULL;
-  for (size_t i = 0; i < table->count; i++) {
-    const struct segment_definition *definition = &table->definitions[i];
-    if (!bytes_equal(definition->id, id)) continue;
-    if (found == NULL || definition->status == SEGMENT_LIVE) found = definition;
-  }
+const struct segment_definition *segments_find(const struct segment_set *set, struct bytes id) {
+  const struct segment_definition *found = set == NULL ? NULL : segment_set_live(set, id);
+  for (size_t i = 0; found == NULL && set != NULL && i < segment_set_count(set); i++)
+    if (bytes_equal(segment_set_at(set, i)->id, id)) found = segment_set_at(set, i);
   return found;
 }
 
-enum err segments_no_such(const struct engine *engine, struct bytes id, struct diag *diag) {
-  const struct live_table *table = engine->live->table;
+enum err segments_no_such(const struct segment_set *set, struct bytes id, struct diag *diag) {
   struct bytes nearest = {0};
   size_t least = id.size_bytes / 3 + 2; // at most one change in three letters
-  for (size_t i = 0; i < table->count; i++) {
-    size_t distance = nearest_distance(id, table->definitions[i].id);
+  for (size_t i = 0; set != NULL && i < segment_set_count(set); i++) {
+    size_t distance = nearest_distance(id, segment_set_at(set, i)->id);
     if (distance >= least) continue;
     least = distance;
-    nearest = table->definitions[i].id;
+    nearest = segment_set_at(set, i)->id;
   }
   int size = (int)(id.size_bytes < SEGMENT_ID_BYTES ? id.size_bytes : SEGMENT_ID_BYTES);
   if (nearest.size_bytes == 0)
@@ -338,7 +333,7 @@ static enum err plan_archive(struct change *change, struct bytes id, struct diag
   const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
   const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
   enum err err = ERR_OK;
-  if (live == NULL && building == NULL) return segments_no_such(change->engine, id, diag);
+  if (live == NULL && building == NULL) return segments_no_such(change->engine->live->table->set, id, diag);
   if (building != NULL) err = add_row(change, building, SEGMENT_ARCHIVED, diag);
   if (err == ERR_OK && live != NULL) err = add_row(change, live, SEGMENT_ARCHIVED, diag);
   if (err != ERR_OK) return err;

@@ -62,16 +62,16 @@ static enum err change(const struct listing *listing, const struct live_request 
 
 static enum err find_list(struct engine *engine, struct bytes id, uint32_t *question, struct diag *diag) {
   enum err err = ERR_OK;
-  live_hold(engine);
-  const struct segment_definition *list = segments_find(engine, id);
+  const struct segment_set *set = live_set(engine);
+  const struct segment_definition *list = segments_find(set, id);
   if (list == NULL)
-    err = segments_no_such(engine, id, diag);
+    err = segments_no_such(set, id, diag);
   else if (list->kind != SEGMENT_LIST)
     err = diag_set(diag, ERR_INVALID, "not_a_list", "\"%.*s\" has an expression, which alone says who is in it",
                    (int)id.size_bytes, id.data);
   else
     *question = list->question;
-  live_release(engine);
+  if (set != NULL) segment_set_close(set);
   return err;
 }
 

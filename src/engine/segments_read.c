@@ -4,58 +4,15 @@
 // now: a membership past its valid-until is evaluated on the spot, so that a timer that is late changes nothing.
 #include "engine/segments.h"
 
+#include "engine/answers.h"
+#include "engine/draw.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/read.h"
 #include "segment/audience.h"
-
-// --- a customer as of now ------------------------------------------------------------------------------------
-
-// Everything to evaluate customers of a snapshot with. The set is held: live_release after it.
-struct reader {
-  struct engine *engine;
-  struct engine_view *view;
-  struct store_snapshot *snapshot;
-  struct customer_sources sources;
-  struct rule_machine *machine;
-  struct facts facts;
-  struct membership membership;
-  struct segment_evaluation evaluation;
-  struct arena arena;
-};
-
-static enum err reader_open(struct reader *reader, struct engine *engine, struct store_snapshot *snapshot) {
-  *reader = (struct reader){.engine = engine, .snapshot = snapshot, .sources = engine_sources(engine)};
-  arena_init(&reader->arena, 0);
-  reader->machine = live_take_machine(engine);
-  return reader->machine == NULL ? ERR_NO_MEMORY : ERR_OK;
-}
-
-static void reader_close(struct reader *reader) {
-  if (reader->machine != NULL) live_give_machine(reader->engine, reader->machine);
-  arena_release(&reader->arena);
-}
-
-static enum err reader_read(struct reader *reader, uint64_t customer) {
-  struct key key;
-  struct bytes row;
-  arena_clear(&reader->arena);
-  customer_key(customer, CUSTOMER_ROW_MEMBERSHIP, &key);
-  enum err err = store_snapshot_get(reader->snapshot, STORE_CUSTOMER, key_view(&key), &reader->arena, &row);
-  if (err == ERR_OK) err = membership_decode(row, &reader->arena, &reader->membership);
-  if (err != ERR_OK) return err;
-  facts_init(&reader->facts, (struct timeline_reader){.snapshot = reader->snapshot}, &reader->arena, &reader->sources);
-  facts_reset(&reader->facts, customer, NULL, NULL);
-  reader->evaluation = (struct segment_evaluation){.set = reader->engine->live->table->set,
-                                                   .machine = reader->machine,
-                                                   .facts = &reader->facts,
-                                                   .arena = &reader->arena,
-                                                   .membership = &reader->membership,
-                                                   .now_us = clock_now_us(reader->engine->clock)};
-  return ERR_OK;
-}
 
 // --- one segment ---------------------------------------------------------------------------------------------
 
@@ -86,16 +43,18 @@ static void write_share(struct json_writer *writer, uint64_t members, uint64_t c
 static enum err write_counts(struct engine *engine, struct store_snapshot *snapshot,
                              const struct segment_definition *segment, struct json_writer *writer) {
   struct engine_counts counts;
-  uint64_t members, done, total;
+  uint64_t members;
   if (segment->kind == SEGMENT_ATTRIBUTE) return ERR_OK;
   enum err err = engine_get_counts(engine, &counts);
   if (err == ERR_OK) err = audience_stored_count(snapshot, segment->question, 0, &members);
   if (err != ERR_OK) return err;
+  if (segment->limit > 0) json_member_u64(writer, "eligible", members);
+  if (segment->limit > 0 && members > segment->limit) members = segment->limit;
   json_member_u64(writer, "members", members);
   write_share(writer, members, counts.customers);
   err = write_excluded(snapshot, segment, writer);
   if (err != ERR_OK || segment->status != SEGMENT_BUILDING) return err;
-  if (!live_build_progress(engine, segment->question, &done, &total)) done = total = 0;
+  uint64_t done = atomic_load(&engine->live->build_done), total = atomic_load(&engine->live->build_total);
   json_name(writer, "progress");
   json_object_begin(writer);
   json_member_u64(writer, "done", done < total ? done : total);
@@ -112,68 +71,78 @@ static enum err write_segment(struct engine *engine, struct store_snapshot *snap
   return err;
 }
 
-// What the answers below are told from: a snapshot, and the table, which stays as it is meanwhile.
-typedef enum err tell_fn(struct engine *engine, struct store_snapshot *snapshot, void *context,
+// What the answers below are told from.
+typedef enum err tell_fn(struct answers *answers, struct store_snapshot *snapshot, void *context,
                          struct json_writer *writer, struct diag *diag);
 static enum err tell(struct engine *engine, tell_fn *fn, void *context, struct json_writer *writer, struct diag *diag) {
   struct store_snapshot *snapshot;
+  struct answers *answers;
   if (diag != NULL) diag_init(diag);
-  live_hold(engine);
   enum err err = store_snapshot_open(engine->store, &snapshot);
-  if (err == ERR_OK) {
-    err = fn(engine, snapshot, context, writer, diag);
-    store_snapshot_close(snapshot);
-  }
-  live_release(engine);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = answers_open(&answers, engine, snapshot);
+  if (err == ERR_OK) err = fn(answers, snapshot, context, writer, diag);
+  answers_close(answers);
+  store_snapshot_close(snapshot);
   return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
 }
 
-static enum err tell_one(struct engine *engine, struct store_snapshot *snapshot, void *context,
+struct telling {
+  struct engine *engine;
+  struct bytes id;
+};
+
+static enum err tell_one(struct answers *answers, struct store_snapshot *snapshot, void *context,
                          struct json_writer *writer, struct diag *diag) {
-  const struct bytes *id = context;
-  const struct segment_definition *segment = segments_find(engine, *id);
-  return segment == NULL ? segments_no_such(engine, *id, diag) : write_segment(engine, snapshot, segment, writer);
+  const struct telling *telling = context;
+  const struct segment_definition *segment = answers_find(answers, telling->id);
+  if (segment == NULL) return segments_no_such(answers_set(answers), telling->id, diag);
+  return write_segment(telling->engine, snapshot, segment, writer);
 }
 
 enum err engine_segment_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag) {
-  return tell(engine, tell_one, &id, writer, diag);
+  struct telling telling = {engine, id};
+  return tell(engine, tell_one, &telling, writer, diag);
 }
 
 // By id: the least one that is greater than the one before.
-static const struct segment_definition *next_by_id(const struct engine *engine, const struct segment_definition *last) {
-  const struct live_table *table = engine->live->table;
+static const struct segment_definition *next_by_id(const struct segment_set *set,
+                                                   const struct segment_definition *last) {
   const struct segment_definition *least = NULL;
-  for (size_t i = 0; i < table->count; i++) {
-    const struct segment_definition *one = &table->definitions[i];
+  for (size_t i = 0; set != NULL && i < segment_set_count(set); i++) {
+    const struct segment_definition *one = segment_set_at(set, i);
     if (last != NULL && bytes_compare(one->id, last->id) <= 0) continue;
     if (least == NULL || bytes_compare(one->id, least->id) < 0) least = one;
   }
-  return least == NULL ? NULL : segments_find(engine, least->id);
+  return least == NULL ? NULL : segments_find(set, least->id);
 }
 
-static enum err tell_all(struct engine *engine, struct store_snapshot *snapshot, void *context,
+static enum err tell_all(struct answers *answers, struct store_snapshot *snapshot, void *context,
                          struct json_writer *writer, struct diag *diag) {
+  const struct telling *telling = context;
+  const struct segment_set *set = answers_set(answers);
   enum err err = ERR_OK;
-  (void)context;
   (void)diag;
   json_object_begin(writer);
   json_name(writer, "items");
   json_array_begin(writer);
-  for (const struct segment_definition *one = next_by_id(engine, NULL); err == ERR_OK && one != NULL;
-       one = next_by_id(engine, one))
-    err = write_segment(engine, snapshot, one, writer);
+  for (const struct segment_definition *one = next_by_id(set, NULL); err == ERR_OK && one != NULL;
+       one = next_by_id(set, one))
+    err = write_segment(telling->engine, snapshot, one, writer);
   json_array_end(writer);
   json_object_end(writer);
   return err;
 }
 
 enum err engine_segments_json(struct engine *engine, struct json_writer *writer, struct diag *diag) {
-  return tell(engine, tell_all, NULL, writer, diag);
+  struct telling telling = {.engine = engine};
+  return tell(engine, tell_all, &telling, writer, diag);
 }
 
 // --- members -------------------------------------------------------------------------------------------------
 
 struct members {
+  struct engine *engine;
   struct bytes id;
   uint64_t from;
   size_t limit;
@@ -188,12 +157,11 @@ static void write_variant(struct json_writer *writer, const struct segment_defin
     json_member_bytes(writer, "variant", segment->variants[variant].name);
 }
 
-static enum err write_member(struct reader *reader, const struct segment_definition *segment, uint64_t customer,
+static enum err write_member(struct answers *answers, const struct segment_definition *segment, uint64_t customer,
                              struct json_writer *writer, size_t *written) {
   char id[CUSTOMER_ID_TEXT_BYTES];
   struct membership_entry entry;
-  enum err err = reader_read(reader, customer);
-  if (err == ERR_OK) err = segment_answer(&reader->evaluation, segment->question, &entry);
+  enum err err = answers_get(answers, customer, segment->question, &entry);
   if (err != ERR_OK || !entry.member) return err;
   customer_id_format(customer, id);
   json_object_begin(writer);
@@ -205,14 +173,14 @@ static enum err write_member(struct reader *reader, const struct segment_definit
   return ERR_OK;
 }
 
-static enum err write_members(struct reader *reader, const struct segment_definition *segment,
+static enum err write_members(struct answers *answers, const struct segment_definition *segment,
                               const struct audience *audience, const struct members *members,
                               struct json_writer *writer) {
   uint64_t id = members->from;
   size_t written = 0;
   enum err err = ERR_OK;
   while (err == ERR_OK && written < members->limit && audience_list(audience, id, &id, 1) == 1)
-    err = write_member(reader, segment, id++, writer, &written);
+    err = write_member(answers, segment, id++, writer, &written);
   bool more = audience_list(audience, id, &id, 1) == 1;
   char text[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(id, text);
@@ -225,31 +193,33 @@ static enum err write_members(struct reader *reader, const struct segment_defini
   return err;
 }
 
-static enum err tell_members(struct engine *engine, struct store_snapshot *snapshot, void *context,
+static enum err tell_members(struct answers *answers, struct store_snapshot *snapshot, void *context,
                              struct json_writer *writer, struct diag *diag) {
   const struct members *members = context;
-  const struct segment_definition *segment = segments_find(engine, members->id);
+  const struct segment_definition *segment = answers_find(answers, members->id);
   struct audience *audience = NULL;
-  struct reader reader;
-  if (segment == NULL) return segments_no_such(engine, members->id, diag);
+  if (segment == NULL) return segments_no_such(answers_set(answers), members->id, diag);
   if (segment->kind == SEGMENT_ATTRIBUTE)
     return diag_set(diag, ERR_INVALID, "not_a_segment", "an attribute has no members");
   enum err err = audience_read(&audience, snapshot, segment->question, 0);
-  if (err != ERR_OK) return err;
-  err = reader_open(&reader, engine, snapshot);
+  if (err == ERR_OK && segment->limit > 0)
+    err = draw_limit(members->engine->live->draw, answers, snapshot, segment, audience);
+  if (err != ERR_OK) {
+    audience_close(audience);
+    return err;
+  }
   json_object_begin(writer);
   json_name(writer, "items");
   json_array_begin(writer);
-  if (err == ERR_OK) err = write_members(&reader, segment, audience, members, writer);
-  if (err == ERR_OK) json_object_end(writer);
-  reader_close(&reader);
+  err = write_members(answers, segment, audience, members, writer);
+  json_object_end(writer);
   audience_close(audience);
   return err;
 }
 
 enum err engine_segment_members_json(struct engine *engine, struct bytes id, struct bytes after, size_t limit,
                                      struct json_writer *writer, struct diag *diag) {
-  struct members members = {.id = id, .limit = limit};
+  struct members members = {.engine = engine, .id = id, .limit = limit};
   if (after.size_bytes > 0 && !customer_id_parse(after, &members.from))
     return diag_set(diag, ERR_INVALID, "bad_cursor", "`after` is the \"next\" of the page before");
   if (limit == 0 || limit > LIMIT_PAGE_ROWS)
@@ -266,11 +236,11 @@ struct overlap {
   size_t count;
 };
 
-static enum err collect(const struct engine *engine, const struct overlap *overlap, uint32_t questions[OVERLAP_MAX],
+static enum err collect(const struct segment_set *set, const struct overlap *overlap, uint32_t questions[OVERLAP_MAX],
                         struct diag *diag) {
   for (size_t i = 0; i < overlap->count; i++) {
-    const struct segment_definition *segment = segments_find(engine, overlap->ids[i]);
-    if (segment == NULL || segment->kind == SEGMENT_ATTRIBUTE) return segments_no_such(engine, overlap->ids[i], diag);
+    const struct segment_definition *segment = segments_find(set, overlap->ids[i]);
+    if (segment == NULL || segment->kind == SEGMENT_ATTRIBUTE) return segments_no_such(set, overlap->ids[i], diag);
     questions[i] = segment->question;
   }
   return ERR_OK;
@@ -295,12 +265,12 @@ static void write_matrix(struct json_writer *writer, const struct overlap *overl
   json_array_end(writer);
 }
 
-static enum err tell_overlap(struct engine *engine, struct store_snapshot *snapshot, void *context,
+static enum err tell_overlap(struct answers *answers, struct store_snapshot *snapshot, void *context,
                              struct json_writer *writer, struct diag *diag) {
   const struct overlap *overlap = context;
   uint32_t questions[OVERLAP_MAX];
   uint64_t any, all;
-  enum err err = collect(engine, overlap, questions, diag);
+  enum err err = collect(answers_set(answers), overlap, questions, diag);
   if (err != ERR_OK) return err;
   uint64_t *cells = alloc_zero(overlap->count * overlap->count, sizeof *cells);
   if (cells == NULL) return ERR_NO_MEMORY;
@@ -333,54 +303,48 @@ static void write_since(struct json_writer *writer, const struct segment_definit
   json_member_bytes(writer, "id", segment->id);
   json_member_u64(writer, "version", segment->version);
   json_member_time(writer, "since", entry->since_us);
+  if (segment->limit > 0) json_member_bool(writer, "eligible", true); // whether she is drawn depends on the others
   write_variant(writer, segment, customer);
   json_object_end(writer);
 }
 
 // One pass for the segments, one for the attributes.
-static enum err write_answers(struct reader *reader, uint64_t customer, bool attributes, struct json_writer *writer) {
-  const struct live_table *table = reader->engine->live->table;
+static enum err write_answers(struct answers *answers, uint64_t customer, bool attributes, struct json_writer *writer,
+                              const struct names *names) {
+  const struct segment_set *set = answers_set(answers);
   enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
-    const struct segment_definition *segment = &table->definitions[i];
+  for (size_t i = 0; err == ERR_OK && set != NULL && i < segment_set_count(set); i++) {
+    const struct segment_definition *segment = segment_set_at(set, i);
     struct membership_entry entry;
     if (segment->status != SEGMENT_LIVE || (segment->kind == SEGMENT_ATTRIBUTE) != attributes) continue;
-    err = segment_answer(&reader->evaluation, segment->question, &entry);
+    err = answers_get(answers, customer, segment->question, &entry);
     if (err == ERR_OK && !attributes && entry.member) write_since(writer, segment, &entry, customer);
     if (err != ERR_OK || !attributes) continue;
     json_name_bytes(writer, segment->id);
-    value_to_json(writer, entry.value, reader->engine->names);
+    value_to_json(writer, entry.value, names);
   }
-  return err;
-}
-
-static enum err write_customer(struct reader *reader, uint64_t customer, struct json_writer *writer) {
-  char id[CUSTOMER_ID_TEXT_BYTES];
-  enum err err = reader_read(reader, customer);
-  if (err != ERR_OK) return err;
-  customer_id_format(customer, id);
-  json_object_begin(writer);
-  json_member_text(writer, "customer", id);
-  json_name(writer, "segments");
-  json_array_begin(writer);
-  err = write_answers(reader, customer, false, writer);
-  json_array_end(writer);
-  json_name(writer, "attributes");
-  json_object_begin(writer);
-  if (err == ERR_OK) err = write_answers(reader, customer, true, writer);
-  json_object_end(writer);
-  json_object_end(writer);
   return err;
 }
 
 enum err engine_customer_segments_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
                                        struct diag *diag) {
-  struct reader reader;
-  live_hold(view->engine);
-  enum err err = reader_open(&reader, view->engine, view->snapshot);
-  if (err == ERR_OK) err = write_customer(&reader, customer, writer);
-  reader_close(&reader);
-  live_release(view->engine);
+  char id[CUSTOMER_ID_TEXT_BYTES];
+  struct answers *answers;
+  enum err err = answers_open(&answers, view->engine, view->snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  customer_id_format(customer, id);
+  json_object_begin(writer);
+  json_member_text(writer, "customer", id);
+  json_name(writer, "segments");
+  json_array_begin(writer);
+  err = write_answers(answers, customer, false, writer, view->engine->names);
+  json_array_end(writer);
+  json_name(writer, "attributes");
+  json_object_begin(writer);
+  if (err == ERR_OK) err = write_answers(answers, customer, true, writer, view->engine->names);
+  json_object_end(writer);
+  json_object_end(writer);
+  answers_close(answers);
   return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 
@@ -388,18 +352,12 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
 
 void engine_live_stats(struct engine *engine, struct engine_live_stats *stats) {
   const struct live *live = engine->live;
-  live_hold(engine);
-  const struct live_table *table = live->table;
-  *stats = (struct engine_live_stats){.questions = table->count};
-  for (size_t i = 0; i < table->count; i++) {
-    uint64_t done = 0, total = 0;
-    if (table->definitions[i].status != SEGMENT_BUILDING) continue;
-    live_build_progress(engine, table->definitions[i].question, &done, &total);
-    stats->building++;
-    stats->building_done += done;
-    stats->building_all += total;
-  }
-  live_release(engine);
+  const struct segment_set *set = live_set(engine);
+  *stats = (struct engine_live_stats){.questions = set == NULL ? 0 : segment_set_count(set)};
+  for (size_t i = 0; i < stats->questions; i++) stats->building += segment_set_at(set, i)->status == SEGMENT_BUILDING;
+  if (set != NULL) segment_set_close(set);
+  stats->building_done = atomic_load(&live->build_done);
+  stats->building_all = atomic_load(&live->build_total);
   stats->evaluations = atomic_load(&live->evaluated);
   stats->transitions = atomic_load(&live->transitions);
   stats->timers = atomic_load(&live->timers);

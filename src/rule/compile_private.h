@@ -36,6 +36,8 @@ void compile_fail(struct compiler *compiler, enum err err, const char *code, con
 // Room for one more in an array of `count` in the arena, which doubles. False: no memory.
 bool compile_grow(struct compiler *compiler, void **items, uint32_t count, size_t size_bytes);
 uint32_t compile_emit(struct compiler *compiler, enum rule_opcode opcode, uint8_t small, uint32_t arg);
+// The jump at `place` leads to the next instruction.
+void compile_land(struct compiler *compiler, uint32_t place);
 uint32_t compile_constant(struct compiler *compiler, struct rule_value value);
 struct bytes compile_copy(struct compiler *compiler, struct bytes text);
 uint32_t compile_name(struct compiler *compiler, struct bytes name); // its id
@@ -51,6 +53,12 @@ bool compile_instant(const struct compiler *compiler, const struct rule_node *no
 // A literal, also behind a minus. False: it is none.
 bool compile_literal(const struct compiler *compiler, const struct rule_node *node, struct rule_value *value);
 enum rule_op compile_mirror(enum rule_op op); // a < b is b > a
+
+// --- calls (compile_call.c) -----------------------------------------------------------------------------------
+
+void compile_call(struct compiler *compiler, const struct rule_node *node);
+void compile_member(struct compiler *compiler, const struct rule_node *node);
+void compile_matches(struct compiler *compiler, const struct rule_node *node);
 
 // --- paths (compile_paths.c) ---------------------------------------------------------------------------------
 

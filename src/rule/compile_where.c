@@ -6,11 +6,12 @@
 // The ranges are exact: amount * 10^-scale >= L holds for the whole numbers from ceil(L * 10^scale) on.
 #include "rule/compile_private.h"
 
-#define ROW_16(first)                                                                                                  \
-  first, first + 1, first + 2, first + 3, first + 4, first + 5, first + 6, first + 7, first + 8, first + 9,            \
-      first + 10, first + 11, first + 12, first + 13, first + 14, first + 15
-#define OF_SCALES ROW_16(0), ROW_16(16)
-#define TWICE(what) what, what
+#define TWO_FROM(first) (first), (first) + 1
+#define FOUR_FROM(first) TWO_FROM(first), TWO_FROM((first) + 2)
+#define EIGHT_FROM(first) FOUR_FROM(first), FOUR_FROM((first) + 4)
+#define SIXTEEN_FROM(first) EIGHT_FROM(first), EIGHT_FROM((first) + 8)
+#define OF_SCALES SIXTEEN_FROM(0), SIXTEEN_FROM(16)
+#define TWICE(what) (what), (what)
 #define FOUR(what) TWICE(what), TWICE(what)
 #define EIGHT(what) FOUR(what), FOUR(what)
 #define SIXTEEN(what) EIGHT(what), EIGHT(what)
@@ -30,11 +31,6 @@ const uint8_t rule_cell_of[RULE_AMOUNT_VALUE][256] = {
 
 // --- amounts -------------------------------------------------------------------------------------------------
 
-struct bound {
-  enum rule_op op;
-  struct decimal number;
-};
-
 // Beyond 64 bits: the end on that side.
 static int64_t whole(struct decimal number) {
   int64_t out;
@@ -52,27 +48,25 @@ static bool fits(struct decimal number) {
   return decimal_to_scaled_i64(number, 0, &out) == ERR_OK;
 }
 
-// Narrows [lo, hi] to the whole numbers on the right side of `number`.
+// Narrows [lo, hi] to the whole numbers on the right side of `number`: from `least` to `most`.
 static void narrow_by(int64_t *lo, int64_t *hi, enum rule_op op, struct decimal number) {
   struct decimal floor = decimal_floor(number), ceil = decimal_ceil(number);
-  bool at_least = op == RULE_GREATER || op == RULE_GREATER_EQUAL, at_most = op == RULE_LESS || op == RULE_LESS_EQUAL;
-  struct decimal edge = op == RULE_GREATER || op == RULE_LESS_EQUAL ? floor : ceil;
-  int64_t at = whole(edge);
-  bool outside = !fits(edge); // then every amount is on one side of it
-  if (outside && (op == RULE_EQUAL || (at_least && !number.negative) || (at_most && number.negative))) {
-    narrow(lo, hi, 1, 0);
-  } else if (outside) {
-    return;
-  } else if (op == RULE_EQUAL) {
-    bool exact = decimal_compare(floor, ceil) == 0;
-    narrow(lo, hi, exact ? at : 1, exact ? at : 0);
-  } else if (op == RULE_GREATER_EQUAL || (op == RULE_GREATER && at < INT64_MAX)) {
-    narrow(lo, hi, op == RULE_GREATER ? at + 1 : at, INT64_MAX);
-  } else if (op == RULE_LESS_EQUAL || (op == RULE_LESS && at > INT64_MIN)) {
-    narrow(lo, hi, INT64_MIN, op == RULE_LESS ? at - 1 : at);
-  } else {
-    narrow(lo, hi, 1, 0);
+  bool is_whole = decimal_compare(floor, ceil) == 0;
+  int64_t least = INT64_MIN, most = INT64_MAX;
+  bool none = false;
+  if (op == RULE_EQUAL || op == RULE_GREATER || op == RULE_GREATER_EQUAL) {
+    bool next = op == RULE_GREATER && is_whole; // the first number above it
+    least = whole(ceil);
+    none = (!fits(ceil) && !number.negative) || (next && least == INT64_MAX);
+    if (next && !none && fits(ceil)) least++;
   }
+  if (op == RULE_EQUAL || op == RULE_LESS || op == RULE_LESS_EQUAL) {
+    bool next = op == RULE_LESS && is_whole;
+    most = whole(floor);
+    none = none || (!fits(floor) && number.negative) || (next && most == INT64_MIN);
+    if (next && !none && fits(floor)) most--;
+  }
+  narrow(lo, hi, none ? 1 : least, none ? 0 : most);
 }
 
 static struct decimal scaled(struct decimal number, int scale) {

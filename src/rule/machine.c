@@ -127,6 +127,7 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
       break;
     case RULE_CODE_IN_ITEM:
       top--;
+      if (!machine_count_value(machine, &top[-1])) return false;
       if (machine_equal(machine, &top[-1], top)) {
         machine_set_bool(&top[-1], code->small == 0);
         code = program->code + code->arg - 1;
@@ -160,12 +161,14 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
     case RULE_CODE_GREATER:
     case RULE_CODE_GREATER_EQUAL:
       top--;
+      if (!machine_count_value(machine, &top[-1])) return false;
       machine_set_bool(&top[-1], machine_compare(machine, (enum rule_opcode)code->opcode, &top[-1], top));
       break;
     case RULE_CODE_CONTAINS:
     case RULE_CODE_STARTS_WITH:
     case RULE_CODE_ENDS_WITH:
       top--;
+      if (!machine_count_value(machine, &top[-1])) return false;
       machine_set_bool(&top[-1], machine_texts(machine, (enum rule_opcode)code->opcode, &top[-1], top));
       break;
     case RULE_CODE_BESIDE_NOW:
@@ -267,7 +270,7 @@ enum err rule_run(struct rule_machine *machine, const struct rule_program *progr
   if (machine->stop == MACHINE_FAILED) return machine->err;
   answer->steps = machine->steps;
   answer->faults = machine->faults;
-  // What is unknown stays so as long as the data does: until an event changes it, or the caller asks again.
+  // Of what is unknown: until something changes that was looked at before the limit.
   answer->valid_until_us = want_until ? machine->until_us : now_us + 1;
   if (!done) return ERR_OK;
   answer->status = RULE_KNOWN;
@@ -280,27 +283,27 @@ enum err rule_run(struct rule_machine *machine, const struct rule_program *progr
 
 // --- machines ------------------------------------------------------------------------------------------------
 
-enum err rule_machine_open(struct rule_machine **out, const struct rule_limits *limits) {
-  *out = NULL;
+enum err rule_machine_open(struct rule_machine **machine, const struct rule_limits *limits) {
+  *machine = NULL;
   if (sodium_init() < 0) return ERR_IO;
-  struct rule_machine *machine = alloc_zero(1, sizeof *machine);
-  if (machine == NULL) return ERR_NO_MEMORY;
-  machine->limits = limits == NULL ? RULE_LIMITS_DEFAULT : *limits;
-  arena_init(&machine->arena, machine->limits.bytes == 0 ? 1 : machine->limits.bytes);
-  randombytes_buf(machine->hash_key, sizeof machine->hash_key);
-  machine->pattern_memory = rule_pattern_memory();
-  if (machine->pattern_memory != NULL) {
-    machine->pattern_limits = pcre2_match_context_create(machine->pattern_memory);
-    machine->pattern_data = pcre2_match_data_create(1, machine->pattern_memory);
+  struct rule_machine *made = alloc_zero(1, sizeof *made);
+  if (made == NULL) return ERR_NO_MEMORY;
+  made->limits = limits == NULL ? RULE_LIMITS_DEFAULT : *limits;
+  arena_init(&made->arena, made->limits.bytes == 0 ? 1 : made->limits.bytes);
+  randombytes_buf(made->hash_key, sizeof made->hash_key);
+  made->pattern_memory = rule_pattern_memory();
+  if (made->pattern_memory != NULL) {
+    made->pattern_limits = pcre2_match_context_create(made->pattern_memory);
+    made->pattern_data = pcre2_match_data_create(1, made->pattern_memory);
   }
-  if (machine->pattern_limits == NULL || machine->pattern_data == NULL) {
-    rule_machine_close(machine);
+  if (made->pattern_limits == NULL || made->pattern_data == NULL) {
+    rule_machine_close(made);
     return ERR_NO_MEMORY;
   }
-  pcre2_set_match_limit(machine->pattern_limits, PATTERN_MATCH_LIMIT);
-  pcre2_set_depth_limit(machine->pattern_limits, PATTERN_DEPTH_LIMIT);
-  pcre2_set_heap_limit(machine->pattern_limits, PATTERN_HEAP_KIB);
-  *out = machine;
+  pcre2_set_match_limit(made->pattern_limits, PATTERN_MATCH_LIMIT);
+  pcre2_set_depth_limit(made->pattern_limits, PATTERN_DEPTH_LIMIT);
+  pcre2_set_heap_limit(made->pattern_limits, PATTERN_HEAP_KIB);
+  *machine = made;
   return ERR_OK;
 }
 

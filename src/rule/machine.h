@@ -38,7 +38,8 @@ struct rule_events_wanted {
                    // when valid-until is: the first of them ends the answer
 };
 
-// One customer. Callbacks are asked at most once a run for the same thing, and only for what the run needs.
+// One customer. Callbacks are asked at most once a run for the same thing, and only for what the run needs. What they
+// give is read in place, and lives until the next run. Any of them may be NULL: then there is nothing of the kind.
 struct rule_customer {
   void *context;
   enum err (*columns)(void *context, const struct rule_events_wanted *wanted, struct rule_columns *columns);

@@ -179,10 +179,21 @@ static bool visit_event(struct gathering *gathering, struct machine_range range,
   return gathering->gather->items == RULE_NONE ? visit(gathering) : visit_items(gathering);
 }
 
+// The first value ends `first`.
 static bool walk(struct gathering *gathering, struct machine_range range) {
   const uint32_t *names = gathering->machine->columns.name;
   uint32_t name = gathering->gather->name;
-  for (size_t i = range.from; i < range.to; i++)
+  bool one = gathering->gather->aggregator == RULE_FIRST;
+  for (size_t i = range.from; i < range.to && !(one && gathering->values > 0); i++)
+    if (names[i] == name && !visit_event(gathering, range, i)) return false;
+  return true;
+}
+
+// `last` is in the newest event that has a value; of its items it is the last.
+static bool walk_to_last(struct gathering *gathering, struct machine_range range) {
+  const uint32_t *names = gathering->machine->columns.name;
+  uint32_t name = gathering->gather->name;
+  for (size_t i = range.to; i-- > range.from && gathering->values == 0;)
     if (names[i] == name && !visit_event(gathering, range, i)) return false;
   return true;
 }
@@ -371,19 +382,19 @@ static bool all_by_pass(struct rule_machine *machine, const struct rule_gather *
                         struct rule_value *out) {
   int64_t count = 0;
   struct decimal sum = {0};
-  bool sums = gather->aggregator == RULE_SUM || gather->aggregator == RULE_AVG;
+  bool averages = gather->aggregator == RULE_AVG, sums = averages || gather->aggregator == RULE_SUM;
   if (!is_hot(gather) || !(sums ? gather->gathered == RULE_GATHER_AMOUNT : gather->aggregator == RULE_COUNT))
     return false;
-  bool known = sums ? machine_hot_sum(machine, &gather->where, gather->name, gather->amount, range, &sum, &count)
+  bool known = sums ? machine_hot_sum(machine, &gather->where, gather->name, gather->amount, range, &sum,
+                                      averages ? &count : NULL)
                     : machine_hot_count(machine, &gather->where, gather->name, range, &count);
   if (!known) return false;
   if (leaves(machine, gather)) until_earliest(machine, gather, range);
   machine_future(machine, gather->name, gather->window, &gather->where);
-  out->type = gather->aggregator == RULE_AVG && count == 0 ? RULE_TYPE_NULL : RULE_TYPE_NUMBER;
+  out->type = averages && count == 0 ? RULE_TYPE_NULL : RULE_TYPE_NUMBER;
   if (gather->aggregator == RULE_COUNT) sum = decimal_from_i64(count);
   out->number = sum;
-  if (gather->aggregator == RULE_AVG && count > 0 &&
-      decimal_divide(sum, decimal_from_i64(count), &out->number) != ERR_OK) {
+  if (averages && count > 0 && decimal_divide(sum, decimal_from_i64(count), &out->number) != ERR_OK) {
     machine->faults++;
     out->type = RULE_TYPE_NULL;
   }
@@ -395,7 +406,7 @@ static bool gather_all(struct gathering *gathering, struct machine_range range, 
   const struct rule_gather *gather = gathering->gather;
   enum rule_aggregator aggregator = gather->aggregator;
   bool by_one = aggregator == RULE_MIN || aggregator == RULE_MAX || aggregator == RULE_LAST;
-  if (!walk(gathering, range)) return false;
+  if (!(aggregator == RULE_LAST ? walk_to_last : walk)(gathering, range)) return false;
   int64_t time_us = by_one ? gathering->kept_us : gathering->earliest_us;
   if (time_us != INT64_MAX) until_leaves(machine, gather, time_us);
   machine_future(machine, gather->name, gather->window, &gather->where);

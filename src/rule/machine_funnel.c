@@ -19,7 +19,8 @@ __attribute__((always_inline)) static inline int64_t choose(bool is, int64_t yes
 // `steps` and the flags are constants where this is called. False: two events of one time.
 __attribute__((always_inline)) static inline bool pass(const struct rule_machine *machine,
                                                        const struct rule_funnel *funnel, struct machine_range range,
-                                                       uint32_t steps, bool nots, struct funnel_state *state) {
+                                                       uint32_t steps, bool nots, bool firsts,
+                                                       struct funnel_state *state) {
   const int64_t *times = machine->columns.time_us;
   const uint32_t *names = machine->columns.name;
   int64_t last_us[RULE_FUNNEL_STEPS], first_us[RULE_FUNNEL_STEPS], before_us = NEVER_US;
@@ -34,7 +35,7 @@ __attribute__((always_inline)) static inline bool pass(const struct rule_machine
     for (uint32_t j = steps; j-- > 0;) {
       bool is = name == funnel->names[j];
       if (j > 0) is &= time_us - last_us[j - 1] <= funnel->within_us[j];
-      first_us[j] = choose(is, j > 0 ? first_us[j - 1] : time_us, first_us[j]);
+      if (firsts) first_us[j] = choose(is, j > 0 ? first_us[j - 1] : time_us, first_us[j]);
       int64_t kept_us = nots ? choose(name == funnel->nots[j], NEVER_US, last_us[j]) : last_us[j];
       last_us[j] = choose(is, time_us, kept_us);
     }
@@ -46,26 +47,35 @@ __attribute__((always_inline)) static inline bool pass(const struct rule_machine
   return !twice;
 }
 
+// Where matches began is asked only of a window that they leave.
+__attribute__((always_inline)) static inline bool pass_of_kind(const struct rule_machine *machine,
+                                                               const struct rule_funnel *funnel,
+                                                               struct machine_range range, uint32_t steps,
+                                                               bool wants_first, struct funnel_state *state) {
+  if (wants_first) return pass(machine, funnel, range, steps, true, true, state);
+  if (funnel->has_nots) return pass(machine, funnel, range, steps, true, false, state);
+  return pass(machine, funnel, range, steps, false, false, state);
+}
+
 static bool run(const struct rule_machine *machine, const struct rule_funnel *funnel, struct machine_range range,
-                struct funnel_state *state) {
-  bool nots = funnel->has_nots;
+                bool wants_first, struct funnel_state *state) {
   switch (funnel->steps) {
   case 1:
-    return pass(machine, funnel, range, 1, true, state);
+    return pass_of_kind(machine, funnel, range, 1, wants_first, state);
   case 2:
-    return nots ? pass(machine, funnel, range, 2, true, state) : pass(machine, funnel, range, 2, false, state);
+    return pass_of_kind(machine, funnel, range, 2, wants_first, state);
   case 3:
-    return nots ? pass(machine, funnel, range, 3, true, state) : pass(machine, funnel, range, 3, false, state);
+    return pass_of_kind(machine, funnel, range, 3, wants_first, state);
   default:
-    return nots ? pass(machine, funnel, range, 4, true, state) : pass(machine, funnel, range, 4, false, state);
+    return pass_of_kind(machine, funnel, range, 4, wants_first, state);
   }
 }
 
 bool machine_funnel(const struct rule_machine *machine, const struct rule_sequence *sequence,
-                    struct machine_range range, bool *holds, int64_t *first_us) {
+                    struct machine_range range, bool wants_first, bool *holds, int64_t *first_us) {
   const struct rule_funnel *funnel = &sequence->funnel;
   struct funnel_state state;
-  if (funnel->steps == 0 || range.ragged || !run(machine, funnel, range, &state)) return false;
+  if (funnel->steps == 0 || range.ragged || !run(machine, funnel, range, wants_first, &state)) return false;
   uint32_t last = funnel->steps - 1;
   *holds = state.last_us[last] != NEVER_US;
   *first_us = state.first_us[last];

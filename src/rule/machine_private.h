@@ -90,6 +90,13 @@ static inline bool machine_count(struct rule_machine *machine, uint64_t steps) {
   machine->steps += steps;
   return machine->steps <= machine->limits.steps || machine_unknown(machine);
 }
+// What comparing a value costs, in steps. Members of documents are looked for one by one when their orders differ.
+static inline bool machine_count_value(struct rule_machine *machine, const struct rule_value *value) {
+  if (value->type != RULE_TYPE_TEXT && value->type < RULE_TYPE_LIST) return true;
+  uint64_t size = value->type == RULE_TYPE_TEXT ? value->text.size_bytes : value->packed.packed.size_bytes;
+  uint64_t members = value->type == RULE_TYPE_TEXT ? 0 : size / 16;
+  return machine_count(machine, size / 64 + members * members / 64);
+}
 // The answer can be another from `time_us` on.
 static inline void machine_until(struct rule_machine *machine, int64_t time_us) {
   if (time_us < machine->until_us) machine->until_us = time_us;
@@ -196,7 +203,7 @@ bool machine_where(struct rule_machine *machine, const struct rule_where *where,
 // says nothing.
 bool machine_hot_count(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                        struct machine_range range, int64_t *count);
-// The sum of the hot amounts and how many there are. False: it needs the long way.
+// The sum of the hot amounts and, unless `numbers` is NULL, how many there are (added). False: it needs the long way.
 bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where *where, uint32_t name,
                      enum rule_amount amount, struct machine_range range, struct decimal *sum, int64_t *numbers);
 
@@ -204,9 +211,9 @@ bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where
 // --------------------------------------------------------------------
 
 bool machine_gather(struct rule_machine *machine, const struct rule_gather *gather, struct rule_value *top);
-// True: it was one, and *holds is its answer; *first_us is when the match began that began latest.
+// True: it was one, and *holds is its answer; *first_us, when it is wanted, is when the match began that began latest.
 bool machine_funnel(const struct rule_machine *machine, const struct rule_sequence *sequence,
-                    struct machine_range range, bool *holds, int64_t *first_us);
+                    struct machine_range range, bool wants_first, bool *holds, int64_t *first_us);
 bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *sequence, struct rule_value *top);
 
 // --- machine_set.c: different values, each with bytes of its user's ------------------------------------------

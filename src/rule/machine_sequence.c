@@ -41,7 +41,7 @@ struct watch {
   struct rule_value *stack;
   bool wants_latest; // the match that began latest says until when; else any match ends the pass
   bool found;
-  uint32_t trailing;       // the steps of the last `then not`: the window is not asked about them
+  uint32_t nots, trailing; // what must not happen, and of it what must not follow: of these the window is not asked
   int64_t earliest_due_us; // of those that wait at now
   uint32_t names[RULE_STEPS_MAX], notes[RULE_STEPS_MAX]; // of each step
   bool tests[RULE_STEPS_MAX];                            // it has a condition
@@ -188,7 +188,7 @@ static bool pass(struct watch *watch, struct machine_range range, uint32_t steps
     uint32_t is = 0, name = names[i];
     for (uint32_t k = 0; k < count; k++) is |= (uint32_t)(name == watch->names[k]) << k;
     is &= steps;
-    if (range.ragged && machine_has_left(watch->machine, watch->sequence->window, i)) is &= watch->trailing;
+    if (range.ragged && machine_has_left(watch->machine, watch->sequence->window, i)) is &= watch->nots;
     if (is == 0) continue;
     if (!look_at(watch, i, is)) return false;
     if (watch->found && !watch->wants_latest) return true;
@@ -255,7 +255,7 @@ static void begin(struct watch *watch) {
   const struct rule_sequence *sequence = watch->sequence;
   watch->found = false;
   watch->earliest_due_us = INT64_MAX;
-  watch->trailing = 0;
+  watch->nots = watch->trailing = 0;
   for (uint32_t i = 0; i < sequence->step_count; i++) {
     const struct rule_sequence_step *step = &sequence->steps[i];
     const struct rule_where *where = &step->where;
@@ -263,6 +263,7 @@ static void begin(struct watch *watch) {
     watch->notes[i] = 1u << (step->index + (step->negated ? NOT_SHIFT : 0));
     watch->tests[i] = where->code != RULE_NONE || where->cells != NULL || where->channels != RULE_NONE ||
                       where->from_us != INT64_MIN || where->to_us != INT64_MAX;
+    if (step->negated) watch->nots |= 1u << i;
     if (step->negated && step->index + 1u == sequence->positive_count) watch->trailing |= 1u << i;
   }
   memset(&watch->track, 0, offsetof(struct track, steps));
@@ -295,7 +296,8 @@ bool machine_sequence(struct rule_machine *machine, const struct rule_sequence *
   watch.sequence = sequence;
   watch.stack = top + 1;
   watch.wants_latest = leaves(machine, sequence);
-  if (!machine_funnel(machine, sequence, range, &holds, &first_us) && !run(&watch, range, &holds, &first_us))
+  if (!machine_funnel(machine, sequence, range, watch.wants_latest, &holds, &first_us) &&
+      !run(&watch, range, &holds, &first_us))
     return false;
   if (holds && watch.wants_latest) machine_until_leaves(machine, sequence->window, first_us);
   if (machine->want_until) until_future(&watch, holds);

@@ -97,6 +97,7 @@ static bool grow(struct rule_machine *machine, struct machine_set *set) {
 
 bool machine_set_add(struct rule_machine *machine, struct machine_set *set, const struct rule_value *value,
                      void **extra) {
+  if (!machine_count_value(machine, value)) return false;
   if (set->count == set->capacity && !grow(machine, set)) return false;
   uint64_t hash = hash_value(machine, value);
   uint32_t slot = (uint32_t)hash & set->slot_mask;

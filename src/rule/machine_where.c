@@ -181,62 +181,63 @@ bool machine_hot_count(const struct rule_machine *machine, const struct rule_whe
 
 // Amounts of up to SUM_SCALE digits after the point and below 2^40 are added up as whole numbers of that many digits:
 // SUM_EVENTS of them stay below 2^63. Anything larger or finer goes the long way.
-enum { SUM_SCALE = 4, SUM_EVENTS = 512, SUM_AMOUNT_BITS = 40, SUM_FAR = 1 << 30 };
-struct sum_cell {
-  uint32_t factor, bits; // bits: one for its scale
-};
-#define FAR_4                                                                                                          \
-  {0, SUM_FAR}, {0, SUM_FAR}, {0, SUM_FAR}, {                                                                          \
-    0, SUM_FAR                                                                                                         \
-  }
-static const struct sum_cell sum_cells[RULE_CELLS] = {{10000, 1 << 0},
-                                                      {1000, 1 << 1},
-                                                      {100, 1 << 2},
-                                                      {10, 1 << 3},
-                                                      {1, 1 << 4},
-                                                      {0, SUM_FAR},
-                                                      {0, SUM_FAR},
-                                                      {0, SUM_FAR},
-                                                      FAR_4,
-                                                      FAR_4,
-                                                      FAR_4,
-                                                      FAR_4,
-                                                      FAR_4,
-                                                      FAR_4,
-                                                      [RULE_CELL_NULL] = {0, 0},
-                                                      [RULE_CELL_ASK] = {0, SUM_FAR}};
+enum { SUM_SCALE = 4, SUM_EVENTS = 512, SUM_AMOUNT_BITS = 40 };
+
+// What an amount is multiplied with, and above SUM_SHIFT a bit for its scale, or SUM_FAR: the long way.
+enum { SUM_SHIFT = 32 };
+#define SUM_FACTOR(factor, scale) ((uint64_t)(factor) | (uint64_t)1 << (SUM_SHIFT + (scale)))
+#define SUM_FAR ((uint64_t)1 << 63)
+#define FAR_4 SUM_FAR, SUM_FAR, SUM_FAR, SUM_FAR
+static const uint64_t sum_cells[RULE_CELLS] = {SUM_FACTOR(10000, 0),
+                                               SUM_FACTOR(1000, 1),
+                                               SUM_FACTOR(100, 2),
+                                               SUM_FACTOR(10, 3),
+                                               SUM_FACTOR(1, 4),
+                                               SUM_FAR,
+                                               SUM_FAR,
+                                               SUM_FAR,
+                                               FAR_4,
+                                               FAR_4,
+                                               FAR_4,
+                                               FAR_4,
+                                               FAR_4,
+                                               FAR_4,
+                                               [RULE_CELL_NULL] = 0,
+                                               [RULE_CELL_ASK] = SUM_FAR};
 
 struct sums {
   int64_t sum, numbers;
-  uint64_t ask, wide; // wide: the bits of all amounts or-ed together
-  uint32_t bits;      // which scales there were
+  uint64_t ask;
+  uint64_t wide;  // all amounts, moved to be positive, or-ed together
+  uint64_t cells; // what the cells said, or-ed together
 };
 
+// `numbers` is counted only of averages: it has its price.
 __attribute__((always_inline)) static inline struct sums sum_pass(const struct pass *pass, const uint8_t *cell_of,
-                                                                  size_t from, size_t to, bool amounts, bool channels) {
+                                                                  size_t from, size_t to, bool amounts, bool channels,
+                                                                  bool average) {
   int64_t sum = 0, numbers = 0;
-  uint64_t ask = 0, wide = 0;
-  uint32_t bits = 0;
+  uint64_t ask = 0, wide = 0, cells = 0;
   for (size_t i = from; i < to; i++) {
-    uint64_t is = counts(pass, i, amounts, channels, &ask), mask = 0 - is;
-    uint8_t code = cell_of[pass->codes[i]];
-    struct sum_cell cell = sum_cells[code];
+    uint64_t mask = 0 - counts(pass, i, amounts, channels, &ask);
+    uint64_t cell = sum_cells[cell_of[pass->codes[i]]] & mask;
     int64_t amount = (int64_t)((uint64_t)pass->amounts[i] & mask);
-    wide |= (uint64_t)(amount ^ (amount >> 63));
-    bits |= cell.bits & (uint32_t)mask;
-    numbers += (int64_t)(is & (uint64_t)(code != RULE_CELL_NULL));
-    sum += (int64_t)((uint64_t)amount * cell.factor);
+    wide |= (uint64_t)amount + ((uint64_t)1 << SUM_AMOUNT_BITS);
+    cells |= cell;
+    if (average) numbers += cell != 0;
+    sum += (int64_t)((uint64_t)amount * (uint32_t)cell);
   }
-  return (struct sums){sum, numbers, ask, wide, bits};
+  return (struct sums){sum, numbers, ask, wide, cells};
 }
 
 static struct sums sum_some(const struct rule_where *where, const struct pass *pass, const uint8_t *cell_of,
-                            size_t from, size_t to) {
+                            size_t from, size_t to, bool average) {
+  if (average) return sum_pass(pass, cell_of, from, to, where->cells != NULL, where->channels != RULE_NONE, true);
   if (where->channels != RULE_NONE)
-    return where->cells == NULL ? sum_pass(pass, cell_of, from, to, false, true)
-                                : sum_pass(pass, cell_of, from, to, true, true);
-  return where->cells == NULL ? sum_pass(pass, cell_of, from, to, false, false)
-                              : sum_pass(pass, cell_of, from, to, true, false);
+    return where->cells == NULL ? sum_pass(pass, cell_of, from, to, false, true, false)
+                                : sum_pass(pass, cell_of, from, to, true, true, false);
+  return where->cells == NULL ? sum_pass(pass, cell_of, from, to, false, false, false)
+                              : sum_pass(pass, cell_of, from, to, true, false, false);
 }
 
 // Divided by constants: a division by what is not known costs as much as the pass.
@@ -258,8 +259,8 @@ static __int128_t in_scale(__int128_t total, int scale) {
 }
 
 // The finest scale there was is the scale of the sum, as it is of sums of decimals.
-static struct decimal sum_of(__int128_t total, uint32_t bits) {
-  int scale = bits == 0 ? 0 : 31 - __builtin_clz(bits);
+static struct decimal sum_of(__int128_t total, uint32_t scales) {
+  int scale = scales == 0 ? 0 : 31 - __builtin_clz(scales);
   total = in_scale(total, scale);
   struct decimal sum = {.negative = total < 0, .exponent = (int16_t)-scale};
   sum.coefficient = (decimal_coefficient)(total < 0 ? -total : total);
@@ -270,17 +271,16 @@ bool machine_hot_sum(const struct rule_machine *machine, const struct rule_where
                      enum rule_amount amount, struct machine_range range, struct decimal *sum, int64_t *numbers) {
   struct pass pass = pass_of(machine, where, name);
   __int128_t total = 0;
-  uint32_t bits = 0;
-  *numbers = 0;
+  uint64_t cells = 0;
   if (pass.unknown || range.ragged) return false;
   for (size_t from = range.from; from < range.to; from += SUM_EVENTS) {
     size_t to = range.to - from > SUM_EVENTS ? from + SUM_EVENTS : range.to;
-    struct sums some = sum_some(where, &pass, rule_cell_of[amount - 1], from, to);
-    if (some.ask != 0 || (some.bits & SUM_FAR) != 0 || some.wide >> SUM_AMOUNT_BITS != 0) return false;
+    struct sums some = sum_some(where, &pass, rule_cell_of[amount - 1], from, to, numbers != NULL);
+    if (some.ask != 0 || (some.cells & SUM_FAR) != 0 || some.wide >> (SUM_AMOUNT_BITS + 1) != 0) return false;
     total += some.sum;
-    bits |= some.bits;
-    *numbers += some.numbers;
+    cells |= some.cells;
+    if (numbers != NULL) *numbers += some.numbers;
   }
-  *sum = sum_of(total, bits);
+  *sum = sum_of(total, (uint32_t)(cells >> SUM_SHIFT));
   return true;
 }

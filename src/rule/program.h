@@ -18,8 +18,8 @@ struct rule_compile {
   void *context;
 };
 
-// `tree` was checked. ERR_NO_MEMORY; ERR_LIMIT code "too_large" when it needs more than RULE_CODE_MAX instructions;
-// what name_id fails with.
+// `tree` was checked, and may go when it returns. ERR_NO_MEMORY; ERR_LIMIT code "too_large" when it needs more than
+// RULE_CODE_MAX instructions; ERR_INVALID for what the checker would have refused; what name_id fails with.
 enum { RULE_CODE_MAX = 65535 };
 enum err rule_compile(const struct rule_node *tree, const struct rule_compile *with, struct rule_program **program,
                       struct diag *diag);
@@ -36,9 +36,10 @@ struct rule_needs {
     struct bytes name;           // the first argument; no bytes when it is computed and not a literal
   } const *lookups;
   size_t lookup_count;
-  bool payloads;    // some event's message may be read
-  bool time;        // the clock alone can change the answer
-  bool future_only; // of events only those to come can change the answer by the clock: no window, no now, no calendar
+  bool payloads; // messages are read. False: only that of an event whose hot amount or channel is not known
+  bool time;     // the clock alone can change the answer, or what a lookup says
+  bool
+      future_only; // and only by events whose time is yet to come: no window that moves, no now, no calendar, no lookup
 };
 const struct rule_needs *rule_program_needs(const struct rule_program *program);
 

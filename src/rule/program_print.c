@@ -90,8 +90,6 @@ static void print_argument(const struct rule_program *program, struct rule_code 
     print_value(&program->constants[code.arg], out);
     break;
   case PATH:
-    print_path(&program->paths[code.arg], out);
-    break;
   case AMOUNT:
     print_path(&program->paths[code.arg], out);
     break;

@@ -160,7 +160,9 @@ static void every_route_says_who_may_ask(void **state) {
     bool open = route->flags & ROUTE_OPERATIONS || strstr(route->pattern, "/settings");
     if (!open) assert_int_not_equal(route->scope, 0);
     if (route->flags & ROUTE_IDEMPOTENT) assert_int_not_equal(route->method, HTTP_GET);
-    bool writes = route->method != HTTP_GET && !(route->flags & (ROUTE_COLLECT | ROUTE_OPERATIONS));
+    // A question that has a body is a POST too, and needs no more than the scope of looking.
+    bool writes = route->method != HTTP_GET && !(route->flags & (ROUTE_COLLECT | ROUTE_OPERATIONS)) &&
+                  route->scope != ENGINE_SCOPE_READ;
     if (writes) assert_true(route->flags & ROUTE_IDEMPOTENT);
     // Only routes for browsers of any origin are open to them.
     assert_int_equal(!!(route->flags & ROUTE_CORS),

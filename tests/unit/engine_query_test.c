@@ -1,5 +1,6 @@
 // Expressions over a workspace: counts at several instants and in any number of threads, lists in pages, refusals with
 // their place, explanations, the time zone; and all of it with the n-th allocation failing.
+#include "engine_live_kit.h"
 #include "engine_read_fixture.h"
 
 #include "base/alloc.h"
@@ -375,6 +376,42 @@ static void test_explains_long_chains(void **state) {
   buffer_release(&out);
 }
 
+// --- segments and attributes ---------------------------------------------------------------------------------
+
+static void test_asks_segments_and_attributes(void **state) {
+  static const struct {
+    const char *text;
+    uint64_t members;
+  } cases[] = {
+      {"in_segment(\"buyers\")", 2},
+      {"not in_segment(\"buyers\")", 2},
+      {"in_segment(\"buyers\") and attributes.spent > 60", 1},
+      {"attributes.spent = 57.50 and not exists(\"Order Completed\" in last 1 day)", 1},
+      {"attributes.favourite = \"FR!\" and attributes.spent > 50", 1}, // two texts of one run
+  };
+  struct engine_query_options options = as_of("in_segment(\"buyers\") or attributes.spent > 1", DAY);
+  struct asked asked;
+  (void)state;
+  live_put(&kit, "{\"id\":\"buyers\",\"include\":\"exists(\\\"Order Completed\\\")\"}");
+  live_put(&kit, "{\"id\":\"spent\",\"kind\":\"attribute\",\"expression\":\"sum(total of \\\"Order Completed\\\")\"}");
+  live_put(&kit,
+           "{\"id\":\"favourite\",\"kind\":\"attribute\",\"expression\":\"if(traits.country = \\\"FR\\\", \\\"FR!\\\", "
+           "\\\"-\\\")\"}");
+  live_settle(&kit);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct engine_query_options now = as_of(cases[i].text, -1);
+    struct engine_query_count count = count_of(&now);
+    if (count.members != cases[i].members) fail_msg("%s: %llu", cases[i].text, (unsigned long long)count.members);
+  }
+  expect_list("in_segment(\"buyers\")", "id,attributes.spent,attributes.favourite", (struct engine_query_list){0},
+              "{\"id\":\"c1\",\"attributes.spent\":57.50,\"attributes.favourite\":\"FR!\"}\n"
+              "{\"id\":\"c2\",\"attributes.spent\":99.99,\"attributes.favourite\":\"-\"}\n");
+  assert_int_equal(ask(&asked, &options), ERR_OK);
+  assert_non_null(strstr(engine_query_notes(asked.query).not_as_of, "in_segment(\"buyers\")"));
+  assert_non_null(strstr(engine_query_notes(asked.query).not_as_of, "attributes.spent"));
+  stop_asking(&asked);
+}
+
 // --- the time zone -------------------------------------------------------------------------------------------
 
 static enum err put_zone(const char *name, struct diag *diag) {
@@ -466,6 +503,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_warnings_name_what_was_meant, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_explains_value_by_value, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_explains_long_chains, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_asks_segments_and_attributes, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_the_zone_is_the_workspaces, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_short_memory, set_up, tear_down),
   };

@@ -227,6 +227,169 @@ static void answers_every_golden_case(void **state) {
   assert_true(rows >= CASES_LEAST);
 }
 
+// --- what a line cannot say ----------------------------------------------------------------------------------
+
+enum { MANY = 1500 };
+
+// MANY events of one second each, v their number, w one of seven; and one with MANY items.
+static void read_many(struct sample *sample) {
+  struct buffer json;
+  char problem[256];
+  buffer_init(&json);
+  buffer_append_text(&json, "{\"now\":\"2026-03-30T10:00:00Z\",\"zone\":\"UTC\",\"events\":[");
+  for (int i = 0; i < MANY; i++)
+    buffer_append_format(&json, "[\"A\",\"2026-03-30T08:%02d:%02dZ\",{\"v\":%d,\"w\":\"%d\"}],", i / 60, i % 60, i,
+                         i % 7);
+  buffer_append_text(&json, "[\"B\",\"2026-03-30T09:00:00Z\",{\"list\":[");
+  for (int i = 0; i < MANY; i++) buffer_append_format(&json, "%s{\"v\":%d}", i == 0 ? "" : ",", i % 100);
+  buffer_append_text(&json, "]}]]}");
+  sample_init(sample);
+  if (sample_read(sample, buffer_view(&json), problem) != SAMPLE_READ) fail_msg("%s", problem);
+  buffer_release(&json);
+}
+
+static void ask(struct trial *trial, struct sample *sample, const char *expression) {
+  struct rule_diag diag;
+  if (trial_parse(trial, bytes_from_text(expression), &diag) != ERR_OK) fail_msg("%s", diag.message);
+  trial_compile(trial, sample);
+}
+
+static void gathers_many_values(void **state) {
+  (void)state;
+  static const struct {
+    const char *expression;
+    int64_t expected;
+  } cases[] = {
+      {"count(\"A\")", MANY},
+      {"sum(v of \"A\")", MANY * (MANY - 1) / 2},
+      {"distinct(v of \"A\")", MANY},
+      {"distinct(w of \"A\")", 7},
+      {"length(list(v of \"A\"))", 1000},
+      {"number(most_frequent(w of \"A\"))", 1}, // 0 and 1 came once more than the others; 1 came last
+      {"count(\"B\".list)", MANY},
+      {"distinct(v of \"B\".list)", 100},
+      {"length(list(v of \"B\".list))", 1000},
+  };
+  struct sample sample;
+  read_many(&sample);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct trial trial;
+    struct sample_view view;
+    struct rule_answer answer;
+    ask(&trial, &sample, cases[i].expression);
+    sample_view_init(&view, &sample, i % 2 ? SAMPLE_HOT : SAMPLE_COLD);
+    assert_null(trial_run(&trial, &view, sample.now_us, true, &answer));
+    struct reference_answer reference = rule_reference_run(trial.tree, &sample, sample.now_us, &trial.arena);
+    if (!agrees(&reference, &answer)) fail_msg("%s", cases[i].expression);
+    assert_int_equal(decimal_compare(answer.value.number, decimal_from_i64(cases[i].expected)), 0);
+    assert_true(answer.steps >= 1);
+    sample_view_release(&view);
+    trial_release(&trial);
+  }
+  sample_release(&sample);
+}
+
+// The list keeps the newest ones, in order.
+static void lists_the_newest(void **state) {
+  (void)state;
+  struct sample sample;
+  struct trial trial;
+  struct sample_view view;
+  struct rule_answer answer;
+  struct decimal number;
+  int64_t expected = MANY - 1000;
+  read_many(&sample);
+  ask(&trial, &sample, "list(v of \"A\")");
+  sample_view_init(&view, &sample, SAMPLE_COLD);
+  assert_null(trial_run(&trial, &view, sample.now_us, true, &answer));
+  assert_int_equal(answer.value.type, RULE_TYPE_LIST);
+  for (struct value_iter iter = value_iterate(answer.value.packed); value_next(&iter); expected++) {
+    assert_true(value_as_number(iter.item, &number));
+    assert_int_equal(decimal_compare(number, decimal_from_i64(expected)), 0);
+  }
+  assert_int_equal(expected, MANY);
+  sample_view_release(&view);
+  trial_release(&trial);
+  sample_release(&sample);
+}
+
+// A limit that is met makes the answer unknown; the next run of the same machine is as good as any.
+static void limits_make_it_unknown(void **state) {
+  (void)state;
+  static const struct rule_limits few_steps = {100, 16 << 20}, few_bytes = {4000000, 4096};
+  const struct rule_limits *limits[] = {&few_steps, &few_bytes};
+  struct sample sample;
+  read_many(&sample);
+  for (size_t i = 0; i < 2; i++) {
+    struct trial trial;
+    struct sample_view view;
+    struct rule_answer answer;
+    ask(&trial, &sample, "exists(\"C\") or length(list(v of \"B\".list where v >= 0)) + distinct(v of \"A\") > 0");
+    rule_machine_close(trial.machine);
+    assert_int_equal(rule_machine_open(&trial.machine, limits[i]), ERR_OK);
+    sample_view_init(&view, &sample, SAMPLE_HOT);
+    for (int again = 0; again < 2; again++) {
+      assert_null(trial_run(&trial, &view, sample.now_us, true, &answer));
+      assert_int_equal(answer.status, RULE_UNKNOWN);
+      assert_int_equal(answer.value.type, RULE_TYPE_NULL);
+      assert_false(rule_is_true(&answer));
+    }
+    sample_view_release(&view);
+    trial_release(&trial);
+  }
+  sample_release(&sample);
+}
+
+// Compiles and runs with the `allowed`-th allocation failing. False: none failed, and the answer was right.
+static bool fails_at(struct trial *trial, struct sample *sample, const struct reference_answer *expected,
+                     uint64_t allowed) {
+  struct rule_compile with = {sample->zone, sample_name_id, sample->names};
+  struct sample_view view;
+  struct rule_answer answer;
+  struct diag diag;
+  sample_view_init(&view, sample, SAMPLE_COLD);
+  struct rule_customer customer = sample_customer(&view);
+  alloc_fail_after(allowed, false);
+  enum err err = rule_compile(trial->tree, &with, &trial->program, &diag);
+  if (err != ERR_OK) trial->program = NULL;
+  if (err == ERR_OK) err = rule_machine_open(&trial->machine, NULL);
+  if (err != ERR_OK) trial->machine = NULL;
+  if (err == ERR_OK) err = rule_run(trial->machine, trial->program, &customer, sample->now_us, true, &answer);
+  bool failed = alloc_fail_disarm();
+  assert_true(err == ERR_OK || (failed && err == ERR_NO_MEMORY));
+  if (err == ERR_OK) assert_true(agrees(expected, &answer));
+  if (trial->machine != NULL) rule_machine_close(trial->machine);
+  if (trial->program != NULL) rule_program_close(trial->program);
+  trial->machine = NULL;
+  trial->program = NULL;
+  sample_view_release(&view);
+  return failed;
+}
+
+static void survives_short_memory(void **state) {
+  (void)state;
+  static const char *const expressions[] = {
+      "count(\"A\" where v in (1, 2, 3) and w matches \"^[0-9]$\" in last 1 month) > 2",
+      "distinct(upper(w) of \"A\") + length(list(v of \"B\".list)) + age(\"2001-01-01\")",
+      "sequence(\"A\" where v > 5 then not \"C\" then \"B\" within 1 day in last 2 days by k)",
+      "most_frequent(text(v) of \"A\" where context.channel in (\"x\", \"y\") or total > 5 or v < 9)",
+      "coalesce(attributes.x.y, in_segment(\"vip\"), traits.a.b, min(1, 2), if(true, \"x\", today()))",
+  };
+  struct sample sample;
+  read_many(&sample);
+  for (size_t i = 0; i < sizeof expressions / sizeof *expressions; i++) {
+    struct trial trial;
+    struct rule_diag diag;
+    uint64_t allowed = 0;
+    if (trial_parse(&trial, bytes_from_text(expressions[i]), &diag) != ERR_OK) fail_msg("%s", diag.message);
+    struct reference_answer expected = rule_reference_run(trial.tree, &sample, sample.now_us, &trial.arena);
+    while (fails_at(&trial, &sample, &expected, allowed)) allowed++;
+    assert_true(allowed > 2);
+    trial_release(&trial);
+  }
+  sample_release(&sample);
+}
+
 static int close_zones(void **state) {
   (void)state;
   sample_close_zones();
@@ -234,6 +397,10 @@ static int close_zones(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(answers_every_golden_case)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(answers_every_golden_case), cmocka_unit_test(gathers_many_values),
+      cmocka_unit_test(lists_the_newest),          cmocka_unit_test(limits_make_it_unknown),
+      cmocka_unit_test(survives_short_memory),
+  };
   return cmocka_run_group_tests_name("rule answers", tests, NULL, close_zones);
 }

@@ -265,14 +265,15 @@ struct cells {
   uint8_t *code;
 };
 
-static void take_cells(struct sample_view *view, size_t count, struct cells *cells) {
+// False: short of memory, which a test may have arranged.
+static bool take_cells(struct sample_view *view, size_t count, struct cells *cells) {
   *cells = (struct cells){arena_take_zero(&view->arena, count, 8), arena_take_zero(&view->arena, count, 8),
                           arena_take_zero(&view->arena, count, 4), arena_take_zero(&view->arena, count, 4),
                           arena_take_zero(&view->arena, count, 1)};
   view->indexes = arena_take_zero(&view->arena, count, sizeof *view->indexes);
   view->asked = arena_take_zero(&view->arena, count, sizeof *view->asked);
-  assert_true(cells->time_us != NULL && cells->amount != NULL && cells->name != NULL && cells->channel != NULL);
-  assert_true(cells->code != NULL && view->indexes != NULL && view->asked != NULL);
+  return cells->time_us != NULL && cells->amount != NULL && cells->name != NULL && cells->channel != NULL &&
+         cells->code != NULL && view->indexes != NULL && view->asked != NULL;
 }
 
 static enum err give_columns(void *context, const struct rule_events_wanted *wanted, struct rule_columns *columns) {
@@ -284,7 +285,7 @@ static enum err give_columns(void *context, const struct rule_events_wanted *wan
   for (size_t i = 1; i < wanted->name_count; i++)
     if (wanted->names[i] <= wanted->names[i - 1]) view->wrong = "the wanted names are not sorted";
   view->has_columns = true;
-  take_cells(view, sample->event_count + 1, &cells);
+  if (!take_cells(view, sample->event_count + 1, &cells)) return ERR_NO_MEMORY;
   for (size_t i = 0; i < sample->event_count; i++) {
     const struct sample_event *event = &sample->events[i];
     if (view->manner == SAMPLE_COLD && !is_wanted(event, wanted)) continue;

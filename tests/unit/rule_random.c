@@ -422,20 +422,19 @@ static void moment(struct writer *writer) {
   static const char *const signs[] = {" + ", " - "};
   struct writer next = deeper(writer);
   unsigned choice = random_below(8);
+  bool shallow = !writer->inside && writer->depth <= 0;
   if (choice == 0) {
     put(writer, "(");
     put(writer, writer->inside ? (random_below(2) ? "time" : "due") : "traits.t");
     put(writer, PICK(signs));
     duration(writer);
     put(writer, ")");
-  } else if (choice == 1) {
-    put(writer, "traits.t");
   } else if (choice == 2) {
     instant(writer);
+  } else if (choice == 1 || shallow) {
+    put(writer, "traits.t");
   } else if (writer->inside) {
     event_time(writer);
-  } else if (writer->depth <= 0) {
-    put(writer, "traits.t");
   } else {
     aggregate(&next, PICK(gathers), event_time);
   }
