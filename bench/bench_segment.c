@@ -1,188 +1,280 @@
-// bench_segment: how long the rows of segments take, on one core.
+// bench_segment: how long it takes to count an unseen segment over a shop's customers, beside DuckDB on the same data.
 //
-// The membership row: 100 entries as they are in a shop with 100 live segments (members with an instant, some with a
-// time until which it is sure, a few attributes), read and written. Audiences: 100 questions over a million customers
-// in the store in memory and in RocksDB, of which a half to a sixtieth are in; rows as they are when the store has
-// tidied them, and with changes appended since. The argument is for how many seconds to repeat the first (default 1).
-#include <assert.h>
-#include <ftw.h>
+// Makes both stores once, in a directory that is kept, and asks both the same questions with the same number of
+// threads: each once to warm up, then five times, of which the median counts. The answers must be equal. Processor time
+// is told too: on a machine that does other things it is the steadier figure.
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "base/clock.h"
-#include "segment/audience.h"
-#include "segment/membership.h"
-#include "value/key.h"
+#include "customer/scan.h"
+#include "rule/check.h"
+#include "segment/shop.h"
 
-enum { ENTRIES = 100, QUESTIONS = 100, CUSTOMERS = 1000000, CHANGES = 2000, RUNS = 1000 };
+enum { RUNS = 5, THREADS_MAX = 16, RANGES = 32, PATH_BYTES = 512, QUICK_SHARE = 20 };
 
-static int64_t for_us = CLOCK_SECOND_US;
+struct question {
+  const char *name, *expression;
+};
+// bench/segment/duckdb.mjs asks the same in SQL.
+static const struct question questions[] = {
+    {"count", "count(\"Order Completed\" where total >= 50 in last 90 days) >= 3"},
+    {"sum", "sum(total of \"Order Completed\") >= 500"},
+    {"funnel",
+     "sequence(\"Product Viewed\" then \"Product Added\" within 7 days then \"Order Completed\" within 7 days)"},
+    {"abandoned", "sequence(\"Product Added\" then not \"Order Completed\")"},
+};
+enum { QUESTIONS = sizeof questions / sizeof *questions };
 
-static uint64_t next_random(void) {
-  static uint64_t seed = 88172645463325252;
-  seed ^= seed << 13;
-  seed ^= seed >> 7;
-  seed ^= seed << 17;
-  return seed;
+struct options {
+  const char *directory, *scripts;
+  uint64_t customers;
+  size_t threads;
+};
+
+struct outcome {
+  uint64_t answer;
+  double seconds, cpu_seconds; // medians
+};
+
+static void fail(const char *what, const char *why) {
+  fprintf(stderr, "bench_segment: %s: %s\n", what, why);
+  exit(1);
 }
 
-static void report(const char *what, uint64_t runs, int64_t elapsed_us, double unit_us, const char *unit) {
-  printf("%-36s %10.2f %s\n", what, (double)elapsed_us / (double)runs / unit_us, unit);
+static double clock_s(clockid_t clock) {
+  struct timespec time;
+  clock_gettime(clock, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-// Of many runs the fastest: the others met a neighbour.
-static void keep_least(int64_t *least_us, int64_t from_us) {
-  int64_t elapsed_us = clock_monotonic_us() - from_us;
-  if (elapsed_us < *least_us) *least_us = elapsed_us;
+static int by_value(const void *a, const void *b) {
+  double left = *(const double *)a, right = *(const double *)b;
+  return (left > right) - (left < right);
 }
 
-// --- the membership row --------------------------------------------------------------------------------------
-
-static void fill_membership(struct membership *membership, struct arena *arena) {
-  static const uint8_t number[] = {3, 0xd0, 0x0f};
-  *membership = (struct membership){.timer_us = 1795306816500000};
-  for (uint32_t i = 0; i < ENTRIES; i++) {
-    struct membership_entry entry = {.question = 1 + 3 * i, .valid_until_us = MEMBERSHIP_FOREVER};
-    entry.member = i % 10 != 0;
-    entry.since_us = entry.member ? 1763769600000000 + (int64_t)i : 0;
-    if (i % 3 == 0) entry.valid_until_us = 1795306816500000 + (int64_t)i;
-    if (i % 10 == 0) entry.value.packed = bytes_of(number, sizeof number);
-    assert(membership_set(membership, arena, &entry) == ERR_OK);
-  }
+static double median(double *values, size_t count) {
+  qsort(values, count, sizeof *values, by_value);
+  return values[count / 2];
 }
 
-static void bench_membership(void) {
-  struct arena arena, scratch;
-  struct membership membership, back;
-  struct buffer row;
-  int64_t least_us = INT64_MAX;
-  arena_init(&arena, 0);
-  arena_init(&scratch, 0);
-  buffer_init(&row);
-  fill_membership(&membership, &arena);
-  for (int64_t start_us = clock_monotonic_us(); clock_monotonic_us() - start_us < for_us;) {
-    int64_t from_us = clock_monotonic_us();
-    for (int i = 0; i < RUNS; i++) {
-      buffer_clear(&row);
-      membership_encode(&membership, &row);
-    }
-    keep_least(&least_us, from_us);
-  }
-  report("membership_encode, 100 entries", RUNS, least_us, 1, "us");
-  least_us = INT64_MAX;
-  for (int64_t start_us = clock_monotonic_us(); clock_monotonic_us() - start_us < for_us;) {
-    int64_t from_us = clock_monotonic_us();
-    for (int i = 0; i < RUNS; i++) {
-      arena_clear(&scratch);
-      assert(membership_decode(buffer_view(&row), &scratch, &back) == ERR_OK && back.count == ENTRIES);
-    }
-    keep_least(&least_us, from_us);
-  }
-  report("membership_decode, 100 entries", RUNS, least_us, 1, "us");
-  printf("%-36s %10zu bytes\n", "its row", row.size_bytes);
-  buffer_release(&row);
-  arena_release(&arena);
-  arena_release(&scratch);
+// --- Rapport -------------------------------------------------------------------------------------------------
+
+static enum err name_id(void *context, struct bytes name, uint32_t *id) {
+  (void)context;
+  *id = 0;
+  for (uint32_t i = 0; i < SHOP_NAMES; i++)
+    if (bytes_equal(name, bytes_from_text(shop_names[i]))) *id = i + 1;
+  if (bytes_equal(name, BYTES("total"))) *id = SHOP_NAMES + 1;
+  return ERR_OK;
 }
 
-// --- audiences -----------------------------------------------------------------------------------------------
-
-static void put_block(struct store_txn *txn, uint32_t question, uint32_t block) {
-  struct buffer changes, row;
-  struct key key;
-  uint32_t one_in = 2 + question % 59, first = block * AUDIENCE_BLOCK_IDS;
-  buffer_init(&changes);
-  buffer_init(&row);
-  for (uint32_t low = 0; low < AUDIENCE_BLOCK_IDS && first + low < CUSTOMERS; low++) {
-    const uint8_t piece[] = {'+', (uint8_t)low, (uint8_t)(low >> 8)};
-    if (next_random() % one_in == 0) buffer_append(&changes, piece, sizeof piece);
-  }
-  assert(audience_fold(buffer_view(&changes), &row) == ERR_OK);
-  key_init(&key);
-  key_put_u32(&key, question);
-  key_put_u8(&key, 0);
-  key_put_u32(&key, block);
-  assert(store_put(txn, STORE_AUDIENCE, key_view(&key), buffer_view(&row)) == ERR_OK);
-  buffer_release(&changes);
-  buffer_release(&row);
+static struct rule_program *compile(const char *text, const struct rule_zone *zone, struct arena *arena) {
+  struct rule_node *tree;
+  struct rule_diag why;
+  struct rule_check check = {.condition = true};
+  struct rule_compile with = {.zone = zone, .name_id = name_id};
+  struct rule_program *program;
+  if (rule_parse(bytes_from_text(text), arena, &tree, &why) != ERR_OK) fail(text, why.message);
+  if (rule_check(tree, &check, &why) != ERR_OK) fail(text, why.message);
+  if (rule_compile(tree, &with, &program, NULL) != ERR_OK) fail(text, "it cannot be compiled");
+  return program;
 }
 
-static void put_all(struct store *store, uint32_t *questions) {
-  struct store_mark mark;
-  for (uint32_t i = 0; i < QUESTIONS; i++) {
-    struct store_txn *txn;
-    questions[i] = i + 1;
-    assert(store_begin(store, &txn) == ERR_OK);
-    for (uint32_t block = 0; block * AUDIENCE_BLOCK_IDS < CUSTOMERS; block++) put_block(txn, i + 1, block);
-    assert(store_commit(txn, &mark, NULL) == ERR_OK);
-  }
-}
-
-static void append_all(struct store *store) {
-  struct store_mark mark;
-  struct store_txn *txn;
-  assert(store_begin(store, &txn) == ERR_OK);
-  for (uint32_t i = 0; i < QUESTIONS * CHANGES; i++) {
-    uint64_t random = next_random();
-    assert(audience_change(txn, i % QUESTIONS + 1, 0, (random >> 8) % CUSTOMERS, random & 1) == ERR_OK);
-  }
-  assert(store_commit(txn, &mark, NULL) == ERR_OK);
-}
-
-static void bench_reads(struct store *store, const uint32_t *questions) {
-  static uint64_t cells[QUESTIONS * QUESTIONS];
+struct count {
   struct store_snapshot *snapshot;
-  uint64_t count, any, all;
-  assert(store_snapshot_open(store, &snapshot) == ERR_OK);
-  int64_t start_us = clock_monotonic_us();
-  assert(audience_overlap(snapshot, questions, QUESTIONS, cells) == ERR_OK);
-  report("overlap of 100 questions", 1, clock_monotonic_us() - start_us, CLOCK_MS_US, "ms");
-  start_us = clock_monotonic_us();
-  assert(audience_union_count(snapshot, questions, QUESTIONS, &any, &all) == ERR_OK);
-  report("union of 100 questions", 1, clock_monotonic_us() - start_us, CLOCK_MS_US, "ms");
-  start_us = clock_monotonic_us();
-  for (uint32_t i = 0; i < QUESTIONS; i++) {
-    assert(audience_stored_count(snapshot, questions[i], 0, &count) == ERR_OK);
-    assert(count == cells[i * QUESTIONS + i]);
+  const struct rule_program *program;
+  uint64_t from[RANGES];
+  size_t range_count;
+  _Atomic size_t next_range;
+  _Atomic uint64_t members;
+  _Atomic int failed;
+};
+
+static enum err count_range(struct count *count, size_t range, struct rule_machine *machine, uint64_t *members) {
+  struct scan_options options = {.snapshot = count->snapshot,
+                                 .from = count->from[range],
+                                 .to = range + 1 < count->range_count ? count->from[range + 1] : 0,
+                                 .events = true};
+  struct scan *scan;
+  struct facts *facts;
+  struct rule_answer answer;
+  enum err err = scan_open(&scan, &options);
+  while (err == ERR_OK) {
+    err = scan_next(scan, &facts);
+    if (err == ERR_OK) err = rule_run(machine, count->program, &facts->customer, SHOP_NOW_US, false, &answer);
+    if (err == ERR_OK) *members += rule_is_true(&answer);
   }
-  report("count of one question", QUESTIONS, clock_monotonic_us() - start_us, CLOCK_MS_US, "ms");
-  store_snapshot_close(snapshot);
+  scan_close(scan);
+  return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static void bench_store(struct store *store, const char *what) {
-  uint32_t questions[QUESTIONS];
-  put_all(store, questions);
-  printf("a million customers in %s, tidy rows\n", what);
-  bench_reads(store, questions);
-  append_all(store);
-  printf("2,000 changes a question appended\n");
-  bench_reads(store, questions);
+static void *count_ranges(void *context) {
+  struct count *count = context;
+  struct rule_machine *machine;
+  uint64_t members = 0;
+  enum err err = rule_machine_open(&machine, NULL);
+  for (size_t range; err == ERR_OK && (range = atomic_fetch_add(&count->next_range, 1)) < count->range_count;)
+    err = count_range(count, range, machine, &members);
+  atomic_fetch_add(&count->members, members);
+  if (err != ERR_OK) atomic_store(&count->failed, err);
+  rule_machine_close(machine);
+  return NULL;
+}
+
+static uint64_t count_members(struct store *store, const struct rule_program *program, size_t threads) {
+  pthread_t handles[THREADS_MAX];
+  struct count count = {.program = program};
+  if (store_snapshot_open(store, &count.snapshot) != ERR_OK) fail("snapshot", "it cannot be opened");
+  if (scan_ranges(count.snapshot, RANGES, count.from, &count.range_count) != ERR_OK) fail("scan", "no ranges");
+  for (size_t i = 0; i < threads; i++) pthread_create(&handles[i], NULL, count_ranges, &count);
+  for (size_t i = 0; i < threads; i++) pthread_join(handles[i], NULL);
+  store_snapshot_close(count.snapshot);
+  if (atomic_load(&count.failed) != ERR_OK) fail("scan", err_name((enum err)atomic_load(&count.failed)));
+  return atomic_load(&count.members);
+}
+
+static void measure(struct store *store, const struct rule_program *program, size_t threads, struct outcome *outcome) {
+  double seconds[RUNS], cpu_seconds[RUNS];
+  outcome->answer = count_members(store, program, threads);
+  for (int i = 0; i < RUNS; i++) {
+    double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    count_members(store, program, threads);
+    seconds[i] = clock_s(CLOCK_MONOTONIC) - before_s;
+    cpu_seconds[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
+  }
+  outcome->seconds = median(seconds, RUNS);
+  outcome->cpu_seconds = median(cpu_seconds, RUNS);
+}
+
+static void ask_rapport(const struct options *options, const char *path, struct outcome *outcomes) {
+  struct store_options store_options = {.path = path};
+  struct store *store;
+  struct rule_zone *zone;
+  struct arena arena;
+  struct diag diag;
+  diag_init(&diag);
+  arena_init(&arena, 0);
+  if (store_open_rocksdb(&store, &store_options, &diag) != ERR_OK) fail(path, diag.message);
+  store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
+  if (rule_zone_open_utc(&zone) != ERR_OK) fail("zone", "no memory");
+  for (size_t i = 0; i < QUESTIONS; i++) {
+    struct rule_program *program = compile(questions[i].expression, zone, &arena);
+    measure(store, program, options->threads, &outcomes[i]);
+    rule_program_close(program);
+  }
+  rule_zone_close(zone);
+  arena_release(&arena);
   store_close(store);
 }
 
-static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk) {
-  (void)status;
-  (void)flag;
-  (void)walk;
-  return remove(path);
+static void make_store(const char *path, uint64_t customers) {
+  struct store_options options = {.path = path, .create = true, .bulk = true};
+  struct store *store;
+  struct diag diag;
+  diag_init(&diag);
+  if (store_open_rocksdb(&store, &options, &diag) != ERR_OK) fail(path, diag.message);
+  store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
+  if (shop_fill(store, customers, &diag) != ERR_OK) fail(path, diag.message);
+  store_close(store);
 }
 
-static void bench_rocksdb(void) {
-  char path[] = "/tmp/rapport_bench_XXXXXX";
-  struct store *store;
-  assert(mkdtemp(path) != NULL);
-  struct store_options options = {.path = path, .create = true};
-  assert(store_open_rocksdb(&store, &options, NULL) == ERR_OK);
-  bench_store(store, "RocksDB");
-  nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+// --- DuckDB --------------------------------------------------------------------------------------------------
+
+static FILE *run_script(const struct options *options, const char *mode, const char *database, const char *file) {
+  char command[3 * PATH_BYTES];
+  snprintf(command, sizeof command, "node '%s/duckdb.mjs' %s '%s' %zu '%s'", options->scripts, mode, database,
+           options->threads, file);
+  FILE *pipe = popen(command, "r");
+  if (pipe == NULL) fail(command, strerror(errno));
+  return pipe;
 }
 
-int main(int argc, char **argv) {
-  struct store *store;
-  if (argc > 1) for_us = (int64_t)(atof(argv[1]) * CLOCK_SECOND_US);
-  bench_membership();
-  assert(store_open_memory(&store) == ERR_OK);
-  bench_store(store, "memory");
-  bench_rocksdb();
-  return 0;
+static void make_duckdb(const struct options *options, const char *database) {
+  char csv[PATH_BYTES], draft[PATH_BYTES];
+  snprintf(csv, sizeof csv, "%s.csv", database);
+  snprintf(draft, sizeof draft, "%s.new", database);
+  FILE *file = fopen(csv, "w");
+  if (file == NULL || shop_write_csv(file, options->customers) != ERR_OK || fclose(file) != 0)
+    fail(csv, strerror(errno));
+  unlink(draft);
+  if (pclose(run_script(options, "load", draft, csv)) != 0) fail("DuckDB", "it did not take the events");
+  unlink(csv);
+  if (rename(draft, database) != 0) fail(database, strerror(errno));
+}
+
+// Lines "name answer seconds cpu_seconds seconds cpu_seconds …", in the order of the questions.
+static void ask_duckdb(const struct options *options, const char *database, struct outcome *outcomes) {
+  FILE *pipe = run_script(options, "ask", database, "");
+  for (size_t i = 0; i < QUESTIONS; i++) {
+    char name[32];
+    double seconds[RUNS], cpu_seconds[RUNS];
+    bool read = fscanf(pipe, "%31s %" SCNu64, name, &outcomes[i].answer) == 2;
+    for (int j = 0; read && j < RUNS; j++) read = fscanf(pipe, "%lf %lf", &seconds[j], &cpu_seconds[j]) == 2;
+    if (!read || strcmp(name, questions[i].name) != 0) fail("DuckDB", "no answer");
+    outcomes[i].seconds = median(seconds, RUNS);
+    outcomes[i].cpu_seconds = median(cpu_seconds, RUNS);
+  }
+  if (pclose(pipe) != 0) fail("DuckDB", "it failed");
+}
+
+// --- the whole -----------------------------------------------------------------------------------------------
+
+static void read_options(int count, char **arguments, struct options *options) {
+  for (int i = 1; i < count; i++) {
+    const char *name = arguments[i], *value = i + 1 < count ? arguments[i + 1] : NULL;
+    if (strcmp(name, "--quick") == 0) {
+      options->customers /= QUICK_SHARE;
+      continue;
+    }
+    if (strcmp(name, "--help") == 0 || value == NULL) {
+      puts("bench_segment [--quick] [--customers N] [--threads N] [--directory DIR, kept] [--scripts DIR]");
+      exit(strcmp(name, "--help") != 0);
+    }
+    i++;
+    if (strcmp(name, "--customers") == 0) options->customers = strtoull(value, NULL, 10);
+    if (strcmp(name, "--threads") == 0) options->threads = strtoull(value, NULL, 10);
+    if (strcmp(name, "--directory") == 0) options->directory = value;
+    if (strcmp(name, "--scripts") == 0) options->scripts = value;
+  }
+  if (options->threads == 0 || options->threads > THREADS_MAX || options->customers == 0) fail("options", "bad number");
+}
+
+static bool report(const struct outcome *ours, const struct outcome *theirs) {
+  bool equal = true;
+  printf("%-10s %10s %12s %12s %12s %12s %8s\n", "question", "answer", "rapport_s", "cpu_s", "duckdb_s", "cpu_s",
+         "ratio");
+  for (size_t i = 0; i < QUESTIONS; i++) {
+    printf("%-10s %10" PRIu64 " %12.3f %12.3f %12.3f %12.3f %8.2f\n", questions[i].name, ours[i].answer,
+           ours[i].seconds, ours[i].cpu_seconds, theirs[i].seconds, theirs[i].cpu_seconds,
+           theirs[i].seconds / ours[i].seconds);
+    if (ours[i].answer == theirs[i].answer) continue;
+    printf("  DuckDB says %" PRIu64 "\n", theirs[i].answer);
+    equal = false;
+  }
+  return equal;
+}
+
+int main(int count, char **arguments) {
+  struct options options = {
+      .directory = "build/bench-segment", .scripts = "bench/segment", .customers = 1000000, .threads = 2};
+  char path[PATH_BYTES / 2], database[PATH_BYTES / 2], format[PATH_BYTES];
+  struct outcome ours[QUESTIONS], theirs[QUESTIONS];
+  read_options(count, arguments, &options);
+  mkdir(options.directory, 0777);
+  snprintf(path, sizeof path, "%s/rapport-%" PRIu64, options.directory, options.customers);
+  snprintf(database, sizeof database, "%s/events-%" PRIu64 ".duckdb", options.directory, options.customers);
+  snprintf(format, sizeof format, "%s/FORMAT", path);
+  if (access(format, F_OK) != 0) make_store(path, options.customers);
+  if (access(database, F_OK) != 0) make_duckdb(&options, database);
+  ask_rapport(&options, path, ours);
+  ask_duckdb(&options, database, theirs);
+  return report(ours, theirs) ? 0 : 1;
 }

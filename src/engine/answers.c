@@ -43,6 +43,14 @@ const struct segment_set *answers_set(const struct answers *answers) {
   return answers->set;
 }
 
+const struct customer_sources *answers_sources(const struct answers *answers) {
+  return &answers->sources;
+}
+
+int64_t answers_now_us(const struct answers *answers) {
+  return clock_now_us(answers->engine->clock);
+}
+
 static enum err read_customer(struct answers *answers, uint64_t customer) {
   struct key key;
   struct bytes row;
@@ -68,7 +76,7 @@ enum err answers_get(struct answers *answers, uint64_t customer, uint32_t questi
                                           .facts = &answers->facts,
                                           .arena = &answers->arena,
                                           .membership = &answers->membership,
-                                          .now_us = clock_now_us(answers->engine->clock)};
+                                          .now_us = answers_now_us(answers)};
   return segment_answer(&evaluation, question, entry);
 }
 

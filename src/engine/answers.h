@@ -16,6 +16,9 @@ void answers_close(struct answers *answers); // may be NULL
 // The questions; NULL: there never was one.
 const struct segment_set *answers_set(const struct answers *answers);
 
+const struct customer_sources *answers_sources(const struct answers *answers);
+int64_t answers_now_us(const struct answers *answers); // by the engine's clock
+
 // The entry of a question of the set, about a customer. Values live until another customer is asked about.
 enum err answers_get(struct answers *answers, uint64_t customer, uint32_t question, struct membership_entry *entry);
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/draw.h"
 #include "engine/parts.h"
 #include "segment/audience.h"
 
@@ -30,9 +31,11 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_rwlock_init(&live->lock, &attributes);
   pthread_rwlockattr_destroy(&attributes);
   pthread_mutex_init(&live->changing, NULL);
+  pthread_mutex_init(&live->timers_lock, NULL);
   pthread_mutex_init(&live->machines_lock, NULL);
   live->timers_from_us = INT64_MIN;
   enum err err = feed_open(&engine->feed, snapshot);
+  if (err == ERR_OK) err = draw_open(&live->draw);
   if (err == ERR_OK && !engine->read_only)
     err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
   if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
@@ -44,6 +47,7 @@ void live_close(struct engine *engine) {
   feed_close(engine->feed);
   if (live == NULL) return;
   live_build_close(engine);
+  draw_close(live->draw);
   live_table_close(live->table);
   while (live->machines != NULL) {
     struct live_machine *machine = live->machines;
@@ -53,6 +57,7 @@ void live_close(struct engine *engine) {
   }
   pthread_rwlock_destroy(&live->lock);
   pthread_mutex_destroy(&live->changing);
+  pthread_mutex_destroy(&live->timers_lock);
   pthread_mutex_destroy(&live->machines_lock);
   alloc_free(live);
 }

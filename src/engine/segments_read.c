@@ -5,6 +5,7 @@
 #include "engine/segments.h"
 
 #include "engine/answers.h"
+#include "engine/draw.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,6 +48,8 @@ static enum err write_counts(struct engine *engine, struct store_snapshot *snaps
   enum err err = engine_get_counts(engine, &counts);
   if (err == ERR_OK) err = audience_stored_count(snapshot, segment->question, 0, &members);
   if (err != ERR_OK) return err;
+  if (segment->limit > 0) json_member_u64(writer, "eligible", members);
+  if (segment->limit > 0 && members > segment->limit) members = segment->limit;
   json_member_u64(writer, "members", members);
   write_share(writer, members, counts.customers);
   err = write_excluded(snapshot, segment, writer);
@@ -139,6 +142,7 @@ enum err engine_segments_json(struct engine *engine, struct json_writer *writer,
 // --- members -------------------------------------------------------------------------------------------------
 
 struct members {
+  struct engine *engine;
   struct bytes id;
   uint64_t from;
   size_t limit;
@@ -198,7 +202,12 @@ static enum err tell_members(struct answers *answers, struct store_snapshot *sna
   if (segment->kind == SEGMENT_ATTRIBUTE)
     return diag_set(diag, ERR_INVALID, "not_a_segment", "an attribute has no members");
   enum err err = audience_read(&audience, snapshot, segment->question, 0);
-  if (err != ERR_OK) return err;
+  if (err == ERR_OK && segment->limit > 0)
+    err = draw_limit(members->engine->live->draw, answers, snapshot, segment, audience);
+  if (err != ERR_OK) {
+    audience_close(audience);
+    return err;
+  }
   json_object_begin(writer);
   json_name(writer, "items");
   json_array_begin(writer);
@@ -210,7 +219,7 @@ static enum err tell_members(struct answers *answers, struct store_snapshot *sna
 
 enum err engine_segment_members_json(struct engine *engine, struct bytes id, struct bytes after, size_t limit,
                                      struct json_writer *writer, struct diag *diag) {
-  struct members members = {.id = id, .limit = limit};
+  struct members members = {.engine = engine, .id = id, .limit = limit};
   if (after.size_bytes > 0 && !customer_id_parse(after, &members.from))
     return diag_set(diag, ERR_INVALID, "bad_cursor", "`after` is the \"next\" of the page before");
   if (limit == 0 || limit > LIMIT_PAGE_ROWS)
@@ -294,6 +303,7 @@ static void write_since(struct json_writer *writer, const struct segment_definit
   json_member_bytes(writer, "id", segment->id);
   json_member_u64(writer, "version", segment->version);
   json_member_time(writer, "since", entry->since_us);
+  if (segment->limit > 0) json_member_bool(writer, "eligible", true); // whether she is drawn depends on the others
   write_variant(writer, segment, customer);
   json_object_end(writer);
 }

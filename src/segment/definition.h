@@ -26,7 +26,7 @@ enum {
   SEGMENT_VARIANTS_MAX = 16,     // of one segment
   SEGMENT_SHARE_UNIT = 10000,    // shares are kept in hundredths of a percent
   SEGMENT_QUESTIONS_MAX = 10000, // live and building, in one workspace
-  SEGMENT_LIMIT_MAX = 10000000,  // customers of a limited audience
+  SEGMENT_LIMIT_MAX = 1000000,   // customers of a limited audience
 };
 
 enum segment_kind { SEGMENT_EXPRESSION, SEGMENT_LIST, SEGMENT_ATTRIBUTE };

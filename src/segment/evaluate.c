@@ -29,7 +29,7 @@ struct evaluating {
   size_t change_room;
   facts_lookup_fn *earlier;
   void *earlier_context;
-  struct buffer packed; // of one value
+  struct buffer packed, told; // one value, and its JSON
 };
 
 enum { WORD_BITS = 64 };
@@ -151,18 +151,17 @@ static bool is_same_value(struct value stored, const struct rule_value *value) {
 }
 
 // A time or a duration becomes the text that it is told as.
-static void put_told(struct value_builder *builder, const struct rule_value *value, const struct names *names) {
-  struct buffer json;
+static void put_told(struct evaluating *evaluating, struct value_builder *builder, const struct rule_value *value) {
+  struct buffer *told = &evaluating->told;
   struct json_writer writer;
-  buffer_init(&json);
-  json_writer_init(&writer, &json);
-  rule_value_to_json(&writer, value, names);
-  if (json.failed || json.size_bytes < 2 || json.data[0] != '"')
+  buffer_clear(told);
+  json_writer_init(&writer, told);
+  rule_value_to_json(&writer, value, evaluating->set->names);
+  if (told->failed || told->size_bytes < 2 || told->data[0] != '"')
     value_put_null(builder);
   else
-    value_put_text(builder, bytes_of(json.data + 1, json.size_bytes - 2));
-  builder->out->failed |= json.failed;
-  buffer_release(&json);
+    value_put_text(builder, bytes_of(told->data + 1, told->size_bytes - 2));
+  builder->out->failed |= told->failed;
 }
 
 static enum err pack_value(struct evaluating *evaluating, const struct rule_value *value) {
@@ -190,7 +189,7 @@ static enum err pack_value(struct evaluating *evaluating, const struct rule_valu
   case RULE_TYPE_TIME:
   case RULE_TYPE_DURATION:
   case RULE_TYPE_CALENDAR:
-    put_told(&builder, value, evaluating->set->names);
+    put_told(evaluating, &builder, value);
     break;
   }
   return value_builder_finish(&builder);
@@ -427,6 +426,7 @@ static enum err begin(struct evaluating *evaluating, struct segment_evaluation *
     if (position != SEGMENT_NOWHERE) evaluating->entry_of[position] = (uint32_t)(i + 1);
   }
   buffer_init(&evaluating->packed);
+  buffer_init(&evaluating->told);
   evaluating->earlier = out->facts->lookup;
   evaluating->earlier_context = out->facts->lookup_context;
   out->facts->lookup = look_up;
@@ -438,6 +438,7 @@ static void end(struct evaluating *evaluating) {
   evaluating->out->facts->lookup = evaluating->earlier;
   evaluating->out->facts->lookup_context = evaluating->earlier_context;
   buffer_release(&evaluating->packed);
+  buffer_release(&evaluating->told);
 }
 
 static int by_question(const void *left, const void *right) {

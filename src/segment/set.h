@@ -21,11 +21,11 @@ struct segment_compile {
 // `definitions`: of status BUILDING and LIVE. A set has no more of the older set than it took from it. ERR_INVALID
 // codes "cycle" (the message names the way round: vip -> loyal -> vip), "unknown_segment", "unknown_attribute";
 // "segment_event" for an expression over the events that segments themselves write ("Segment Entered", "Segment Left"),
-// "wrong_arguments" for an in_segment whose id is computed, "repeated" for two live versions of an id; those of
-// expressions, which were checked when they were read; ERR_LIMIT "too_many". The id is diag's field.
-// References go by id: of a live version to the live one; of one that is being built to the one that is being built,
-// where there is one, because they go live together, else to the live one. Cycles are looked for among ids, whatever
-// the version.
+// "limited" for a reference to a limited audience, "wrong_arguments" for an in_segment whose id is computed, "repeated"
+// for two live versions of an id; those of expressions, which were checked when they were read; ERR_LIMIT "too_many".
+// The id is diag's field. References go by id: of a live version to the live one; of one that is being built to the one
+// that is being built, where there is one, because they go live together, else to the live one. Cycles are looked for
+// among ids, whatever the version.
 enum err segment_set_open(struct segment_set **set, const struct segment_definition *definitions, size_t count,
                           const struct segment_compile *with, struct diag *diag);
 void segment_set_hold(const struct segment_set *set);  // one more holder

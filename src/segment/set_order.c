@@ -26,6 +26,7 @@ struct ordering {
   struct group *groups;
   size_t group_count;
   uint16_t *group_of;                   // by place
+  uint32_t *referred;                   // by place: the last question that refers to it, its place + 1
   struct segment_reference *references; // places: from the question, to a version of another
   size_t reference_count, reference_room;
   uint16_t *order; // groups
@@ -39,7 +40,9 @@ static enum err make_groups(struct ordering *ordering) {
   struct segment_set *set = ordering->set;
   ordering->groups = arena_take_zero(&ordering->scratch, set->count + 1, sizeof *ordering->groups);
   ordering->group_of = arena_take_zero(&ordering->scratch, set->count + 1, sizeof *ordering->group_of);
-  if (ordering->groups == NULL || ordering->group_of == NULL) return diag_no_memory(ordering->diag);
+  ordering->referred = arena_take_zero(&ordering->scratch, set->count + 1, sizeof *ordering->referred);
+  if (ordering->groups == NULL || ordering->group_of == NULL || ordering->referred == NULL)
+    return diag_no_memory(ordering->diag);
   for (size_t i = 0; i < set->count; i++) {
     const struct segment_definition *definition = &set->questions[i].definition;
     bool begins = i == 0 || !bytes_equal(definition->id, set->questions[i - 1].definition.id);
@@ -113,8 +116,8 @@ static enum err refuse_name(struct ordering *ordering, uint16_t from, bool attri
 }
 
 static enum err add_reference(struct ordering *ordering, uint16_t from, uint16_t to) {
-  for (size_t i = ordering->reference_count; i > 0 && ordering->references[i - 1].from == from; i--)
-    if (ordering->references[i - 1].to == to) return ERR_OK;
+  if (ordering->referred[to] == (uint32_t)from + 1) return ERR_OK;
+  ordering->referred[to] = (uint32_t)from + 1;
   if (ordering->reference_count == ordering->reference_room) {
     size_t room = ordering->reference_room == 0 ? 64 : ordering->reference_room * 2;
     struct segment_reference *more = arena_take_zero(&ordering->scratch, room, sizeof *more);
@@ -140,7 +143,12 @@ static enum err refer(struct ordering *ordering, uint16_t from, const struct seg
                       "in_segment wants the id itself, as in in_segment(\"vip\")");
     const struct group *group = find_group(ordering, lookup->name);
     if (!is_wanted(ordering, from, group, attribute)) return refuse_name(ordering, from, attribute, lookup->name);
-    enum err err = counts ? add_reference(ordering, from, target_of(ordering, from, group)) : ERR_OK;
+    uint16_t target = target_of(ordering, from, group);
+    if (ordering->set->questions[target].definition.limit > 0)
+      return diag_set(ordering->diag, ERR_INVALID, "limited",
+                      "\"%.*s\" is a limited audience: who is in it depends on everybody, so nothing can refer to it",
+                      BYTES_ARG(lookup->name));
+    enum err err = counts ? add_reference(ordering, from, target) : ERR_OK;
     if (err != ERR_OK) return err;
   }
   return ERR_OK;
@@ -179,35 +187,47 @@ static bool make_lists(struct arena *arena, size_t rows, const struct segment_re
 // --- order ---------------------------------------------------------------------------------------------------
 
 // A group that is not in the order and that `from` waits for; there is one, else `from` would be in the order.
-static uint16_t waits_for(const struct ordering *ordering, uint16_t from) {
-  for (size_t i = 0; i < ordering->reference_count; i++) {
-    const struct segment_reference *reference = &ordering->references[i];
-    uint16_t to = ordering->group_of[reference->to];
-    if (ordering->group_of[reference->from] == from && !ordering->groups[to].placed) return to;
-  }
-  return from;
+static uint16_t waits_for(const struct ordering *ordering, const struct segment_lists *asked, uint16_t from) {
+  uint32_t i = asked->first[from];
+  while (ordering->groups[asked->positions[i]].placed) i++;
+  return asked->positions[i];
 }
 
-// Following what waits for what leads into the way round; from there once along it.
-static enum err refuse_cycle(struct ordering *ordering) {
-  uint16_t at = 0;
-  while (ordering->groups[at].placed) at++;
-  for (size_t i = 0; i < ordering->group_count; i++) at = waits_for(ordering, at);
+static enum err say_cycle(struct ordering *ordering, const struct segment_lists *asked, uint16_t at) {
   struct buffer words;
   buffer_init(&words);
   buffer_append_bytes(&words, id_of(ordering, &ordering->groups[at]));
   uint16_t next = at;
   do {
-    next = waits_for(ordering, next);
+    next = waits_for(ordering, asked, next);
     buffer_append_text(&words, " -> ");
     buffer_append_bytes(&words, id_of(ordering, &ordering->groups[next]));
   } while (next != at && words.size_bytes < DIAG_MESSAGE_BYTES);
-  enum err err = words.failed
-                     ? diag_no_memory(ordering->diag)
-                     : diag_set(ordering->diag, ERR_INVALID, "cycle", "these refer to each other in a circle: %.*s",
-                                (int)words.size_bytes, (const char *)words.data);
+  struct diag *diag = ordering->diag;
+  enum err err = words.failed ? diag_no_memory(diag)
+                              : diag_set(diag, ERR_INVALID, "cycle", "these refer to each other in a circle: %.*s",
+                                         (int)words.size_bytes, (const char *)words.data);
   buffer_release(&words);
   return err;
+}
+
+// From a group that waits, to what it waits for, and on: the first that is met again is on the way round.
+static enum err refuse_cycle(struct ordering *ordering) {
+  struct arena *scratch = &ordering->scratch;
+  size_t count = ordering->reference_count;
+  struct segment_reference *pairs = arena_take_zero(scratch, count + 1, sizeof *pairs);
+  bool *met = arena_take_zero(scratch, ordering->group_count, sizeof *met);
+  struct segment_lists asked; // by group: those it refers to
+  if (pairs == NULL || met == NULL) return diag_no_memory(ordering->diag);
+  for (size_t i = 0; i < count; i++) {
+    const struct segment_reference *reference = &ordering->references[i];
+    pairs[i] = (struct segment_reference){ordering->group_of[reference->from], ordering->group_of[reference->to]};
+  }
+  if (!make_lists(scratch, ordering->group_count, pairs, count, &asked)) return diag_no_memory(ordering->diag);
+  uint16_t at = 0;
+  while (ordering->groups[at].placed) at++;
+  for (; !met[at]; at = waits_for(ordering, &asked, at)) met[at] = true;
+  return say_cycle(ordering, &asked, at);
 }
 
 static enum err order_groups(struct ordering *ordering) {

@@ -72,7 +72,7 @@ struct segment_set {
   bool fresh_reads_record;
 };
 
-// One reference: the question at `from` asks for what the live question at `to` says. While a set is being made both
+// One reference: the question at `from` asks for what the question at `to` says. While a set is being made both
 // are places among the questions sorted by id.
 struct segment_reference {
   uint16_t from, to;

@@ -4,6 +4,8 @@
 
 #define DAY(n) ((n)*86400)
 
+enum { CUSTOMER_BYTES = 32 };
+
 static struct kit kit;
 
 static void line(const char *text) {
@@ -226,6 +228,34 @@ static void test_a_customer_on_a_list_who_merges_stays_on_it(void **state) {
   live_in(&kit, "user_id:ann", "guests");
 }
 
+static void test_limited_audiences_are_drawn(void **state) {
+  (void)state;
+  live_put(
+      &kit,
+      "{\"id\":\"best\",\"include\":\"exists(\\\"Order\\\")\",\"limit\":{\"top\":2,\"by\":\"count(\\\"Order\\\")\"}}");
+  live_put(&kit, "{\"id\":\"some\",\"include\":\"exists(\\\"Order\\\")\",\"limit\":{\"random\":3}}");
+  live_settle(&kit);
+  for (int user = 0; user < 5; user++)
+    for (int order = 0; order <= user; order++) {
+      char text[64];
+      snprintf(text, sizeof text, "name=Order user_id:u%d", user);
+      event_at(100 * user + order, text);
+    }
+  char *members = live_members(&kit, "best"), *some = live_members(&kit, "some"), id[CUSTOMER_BYTES];
+  assert_int_equal(live_count(members, "\"since\""), 2);
+  for (int user = 3; user < 5; user++) {
+    char reference[32];
+    snprintf(reference, sizeof reference, "user_id:u%d", user);
+    snprintf(id, sizeof id, "\"c%llu\"", (unsigned long long)kit_customer(&kit, reference));
+    if (strstr(members, id) == NULL) fail_msg("%s is not among the best: %s", id, members);
+  }
+  assert_int_equal(live_count(some, "\"since\""), 3);
+  free(members);
+  free(some);
+  live_contains(live_segment(&kit, "best"), "\"eligible\":5,\"members\":2");
+  live_refused(&kit, "{\"id\":\"x\",\"include\":\"in_segment(\\\"best\\\")\"}", "limited");
+}
+
 static void test_refusals(void **state) {
   (void)state;
   live_refused(&kit, "{\"id\":\"x\",\"include\":\"count(\\\"Order\\\" in lst 3 days) > 1\"}", "unknown_word");
@@ -314,6 +344,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_merge_split_and_erasure, setup, teardown),
       cmocka_unit_test_setup_teardown(test_static_lists, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_customer_on_a_list_who_merges_stays_on_it, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_limited_audiences_are_drawn, setup, teardown),
       cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
       cmocka_unit_test_setup_teardown(test_what_refers_to_a_changed_segment_is_computed_anew, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_workspace_opens_with_its_segments, setup, teardown),

@@ -164,7 +164,8 @@ static void test_references(void **state) {
   assert_value(kit, 4, "0");
 }
 
-// A question that is being built is kept up to date, but others ask the live version.
+// A question that is being built is kept up to date. Live ones ask the live version, those being built the one being
+// built.
 static void test_building(void **state) {
   struct kit *kit = *state;
   kit_segment(kit, "a", "count(\"A\") >= 2");
@@ -172,10 +173,17 @@ static void test_building(void **state) {
   newer->version = 2;
   newer->status = SEGMENT_BUILDING;
   kit_segment(kit, "on-a", "in_segment(\"a\")");
+  struct segment_definition *newer_on_a = kit_segment(kit, "on-a", "in_segment(\"a\")");
+  newer_on_a->version = 2;
+  newer_on_a->status = SEGMENT_BUILDING;
   kit_open(kit);
+  assert_true(segment_set_refers(kit->set, 4, BYTES("a")));
+  assert_false(segment_set_refers(kit->set, 1, BYTES("on-a")));
+  assert_false(segment_set_refers(kit->set, 9, BYTES("a")));
   kit_happens(kit, "A", 0, 0);
   assert_true(kit_is_member(kit, 2));
   assert_false(kit_is_member(kit, 3));
+  assert_true(kit_is_member(kit, 4));
   kit_happens(kit, "A", 1, 0);
   assert_true(kit_is_member(kit, 3));
 }

@@ -12,6 +12,7 @@ struct model {
   struct rule_machine *machine;
   struct membership_entry now[QUESTIONS];  // by position: what is true
   struct membership_entry kept[QUESTIONS]; // what was, when the changes were last compared
+  int64_t since_us[QUESTIONS];             // of members: when they entered; 0: nobody looked
   struct arena arena;
 };
 
@@ -240,6 +241,7 @@ static void compare_changes(struct model *model, int64_t at_us, size_t *next) {
     if (found->question != expected.question) wrong(model, i, "another change came first");
     if (found->kind != expected.kind) wrong(model, i, "another kind of change");
     if (found->at_us != at_us) wrong(model, i, "the change has another instant");
+    if (expected.kind == SEGMENT_ENTERED) model->since_us[i] = at_us;
     if (found->excluded_before != expected.excluded_before || found->excluded_after != expected.excluded_after)
       wrong(model, i, "other exclusions");
   }
@@ -254,6 +256,9 @@ static void compare_entries(struct model *model) {
     if (entry->unknown) wrong(model, i, "unknown");
     if (entry->member != now->member) wrong(model, i, now->member ? "no member" : "a member");
     if (entry->excluded != now->excluded) wrong(model, i, "other exclusions");
+    if (entry->member && model->since_us[i] != 0 && entry->since_us != model->since_us[i])
+      wrong(model, i, "a member since another instant");
+    if (!entry->member && entry->since_us != 0) wrong(model, i, "no member, since some time");
     if (!same_value(entry->value, now->value)) wrong(model, i, "another value");
   }
 }
@@ -274,6 +279,7 @@ static void move_clock(struct model *model, int64_t from_hours, int64_t to_hours
 
 // Only the end is looked at.
 static void catch_up(struct model *model, int64_t hours) {
+  memset(model->since_us, 0, sizeof model->since_us);
   kit_passes(model->kit, hours);
   model_answer(model, kit_hour(hours));
   memcpy(model->kept, model->now, sizeof model->kept);
@@ -303,6 +309,8 @@ static void happen(struct model *model, int64_t hours, bool followed) {
   if (followed) {
     compare_changes(model, kit_hour(hours), &next);
     assert_int_equal(next, kit->evaluation.change_count);
+  } else {
+    memset(model->since_us, 0, sizeof model->since_us);
   }
   memcpy(model->kept, model->now, sizeof model->kept);
   compare_entries(model);

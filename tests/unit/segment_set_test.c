@@ -42,11 +42,16 @@ static void test_unknown_names(void **state) {
   assert_null(segment_set_limit_by(kit->set, 1));
 }
 
-static void test_building_is_not_referred_to(void **state) {
+static void test_references_to_building(void **state) {
   struct kit *kit = *state;
   kit_segment(kit, "young", "count(\"A\") > 3")->status = SEGMENT_BUILDING;
-  kit_segment(kit, "asks", "in_segment(\"young\")");
+  struct segment_definition *asks = kit_segment(kit, "asks", "in_segment(\"young\")");
   assert_refused(kit, "unknown_segment", "asks", "once it is live");
+  asks->status = SEGMENT_BUILDING; // these go live together
+  kit_open(kit);
+  uint32_t dependent = 0;
+  assert_int_equal(segment_set_dependents(kit->set, 1, &dependent, 1), 1);
+  assert_int_equal(dependent, 2);
 }
 
 static void test_own_events(void **state) {
@@ -304,7 +309,7 @@ static void test_many(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_unknown_names, kit_setup, kit_teardown),
-      cmocka_unit_test_setup_teardown(test_building_is_not_referred_to, kit_setup, kit_teardown),
+      cmocka_unit_test_setup_teardown(test_references_to_building, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_own_events, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_cycles, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_cycle_of_versions, kit_setup, kit_teardown),
