@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-enum { BLOCK_BYTES = 16 * 1024, SEGMENT_BYTES_MAX = 64, RETRY_MS = 1000 };
+enum { BLOCK_BYTES = 16 * 1024, SEGMENT_BYTES_MAX = 64, RETRY_MS = 1000, KERNEL_BYTES = 128 * 1024 };
 
 struct stream {
   struct stream_board *board;
@@ -47,7 +47,7 @@ struct stream_board {
   _Atomic size_t count;
   _Atomic bool due; // there may be something to read
   bool stopped;
-  bool feeding; // the thread is there
+  bool feeding; // the thread was started
   pthread_t feeder;
 };
 
@@ -126,7 +126,10 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t mo
 
 struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connection *connection, int fd,
                                      _Atomic int64_t *deadline_us, unsigned patience_s) {
+  int kept_bytes = KERNEL_BYTES;
   stream->fd = fd;
+  // Else the kernel would keep megabytes for a reader that takes nothing.
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kept_bytes, sizeof kept_bytes);
   stream->connection = connection;
   stream->deadline_us = deadline_us;
   stream->patience_us = (int64_t)patience_s * CLOCK_SECOND_US;
@@ -265,14 +268,16 @@ enum err stream_board_open(struct stream_board **board, struct engine *engine) {
   pthread_mutex_init(&made->lock, NULL);
   pthread_cond_init(&made->changed, &attributes);
   pthread_condattr_destroy(&attributes);
-  made->feeding = pthread_create(&made->feeder, NULL, run, made) == 0;
-  if (!made->feeding) {
-    stream_board_close(made);
-    return ERR_NO_MEMORY;
-  }
-  engine_set_feed_wake(engine, changed, made);
   *board = made;
   return ERR_OK;
+}
+
+enum err stream_board_start(struct stream_board *board) {
+  engine_set_feed_wake(board->engine, changed, board);
+  board->feeding = pthread_create(&board->feeder, NULL, run, board) == 0;
+  if (board->feeding) return ERR_OK;
+  engine_set_feed_wake(board->engine, NULL, NULL);
+  return ERR_NO_MEMORY;
 }
 
 void stream_board_stop(struct stream_board *board) {
@@ -281,7 +286,6 @@ void stream_board_stop(struct stream_board *board) {
   pthread_cond_signal(&board->changed);
   pthread_mutex_unlock(&board->lock);
   if (board->feeding) pthread_join(board->feeder, NULL);
-  board->feeding = false;
   pthread_mutex_lock(&board->lock);
   for (struct stream *stream = board->streams.next; stream != &board->streams; stream = stream->next) {
     stream->ending = true;
@@ -292,8 +296,7 @@ void stream_board_stop(struct stream_board *board) {
 
 void stream_board_close(struct stream_board *board) {
   if (!board) return;
-  engine_set_feed_wake(board->engine, NULL, NULL);
-  if (board->feeding) stream_board_stop(board);
+  if (board->feeding) engine_set_feed_wake(board->engine, NULL, NULL);
   pthread_cond_destroy(&board->changed);
   pthread_mutex_destroy(&board->lock);
   alloc_free(board);

@@ -23,9 +23,11 @@ enum {
 struct stream_board;
 
 enum err stream_board_open(struct stream_board **board, struct engine *engine);
+// Begins to feed. To be called while no other thread uses the engine. ERR_NO_MEMORY.
+enum err stream_board_start(struct stream_board *board);
 // Ends all streams at their next byte, and each that is opened later. Waits for nobody but the feeder.
 void stream_board_stop(struct stream_board *board);
-// All streams must be gone.
+// All streams must be gone, and a board that was started must have been stopped.
 void stream_board_close(struct stream_board *board);
 size_t stream_board_count(struct stream_board *board);
 
