@@ -351,11 +351,11 @@ static enum err forget(struct work *work, struct work_customer *customer) {
   customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
   if (err != ERR_OK || !touched) return err;
-  buffer_clear(work->buffer);
-  membership_encode(&inherited, work->buffer); // looked at after this, with what she inherits
-  heir->membership = work->buffer->failed ? (struct bytes){0} : arena_copy(work->arena, buffer_view(work->buffer));
+  err = write_row(work, heir->record.id, &inherited);
+  if (err != ERR_OK) return err;
+  heir->membership = arena_copy(work->arena, buffer_view(work->buffer)); // looked at after this, with what she inherits
   heir->changed_hands = true;
-  return heir->membership.data != NULL ? write_row(work, heir->record.id, &inherited) : diag_no_memory(work->diag);
+  return heir->membership.data != NULL ? ERR_OK : diag_no_memory(work->diag);
 }
 
 static bool is_gone(const struct work_customer *customer) {

@@ -15,14 +15,14 @@
 #include "customer/scan.h"
 #include "engine/segments.h"
 
-enum { CHECK_EVERY = 64 };
+enum { CHECK_EVERY = 64, ASK_EVERY = 32, ASKED_KEPT = 1024 };
 
 struct builder {
   struct live_build *build;
   uint64_t from, to, next; // ids; `next` is where the walk goes on
   bool done;
-  int64_t until_us; // monotonic: of this call
-  uint64_t looked_at;
+  int64_t until_us;          // monotonic: of this call
+  uint64_t met, asked, said; // customers: all, those asked of whom what is said, and those of whom something is
   enum err err;
   struct diag diag;
 };

@@ -5,6 +5,9 @@
 // refused before anything is stored; then its rows are committed, then the table is read again and put in force. After
 // a crash between the two, opening does the latter.
 //
+// META row "segments_zone" names the time zone in which the versions were computed: when the workspace has another one,
+// all are computed anew.
+//
 // A change that asks the same (another name, other shares) keeps version, question and what was computed for it.
 #include "engine/segments.h"
 
@@ -55,6 +58,8 @@ static const struct segment_definition *find_status(const struct engine *engine,
 
 // --- rows ----------------------------------------------------------------------------------------------------
 
+static const char ZONE_ROW[] = "segments_zone";
+
 // The rows of one change.
 struct change {
   struct engine *engine;
@@ -65,7 +70,10 @@ struct change {
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
   const struct change *change = context;
-  enum err err = ERR_OK;
+  struct key zone;
+  engine_text_key(&zone, ZONE_ROW);
+  enum err err =
+      store_put(txn, STORE_META, key_view(&zone), bytes_from_text(rule_zone_name(engine_zone(change->engine))));
   for (size_t i = 0; err == ERR_OK && i < change->count; i++) {
     struct value_builder builder;
     struct buffer row;
@@ -462,4 +470,46 @@ enum err segments_finish(struct engine *engine, const uint32_t *questions, size_
   }
   arena_release(&arena);
   return err;
+}
+
+// --- another time zone ---------------------------------------------------------------------------------------
+
+static enum err read_zone(struct engine *engine, struct arena *arena, struct bytes *name) {
+  struct store_snapshot *snapshot;
+  struct key key;
+  engine_text_key(&key, ZONE_ROW);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, name);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+static enum err renew_all(struct change *change, struct diag *diag) {
+  const struct live_table *table = change->engine->live->table;
+  uint32_t question, version;
+  enum err err = read_highest(change->engine, BYTES(""), change->arena, &question, &version);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
+    const struct segment_definition *one = &table->definitions[i];
+    if (one->kind != SEGMENT_LIST && !is_renewed(change, one->id)) err = renew(change, one->id, ++question, diag);
+  }
+  struct engine_commit commit = {0};
+  return err == ERR_OK && change->count > 0 ? carry_out(change, &commit, diag) : err;
+}
+
+enum err segments_follow_zone(struct engine *engine, struct diag *diag) {
+  struct bytes name, now = bytes_from_text(rule_zone_name(engine_zone(engine)));
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = change == NULL ? diag_no_memory(diag) : read_zone(engine, &arena, &name);
+  if (err == ERR_OK && name.data != NULL && !bytes_equal(name, now)) {
+    *change = (struct change){.engine = engine, .arena = &arena};
+    err = renew_all(change, diag);
+  }
+  pthread_mutex_unlock(&engine->live->changing);
+  arena_release(&arena);
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
 }

@@ -311,6 +311,21 @@ static void test_a_workspace_opens_with_its_segments(void **state) {
   live_in(&kit, "user_id:ann", "seen");
 }
 
+static void test_another_time_zone_computes_anew(void **state) {
+  (void)state;
+  struct engine_commit commit = {0};
+  struct diag diag;
+  diag_init(&diag);
+  live_put(&kit, "{\"id\":\"spring\",\"include\":\"last(time of \\\"Order\\\") >= 2026-03-01\"}");
+  live_settle(&kit);
+  event_at(59 * 86400 - 1800, "name=Order user_id:ann"); // 23:30 UTC on 28 February is 1 March in Paris
+  live_out(&kit, "user_id:ann", "spring");
+  assert_int_equal(engine_zone_put(kit.engine, BYTES("Europe/Paris"), BYTES("ann"), &commit, &diag), ERR_OK);
+  live_settle(&kit);
+  live_in(&kit, "user_id:ann", "spring");
+  live_contains(live_segment(&kit, "spring"), "\"version\":2");
+}
+
 static void test_the_feed_is_read_by_cursor(void **state) {
   (void)state;
   live_put(&kit, "{\"id\":\"active\",\"include\":\"exists(\\\"Order\\\")\"}");
@@ -348,6 +363,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
       cmocka_unit_test_setup_teardown(test_what_refers_to_a_changed_segment_is_computed_anew, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_workspace_opens_with_its_segments, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_another_time_zone_computes_anew, setup, teardown),
       cmocka_unit_test_setup_teardown(test_the_feed_is_read_by_cursor, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
