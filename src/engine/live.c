@@ -36,12 +36,14 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_mutex_init(&live->timers_lock, NULL);
   pthread_mutex_init(&live->machines_lock, NULL);
   live->timers_from_us = INT64_MIN;
+  const struct engine_source *source = engine_source_find(engine, bytes_from_text(LIVE_SOURCE));
+  if (source != NULL) live->source = source->id;
   enum err err = feed_open(&engine->feed, snapshot);
   if (err == ERR_OK) err = draw_open(&live->draw);
   if (err == ERR_OK && !engine->read_only)
     err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
   if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
-  return err == ERR_OK ? live_table_read(engine, snapshot, NULL, &live->table, diag) : err;
+  return err == ERR_OK ? live_table_read(engine, snapshot, &live->table, diag) : err;
 }
 
 void live_close(struct engine *engine) {

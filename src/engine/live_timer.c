@@ -59,7 +59,7 @@ static void work_off(void *item) {
 // The rows that are due, oldest first. *more: there are more.
 static enum err read_due(struct engine *engine, int64_t now_us, struct timer *items, size_t *count, bool *more) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   if (engine->live->timers_from_us > now_us) engine->live->timers_from_us = INT64_MIN; // the clock was put back

@@ -66,6 +66,7 @@ struct change {
   struct arena *arena;
   struct segment_definition *rows;
   size_t count, capacity;
+  struct live_table *next; // what they make, once it was tried; NULL: not yet
 };
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
@@ -109,7 +110,7 @@ static enum err add_row(struct change *change, const struct segment_definition *
 static enum err read_highest(struct engine *engine, struct bytes id, struct arena *arena, uint32_t *question,
                              uint32_t *version) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   live_definition_key(&from, 0);
@@ -143,33 +144,35 @@ static bool is_evaluated(const struct segment_definition *definition) {
   return definition->status == SEGMENT_BUILDING || definition->status == SEGMENT_LIVE;
 }
 
-// Compiles what the definitions would be after the change.
-static enum err try_change(const struct change *change, struct diag *diag) {
+// Makes the table that the change leads to, in which everything must hold.
+static enum err try_change(struct change *change, struct diag *diag) {
   struct engine *engine = change->engine;
   const struct live_table *table = engine->live->table;
-  struct segment_compile with = {.names = engine->names, .zone = engine_zone(engine), .older = table->set};
-  struct segment_set *set;
   size_t count = 0;
-  struct segment_definition *all =
-      arena_take(change->arena, (table->count + change->count) * sizeof *all + sizeof *all);
+  struct segment_definition *all = arena_take(change->arena, (table->count + change->count + 1) * sizeof *all);
   if (all == NULL) return diag_no_memory(diag);
   for (size_t i = 0; i < table->count; i++)
     if (row_of(change, table->definitions[i].question) == NULL) all[count++] = table->definitions[i];
   for (size_t i = 0; i < change->count; i++)
     if (is_evaluated(&change->rows[i])) all[count++] = change->rows[i];
-  if (count == 0) return ERR_OK;
   if (count > SEGMENT_QUESTIONS_MAX)
     return diag_set(diag, ERR_LIMIT, "too_many", "a workspace has at most %d live segments and attributes",
                     SEGMENT_QUESTIONS_MAX);
-  enum err err = segment_set_open(&set, all, count, &with, diag);
-  if (err == ERR_OK) segment_set_close(set);
-  return err;
+  return live_table_make(engine, all, count, &change->next, diag);
 }
 
+// Commits the rows and puts the table in force; whatever becomes of it, the table is no longer the change's.
 static enum err carry_out(struct change *change, struct engine_commit *commit, struct diag *diag) {
-  enum err err = engine_run(change->engine, put_rows, change, commit, diag);
-  if (err == ERR_OK) err = live_reload(change->engine, diag);
-  if (err == ERR_OK && change->engine->wake != NULL) change->engine->wake(change->engine->wake_context);
+  struct engine *engine = change->engine;
+  enum err err = change->next == NULL ? try_change(change, diag) : ERR_OK;
+  if (err != ERR_OK) return err;
+  err = engine_run(engine, put_rows, change, commit, diag);
+  if (err == ERR_OK)
+    live_table_put(engine, change->next);
+  else
+    live_table_close(change->next);
+  change->next = NULL;
+  if (err == ERR_OK && engine->wake != NULL) engine->wake(engine->wake_context);
   return err;
 }
 
@@ -269,16 +272,15 @@ static void write_warnings(const struct rule_check *check, struct json_writer *w
   json_array_end(writer);
 }
 
+// The source of the events that segments write.
 static enum err ensure_source(struct engine *engine, struct diag *diag) {
-  struct engine_source wanted = {.name = BYTES("segments"), .kind = ENGINE_SOURCE_SERVER, .priority = -1000};
+  struct engine_source wanted = {.name = bytes_from_text(LIVE_SOURCE), .kind = ENGINE_SOURCE_SERVER, .priority = -1000};
   struct engine_commit commit = {0};
+  uint32_t id;
   if (engine->live->source != 0) return ERR_OK;
-  const struct engine_source *known = engine_source_find(engine, wanted.name);
-  if (known != NULL) {
-    engine->live->source = known->id;
-    return ERR_OK;
-  }
-  return engine_source_put(engine, &wanted, &engine->live->source, &commit, diag);
+  enum err err = engine_source_put(engine, &wanted, &id, &commit, diag);
+  if (err == ERR_OK) engine->live->source = id; // nobody reads it before a segment is live
+  return err;
 }
 
 static enum err put_locked(struct change *change, struct segment_definition *wanted, struct rule_check *check,
@@ -405,7 +407,7 @@ static enum err delete_rows(struct store_txn *txn, void *context, struct diag *d
 
 static enum err read_rows(struct engine *engine, uint32_t question, struct arena *arena, struct dropping *dropping) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   key_init(&from);

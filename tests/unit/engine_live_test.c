@@ -289,6 +289,14 @@ static void test_a_workspace_opens_with_its_segments(void **state) {
   clock_hold(&kit.clock, now_us + 31 * CLOCK_DAY_US);
   assert_int_equal(engine_open(&kit.engine, &options, &diag), ERR_OK);
   live_settle(&kit);
+  struct engine_view *view;
+  struct live_answer answer;
+  struct engine_events_query query = {.name = BYTES("Segment Left"), .limit = 10};
+  live_ask(&answer);
+  assert_int_equal(engine_view_open(kit.engine, &view), ERR_OK);
+  enum err err = engine_events_json(view, kit_customer(&kit, "user_id:ann"), &query, &answer.writer, &answer.diag);
+  engine_view_close(view);
+  live_contains(live_told(&kit, &answer, err), "\"source\":\"segments\"");
   live_out(&kit, "user_id:ann", "active");
   live_in(&kit, "user_id:ann", "seen");
 }
