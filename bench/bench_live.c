@@ -23,7 +23,7 @@
 enum {
   BATCH_EVENTS = 500,
   LINES_AT_ONCE = 500,
-  HISTORY_EVENTS = 5, // of a customer
+  HISTORY_EVENTS = 10, // of a customer
   EXIT_WINDOW_S = 30,
   BUILD_S = 3600,
   IMPORT_S = 3600

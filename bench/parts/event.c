@@ -77,13 +77,17 @@ static const char mail_opened[] = ACTION("Email Opened", "\"campaign\":\"C" D2 "
 static const char mail_clicked[] = ACTION("Email Clicked", "\"campaign\":\"C" D2 "\",\"link\":\"L" D1 "\"", "/mail");
 static const char offer[] = ACTION("Offer Opened", "\"offer\":\"O" D2 "\"", "/offer");
 
-enum { MIX_EVENTS_MAX = 25 };
+enum { MIX_EVENTS_MAX = 50 };
 
 static const char *const mixes[][MIX_EVENTS_MAX] = {
     [MIX_SHOP] = {identify, view, view, order, view, view, view, order, view, view},
-    [MIX_HISTORY] = {account,      view,    order,   mail_opened, view, account,  visit,   view,  mail_opened,
-                     mail_clicked, account, view,    added,       cart, view,     account, order, order,
-                     checkout,     visit,   account, view,        view, searched, checkout},
+    [MIX_HISTORY] = {account,  view,        order,   mail_opened, view,     added,        cart,         visit,
+                     searched, checkout,    account, visit,       view,     mail_opened,  mail_clicked, searched,
+                     added,    mail_opened, view,    order,       account,  view,         added,        cart,
+                     view,     checkout,    order,   visit,       view,     mail_clicked, account,      order,
+                     order,    checkout,    visit,   cart,        added,    view,         searched,     mail_opened,
+                     account,  view,        view,    searched,    checkout, cart,         visit,        mail_opened,
+                     added,    order},
     [MIX_RETAIL] = {view,     view, view,  mail_opened, view,  searched, view, added,        view,  account,
                     checkout, view, visit, view,        order, view,     view, mail_clicked, added, cart},
     [MIX_OFFER] = {offer},

@@ -23,11 +23,15 @@ struct facts {
   uint64_t id;
   const struct customer *record;    // NULL until a trait is asked for, unless the caller has it
   const struct timeline_head *head; // NULL until events are asked for, unless the caller has it (with its parts)
+  const struct bytes *rows;         // of the own chunks, when the caller has read them; NULL
   struct facts_events *events;      // what is read so far; private
 };
 
 void facts_init(struct facts *facts, struct timeline_reader reader, struct arena *arena,
                 const struct customer_sources *sources);
+
+// The keys of a head's own chunks in TIMELINE, for whoever reads those of many customers in one round.
+void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk, struct key *key);
 
 // The next customer. `record` and `head` may be NULL. The arena may have been emptied before.
 void facts_reset(struct facts *facts, uint64_t id, const struct customer *record, const struct timeline_head *head);

@@ -303,11 +303,10 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   struct arena arena;
   arena_init(&arena, 0);
   struct rule_check *check = arena_take_zero(&arena, 1, sizeof *check);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
-  enum err err = check == NULL || change == NULL ? diag_no_memory(diag) : ERR_OK;
+  struct change change = {.engine = engine, .arena = &arena};
+  enum err err = check == NULL ? diag_no_memory(diag) : ERR_OK;
   if (err == ERR_OK) err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err == ERR_OK) {
-    *change = (struct change){.engine = engine, .arena = &arena};
     err = segment_definition_read(document, engine->names, &catalog, &arena, &wanted, check, &mistake, diag);
     if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
   }
@@ -318,7 +317,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   }
   if (err == ERR_OK) {
     pthread_mutex_lock(&engine->live->changing);
-    err = put_locked(change, &wanted, check, writer, commit, diag);
+    err = put_locked(&change, &wanted, check, writer, commit, diag);
     pthread_mutex_unlock(&engine->live->changing);
   }
   arena_release(&arena);
@@ -363,15 +362,11 @@ static enum err archive_locked(struct change *change, struct bytes id, struct js
 enum err engine_segment_archive(struct engine *engine, struct bytes id, struct json_writer *writer,
                                 struct engine_commit *commit, struct diag *diag) {
   struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
   arena_init(&arena, 0);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
-  enum err err = change == NULL ? diag_no_memory(diag) : ERR_OK;
-  if (err == ERR_OK) {
-    *change = (struct change){.engine = engine, .arena = &arena};
-    pthread_mutex_lock(&engine->live->changing);
-    err = archive_locked(change, id, writer, commit, diag);
-    pthread_mutex_unlock(&engine->live->changing);
-  }
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = archive_locked(&change, id, writer, commit, diag);
+  pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return err;
 }
@@ -459,15 +454,11 @@ static enum err finish_locked(struct change *change, const uint32_t *questions, 
 
 enum err segments_finish(struct engine *engine, const uint32_t *questions, size_t count, struct diag *diag) {
   struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
   arena_init(&arena, 0);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
-  enum err err = change == NULL ? diag_no_memory(diag) : ERR_OK;
-  if (err == ERR_OK) {
-    *change = (struct change){.engine = engine, .arena = &arena};
-    pthread_mutex_lock(&engine->live->changing);
-    err = finish_locked(change, questions, count, diag);
-    pthread_mutex_unlock(&engine->live->changing);
-  }
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = finish_locked(&change, questions, count, diag);
+  pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return err;
 }
@@ -501,14 +492,11 @@ static enum err renew_all(struct change *change, struct diag *diag) {
 enum err segments_follow_zone(struct engine *engine, struct diag *diag) {
   struct bytes name, now = bytes_from_text(rule_zone_name(engine_zone(engine)));
   struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
   arena_init(&arena, 0);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
   pthread_mutex_lock(&engine->live->changing);
-  enum err err = change == NULL ? diag_no_memory(diag) : read_zone(engine, &arena, &name);
-  if (err == ERR_OK && name.data != NULL && !bytes_equal(name, now)) {
-    *change = (struct change){.engine = engine, .arena = &arena};
-    err = renew_all(change, diag);
-  }
+  enum err err = read_zone(engine, &arena, &name);
+  if (err == ERR_OK && name.data != NULL && !bytes_equal(name, now)) err = renew_all(&change, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);

@@ -97,6 +97,16 @@ static char *join_parts(void *state, const char *key, size_t key_bytes, const ch
   return tidied(state, join(NULL, 0, parts, parts_bytes, count, joined_bytes), success, joined_bytes);
 }
 
+static char *join_untidied(void *state, const char *key, size_t key_bytes, const char *const *parts,
+                           const size_t *parts_bytes, int count, unsigned char *success, size_t *joined_bytes) {
+  (void)state;
+  (void)key;
+  (void)key_bytes;
+  char *joined = join(NULL, 0, parts, parts_bytes, count, joined_bytes);
+  *success = joined != NULL;
+  return joined;
+}
+
 static void free_joined(void *state, const char *value, size_t value_bytes) {
   (void)state;
   (void)value_bytes;
@@ -213,7 +223,8 @@ static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum s
   set_compression(family, keyspace);
   if (store_keyspace_is_appended(keyspace)) {
     rocksdb_mergeoperator_t *operator=
-        rocksdb_mergeoperator_create(&tune->tidy[keyspace], no_state, join_all, join_parts, free_joined, join_name);
+        rocksdb_mergeoperator_create(&tune->tidy[keyspace], no_state, join_all,
+                                     keyspace == STORE_TIMELINE ? join_parts : join_untidied, free_joined, join_name);
     rocksdb_options_set_merge_operator(family, operator);
   }
   return family;
