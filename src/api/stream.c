@@ -2,7 +2,7 @@
 //
 // A stream is hungry when all it was given was sent. The feeder takes all hungry streams, reads a page for each without
 // the lock, waits once for the disk, then hands over. Invariants, all under the board's lock:
-//   1. `out` belongs to the feeder while `filling`, else to whoever holds the lock.
+//   1. `out`, `rows` and `failed` belong to the feeder while `filling`, else to whoever holds the lock.
 //   2. A connection is suspended only by its own thread, with the lock held, when nothing waits to be sent and the
 //      stream does not end; whoever changes either resumes it.
 //   3. After the board has stopped nothing is suspended any more: MHD aborts otherwise.
@@ -37,6 +37,7 @@ struct stream {
   size_t sent_bytes; // of `out`
   size_t rows;       // of the page being filled
   int64_t fed_us;    // monotonic: when it was last given something
+  bool failed;       // to be filled
   bool hungry, filling, suspended, ending, closed;
 };
 
@@ -170,11 +171,6 @@ static bool fill(struct stream *stream) {
   return false;
 }
 
-static void drop(struct stream *stream) {
-  buffer_clear(&stream->out);
-  stream->ending = true;
-}
-
 // MHD does not look at a connection that is suspended: one whose reader has gone is seen here, so that its place is
 // free before a heartbeat would fail.
 static bool is_deserted(const struct stream *stream) {
@@ -213,6 +209,10 @@ static void hand_over(struct stream *stream) {
     release(stream);
     return;
   }
+  if (stream->failed) {
+    buffer_clear(&stream->out);
+    stream->ending = true;
+  }
   stream->hungry = stream->out.size_bytes == 0;
   if (!stream->hungry || stream->ending) wake_reader(stream);
 }
@@ -224,11 +224,11 @@ static void feed(struct stream_board *board, struct stream *const *taken, size_t
   bool found = false;
   diag_init(&diag);
   for (size_t i = 0; i < count; i++) {
-    if (!fill(taken[i])) drop(taken[i]);
+    taken[i]->failed = !fill(taken[i]);
     found = found || taken[i]->rows > 0;
   }
   if (!found || store_wait(store, store_mark_now(store), &diag) == ERR_OK) return;
-  for (size_t i = 0; i < count; i++) drop(taken[i]);
+  for (size_t i = 0; i < count; i++) taken[i]->failed = true;
 }
 
 static void sleep_until_due(struct stream_board *board) {
@@ -305,6 +305,8 @@ void stream_board_stop(struct stream_board *board) {
   pthread_mutex_lock(&board->lock);
   for (struct stream *stream = board->streams.next; stream != &board->streams; stream = stream->next) {
     stream->ending = true;
+    // One that takes nothing is not waited for.
+    if (stream->deadline_us) *stream->deadline_us = clock_monotonic_us() + (int64_t)CLOCK_SECOND_US;
     wake_reader(stream);
   }
   pthread_mutex_unlock(&board->lock);
