@@ -21,7 +21,7 @@ enum slot_kind {
   SLOT_KIND_COUNT
 };
 
-enum { TIME_BYTES = 24, NAME_BYTES = 6, NAME_COUNT = 16 };
+enum { TIME_BYTES = 24, NAME_BYTES = 6, NAME_COUNT = 16, VISIT_EVENTS = 5 };
 
 #define CUSTOMER "\1\1\1\1\1\1\1"
 #define DEVICE "\2\2\2\2\2\2\2\2\2\2\2\2"
@@ -222,7 +222,14 @@ static void put_name(char *at, uint64_t customer) {
 }
 
 // Whose the next event is, and when.
+static uint64_t next_visitor(struct population *population) {
+  uint64_t place = next_random(population) % population->visitors;
+  uint64_t round = (population->messages + VISIT_EVENTS * place) / (VISIT_EVENTS * population->visitors);
+  return mixed(mixed(round) + place) % population->customers;
+}
+
 static uint64_t next_customer(struct population *population) {
+  if (population->visitors != 0) return next_visitor(population);
   if (population->in_turn == 0) return next_random(population) % population->customers;
   return population->messages / population->in_turn % population->customers;
 }

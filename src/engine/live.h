@@ -30,11 +30,16 @@ struct live {
   struct live_table *table; // never NULL once open
   pthread_mutex_t changing; // one change of definitions at a time
   pthread_mutex_t machines_lock;
-  struct live_machine *machines;            // those not in use
-  uint32_t source;                          // of the events that segments write; 0: there is none yet
-  uint32_t entered, left;                   // names of these events
-  pthread_mutex_t timers_lock;              // one look at the timers at a time
-  int64_t timers_from_us;                   // every timer before it was worked off
+  struct live_machine *machines; // those not in use
+  uint32_t source;               // of the events that segments write; 0: there is none yet
+  uint32_t entered, left;        // names of these events
+  pthread_mutex_t timers_lock;   // one look at the timers at a time
+  int64_t timers_from_us;        // every timer before it was worked off
+  bool timers_go_on;             // the last look found more than it took: the next goes on behind these
+  int64_t timers_round_us;       // when this round began
+  bool timers_repeat;            // some were left by the looks of this round
+  int64_t timers_last_us;
+  uint64_t timers_last_customer;
   struct draw *draw;                        // of limited audiences (draw.h)
   struct live_build *build;                 // under way; NULL: none (live_build.c)
   _Atomic uint64_t build_done, build_total; // customers, of the build under way
