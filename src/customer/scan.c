@@ -115,6 +115,7 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
   arena_init(&made->arena, 0);
   buffer_init(&made->kept);
   facts_init(&made->facts, (struct timeline_reader){.snapshot = options->snapshot}, &made->arena, options->sources);
+  made->facts.ascending = true;
   made->facts.lookup = options->lookup;
   made->facts.lookup_context = options->lookup_context;
   bool records_lead = options->records || !options->events;
@@ -130,6 +131,7 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
 
 void scan_close(struct scan *scan) {
   if (scan == NULL) return;
+  facts_release(&scan->facts);
   store_cursor_close(scan->timeline);
   store_cursor_close(scan->records);
   arena_release(&scan->arena);

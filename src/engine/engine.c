@@ -11,6 +11,7 @@
 #include "engine/live.h"
 #include "engine/open.h"
 #include "engine/rerun.h"
+#include "engine/segments.h"
 #include "engine/work.h"
 #include "segment/audience.h"
 
@@ -416,6 +417,7 @@ enum err engine_open(struct engine **opened, const struct engine_options *option
   store_set_tidy(engine->store, STORE_AUDIENCE, audience_tidy);
   enum err err = names_open(&engine->names, persist_name, engine);
   if (err == ERR_OK) err = load_workspace(engine, diag);
+  if (err == ERR_OK && !engine->read_only) err = segments_follow_zone(engine, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   if (err == ERR_OK)
     *opened = engine;

@@ -36,12 +36,14 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_mutex_init(&live->timers_lock, NULL);
   pthread_mutex_init(&live->machines_lock, NULL);
   live->timers_from_us = INT64_MIN;
+  const struct engine_source *source = engine_source_find(engine, bytes_from_text(LIVE_SOURCE));
+  if (source != NULL) live->source = source->id;
   enum err err = feed_open(&engine->feed, snapshot);
   if (err == ERR_OK) err = draw_open(&live->draw);
   if (err == ERR_OK && !engine->read_only)
     err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
   if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
-  return err == ERR_OK ? live_table_read(engine, snapshot, NULL, &live->table, diag) : err;
+  return err == ERR_OK ? live_table_read(engine, snapshot, &live->table, diag) : err;
 }
 
 void live_close(struct engine *engine) {
@@ -369,11 +371,11 @@ static enum err forget(struct work *work, struct work_customer *customer) {
   customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
   if (err != ERR_OK || !touched) return err;
-  buffer_clear(work->buffer);
-  membership_encode(&inherited, work->buffer); // looked at after this, with what she inherits
-  heir->membership = work->buffer->failed ? (struct bytes){0} : arena_copy(work->arena, buffer_view(work->buffer));
+  err = write_row(work, heir->record.id, &inherited);
+  if (err != ERR_OK) return err;
+  heir->membership = arena_copy(work->arena, buffer_view(work->buffer)); // looked at after this, with what she inherits
   heir->changed_hands = true;
-  return heir->membership.data != NULL ? write_row(work, heir->record.id, &inherited) : diag_no_memory(work->diag);
+  return heir->membership.data != NULL ? ERR_OK : diag_no_memory(work->diag);
 }
 
 static bool is_gone(const struct work_customer *customer) {

@@ -60,7 +60,7 @@ static void work_off(void *item) {
 // before are deleted, and a store steps over what was deleted one by one.
 static enum err read_due(struct engine *engine, int64_t now_us, struct timer *items, size_t *count, bool *more) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   if (engine->live->timers_from_us > now_us) { // the clock was put back

@@ -66,7 +66,8 @@ static char *join(const char *first, size_t first_bytes, const char *const *part
 
 // `state` is where the keyspace's tidy function stands. A row that cannot be tidied is as right as one that was.
 static char *tidied(void *state, char *joined, unsigned char *success, size_t *joined_bytes) {
-  store_tidy_fn *tidy = atomic_load_explicit((_Atomic(store_tidy_fn *) *)state, memory_order_relaxed);
+  struct store_tidy_slot *slot = state;
+  store_tidy_fn *tidy = atomic_load_explicit(&slot->tidy, memory_order_relaxed);
   struct buffer shorter;
   *success = joined != NULL;
   if (!joined || !tidy) return joined;
