@@ -155,9 +155,25 @@ static enum err decode_chunk(struct facts *facts, struct facts_chunk *chunk, str
   return ERR_OK;
 }
 
+// Those whose rows are there already; how many are left.
+static enum err take_given(struct facts *facts, size_t *count) {
+  struct facts_events *events = facts->events;
+  for (size_t i = 0; facts->rows != NULL && i < facts->head->chunk_count; i++) {
+    struct facts_chunk *chunk = &events->chunks[i];
+    if (!chunk->wanted) continue;
+    enum err err = decode_chunk(facts, chunk, facts->rows[i]);
+    if (err != ERR_OK) return err;
+    chunk->wanted = false;
+    --*count;
+  }
+  return ERR_OK;
+}
+
 // `count` chunks are wanted: their rows, in one round.
 static enum err read_chunks(struct facts *facts, size_t count) {
   struct facts_events *events = facts->events;
+  enum err err = take_given(facts, &count);
+  if (err != ERR_OK || count == 0) return err;
   struct key *keys = arena_take(facts->arena, count * sizeof *keys);
   struct bytes *rows = arena_take(facts->arena, count * sizeof *rows);
   if (keys == NULL || rows == NULL) return ERR_NO_MEMORY;
@@ -165,7 +181,7 @@ static enum err read_chunks(struct facts *facts, size_t count) {
   for (size_t i = 0; i < events->chunk_count; i++)
     if (events->chunks[i].wanted)
       timeline_row_chunk_key(events->chunks[i].customer, events->chunks[i].summary, &keys[at++]);
-  enum err err = facts_get_many(facts, STORE_TIMELINE, keys, count, rows);
+  err = facts_get_many(facts, STORE_TIMELINE, keys, count, rows);
   at = 0;
   for (size_t i = 0; err == ERR_OK && i < events->chunk_count; i++)
     if (events->chunks[i].wanted) err = decode_chunk(facts, &events->chunks[i], rows[at++]);
@@ -309,5 +325,10 @@ void facts_reset(struct facts *facts, uint64_t id, const struct customer *record
   facts->id = id;
   facts->record = record;
   facts->head = head;
+  facts->rows = NULL;
   facts->events = NULL;
+}
+
+void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk, struct key *key) {
+  timeline_row_chunk_key(id, &head->chunks[chunk], key);
 }

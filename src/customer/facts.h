@@ -24,6 +24,7 @@ struct facts {
   uint64_t id;
   const struct customer *record;    // NULL until a trait is asked for, unless the caller has it
   const struct timeline_head *head; // NULL until events are asked for, unless the caller has it (with its parts)
+  const struct bytes *rows;         // of the own chunks, when the caller has read them; NULL
   struct facts_events *events;      // what is read so far; private
   // Many customers come, in ascending order of their ids, from a snapshot: once many messages were asked for, rows are
   // read by walks that go along. Whoever sets it calls facts_release, before the snapshot is closed.
@@ -35,6 +36,9 @@ struct facts {
 void facts_init(struct facts *facts, struct timeline_reader reader, struct arena *arena,
                 const struct customer_sources *sources);
 void facts_release(struct facts *facts);
+
+// The keys of a head's own chunks in TIMELINE, for whoever reads those of many customers in one round.
+void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk, struct key *key);
 
 // The next customer. `record` and `head` may be NULL. The arena may have been emptied before.
 void facts_reset(struct facts *facts, uint64_t id, const struct customer *record, const struct timeline_head *head);

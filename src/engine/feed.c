@@ -39,7 +39,7 @@ static void segment_key(struct key *key, struct bytes id, uint64_t number) {
 // --- numbers -------------------------------------------------------------------------------------------------
 
 static enum err read_last(struct store_snapshot *snapshot, uint64_t *last) {
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   *last = 0;
@@ -224,7 +224,7 @@ static enum err add_swept(struct feed_sweep *sweep, struct bytes key, struct byt
 static enum err find_swept(struct engine *engine, struct feed_sweep *sweep) {
   int64_t before_us = clock_now_us(engine->clock) - FEED_DAYS * CLOCK_DAY_US;
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   bool old = true;
@@ -290,7 +290,7 @@ static enum err tell_change(const struct reading *reading, uint64_t number, stru
 }
 
 static enum err tell_changes(struct reading *reading, struct arena *arena, struct buffer *document) {
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   number_key(reading, reading->from, &from);

@@ -13,3 +13,6 @@ enum err segments_no_such(const struct segment_set *set, struct bytes id, struct
 
 // The members "segments" and "attributes" of a customer, into an open object.
 enum err segments_write_customer(struct engine_view *view, uint64_t customer, struct json_writer *writer);
+
+// Has all versions computed anew when the workspace's time zone is not the one in which they were.
+enum err segments_follow_zone(struct engine *engine, struct diag *diag);
