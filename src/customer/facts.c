@@ -4,7 +4,7 @@
 // of (time, event id), and columns are made of that run anew whenever a request brought further chunks, so an index
 // into columns is an index into items until then. A scan has passed by the rows and kept no event ids: it gives columns
 // (`whole`), or, of the many customers with one packed row, that row, of which columns are made of what a request wants
-// and no more. Only when a message is asked for are the chunks read again, with ids.
+// and no more. Only when a message is asked for are the chunks read again, with ids (many: facts_messages.c).
 // Parts: the least instant comes first; an event that two parts have is the first one's.
 #include "customer/facts.h"
 

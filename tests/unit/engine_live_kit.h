@@ -65,7 +65,9 @@ static inline void live_put(struct kit *kit, const char *json) {
 static inline void live_refused(struct kit *kit, const char *json, const char *code) {
   struct diag diag;
   char *text = live_put_raw(kit, json, &diag);
-  if (text != NULL) fail_msg("taken: %s", json);
+  bool taken = text != NULL;
+  free(text);
+  if (taken) fail_msg("taken: %s", json);
   if (strcmp(diag.code, code) != 0) fail_msg("%s: %s: %s", json, diag.code, diag.message);
 }
 

@@ -126,6 +126,21 @@ static void test_another_name_builds_nothing(void **state) {
   live_contains(live_segment(&kit, "active"), "\"members\":1");
 }
 
+static void test_what_was_got_is_put_back(void **state) {
+  (void)state;
+  live_put(&kit, "{\"id\":\"reach\",\"include\":\"exists(\\\"Order\\\")\",\"exclude\":[{\"name\":\"x\",\"when\":"
+                 "\"exists(\\\"Ticket\\\")\"}]}");
+  live_settle(&kit);
+  char *text = live_segment(&kit, "reach");
+  live_put(&kit, text);
+  free(text);
+  live_refused(&kit,
+               "{\"id\":\"x\",\"include\":\"exists(\\\"Order\\\")\",\"excluded\":[{\"name\":\"x\",\"when\":"
+               "\"exists(\\\"Ticket\\\")\"}]}",
+               "unknown_member"); // "exclude" was meant
+  live_contains(live_segment(&kit, "reach"), "\"version\":1");
+}
+
 static void test_exclusions_are_counted(void **state) {
   (void)state;
   live_put(&kit, "{\"id\":\"reach\",\"include\":\"exists(\\\"Order\\\")\",\"exclude\":[{\"name\":\"complaint\","
@@ -344,6 +359,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_time_alone_is_caught_up_in_order, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_version_is_built_for_who_was_there, setup, teardown),
       cmocka_unit_test_setup_teardown(test_another_name_builds_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_what_was_got_is_put_back, setup, teardown),
       cmocka_unit_test_setup_teardown(test_exclusions_are_counted, setup, teardown),
       cmocka_unit_test_setup_teardown(test_attributes_feed_segments, setup, teardown),
       cmocka_unit_test_setup_teardown(test_merge_split_and_erasure, setup, teardown),
