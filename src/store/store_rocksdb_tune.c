@@ -167,7 +167,7 @@ static void set_compression(rocksdb_options_t *family, enum store_keyspace keysp
 
 // The keyspaces with many random writes.
 static bool is_hashed(enum store_keyspace keyspace) {
-  return keyspace == STORE_MESSAGE || keyspace == STORE_IDENTIFIER || keyspace == STORE_AUDIENCE ||
+  return keyspace == STORE_MESSAGE || keyspace == STORE_IDENTIFIER ||
          store_keyspace_class(keyspace) == STORE_KEY_customer;
 }
 
