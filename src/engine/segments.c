@@ -56,6 +56,11 @@ static const struct segment_definition *find_status(const struct engine *engine,
   return NULL;
 }
 
+// Words for a failure that came without any.
+static enum err explained(enum err err, struct diag *diag) {
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
+}
+
 // --- rows ----------------------------------------------------------------------------------------------------
 
 static const char ZONE_ROW[] = "segments_zone";
@@ -121,7 +126,9 @@ static enum err read_highest(struct engine *engine, struct bytes id, struct aren
   err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
     struct segment_definition definition;
-    err = segment_definition_unpack((struct value){arena_copy(arena, row)}, engine->names, arena, &definition);
+    struct bytes copy = arena_copy(arena, row);
+    err = copy.data == NULL ? ERR_NO_MEMORY
+                            : segment_definition_unpack((struct value){copy}, engine->names, arena, &definition);
     if (err != ERR_OK) break;
     *question = definition.question;
     if (bytes_equal(definition.id, id) && definition.version > *version) *version = definition.version;
@@ -329,7 +336,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
     pthread_mutex_unlock(&engine->live->changing);
   }
   arena_release(&arena);
-  return err;
+  return explained(err, diag);
 }
 
 // --- archive -------------------------------------------------------------------------------------------------
@@ -376,7 +383,7 @@ enum err engine_segment_archive(struct engine *engine, struct bytes id, struct j
   enum err err = archive_locked(&change, id, writer, commit, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
-  return err;
+  return explained(err, diag);
 }
 
 // --- a build has ended ---------------------------------------------------------------------------------------
@@ -447,7 +454,7 @@ static enum err drop_audience(struct engine *engine, uint32_t question, struct d
     if (err == ERR_OK && dropping.count > 0) err = store_run(engine->store, delete_rows, &dropping, &mark, diag);
   }
   arena_release(&arena);
-  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
+  return explained(err, diag);
 }
 
 static enum err finish_locked(struct change *change, const uint32_t *questions, size_t count, struct diag *diag) {
@@ -468,7 +475,7 @@ enum err segments_finish(struct engine *engine, const uint32_t *questions, size_
   enum err err = finish_locked(&change, questions, count, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
-  return err;
+  return explained(err, diag);
 }
 
 // --- another time zone ---------------------------------------------------------------------------------------
@@ -507,5 +514,5 @@ enum err segments_follow_zone(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK && name.data != NULL && !bytes_equal(name, now)) err = renew_all(&change, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
-  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
+  return explained(err, diag);
 }

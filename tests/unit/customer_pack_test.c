@@ -40,7 +40,7 @@ static void make_events(const struct kind *kind, uint64_t *random, struct timeli
                  RULE_DIM_NONE | (uint32_t)(fixture_random(random) % kind->dims)}};
     // The dense form, and the one where only codes with amounts have some.
     if (kind->codes > 6 || events[i].amount_code < RULE_AMOUNT_NONE)
-      events[i].amount = (int64_t)(fixture_random(random) % kind->amounts) - (int64_t)(kind->amounts / 3);
+      events[i].amount = (int64_t)(fixture_random(random) % kind->amounts - kind->amounts / 3);
     memcpy(events[i].at.event, id, sizeof id);
   }
 }

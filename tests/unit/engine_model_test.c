@@ -795,7 +795,7 @@ static unsigned setting(const char *name, unsigned otherwise) {
 
 static void test_rounds(void **state) {
   (void)state;
-  unsigned rounds = setting("RAPPORT_MODEL_ROUNDS", getenv("RAPPORT_TEST_LONG") != NULL ? 5000 : 150);
+  unsigned rounds = setting("RAPPORT_MODEL_ROUNDS", getenv("RAPPORT_TEST_LONG") != NULL ? 5000 : 60);
   unsigned pending = 0, first = setting("RAPPORT_MODEL_SEED", 1);
   for (unsigned seed = first; seed < first + rounds; seed++) run_round(seed, rounds == 1, &pending);
   print_message("events were pending after %u of %u steps\n", pending, rounds * STEPS);
