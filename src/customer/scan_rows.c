@@ -1,10 +1,10 @@
 // scan_rows: strips and the store as one run of rows.
 //
 // Ids are taken strip by strip. Where a strip holds, its entries are the rows, but for ids for which it does not hold,
-// and those whose entry is empty: they have several rows, or one that is not packed as a whole, and are read from the
-// store. Where none holds, all rows come from the store, and make a new strip when the scan sees all of its ids.
-// An entry: the id less the strip's first (u8), 0, size (u16), a kept pack.
-// The cursor only moves forward: when it stands behind an id, that id has no rows.
+// and those whose entry is empty: they have several rows, or one that cannot be packed, and are read from the store.
+// Where none holds, all rows come from the store, and make a new strip when the scan sees all of its ids. An entry: the
+// id less the strip's first (u8), 0, size (u16), a kept pack. The cursor only moves forward: when it stands behind an
+// id, that id has no rows.
 #include "customer/scan_rows.h"
 
 #include "customer/timeline_row.h"
@@ -55,6 +55,19 @@ static void put_entry(struct scan_rows *rows, const struct timeline_pack *pack) 
   rows->strip.size_bytes += ENTRY_BYTES + size;
 }
 
+// Any row but one of too many events can be packed as a whole: a single event, or appends that were not merged yet.
+static bool pack_row(struct scan_rows *rows, struct timeline_pack *pack) {
+  struct timeline_event *events;
+  size_t count;
+  arena_clear(&rows->arena);
+  if (timeline_row_read_chunk(rows->ahead.row, &rows->arena, &events, &count) != ERR_OK) return false;
+  if (count == 0 || count > TIMELINE_PACK_EVENTS_MAX) return false;
+  uint8_t *row = arena_take(&rows->arena, timeline_pack_bytes_max(count));
+  if (row == NULL) return false;
+  size_t size = (size_t)(timeline_pack_put(events, count, row) - row);
+  return timeline_pack_open(bytes_of(row, size), pack) == ERR_OK;
+}
+
 static void note(struct scan_rows *rows) {
   struct timeline_pack pack;
   if (!rows->covered) return;
@@ -65,6 +78,7 @@ static void note(struct scan_rows *rows) {
   }
   bool packed = timeline_pack_is(rows->ahead.row) && timeline_pack_open(rows->ahead.row, &pack) == ERR_OK &&
                 pack.size_bytes == rows->ahead.row.size_bytes;
+  if (!packed) packed = pack_row(rows, &pack);
   put_entry(rows, packed ? &pack : NULL);
 }
 
@@ -190,6 +204,7 @@ static enum err find_end(const struct scan_options *options, uint64_t *end) {
 enum err scan_rows_open(struct scan_rows *rows, const struct scan_options *options) {
   struct key from, to;
   buffer_init(&rows->strip);
+  arena_init(&rows->arena, 0);
   rows->strips = options->strips;
   rows->epoch = options->epoch;
   rows->from = options->from;
@@ -209,4 +224,5 @@ enum err scan_rows_open(struct scan_rows *rows, const struct scan_options *optio
 void scan_rows_release(struct scan_rows *rows) {
   store_cursor_close(rows->cursor);
   buffer_release(&rows->strip);
+  arena_release(&rows->arena);
 }

@@ -25,6 +25,7 @@ struct scan_rows {
   uint64_t first;            // of the present strip
   bool strip_holds, covered; // the scan sees the whole strip
   struct buffer strip;       // being read, or being made
+  struct arena arena;        // of one row being packed
   size_t at;                 // in `strip`
   size_t last;               // where its last entry begins, when it is made
   uint64_t next;             // ids of the strip before this are done
