@@ -1,8 +1,8 @@
 // strips: what scans want of TIMELINE, side by side in a file, so that a count is a walk over bytes that lie together.
 //
 // Layer 4. A strip holds the packed rows of STRIPS_CUSTOMERS neighbouring ids, without event ids: a copy that a scan
-// makes in passing and the next ones read. Walking the store costs 0.4 us a customer, a strip a quarter of that. It is a
-// cache: the file has no name, belongs to this process and is empty when it starts; nothing depends on what is in it.
+// makes in passing and the next ones read. Walking the store costs 0.4 us a customer, a strip a quarter of that. It is
+// a cache: the file has no name, belongs to this process and is empty when it starts; nothing depends on what is in it.
 //
 // Coherence is exact and asks nothing of readers. The store tells of every change of a TIMELINE row (store_watch):
 // before a commit is seen the id is marked as changing, and after it, before its lock is given back, with the number of
