@@ -37,6 +37,7 @@ struct options {
   const char *directory, *scripts;
   uint64_t customers;
   size_t threads;
+  bool no_strips;
 };
 
 struct outcome {
@@ -91,6 +92,8 @@ static struct rule_program *compile(const char *text, const struct rule_zone *zo
 struct count {
   struct store_snapshot *snapshot;
   const struct rule_program *program;
+  struct strips *strips;
+  uint32_t epoch;
   uint64_t from[RANGES];
   size_t range_count;
   _Atomic size_t next_range;
@@ -102,7 +105,9 @@ static enum err count_range(struct count *count, size_t range, struct rule_machi
   struct scan_options options = {.snapshot = count->snapshot,
                                  .from = count->from[range],
                                  .to = range + 1 < count->range_count ? count->from[range + 1] : 0,
-                                 .events = true};
+                                 .events = true,
+                                 .strips = count->strips,
+                                 .epoch = count->epoch};
   struct scan *scan;
   struct facts *facts;
   struct rule_answer answer;
@@ -129,9 +134,10 @@ static void *count_ranges(void *context) {
   return NULL;
 }
 
-static uint64_t count_members(struct store *store, const struct rule_program *program, size_t threads) {
+static uint64_t count_members(struct store *store, struct strips *strips, const struct rule_program *program,
+                              size_t threads) {
   pthread_t handles[THREADS_MAX];
-  struct count count = {.program = program};
+  struct count count = {.program = program, .strips = strips, .epoch = strips == NULL ? 0 : strips_begin(strips)};
   if (store_snapshot_open(store, &count.snapshot) != ERR_OK) fail("snapshot", "it cannot be opened");
   if (scan_ranges(count.snapshot, RANGES, count.from, &count.range_count) != ERR_OK) fail("scan", "no ranges");
   for (size_t i = 0; i < threads; i++) pthread_create(&handles[i], NULL, count_ranges, &count);
@@ -141,12 +147,13 @@ static uint64_t count_members(struct store *store, const struct rule_program *pr
   return atomic_load(&count.members);
 }
 
-static void measure(struct store *store, const struct rule_program *program, size_t threads, struct outcome *outcome) {
+static void measure(struct store *store, struct strips *strips, const struct rule_program *program, size_t threads,
+                    struct outcome *outcome) {
   double seconds[RUNS], cpu_seconds[RUNS];
-  outcome->answer = count_members(store, program, threads);
+  outcome->answer = count_members(store, strips, program, threads);
   for (int i = 0; i < RUNS; i++) {
     double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-    count_members(store, program, threads);
+    count_members(store, strips, program, threads);
     seconds[i] = clock_s(CLOCK_MONOTONIC) - before_s;
     cpu_seconds[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
   }
@@ -157,6 +164,7 @@ static void measure(struct store *store, const struct rule_program *program, siz
 static void ask_rapport(const struct options *options, const char *path, struct outcome *outcomes) {
   struct store_options store_options = {.path = path};
   struct store *store;
+  struct strips *strips = NULL;
   struct rule_zone *zone;
   struct arena arena;
   struct diag diag;
@@ -164,13 +172,15 @@ static void ask_rapport(const struct options *options, const char *path, struct 
   arena_init(&arena, 0);
   if (store_open_rocksdb(&store, &store_options, &diag) != ERR_OK) fail(path, diag.message);
   store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
+  if (!options->no_strips && strips_open(&strips, store, options->directory) != ERR_OK) fail("strips", "no file");
   if (rule_zone_open_utc(&zone) != ERR_OK) fail("zone", "no memory");
   for (size_t i = 0; i < QUESTIONS; i++) {
     struct rule_program *program = compile(questions[i].expression, zone, &arena);
-    measure(store, program, options->threads, &outcomes[i]);
+    measure(store, strips, program, options->threads, &outcomes[i]);
     rule_program_close(program);
   }
   rule_zone_close(zone);
+  strips_close(strips);
   arena_release(&arena);
   store_close(store);
 }
@@ -234,8 +244,13 @@ static void read_options(int count, char **arguments, struct options *options) {
       options->customers /= QUICK_SHARE;
       continue;
     }
+    if (strcmp(name, "--no-strips") == 0) {
+      options->no_strips = true;
+      continue;
+    }
     if (strcmp(name, "--help") == 0 || value == NULL) {
-      puts("bench_segment [--quick] [--customers N] [--threads N] [--directory DIR, kept] [--scripts DIR]");
+      puts("bench_segment [--quick] [--no-strips] [--customers N] [--threads N] [--directory DIR, kept] [--scripts "
+           "DIR]");
       exit(strcmp(name, "--help") != 0);
     }
     i++;

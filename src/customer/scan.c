@@ -13,16 +13,16 @@
 
 #include "base/alloc.h"
 #include "customer/facts_events.h"
+#include "customer/scan_rows.h"
 
 struct scan {
   struct scan_options options;
   struct arena arena; // of the present customer
   struct facts facts;
   struct facts_events events;
-  struct store_cursor *timeline, *records; // NULL: not walked
-  struct bytes row;                        // of TIMELINE: the one that comes next, when has_row
-  uint64_t row_id;
-  bool has_row;
+  struct scan_rows rows;        // of TIMELINE, when events are wanted: the present one is the next customer's first
+  struct store_cursor *records; // NULL: not walked
+  bool taken;                   // the present row was given; the next call steps over it
   struct customer record;
   // Of a walk led by TIMELINE, ascending: customers with something pending, and the ids it lies under.
   uint64_t *owners, *pending;
@@ -87,24 +87,13 @@ static enum err gather_pending(struct scan *scan) {
 
 // --- opening -------------------------------------------------------------------------------------------------
 
-static enum err open_walk(const struct scan_options *options, enum store_keyspace keyspace,
-                          struct store_cursor **cursor) {
+static enum err open_records(const struct scan_options *options, struct store_cursor **cursor) {
   struct key from, to;
   key_init(&from);
   key_init(&to);
   key_put_u64(&from, options->from);
   if (options->to != 0) key_put_u64(&to, options->to);
-  return store_snapshot_scan(options->snapshot, keyspace, key_view(&from), key_view(&to), cursor);
-}
-
-// Steps to the next row of TIMELINE.
-static enum err next_row(struct scan *scan) {
-  struct bytes key;
-  scan->has_row = store_cursor_next(scan->timeline, &key, &scan->row);
-  if (!scan->has_row) return store_cursor_error(scan->timeline);
-  if (key.size_bytes != TIMELINE_ROW_KEY_BYTES) return ERR_CORRUPT;
-  scan->row_id = key_read_u64(key.data);
-  return ERR_OK;
+  return store_snapshot_scan(options->snapshot, STORE_CUSTOMER, key_view(&from), key_view(&to), cursor);
 }
 
 enum err scan_open(struct scan **scan, const struct scan_options *options) {
@@ -118,9 +107,8 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
   made->facts.lookup = options->lookup;
   made->facts.lookup_context = options->lookup_context;
   bool records_lead = options->records || !options->events;
-  enum err err = records_lead ? open_walk(options, STORE_CUSTOMER, &made->records) : gather_pending(made);
-  if (err == ERR_OK && options->events) err = open_walk(options, STORE_TIMELINE, &made->timeline);
-  if (err == ERR_OK && options->events) err = next_row(made);
+  enum err err = records_lead ? open_records(options, &made->records) : gather_pending(made);
+  if (err == ERR_OK && options->events) err = scan_rows_open(&made->rows, options);
   if (err != ERR_OK) {
     scan_close(made);
     *scan = NULL;
@@ -130,7 +118,7 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
 
 void scan_close(struct scan *scan) {
   if (scan == NULL) return;
-  store_cursor_close(scan->timeline);
+  scan_rows_release(&scan->rows);
   store_cursor_close(scan->records);
   arena_release(&scan->arena);
   alloc_free(scan->owners);
@@ -159,43 +147,53 @@ static enum err make_room(struct scan *scan, size_t extra) {
 
 static enum err pass_by(struct scan *scan, uint64_t id) {
   enum err err = ERR_OK;
-  while (err == ERR_OK && scan->has_row && scan->row_id <= id) err = next_row(scan);
+  while (err == ERR_OK && scan->rows.has && scan->rows.id <= id) err = scan_rows_next(&scan->rows);
   return err;
 }
 
-// When the row is packed as a whole it is kept, and the next one becomes the present one.
+// A row that is packed as a whole is kept, and the next one becomes the present one. One out of a strip is kept there,
+// until it is stepped over.
 static enum err keep_row(struct scan *scan, bool *packed) {
+  struct scan_rows *rows = &scan->rows;
   struct timeline_pack pack;
-  *packed = timeline_pack_is(scan->row);
+  if (rows->in_strip) {
+    *packed = scan->taken = true;
+    scan->events.pack = rows->pack;
+    return make_room(scan, rows->pack.count);
+  }
+  *packed = timeline_pack_is(rows->row);
   if (!*packed) return ERR_OK;
-  enum err err = timeline_pack_open(scan->row, &pack);
-  *packed = err == ERR_OK && pack.size_bytes == scan->row.size_bytes;
+  enum err err = timeline_pack_open(rows->row, &pack);
+  *packed = err == ERR_OK && pack.size_bytes == rows->row.size_bytes;
   if (!*packed) return err;
   buffer_clear(&scan->kept);
   if (!buffer_reserve(&scan->kept, timeline_pack_kept_bytes(&pack))) return ERR_NO_MEMORY;
   timeline_pack_keep(&pack, scan->kept.data, &scan->events.pack);
   err = make_room(scan, pack.count);
-  return err == ERR_OK ? next_row(scan) : err;
+  return err == ERR_OK ? scan_rows_next(rows) : err;
 }
 
 // The rows under `id`, which come next if there are any.
 static enum err take_rows(struct scan *scan, uint64_t id) {
+  const struct scan_rows *rows = &scan->rows;
+  struct facts_events *events = &scan->events;
   enum err err = ERR_OK;
   size_t count;
-  struct facts_events *events = &scan->events;
-  *events = (struct facts_events){.columns = events->columns};
+  events->packed = events->whole = false;
+  events->items = NULL;
+  events->all = NULL;
   events->columns.count = 0;
   scan->facts.events = events;
-  if (scan->has_row && scan->row_id == id) err = keep_row(scan, &events->packed);
-  if (err != ERR_OK || (events->packed && !(scan->has_row && scan->row_id == id))) return err;
+  if (rows->has && rows->id == id) err = keep_row(scan, &events->packed);
+  if (err != ERR_OK || scan->taken || (events->packed && !(rows->has && rows->id == id))) return err;
   if (events->packed) timeline_pack_columns(&events->pack, &events->columns);
   events->packed = false;
   events->whole = true;
-  while (err == ERR_OK && scan->has_row && scan->row_id == id) {
-    err = timeline_row_count(scan->row, &count);
+  while (err == ERR_OK && rows->has && rows->id == id) {
+    err = timeline_row_count(rows->row, &count);
     if (err == ERR_OK) err = make_room(scan, count);
-    if (err == ERR_OK) err = timeline_row_read_columns(scan->row, &scan->arena, &events->columns);
-    if (err == ERR_OK) err = next_row(scan);
+    if (err == ERR_OK) err = timeline_row_read_columns(rows->row, &scan->arena, &events->columns);
+    if (err == ERR_OK) err = scan_rows_next(&scan->rows);
   }
   return err;
 }
@@ -237,22 +235,25 @@ static bool is_pending(struct scan *scan, uint64_t id) {
 
 static enum err next_by_rows(struct scan *scan) {
   enum err err = ERR_OK;
-  while (err == ERR_OK && scan->has_row && is_pending(scan, scan->row_id)) err = pass_by(scan, scan->row_id);
+  while (err == ERR_OK && scan->rows.has && is_pending(scan, scan->rows.id)) err = pass_by(scan, scan->rows.id);
   bool owner_left = scan->owner_at < scan->owner_count;
   if (err != ERR_OK) return err;
-  if (!scan->has_row && !owner_left) return ERR_NOT_FOUND;
+  if (!scan->rows.has && !owner_left) return ERR_NOT_FOUND;
   arena_clear(&scan->arena);
-  if (owner_left && (!scan->has_row || scan->owners[scan->owner_at] <= scan->row_id)) {
+  if (owner_left && (!scan->rows.has || scan->owners[scan->owner_at] <= scan->rows.id)) {
     uint64_t id = scan->owners[scan->owner_at++];
     facts_reset(&scan->facts, id, NULL, NULL);
     return pass_by(scan, id);
   }
-  facts_reset(&scan->facts, scan->row_id, NULL, NULL);
-  return take_rows(scan, scan->row_id);
+  facts_reset(&scan->facts, scan->rows.id, NULL, NULL);
+  return take_rows(scan, scan->rows.id);
 }
 
 enum err scan_next(struct scan *scan, struct facts **facts) {
   *facts = &scan->facts;
+  enum err err = scan->taken ? scan_rows_next(&scan->rows) : ERR_OK;
+  scan->taken = false;
+  if (err != ERR_OK) return err;
   return scan->records != NULL ? next_by_record(scan) : next_by_rows(scan);
 }
 

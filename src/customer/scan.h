@@ -8,6 +8,7 @@
 #pragma once
 
 #include "customer/facts.h"
+#include "customer/strips.h"
 
 struct scan;
 
@@ -19,6 +20,8 @@ struct scan_options {
   bool events;       // her events will be asked for. Neither of the two: ids only
   facts_lookup_fn *lookup;
   void *lookup_context;
+  struct strips *strips; // may be NULL
+  uint32_t epoch;        // of strips: begun before the snapshot was opened
 };
 
 enum err scan_open(struct scan **scan, const struct scan_options *options);

@@ -32,7 +32,7 @@ static void make_events(const struct kind *kind, uint64_t *random, struct timeli
   for (size_t i = 0; i < count; i++) {
     uint64_t id[2] = {fixture_random(random), fixture_random(random)};
     events[i] = (struct timeline_event){
-        .at = {.time_us = (int64_t)(fixture_random(random) % kind->spread) * kind->step_us - 5000000},
+        .at = {.time_us = (int64_t)(fixture_random(random) % kind->spread * (uint64_t)kind->step_us - 5000000)},
         .name = (uint32_t)(fixture_random(random) % kind->names),
         .amount_code = some_code(kind, random),
         .currency = (uint16_t)(fixture_random(random) % kind->currencies),
@@ -40,7 +40,7 @@ static void make_events(const struct kind *kind, uint64_t *random, struct timeli
                  RULE_DIM_NONE | (uint32_t)(fixture_random(random) % kind->dims)}};
     // The dense form, and the one where only codes with amounts have some.
     if (kind->codes > 6 || events[i].amount_code < RULE_AMOUNT_NONE)
-      events[i].amount = (int64_t)(fixture_random(random) % kind->amounts) - (int64_t)(kind->amounts / 3);
+      events[i].amount = (int64_t)(fixture_random(random) % kind->amounts - kind->amounts / 3);
     memcpy(events[i].at.event, id, sizeof id);
   }
 }
