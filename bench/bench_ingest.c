@@ -13,15 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "ingest/load.h"
-#include "ingest/measure.h"
-#include "ingest/program.h"
+#include "parts/load.h"
+#include "parts/program.h"
+#include "parts/report.h"
 
-enum { BATCH_EVENTS = 500, LINES_AT_ONCE = 512, FIGURES_MAX = 40, STOP_S = 60 };
+enum { BATCH_EVENTS = 500, LINES_AT_ONCE = 512, STOP_S = 60 };
 
 static const double YEAR_US = 365.0 * 86400e6;
 
@@ -42,98 +41,12 @@ static void ask_to_stop(int number) {
   signal(number, SIG_DFL);
 }
 
-// --- the report ----------------------------------------------------------------------------------------------
-
-// One line of the table and one member of the JSON.
-struct figure {
-  const char *name;
-  double value;
-  int digits;     // behind the point
-  char direction; // '>': at least `target`, '<': at most, 0: no target
-  double target;
-};
-
-struct report {
-  struct figure figures[FIGURES_MAX];
-  size_t count;
-};
-
-static void add(struct report *report, const char *name, double value, int digits) {
-  if (report->count == FIGURES_MAX) abort();
-  report->figures[report->count++] = (struct figure){.name = name, .value = value, .digits = digits};
-}
-
-static void aim(struct report *report, char direction, double target) {
-  struct figure *last = &report->figures[report->count - 1];
-  last->direction = direction;
-  last->target = target;
-}
-
-static bool holds(const struct figure *figure) {
-  return figure->direction == '>' ? figure->value >= figure->target : figure->value <= figure->target;
-}
-
-static void print_table(const struct report *report) {
-  for (size_t i = 0; i < report->count; i++) {
-    const struct figure *figure = &report->figures[i];
-    printf("%-32s %14.*f", figure->name, figure->digits, figure->value);
-    if (figure->direction) {
-      printf("   %s %.0f: %s", figure->direction == '>' ? "at least" : "at most", figure->target,
-             holds(figure) ? "holds" : "MISSED");
-    }
-    putchar('\n');
-  }
-}
-
-static void print_json(const struct report *report, const struct options *options) {
-  struct utsname machine;
-  uname(&machine);
-  printf("{\"bench\":\"ingest\",\"mode\":\"%s\",\"quick\":%s,\"cores\":%ld,\"kernel\":\"%s\"", options->mode,
-         options->quick ? "true" : "false", sysconf(_SC_NPROCESSORS_ONLN), machine.release);
-  for (size_t i = 0; i < report->count; i++) {
-    const struct figure *figure = &report->figures[i];
-    printf(",\"%s\":%.*f", figure->name, figure->digits, figure->value);
-  }
-  printf(",\"targets\":{");
-  const char *comma = "";
-  for (size_t i = 0; i < report->count; i++) {
-    const struct figure *figure = &report->figures[i];
-    if (!figure->direction) continue;
-    printf("%s\"%s\":%s", comma, figure->name, holds(figure) ? "true" : "false");
-    comma = ",";
-  }
-  printf("}}\n");
-}
-
 // --- what every mode measures --------------------------------------------------------------------------------
-
-// Processor seconds: of the program, of this generator, of the whole machine.
-struct processor {
-  double program_s, generator_s, machine_s;
-};
-
-static struct processor processor_now(pid_t pid) {
-  return (struct processor){measure_cpu_of_s(pid), measure_cpu_own_s(), measure_cpu_machine_s()};
-}
-
-static void add_processor(struct report *report, struct processor from, struct processor to, double elapsed_s,
-                          double events) {
-  double program_s = to.program_s - from.program_s, generator_s = to.generator_s - from.generator_s;
-  double others_s = to.machine_s - from.machine_s - program_s - generator_s;
-  double cores_s = elapsed_s * (double)sysconf(_SC_NPROCESSORS_ONLN);
-  add(report, "program_cpu_s", program_s, 2);
-  add(report, "program_cpu_us_per_event", program_s * 1e6 / events, 2);
-  add(report, "events_per_s_alone_at_most", events * (double)sysconf(_SC_NPROCESSORS_ONLN) / (program_s + generator_s),
-      0);
-  add(report, "generator_cpu_s", generator_s, 2);
-  add(report, "generator_cpu_percent", generator_s * 100 / cores_s, 1);
-  add(report, "others_cpu_percent", (others_s > 0 ? others_s : 0) * 100 / cores_s, 1);
-}
 
 static void add_disk(struct report *report, const struct program *program, double events) {
   double bytes = (double)measure_disk_bytes(program->data);
-  add(report, "disk_mib", bytes / 1048576, 1);
-  add(report, "disk_bytes_per_event", bytes / events, 1);
+  report_add(report, "disk_mib", bytes / 1048576, 1);
+  report_add(report, "disk_bytes_per_event", bytes / events, 1);
 }
 
 static struct population make_population(const struct options *options) {
@@ -151,22 +64,23 @@ static uint64_t events_of(const struct options *options, uint64_t quick, uint64_
 
 static void add_load(struct report *report, const struct load *load, bool batches) {
   double elapsed_s = (double)load->elapsed_us / 1e6;
-  add(report, "events", (double)load->taken, 0);
-  add(report, "elapsed_s", elapsed_s, 2);
-  add(report, batches ? "events_per_s" : "requests_per_s", (double)load->taken / elapsed_s, 0);
-  aim(report, '>', batches ? 40000 : 8000);
-  add(report, "request_p50_ms", (double)latency_share_us(&load->latency, 0.50) / 1e3, 2);
-  add(report, "request_p99_ms", (double)latency_share_us(&load->latency, 0.99) / 1e3, 2);
-  if (!batches) aim(report, '<', 25);
-  add(report, "request_max_ms", (double)load->latency.max_us / 1e3, 2);
-  add(report, "requests_failed", (double)load->failed, 0);
-  aim(report, '<', 0);
-  add(report, "events_not_taken", (double)(load->answered * load->events_each - load->taken - load->duplicates), 0);
-  aim(report, '<', 0);
-  add(report, "duplicates", (double)load->duplicates, 0);
-  add(report, "connections", (double)load->connections, 0);
-  add(report, "customers", (double)load->population.customers, 0);
-  add(report, "bytes_per_request", (double)load->body_bytes, 0);
+  report_add(report, "events", (double)load->taken, 0);
+  report_add(report, "elapsed_s", elapsed_s, 2);
+  report_add(report, batches ? "events_per_s" : "requests_per_s", (double)load->taken / elapsed_s, 0);
+  report_aim(report, '>', batches ? 40000 : 8000);
+  report_add(report, "request_p50_ms", (double)latency_share_us(&load->latency, 0.50) / 1e3, 2);
+  report_add(report, "request_p99_ms", (double)latency_share_us(&load->latency, 0.99) / 1e3, 2);
+  if (!batches) report_aim(report, '<', 25);
+  report_add(report, "request_max_ms", (double)load->latency.max_us / 1e3, 2);
+  report_add(report, "requests_failed", (double)load->failed, 0);
+  report_aim(report, '<', 0);
+  report_add(report, "events_not_taken", (double)(load->answered * load->events_each - load->taken - load->duplicates),
+             0);
+  report_aim(report, '<', 0);
+  report_add(report, "duplicates", (double)load->duplicates, 0);
+  report_add(report, "connections", (double)load->connections, 0);
+  report_add(report, "customers", (double)load->population.customers, 0);
+  report_add(report, "bytes_per_request", (double)load->body_bytes, 0);
 }
 
 static bool run_load(struct load *load, struct program *program, struct report *report) {
@@ -175,20 +89,20 @@ static bool run_load(struct load *load, struct program *program, struct report *
   load->port = program->port;
   load->key = program->write_key;
   load->stop = &stop_asked;
-  struct processor before = processor_now(program->pid);
+  struct report_processor before = report_processor_now(program->pid);
   bool ok = load_run(load);
-  struct processor after = processor_now(program->pid);
+  struct report_processor after = report_processor_now(program->pid);
   if (!ok || load->taken == 0) return false;
   add_load(report, load, load->kind == BODY_BATCH);
-  add_processor(report, before, after, (double)load->elapsed_us / 1e6, (double)load->taken);
-  add(report, "memory_peak_mib", measure_memory_mib(program->pid, "VmHWM"), 1);
-  aim(report, '<', 512);
-  add(report, "memory_end_mib", measure_memory_mib(program->pid, "VmRSS"), 1);
+  report_add_processor(report, before, after, (double)load->elapsed_us / 1e6, (double)load->taken);
+  report_add(report, "memory_peak_mib", measure_memory_mib(program->pid, "VmHWM"), 1);
+  report_aim(report, '<', 512);
+  report_add(report, "memory_end_mib", measure_memory_mib(program->pid, "VmRSS"), 1);
   struct rusage usage;
   int64_t stop_us = measure_now_us();
   if (!program_wait(program, true, STOP_S, &usage))
     fprintf(stderr, "bench_ingest: the server did not stop by itself\n");
-  add(report, "stop_ms", (double)(measure_now_us() - stop_us) / 1e3, 0);
+  report_add(report, "stop_ms", (double)(measure_now_us() - stop_us) / 1e3, 0);
   add_disk(report, program, (double)load->taken);
   return true;
 }
@@ -238,9 +152,9 @@ static uint64_t feed(int fd, const struct options *options, uint64_t events, int
   int64_t step_us = (int64_t)(YEAR_US / (double)events);
   int64_t time_us = (int64_t)time(NULL) * 1000000 - (int64_t)events * step_us;
   uint64_t written = 0;
-  if (!body_init(&lines, BODY_LINES, LINES_AT_ONCE)) return 0;
+  if (!body_init(&lines, BODY_LINES, MIX_SHOP, 0, LINES_AT_ONCE)) return 0;
   while (written < events && measure_now_us() < until_us) {
-    body_fill(&lines, &population, time_us + (int64_t)written * step_us, step_us);
+    body_fill(&lines, &population, time_us + (int64_t)written * step_us, step_us, 0);
     if (!write_all(fd, lines.text, lines.size_bytes)) break;
     written += LINES_AT_ONCE;
   }
@@ -252,7 +166,7 @@ static bool run_import(const struct options *options, struct program *program, s
   uint64_t events = events_of(options, 200000, 10000000) / LINES_AT_ONCE * LINES_AT_ONCE;
   int64_t start_us = measure_now_us();
   int64_t seconds = options->seconds > 0 ? options->seconds : 900;
-  struct processor before = {0, measure_cpu_own_s(), measure_cpu_machine_s()};
+  struct report_processor before = {0, measure_cpu_own_s(), measure_cpu_machine_s()};
   if (!program_import(program)) return false;
   fprintf(stderr, "importing, pid %d\n", (int)program->pid);
   uint64_t fed = feed(program->input, options, events, start_us + seconds * 1000000);
@@ -260,18 +174,18 @@ static bool run_import(const struct options *options, struct program *program, s
   struct rusage usage;
   bool ok = program_wait(program, false, (int)seconds, &usage);
   double elapsed_s = (double)(measure_now_us() - start_us) / 1e6;
-  struct processor after = {(double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-                            measure_cpu_own_s(), measure_cpu_machine_s()};
+  struct report_processor after = {(double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+                                   measure_cpu_own_s(), measure_cpu_machine_s()};
   program_show_log(program);
   if (!ok || fed == 0) return false;
-  add(report, "events", (double)fed, 0);
-  add(report, "elapsed_s", elapsed_s, 2);
-  add(report, "events_per_s", (double)fed / elapsed_s, 0);
-  aim(report, '>', 80000);
-  add_processor(report, before, after, elapsed_s, (double)fed);
-  add(report, "memory_peak_mib", (double)usage.ru_maxrss / 1024, 1);
-  aim(report, '<', 512);
+  report_add(report, "events", (double)fed, 0);
+  report_add(report, "elapsed_s", elapsed_s, 2);
+  report_add(report, "events_per_s", (double)fed / elapsed_s, 0);
+  report_aim(report, '>', 80000);
+  report_add_processor(report, before, after, elapsed_s, (double)fed);
+  report_add(report, "memory_peak_mib", (double)usage.ru_maxrss / 1024, 1);
+  report_aim(report, '<', 512);
   add_disk(report, program, (double)fed);
   return true;
 }
@@ -362,14 +276,13 @@ static bool run(const struct mode *mode, const struct options *options) {
   for (size_t i = 0; i < program.flag_count; i++) program.flags[i] = options->program_flags[i];
   bool ok = program_init(&program, options->directory);
   if (ok) {
-    add(&report, "disk_syncs_per_s", measure_syncs_per_s(program.directory), 0);
+    report_add(&report, "disk_syncs_per_s", measure_syncs_per_s(program.directory), 0);
     ok = mode->run(options, &program, &report);
     if (!ok) program_show_log(&program);
   }
   program_release(&program, options->keep);
   if (!ok) return false;
-  print_table(&report);
-  print_json(&report, options);
+  report_print(&report, "ingest", options->mode, options->quick);
   return true;
 }
 

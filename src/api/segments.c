@@ -189,7 +189,7 @@ enum err segments_preview(struct request *request, struct worker *worker, struct
   struct value document;
   request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
   if (!request->refusal) return diag_no_memory(diag);
-  enum err err = request_body(request, worker, "include exclude traits sample estimate", &document, diag);
+  enum err err = request_body(request, worker, "include exclude traits sample estimate within_ms", &document, diag);
   if (!err) err = engine_view_open(request->api->engine, &view);
   if (err) return err;
   err = preview_in(request, view, document, diag);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/ask.h"
 #include "cli/progress.h"
@@ -215,6 +216,7 @@ static enum err list_here(struct cli *cli, struct diag *diag) {
   enum err err = open_query(cli, false, &opened, diag);
   if (err != ERR_OK) return err;
   walk_begin(&walk, cli);
+  if (isatty(STDOUT_FILENO) == 1) walk.progress.shown = false; // the rows themselves are seen to come
   struct engine_query_list list = {.format = is_csv(cli) ? ENGINE_QUERY_CSV : ENGINE_QUERY_NDJSON,
                                    .write = take_rows,
                                    .progress = show_progress,

@@ -31,6 +31,7 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_rwlock_init(&live->lock, &attributes);
   pthread_rwlockattr_destroy(&attributes);
   pthread_mutex_init(&live->changing, NULL);
+  pthread_mutex_init(&live->timers_lock, NULL);
   pthread_mutex_init(&live->machines_lock, NULL);
   live->timers_from_us = INT64_MIN;
   enum err err = feed_open(&engine->feed, snapshot);
@@ -56,6 +57,7 @@ void live_close(struct engine *engine) {
   }
   pthread_rwlock_destroy(&live->lock);
   pthread_mutex_destroy(&live->changing);
+  pthread_mutex_destroy(&live->timers_lock);
   pthread_mutex_destroy(&live->machines_lock);
   alloc_free(live);
 }

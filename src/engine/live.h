@@ -31,7 +31,8 @@ struct live {
   struct live_machine *machines;            // those not in use
   uint32_t source;                          // of the events that segments write; 0: there is none yet
   uint32_t entered, left;                   // names of these events
-  int64_t timers_from_us;                   // every timer before it was worked off; by whoever ticks
+  pthread_mutex_t timers_lock;              // one look at the timers at a time
+  int64_t timers_from_us;                   // every timer before it was worked off
   struct draw *draw;                        // of limited audiences (draw.h)
   struct live_build *build;                 // under way; NULL: none (live_build.c)
   _Atomic uint64_t build_done, build_total; // customers, of the build under way

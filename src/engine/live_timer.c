@@ -135,7 +135,9 @@ enum err engine_timer_tick(struct engine *engine, bool *more, struct diag *diag)
   live_release(engine);
   if (idle) return ERR_OK;
   struct timer *items = alloc_get(TIMERS_MAX * sizeof *items);
+  pthread_mutex_lock(&engine->live->timers_lock);
   enum err err = items == NULL ? diag_no_memory(diag) : tick(engine, items, more, diag);
+  pthread_mutex_unlock(&engine->live->timers_lock);
   alloc_free(items);
   return err;
 }

@@ -2,9 +2,8 @@
 //
 // The exact walk is that of a count: ranges of about equal work, many more than threads, each taken by the next thread
 // that is free. Customers without events are walked only when they may be members, or when records are read anyway.
-// The estimate takes blocks of BLOCK_IDS neighbouring ids: a block costs two seeks, whatever it holds. Its interval is
-// Wilson's, for as many independent customers as the blocks are worth: members that stand together in blocks make the
-// interval wider (the design effect of a cluster sample).
+// The estimate asks for one customer after another by id, in a random order in which each id comes once: a read by key
+// costs the same whatever was written lately, and customers are independent, so that the interval is Wilson's.
 #include "engine/preview.h"
 
 #include <math.h>
@@ -17,7 +16,7 @@
 #include "engine/preview_tally.h"
 #include "engine/query_private.h"
 
-enum { SAMPLE_DEFAULT = 20, BLOCK_IDS = 64, RANGES_EACH = 16, TELL_EVERY = 1024 };
+enum { SAMPLE_DEFAULT = 20, RANGES_EACH = 16, TELL_EVERY = 1024, CLOCK_EVERY = 16 };
 
 struct engine_preview {
   struct engine_query *query; // the include
@@ -29,6 +28,7 @@ struct engine_preview {
   size_t trait_count;
   size_t sample;
   bool estimate;
+  int64_t within_us;            // of an estimate
   uint64_t customers;           // in all
   bool exact;                   // all were looked at
   uint64_t low, high;           // of members
@@ -103,19 +103,32 @@ static enum err read_traits(struct engine_preview *preview, struct value list, s
   return ERR_OK;
 }
 
+static enum err read_whole(struct value member, const char *name, int64_t fallback, int64_t least, int64_t most,
+                           int64_t *whole, struct diag *diag) {
+  struct decimal number;
+  char expected[64];
+  *whole = fallback;
+  if (value_is_absent(member)) return ERR_OK;
+  bool is_whole = value_as_number(member, &number) && decimal_to_scaled_i64(number, 0, whole) == ERR_OK;
+  if (is_whole && *whole >= least && *whole <= most) return ERR_OK;
+  snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)least, (long long)most);
+  return bad_member(name, expected, diag);
+}
+
 static enum err read_rest(struct engine_preview *preview, struct value document, struct diag *diag) {
   const struct names *names = preview->query->view->engine->names;
-  struct value sample = value_member(document, names, BYTES("sample"));
   struct value estimate = value_member(document, names, BYTES("estimate"));
-  struct decimal number;
-  int64_t whole = SAMPLE_DEFAULT;
-  bool good = value_is_absent(sample) ||
-              (value_as_number(sample, &number) && decimal_to_scaled_i64(number, 0, &whole) == ERR_OK);
-  if (!good || whole < 0 || whole > PREVIEW_SAMPLE_MAX)
-    return bad_member("sample", "a whole number from 0 to 100", diag);
+  int64_t sample, within_ms;
   if (!value_is_absent(estimate) && !value_as_bool(estimate, &preview->estimate))
     return bad_member("estimate", "true or false", diag);
-  preview->sample = (size_t)whole;
+  enum err err = read_whole(value_member(document, names, BYTES("sample")), "sample", SAMPLE_DEFAULT, 0,
+                            PREVIEW_SAMPLE_MAX, &sample, diag);
+  if (err == ERR_OK)
+    err = read_whole(value_member(document, names, BYTES("within_ms")), "within_ms", PREVIEW_ESTIMATE_MS, 1,
+                     PREVIEW_ESTIMATE_MS_MAX, &within_ms, diag);
+  if (err != ERR_OK) return err;
+  preview->sample = (size_t)sample;
+  preview->within_us = within_ms * 1000;
   return ERR_OK;
 }
 
@@ -300,103 +313,86 @@ static enum err count_all(struct engine_preview *preview, unsigned threads, engi
 
 // --- a part of them ------------------------------------------------------------------------------------------
 
-// Sums over blocks of n, how many live customers it has, and m, how many members.
-struct blocks {
-  double count, n, m, nn, nm, mm;
-};
-
-static enum err last_id(struct store_snapshot *snapshot, uint64_t *last) {
-  struct store_cursor *cursor;
-  struct bytes key, row;
-  struct key from, to;
-  *last = 0;
-  customer_key(0, CUSTOMER_ROW_RECORD, &from);
-  customer_key(UINT64_MAX, CUSTOMER_ROW_RECORD, &to);
-  enum err err = store_snapshot_scan(snapshot, STORE_CUSTOMER, key_view(&from), key_view(&to), &cursor);
-  if (err != ERR_OK) return err;
-  if (store_cursor_previous(cursor, &key, &row)) *last = key_read_u64(key.data);
-  err = store_cursor_error(cursor);
-  store_cursor_close(cursor);
+// Ids are given out in blocks: none is greater than the end of the last block.
+static enum err last_id(const struct engine_view *view, struct arena *arena, uint64_t *last) {
+  struct bytes row;
+  struct key key;
+  engine_text_key(&key, view->engine->customers.name);
+  enum err err = store_snapshot_get(view->snapshot, STORE_META, key_view(&key), arena, &row);
+  *last = err == ERR_OK && row.size_bytes == sizeof *last ? key_read_u64(row.data) : 0;
   return err;
 }
 
-static enum err look_at_block(struct engine_preview *preview, struct query_asker *asker, uint64_t block,
-                              struct blocks *blocks) {
-  struct preview_tally *tally = preview->result;
-  uint64_t looked_at = tally->looked_at, members = tally->members;
-  struct scan_options options = query_asker_scan(asker, block * BLOCK_IDS + 1, (block + 1) * BLOCK_IDS + 1);
-  struct facts *facts;
-  struct scan *scan;
-  enum err err = scan_open(&scan, &options);
-  while (err == ERR_OK) {
-    err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = look_at(preview, asker, facts, tally);
-  }
-  scan_close(scan);
-  double n = (double)(tally->looked_at - looked_at), m = (double)(tally->members - members);
-  blocks->count++;
-  blocks->n += n;
-  blocks->m += m;
-  blocks->nn += n * n;
-  blocks->nm += n * m;
-  blocks->mm += m * m;
-  return err == ERR_NOT_FOUND ? ERR_OK : err;
+static unsigned bits_for(uint64_t last) {
+  unsigned bits = 4;
+  while (bits < 63 && last >> bits != 0) bits++;
+  return bits;
 }
 
-// How many independent customers the blocks are worth: at most those that were looked at.
-static double effective_size(const struct blocks *blocks) {
-  double p = blocks->m / blocks->n, binomial = p * (1 - p) / blocks->n;
-  if (blocks->count < 2 || binomial <= 0) return blocks->n;
-  double residual = blocks->mm - 2 * p * blocks->nm + p * p * blocks->nn;
-  double variance = residual * blocks->count / (blocks->count - 1) / (blocks->n * blocks->n);
-  return variance > binomial ? blocks->n * binomial / variance : blocks->n;
+// Each step can be undone, so that every number below 2^bits comes once.
+static uint64_t shuffled(uint64_t number, unsigned bits) {
+  static const uint64_t odd[] = {0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U, 0x94d049bb133111ebU};
+  uint64_t mask = ((uint64_t)1 << bits) - 1;
+  for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+    number = ((number + 1) * odd[i]) & mask;
+    number ^= number >> (bits / 2 + 1);
+  }
+  return number;
 }
 
 // Wilson's interval for a share, at 95 %.
-static void find_interval(struct engine_preview *preview, const struct blocks *blocks) {
+static void find_interval(struct engine_preview *preview) {
   double customers = (double)preview->customers, z = 1.959964;
+  double size = (double)preview->result->looked_at, members = (double)preview->result->members;
   preview->low = 0;
   preview->high = preview->customers;
-  if (blocks->n <= 0) return;
-  double p = blocks->m / blocks->n, size = effective_size(blocks), zz = z * z / size;
+  if (size <= 0) return;
+  double p = members / size, zz = z * z / size;
   double middle = (p + zz / 2) / (1 + zz);
   double half = z / (1 + zz) * sqrt(p * (1 - p) / size + zz / (4 * size));
   preview->low = (uint64_t)floor(fmax(0, middle - half) * customers);
   preview->high = (uint64_t)ceil(fmin(1, middle + half) * customers);
 }
 
-// Random order: each block is exchanged with one of those after it when its turn comes.
-static enum err look_at_blocks(struct engine_preview *preview, struct query_asker *asker, uint32_t *order, size_t count,
-                               struct blocks *blocks) {
-  int64_t until_us = clock_monotonic_us() + PREVIEW_ESTIMATE_US;
-  size_t done = 0;
-  enum err err = ERR_OK;
-  for (; err == ERR_OK && done < count && clock_monotonic_us() < until_us; done++) {
-    size_t other = done + (size_t)(preview_random(done) % (count - done));
-    uint32_t block = order[other];
-    order[other] = order[done];
-    err = look_at_block(preview, asker, block, blocks);
+// A customer who is one no more is passed by.
+static enum err look_up(struct engine_preview *preview, struct query_asker *asker, struct facts *facts, uint64_t id) {
+  struct customer record;
+  bool found;
+  arena_clear(facts->arena);
+  enum err err = read_customer_if_there(preview->query->view, id, facts->arena, &record, NULL, &found);
+  if (err != ERR_OK || !found || record.id != id) return err;
+  facts_reset(facts, id, &record, NULL);
+  return look_at(preview, asker, facts, preview->result);
+}
+
+static enum err look_around(struct engine_preview *preview, struct query_asker *asker, struct facts *facts) {
+  int64_t until_us = clock_monotonic_us() + preview->within_us;
+  uint64_t last, turn = 0;
+  enum err err = last_id(preview->query->view, facts->arena, &last);
+  unsigned bits = bits_for(last);
+  for (; err == ERR_OK && turn >> bits == 0; turn++) {
+    if (turn % CLOCK_EVERY == 0 && clock_monotonic_us() >= until_us) break;
+    uint64_t id = shuffled(turn, bits);
+    if (id != 0 && id <= last) err = look_up(preview, asker, facts, id);
   }
-  preview->exact = done == count;
+  preview->exact = turn >> bits != 0;
   return err;
 }
 
 static enum err estimate(struct engine_preview *preview) {
-  struct blocks blocks = {0};
-  struct query_asker *asker = NULL;
-  uint64_t last;
-  enum err err = last_id(preview->query->view->snapshot, &last);
+  struct engine_view *view = preview->query->view;
+  struct query_asker *asker;
+  struct facts facts;
+  struct arena arena;
+  enum err err = query_asker_open(preview->query, &asker);
   if (err != ERR_OK) return err;
-  size_t count = (size_t)(last / BLOCK_IDS) + 1;
-  uint32_t *order = alloc_get(count * sizeof *order);
-  if (order == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < count; i++) order[i] = (uint32_t)i;
-  preview->query->records = true; // those without events too
-  err = query_asker_open(preview->query, &asker);
-  if (err == ERR_OK) err = look_at_blocks(preview, asker, order, count, &blocks);
-  if (err == ERR_OK) find_interval(preview, &blocks);
+  arena_init(&arena, 0);
+  facts_init(&facts, (struct timeline_reader){.snapshot = view->snapshot}, &arena, &view->sources);
+  query_asker_attach(asker, &facts);
+  err = look_around(preview, asker, &facts);
+  if (err == ERR_OK) find_interval(preview);
   query_asker_close(asker);
-  alloc_free(order);
+  arena_release(&arena);
   return err;
 }
 

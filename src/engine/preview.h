@@ -2,10 +2,10 @@
 //
 // Layer 6, beside query.h. A preview is one expression with exclusions, asked of everybody or of a random part: how
 // many, which share, whom each exclusion removes, some members with their traits, and how chosen traits are
-// distributed. Exact: one walk over all customers in several threads. An estimate looks at blocks of neighbouring ids
-// in a random order that is always the same, until its time is over, and tells the interval in which the number of
-// members lies in 95 of 100 such cases; where all were seen in time it is exact. Memory: a preview owns what it
-// compiled, and must be closed before its view. Threads: one preview, one thread.
+// distributed. Exact: one walk over all customers in several threads. An estimate looks at customers in a random order
+// that is always the same, until its time is over, and tells the interval in which the number of members lies in 95 of
+// 100 such cases; where all were seen in time it is exact.
+// Memory: a preview owns what it compiled, and must be closed before its view. Threads: one preview, one thread.
 #pragma once
 
 #include "engine/query.h"
@@ -15,12 +15,13 @@ enum {
   PREVIEW_TRAITS_MAX = 16,
   PREVIEW_VALUES_MAX = 1000, // of one trait, counted one by one; later ones count as "other"
   PREVIEW_VALUES_SHOWN = 20,
-  PREVIEW_ESTIMATE_US = 150000,
+  PREVIEW_ESTIMATE_MS = 150,
+  PREVIEW_ESTIMATE_MS_MAX = 10000,
 };
 
-// {"include","exclude":[{"name"?,"when"}]?,"traits":["country",…]?,"sample":20?,"estimate":false?}. ERR_INVALID with
-// the code and field of a wrong expression, and its place in `refusal`, whose code is else empty; "bad_member"
-// otherwise.
+// {"include","exclude":[{"name"?,"when"}]?,"traits":["country",…]?,"sample":20?,"estimate":false?,"within_ms":150?}:
+// the last is the time of an estimate. ERR_INVALID with the code and field of a wrong expression, and its place in
+// `refusal`, whose code is else empty; "bad_member" otherwise.
 struct engine_preview;
 enum err engine_preview_open(struct engine_view *view, struct value document, struct engine_preview **preview,
                              struct rule_diag *refusal, struct diag *diag);

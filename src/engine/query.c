@@ -145,7 +145,8 @@ void engine_query_print(const struct engine_query *query, struct buffer *out) {
 }
 
 bool engine_query_is_condition(const struct engine_query *query) {
-  return (query->tree->types & ~(1U << RULE_TYPE_BOOL | 1U << RULE_TYPE_NULL)) == 0;
+  rule_types types = query->tree->types;
+  return (types & 1U << RULE_TYPE_BOOL) != 0 || types == 1U << RULE_TYPE_NULL;
 }
 
 // --- counting ------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ struct engine_query_notes engine_query_notes(const struct engine_query *query);
 
 // The canonical text, appended.
 void engine_query_print(const struct engine_query *query, struct buffer *out);
-// Whether it gives true or false, and so can be counted and listed by.
+// Whether it may be true or false, and so can be counted and listed by.
 bool engine_query_is_condition(const struct engine_query *query);
 
 // Told by the thread that asked, now and then: customers looked at, of about how many. False ends the query with

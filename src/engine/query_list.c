@@ -90,7 +90,9 @@ static enum err read_expression(struct engine_query *query, struct bytes text, s
   field->kind = QUERY_FIELD_VALUE;
   enum err err = query_compile(query, text, false, &tree, &field->program, refusal, diag);
   if (err == ERR_OK) err = query_note_needs(query, field->program, diag);
-  if (err != ERR_OK) diag_in_field(diag, "fields: %.60s", (const char *)field->name.data);
+  if (err == ERR_OK) return ERR_OK;
+  if (field->program != NULL) rule_program_close(field->program);
+  diag_in_field(diag, "fields[%zu]", query->field_count);
   return err;
 }
 
@@ -109,10 +111,11 @@ enum err engine_query_add_field(struct engine_query *query, struct bytes text, s
   if (field->name.data == NULL) return diag_no_memory(diag);
   for (size_t i = 0; i < query->field_count; i++)
     if (bytes_equal(query->fields[i].name, field->name)) return bad_field("there are two of this name", copy, diag);
-  query->field_count++;
-  if (word_size(expression) == expression.size_bytes && expression.size_bytes > 0)
-    return read_word(query, expression, field, diag);
-  return read_expression(query, expression, field, refusal, diag);
+  bool is_word = expression.size_bytes > 0 && word_size(expression) == expression.size_bytes;
+  enum err err =
+      is_word ? read_word(query, expression, field, diag) : read_expression(query, expression, field, refusal, diag);
+  query->field_count += err == ERR_OK;
+  return err;
 }
 
 // --- rows ----------------------------------------------------------------------------------------------------
@@ -262,15 +265,21 @@ static enum err write_rows(struct list_run *run, struct scan *scan, uint64_t tot
   const struct engine_query *query = run->query;
   struct rule_answer answer;
   struct facts *facts;
+  uint64_t unknown = 0; // since the last row: of a page that ends there they are the next one's
   enum err err = ERR_OK;
   for (uint64_t seen = 1; err == ERR_OK && !run->list->more; seen++) {
     err = scan_next(scan, &facts);
     if (err == ERR_OK) err = query_asker_run(run->asker, query->program, facts, false, &answer);
     if (err != ERR_OK) break;
-    run->list->unknown += answer.status == RULE_UNKNOWN;
+    unknown += answer.status == RULE_UNKNOWN;
     if (rule_is_true(&answer)) err = take_member(run, facts);
+    if (rule_is_true(&answer) && !run->list->more) {
+      run->list->unknown += unknown;
+      unknown = 0;
+    }
     if (err == ERR_OK) err = look_on(run, seen, total);
   }
+  if (!run->list->more) run->list->unknown += unknown;
   return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

@@ -319,6 +319,16 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
 
 // --- archive -------------------------------------------------------------------------------------------------
 
+// A definition that stays and refers to this id; NULL: none.
+static const struct segment_definition *referrer_of(const struct change *change, struct bytes id) {
+  const struct live_table *table = change->engine->live->table;
+  for (size_t i = 0; i < table->count; i++) {
+    uint32_t question = table->definitions[i].question;
+    if (row_of(change, question) == NULL && segment_set_refers(table->set, question, id)) return &table->definitions[i];
+  }
+  return NULL;
+}
+
 static enum err plan_archive(struct change *change, struct bytes id, struct diag *diag) {
   const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
   const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
@@ -327,12 +337,10 @@ static enum err plan_archive(struct change *change, struct bytes id, struct diag
   if (building != NULL) err = add_row(change, building, SEGMENT_ARCHIVED, diag);
   if (err == ERR_OK && live != NULL) err = add_row(change, live, SEGMENT_ARCHIVED, diag);
   if (err != ERR_OK) return err;
-  err = try_change(change, diag);
-  if (err != ERR_INVALID) return err;
-  char words[DIAG_MESSAGE_BYTES];
-  memcpy(words, diag == NULL ? "" : diag->message, diag == NULL ? 1 : sizeof words);
-  return diag_set(diag, ERR_INVALID, "in_use", "others refer to \"%.*s\"; change them first: %s", (int)id.size_bytes,
-                  id.data, words);
+  const struct segment_definition *other = referrer_of(change, id);
+  if (other == NULL) return try_change(change, diag);
+  return diag_set(diag, ERR_INVALID, "in_use", "\"%.*s\" refers to \"%.*s\"; change or archive it first",
+                  BYTES_ARG(other->id), BYTES_ARG(id));
 }
 
 static enum err archive_locked(struct change *change, struct bytes id, struct json_writer *writer,

@@ -1,4 +1,5 @@
-// Eight threads apply the same events in different orders and batches, while people are parted and erased.
+// Eight threads apply the same events in different orders and batches, while people are parted and erased, and computed
+// attributes are defined, changed and archived; at the end each is what a fresh evaluation gives (engine_check).
 //
 // Three kinds of people. JOINED ones only get events: whatever the order, each ends as one customer with all her
 // identifiers. PARTED ones are split at random meanwhile, ERASED ones go and come back. Every message is sent by two
@@ -179,6 +180,37 @@ static void erase_somebody(struct world *world, unsigned *seed) {
   buffer_release(&out);
 }
 
+// Versions are built while events come.
+static void define_something(struct world *world, unsigned *seed) {
+  static const char *const expressions[] = {"count(\\\"Viewed\\\")", "exists(\\\"Viewed\\\" in last 3 days)",
+                                            "last(time of \\\"Viewed\\\")", "count(\\\"Viewed\\\") > 3"};
+  char json[256], id[8];
+  struct engine_commit commit = {0};
+  struct value_parser *parser;
+  struct json_writer writer;
+  struct buffer packed, out;
+  struct diag diag;
+  unsigned attribute = roll(seed, 3);
+  diag_init(&diag);
+  buffer_init(&packed);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  snprintf(id, sizeof id, "a%u", attribute);
+  snprintf(json, sizeof json, "{\"id\":\"%s\",\"kind\":\"attribute\",\"expression\":\"%s\"}", id,
+           expressions[roll(seed, sizeof expressions / sizeof *expressions)]);
+  assert_int_equal(value_parser_open(&parser), ERR_OK);
+  assert_int_equal(value_parse_json(parser, bytes_from_text(json), engine_names(world->engine), &packed, &diag),
+                   ERR_OK);
+  if (roll(seed, 4) == 0)
+    expect_late_or_done(engine_segment_archive(world->engine, bytes_from_text(id), &writer, &commit, &diag), &diag);
+  else if (engine_segment_put(world->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &writer, &commit, NULL,
+                              &diag) != ERR_OK)
+    fail_msg("%s: %s", diag.code, diag.message);
+  value_parser_close(parser);
+  buffer_release(&packed);
+  buffer_release(&out);
+}
+
 static void *meddle(void *argument) {
   struct worker *worker = argument;
   while (atomic_load(&worker->world->running) > 0) {
@@ -186,6 +218,8 @@ static void *meddle(void *argument) {
     split_somebody(worker->world, &worker->seed);
     assert_int_equal(engine_tick(worker->world->engine, &idle, NULL), ERR_OK);
     if (roll(&worker->seed, 4) == 0) erase_somebody(worker->world, &worker->seed);
+    if (roll(&worker->seed, 3) == 0) define_something(worker->world, &worker->seed);
+    assert_int_equal(engine_timer_tick(worker->world->engine, &idle, NULL), ERR_OK);
   }
   return NULL;
 }
@@ -268,6 +302,7 @@ static void reopen_engine(struct world *world) {
 static void run_world(bool on_disk) {
   struct world *world = open_world(on_disk);
   run_threads(world);
+  for (bool idle = false; !idle;) assert_int_equal(engine_tick(world->engine, &idle, NULL), ERR_OK);
   events_check(world->engine);
   expect_joined(world);
   expect_once(world);

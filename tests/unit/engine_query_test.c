@@ -314,6 +314,25 @@ static void test_bad_fields(void **state) {
   stop_asking(&asked);
 }
 
+static void test_tells_conditions_from_values(void **state) {
+  static const struct {
+    const char *text;
+    bool condition;
+  } cases[] = {{"true", true}, {"traits.vip", true}, {"null", true}, {"1 + 1", false}, {"lower(traits.x)", false}};
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct engine_query_options options = as_of(cases[i].text, -1);
+    struct asked asked;
+    options.any_value = true;
+    assert_int_equal(ask(&asked, &options), ERR_OK);
+    assert_int_equal(engine_query_is_condition(asked.query), cases[i].condition);
+    stop_asking(&asked);
+    options.any_value = false;
+    assert_int_equal(ask(&asked, &options), cases[i].condition ? ERR_OK : ERR_INVALID);
+    stop_asking(&asked);
+  }
+}
+
 static void test_warnings_name_what_was_meant(void **state) {
   struct engine_query_options options = as_of("exists(\"Ordr Completed\")", -1);
   struct asked asked;
@@ -500,6 +519,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_what_is_not_as_of_then, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_bad_fields, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_tells_conditions_from_values, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_warnings_name_what_was_meant, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_explains_value_by_value, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_explains_long_chains, set_up, tear_down),

@@ -1,4 +1,4 @@
-// What a shop's web site sends: of ten events one identify, two orders, seven product views, about 600 bytes each.
+// What a shop's web site, its mails and its tills send. A mix is a list of templates that an event takes in turn.
 //
 // In the templates a run of one control character is a slot; the character says what goes in. No other character of
 // them is below a space.
@@ -17,6 +17,7 @@ enum slot_kind {
   SLOT_DIGITS,       // random digits
   SLOT_NAME,         // a given name, always the same for one customer
   SLOT_SENT_AT,      // like SLOT_TIME, of the request
+  SLOT_CITY,         // always the same for one customer
   SLOT_KIND_COUNT
 };
 
@@ -26,6 +27,7 @@ enum { TIME_BYTES = 24, NAME_BYTES = 6, NAME_COUNT = 16 };
 #define DEVICE "\2\2\2\2\2\2\2\2\2\2\2\2"
 #define MESSAGE "\3\3\3\3\3\3\3\3\3\3\3\3\3\3\3\3"
 #define TIME "\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4\4"
+#define D1 "\5"
 #define D2 "\5\5"
 #define D4 "\5\5\5\5"
 #define NAME "\6\6\6\6\6\6"
@@ -39,6 +41,8 @@ enum { TIME_BYTES = 24, NAME_BYTES = 6, NAME_COUNT = 16 };
 #define TAIL                                                                                                           \
   "\"messageId\":\"ajs-next-" MESSAGE "\",\"anonymousId\":\"3f2a9c10-7b1e-4d6b-8f0e-" DEVICE                           \
   "\",\"userId\":\"u" CUSTOMER "\",\"timestamp\":\"" TIME "\"}"
+
+#define CITY "\10\10\10\10\10\10"
 
 static const char identify[] =
     "{\"type\":\"identify\",\"traits\":{\"email\":\"client." CUSTOMER "@mail.example\",\"first_name\":\"" NAME
@@ -54,7 +58,42 @@ static const char view[] =
     "\",\"category\":\"Cases\",\"brand\":\"Maison\",\"price\":1" D2 "." D2 ",\"currency\":\"EUR\",\"position\":1" D2
     ",\"list\":\"spring\"}," CONTEXT("/products/case-1") TAIL;
 
-static const char *const mix[10] = {identify, view, view, order, view, view, view, order, view, view};
+static const char account[] =
+    "{\"type\":\"identify\",\"traits\":{\"email\":\"client." CUSTOMER "@mail.example\",\"first_name\":\"" NAME
+    "\",\"city\":\"" CITY "\",\"birthday\":\"19" D2 "-06-1" D1 "\",\"newsletter\":true,\"sms\":false,\"visits\":1" D2
+    "}," CONTEXT("/account/profile") TAIL;
+
+#define ACTION(name, properties, page)                                                                                 \
+  "{\"type\":\"track\",\"event\":\"" name "\",\"properties\":{" properties "}," CONTEXT(page) TAIL
+#define PRODUCT                                                                                                        \
+  "\"sku\":\"SKU-" D4 "\",\"category\":\"Cases\",\"brand\":\"Maison\",\"price\":1" D2 "." D2 ",\"currency\":\"EUR\""
+
+static const char added[] = ACTION("Product Added", PRODUCT ",\"quantity\":1", "/cart");
+static const char cart[] = ACTION("Cart Viewed", "\"total\":1" D2 "." D2 ",\"currency\":\"EUR\"", "/cart");
+static const char checkout[] = ACTION("Checkout Started", "\"total\":1" D2 "." D2 ",\"currency\":\"EUR\"", "/checkout");
+static const char searched[] = ACTION("Products Searched", "\"query\":\"case " D2 "\"", "/search");
+static const char visit[] = ACTION("Store Visited", "\"store\":\"S" D2 "\"", "/store");
+static const char mail_opened[] = ACTION("Email Opened", "\"campaign\":\"C" D2 "\"", "/mail");
+static const char mail_clicked[] = ACTION("Email Clicked", "\"campaign\":\"C" D2 "\",\"link\":\"L" D1 "\"", "/mail");
+static const char offer[] = ACTION("Offer Opened", "\"offer\":\"O" D2 "\"", "/offer");
+
+enum { MIX_EVENTS_MAX = 25 };
+
+static const char *const mixes[][MIX_EVENTS_MAX] = {
+    [MIX_SHOP] = {identify, view, view, order, view, view, view, order, view, view},
+    [MIX_HISTORY] = {account,      view,    order,   mail_opened, view, account,  visit,   view,  mail_opened,
+                     mail_clicked, account, view,    added,       cart, view,     account, order, order,
+                     checkout,     visit,   account, view,        view, searched, checkout},
+    [MIX_RETAIL] = {view,     view, view,  mail_opened, view,  searched, view, added,        view,  account,
+                    checkout, view, visit, view,        order, view,     view, mail_clicked, added, cart},
+    [MIX_OFFER] = {offer},
+};
+
+static const char *template_at(enum body_mix mix, size_t event) {
+  size_t count = 1;
+  while (count < MIX_EVENTS_MAX && mixes[mix][count]) count++;
+  return mixes[mix][event % count];
+}
 
 // --- laying out ----------------------------------------------------------------------------------------------
 
@@ -104,13 +143,13 @@ static void add_text(struct layout *layout, const char *text, bool is_event) {
   }
 }
 
-bool body_init(struct body *body, enum body_kind kind, size_t event_count) {
+bool body_init(struct body *body, enum body_kind kind, enum body_mix mix, size_t first, size_t event_count) {
   *body = (struct body){.kind = kind, .event_count = event_count};
   struct layout layout = {.body = body};
   if (kind == BODY_BATCH) add_text(&layout, "{\"batch\":[", false);
   for (size_t i = 0; i < event_count; i++) {
     if (i > 0 && kind == BODY_BATCH) add_text(&layout, ",", false);
-    add_text(&layout, kind == BODY_SINGLE ? view : mix[i % 10], true);
+    add_text(&layout, kind == BODY_SINGLE && mix == MIX_SHOP ? view : template_at(mix, first + i), true);
     if (kind == BODY_LINES) add_text(&layout, "\n", false);
   }
   if (kind == BODY_BATCH) add_text(&layout, "],\"sentAt\":\"" SENT_AT "\"}", false);
@@ -178,17 +217,34 @@ static void put_name(char *at, uint64_t customer) {
   memcpy(at, names[customer % NAME_COUNT], NAME_BYTES);
 }
 
-void body_fill(struct body *body, struct population *population, int64_t time_us, int64_t step_us) {
+// Whose the next event is, and when.
+static uint64_t next_customer(struct population *population) {
+  if (population->in_turn == 0) return next_random(population) % population->customers;
+  return population->messages / population->in_turn % population->customers;
+}
+
+static int64_t next_spread_us(struct population *population) {
+  return population->spread_us == 0 ? 0 : (int64_t)(next_random(population) % (uint64_t)population->spread_us);
+}
+
+static void put_city(char *at, uint64_t customer) {
+  static const char cities[8][NAME_BYTES + 1] = {"Lyon  ", "Paris ", "Nantes", "Lille ",
+                                                 "Nice  ", "Rennes", "Tours ", "Dijon "};
+  memcpy(at, cities[mixed(customer) % 8], NAME_BYTES);
+}
+
+void body_fill(struct body *body, struct population *population, int64_t time_us, int64_t step_us, int64_t sent_us) {
   struct time_text kept = {.second = -1};
   uint64_t customer = 0, message = 0;
-  int64_t event_us = time_us - step_us;
+  int64_t event_us = time_us - step_us, spread_us = 0;
   for (size_t i = 0; i < body->slot_count; i++) {
     const struct body_slot *slot = &body->slots[i];
     char *at = body->text + slot->offset;
     if (slot->first) {
-      customer = next_random(population) % population->customers;
+      customer = next_customer(population);
       message = population->messages++;
       event_us += step_us;
+      spread_us = next_spread_us(population);
     }
     switch ((enum slot_kind)slot->kind) {
     case SLOT_CUSTOMER:
@@ -201,8 +257,13 @@ void body_fill(struct body *body, struct population *population, int64_t time_us
       put_hexadecimal(at, slot->width, mixed(message + 1)); // mixed is one to one
       break;
     case SLOT_TIME:
+      put_time(at, &kept, event_us - spread_us);
+      break;
     case SLOT_SENT_AT:
-      put_time(at, &kept, event_us);
+      put_time(at, &kept, sent_us);
+      break;
+    case SLOT_CITY:
+      put_city(at, customer);
       break;
     case SLOT_DIGITS:
       put_decimal(at, slot->width, next_random(population));

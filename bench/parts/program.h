@@ -18,7 +18,9 @@ struct program {
   char directory[PROGRAM_PATH_BYTES]; // of this run; removed at the end
   char data[PROGRAM_PATH_BYTES];      // the workspace in it
   char log[PROGRAM_PATH_BYTES];
+  char keys[PROGRAM_PATH_BYTES];
   char write_key[PROGRAM_KEY_BYTES];
+  char secret_key[PROGRAM_KEY_BYTES];
   pid_t pid; // 0: none runs
   int port;  // of serve, on 127.0.0.1
   int input; // of import: the writing end of its standard input
@@ -26,6 +28,8 @@ struct program {
 
 // Makes a directory for this run below `parent` and a new workspace in it. False after having said why.
 bool program_init(struct program *program, const char *parent);
+// Takes a directory that program_release kept instead. False when it cannot be read.
+bool program_again(struct program *program, const char *directory);
 // Ends the child and removes the directory (unless `keep`).
 void program_release(struct program *program, bool keep);
 

@@ -1,4 +1,4 @@
-// event: the requests of bench_ingest, made once and then only filled in.
+// event: the requests of a benchmark, made once and then only filled in.
 //
 // A body is laid out at the start with every event in its place; what differs from one request to the next (who, when,
 // which message, amounts) stands in slots of fixed width. Filling it again writes those few bytes, so the generator
@@ -13,6 +13,14 @@ enum body_kind {
   BODY_BATCH,  // {"batch":[…],"sentAt":…}
   BODY_SINGLE, // one track message
   BODY_LINES,  // NDJSON
+};
+
+// What the events of a body are.
+enum body_mix {
+  MIX_SHOP,    // one identify in ten, two orders, seven views, about 600 bytes each
+  MIX_HISTORY, // of one customer after the other five: who she is, then what customers of five sorts do
+  MIX_RETAIL,  // views, carts, mails, visits, orders, an identify: twenty events
+  MIX_OFFER,   // "Offer Opened" alone
 };
 
 struct body_slot {
@@ -36,12 +44,14 @@ struct population {
   uint64_t random;
   uint64_t customers;
   uint64_t messages; // the number of the next message: no two are the same in one run
+  uint64_t in_turn;  // not 0: so many events of one customer, then of the next
+  int64_t spread_us; // not 0: an event happened up to so long before the time it is given
 };
 
-// Lays out `event_count` events. False when memory is short.
-bool body_init(struct body *body, enum body_kind kind, size_t event_count);
+// Lays out `event_count` events, the first of them event `first` of the mix. False when memory is short.
+bool body_init(struct body *body, enum body_kind kind, enum body_mix mix, size_t first, size_t event_count);
 void body_release(struct body *body);
 
 // Writes other customers, messages and amounts into the slots. The events happened around `time_us`, a microsecond of
-// the Unix era; `step_us` lies between one and the next.
-void body_fill(struct body *body, struct population *population, int64_t time_us, int64_t step_us);
+// the Unix era; `step_us` lies between one and the next. The request is sent at `sent_us`.
+void body_fill(struct body *body, struct population *population, int64_t time_us, int64_t step_us, int64_t sent_us);

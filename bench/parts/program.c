@@ -79,7 +79,7 @@ static bool take_member(const char *json, const char *opening, char *out, size_t
 }
 
 static bool fail(const struct program *program, const char *what) {
-  fprintf(stderr, "bench_ingest: %s %s\n", program->path, what);
+  fprintf(stderr, "bench: %s %s\n", program->path, what);
   program_show_log(program);
   return false;
 }
@@ -90,21 +90,44 @@ static bool make_workspace(struct program *program) {
   struct rusage usage;
   int output;
   if (!spawn(program, arguments, false, &output)) return fail(program, "cannot be started");
-  bool ok = read_line(output, line) && take_member(line, "\"write_key\":\"", program->write_key, PROGRAM_KEY_BYTES);
+  bool ok = read_line(output, line) && take_member(line, "\"write_key\":\"", program->write_key, PROGRAM_KEY_BYTES) &&
+            take_member(line, "\"secret_key\":\"", program->secret_key, PROGRAM_KEY_BYTES);
   close(output);
   ok = program_wait(program, false, START_TIMEOUT_MS / 1000, &usage) && ok;
   return ok ? true : fail(program, "init failed");
 }
 
-bool program_init(struct program *program, const char *parent) {
-  char path[PROGRAM_PATH_BYTES / 2];
-  snprintf(path, sizeof path, "%s/ingest-XXXXXX", parent);
-  if (mkdir(parent, 0700) != 0 && errno != EEXIST) return fail(program, "has nowhere to put its data");
-  if (!mkdtemp(path)) return fail(program, "has nowhere to put its data");
+static void set_directory(struct program *program, const char *path) {
   snprintf(program->directory, sizeof program->directory, "%s", path);
   snprintf(program->data, sizeof program->data, "%s/data", path);
   snprintf(program->log, sizeof program->log, "%s/program.log", path);
-  return make_workspace(program);
+  snprintf(program->keys, sizeof program->keys, "%s/keys", path);
+}
+
+static bool write_keys(const struct program *program) {
+  FILE *file = fopen(program->keys, "we");
+  if (!file) return false;
+  fprintf(file, "%s\n%s\n", program->write_key, program->secret_key);
+  return fclose(file) == 0;
+}
+
+bool program_again(struct program *program, const char *directory) {
+  char path[PROGRAM_PATH_BYTES / 2];
+  snprintf(path, sizeof path, "%s", directory);
+  set_directory(program, path);
+  FILE *file = fopen(program->keys, "re");
+  bool ok = file && fscanf(file, "%127s %127s", program->write_key, program->secret_key) == 2;
+  if (file) fclose(file);
+  return ok ? true : fail(program, "was not kept there");
+}
+
+bool program_init(struct program *program, const char *parent) {
+  char path[PROGRAM_PATH_BYTES / 2];
+  snprintf(path, sizeof path, "%s/run-XXXXXX", parent);
+  if (mkdir(parent, 0700) != 0 && errno != EEXIST) return fail(program, "has nowhere to put its data");
+  if (!mkdtemp(path)) return fail(program, "has nowhere to put its data");
+  set_directory(program, path);
+  return make_workspace(program) && write_keys(program);
 }
 
 void program_release(struct program *program, bool keep) {

@@ -17,11 +17,13 @@ struct load {
   const char *key;  // a write key
   int port;
   enum body_kind kind;
+  enum body_mix mix;
   size_t events_each; // events of one request
   size_t connections;
   uint64_t requests; // how many; no limit other than the time when UINT64_MAX
   int64_t seconds;   // for how long at most
   struct population population;
+  int64_t first_us, step_us; // when the first event happened, and from one to the next; 0: they happen as they are sent
   const volatile sig_atomic_t *stop; // becomes not 0 on Ctrl-C
   // What came of it.
   uint64_t sent, answered, failed; // requests; a failed one was refused, or its connection broke

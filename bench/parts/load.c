@@ -1,4 +1,4 @@
-// One thread, epoll, edge triggered: on every event a connection sends what it can and reads what there is.
+// One thread a load, epoll, edge triggered: on every event a connection sends what it can and reads what there is.
 //
 // A reply is read whole by its Content-Length; of its body only the two counts near its beginning matter, so no more
 // than REPLY_BYTES of it are kept. A request that is refused or whose connection breaks counts as failed and is not
@@ -74,11 +74,12 @@ static bool connection_dial(struct loop *loop, struct connection *connection) {
          epoll_ctl(loop->epoll, EPOLL_CTL_ADD, connection->fd, &watched) == 0;
 }
 
-static bool connection_init(struct loop *loop, struct connection *connection) {
+static bool connection_init(struct loop *loop, struct connection *connection, size_t index) {
   char words[HEAD_BYTES / 4], encoded[HEAD_BYTES / 2];
   const struct load *load = loop->load;
   connection->fd = -1;
-  if (!body_init(&connection->body, load->kind, load->events_each)) return false;
+  if (!body_init(&connection->body, load->kind, load->mix, load->events_each == 1 ? index : 0, load->events_each))
+    return false;
   snprintf(words, sizeof words, "%s:", load->key);
   to_base64(words, encoded);
   connection->head_size = (size_t)snprintf(connection->head, sizeof connection->head,
@@ -116,7 +117,9 @@ static void push(struct connection *connection) {
 static void start_next(struct loop *loop, struct connection *connection) {
   struct load *load = loop->load;
   if (load->sent >= load->requests || *load->stop || measure_now_us() >= loop->until_us) return;
-  body_fill(&connection->body, &load->population, wall_us(), 0);
+  int64_t time_us = wall_us();
+  if (load->first_us != 0) time_us = load->first_us + (int64_t)load->population.messages * load->step_us;
+  body_fill(&connection->body, &load->population, time_us, load->step_us, wall_us());
   connection->sent = connection->reply_kept = connection->reply_got = connection->reply_size = 0;
   connection->waiting = true;
   connection->start_us = measure_now_us();
@@ -142,7 +145,7 @@ static void finish(struct loop *loop, struct connection *connection, bool answer
     load->duplicates += count_in(connection->reply, "\"duplicates\":");
   } else if (load->failed++ == 0) {
     connection->reply[connection->reply_kept] = '\0';
-    fprintf(stderr, "bench_ingest: a request failed: %.600s\n", answered ? connection->reply : "connection lost");
+    fprintf(stderr, "bench: a request failed: %.600s\n", answered ? connection->reply : "connection lost");
   }
 }
 
@@ -157,7 +160,7 @@ static void look_at_head(struct connection *connection) {
 
 // Reads until the reply is whole. False when the connection is over.
 static bool pull(struct loop *loop, struct connection *connection) {
-  static char rest[64 * 1024]; // of a long reply, of no interest
+  static _Thread_local char rest[64 * 1024]; // of a long reply, of no interest
   while (connection->waiting) {
     size_t room = REPLY_BYTES - connection->reply_kept;
     char *at = room > 0 ? connection->reply + connection->reply_kept : rest;
@@ -187,7 +190,7 @@ static bool serve_event(struct loop *loop, struct connection *connection) {
 // --- all of them ---------------------------------------------------------------------------------------------
 
 static bool fail(const char *what) {
-  fprintf(stderr, "bench_ingest: %s\n", what);
+  fprintf(stderr, "bench: %s\n", what);
   return false;
 }
 
@@ -215,7 +218,7 @@ bool load_run(struct load *load) {
     free(loop.connections);
     return fail("no memory");
   }
-  for (size_t i = 0; i < load->connections; i++) ok = connection_init(&loop, &loop.connections[i]) && ok;
+  for (size_t i = 0; i < load->connections; i++) ok = connection_init(&loop, &loop.connections[i], i) && ok;
   load->body_bytes = loop.connections[0].body.size_bytes;
   int64_t start_us = measure_now_us();
   loop.until_us = start_us + load->seconds * 1000000;
