@@ -185,6 +185,13 @@ enum err scan_rows_next(struct scan_rows *rows) {
   return err == ERR_OK ? next_row(rows) : err;
 }
 
+enum err scan_rows_go(struct scan_rows *rows, uint64_t id) {
+  enum err err = seek(rows, id);
+  rows->has = false;
+  if (err == ERR_OK && rows->ahead.has) take_ahead(rows);
+  return err;
+}
+
 // Past the last id that has rows, and no further than the scan goes. A narrow range is gone through as it is.
 static enum err find_end(const struct scan_options *options, uint64_t *end) {
   struct store_cursor *cursor;

@@ -35,4 +35,6 @@ struct scan_rows {
 // Opens at the first row. `rows` is zeroed; release it also after a failure.
 enum err scan_rows_open(struct scan_rows *rows, const struct scan_options *options);
 enum err scan_rows_next(struct scan_rows *rows);
+// Goes on to the first row of `id` or a later one. Only without strips.
+enum err scan_rows_go(struct scan_rows *rows, uint64_t id);
 void scan_rows_release(struct scan_rows *rows);
