@@ -30,7 +30,7 @@
 enum {
   PROJECTION_CUSTOMERS = 256,
   PROJECTION_GROUP = 64,        // blocks whose rows of one name lie together
-  PROJECTION_EVENTS_MAX = 4096, // customers with more are left out
+  PROJECTION_EVENTS_MAX = 1024, // customers with more are left out
   PROJECTION_DIRECTORY = 0,     // no event has this name
   PROJECTION_BITS = PROJECTION_CUSTOMERS / 64,
 };

@@ -124,9 +124,11 @@ struct slice {
   uint32_t at, end;
 };
 
-static void put_next(struct slice *slice, struct timeline_columns *to) {
-  const struct timeline_columns *from = slice->columns;
-  uint32_t at = slice->at++;
+static inline int64_t next_time(const struct slice *slice) {
+  return slice->columns->time_us[slice->at];
+}
+
+static inline void put(const struct timeline_columns *from, size_t at, struct timeline_columns *to) {
   size_t i = to->count++;
   to->time_us[i] = from->time_us[at];
   to->name[i] = from->name[at];
@@ -135,23 +137,36 @@ static void put_next(struct slice *slice, struct timeline_columns *to) {
   to->amount_code[i] = from->amount_code[at];
 }
 
-// The slices are not empty.
-static void merge(struct slice *slices, size_t count, struct timeline_columns *to) {
-  while (count > 1) {
-    struct slice *least = &slices[0];
-    int64_t least_us = least->columns->time_us[least->at];
-    for (size_t i = 1; i < count; i++) {
-      int64_t time_us = slices[i].columns->time_us[slices[i].at];
-      if (time_us >= least_us) continue;
-      least = &slices[i];
-      least_us = time_us;
-    }
-    put_next(least, to);
-    if (least->at < least->end) continue;
-    count--;
-    memmove(least, least + 1, (size_t)(slices + count - least) * sizeof *least);
+// Which one comes next is as good as random, so nothing here branches on it.
+static void merge_two(struct slice *slices, struct timeline_columns *to) {
+  struct slice a = slices[0], b = slices[1];
+  while (a.at < a.end && b.at < b.end) {
+    bool second = next_time(&b) < next_time(&a);
+    put(second ? b.columns : a.columns, second ? b.at : a.at, to);
+    a.at += !second;
+    b.at += second;
   }
-  while (count > 0 && slices[0].at < slices[0].end) put_next(&slices[0], to);
+  for (; a.at < a.end; a.at++) put(a.columns, a.at, to);
+  for (; b.at < b.end; b.at++) put(b.columns, b.at, to);
+}
+
+// At least two slices, none of them empty.
+static void merge(struct slice *slices, size_t count, struct timeline_columns *to) {
+  while (count > 2) {
+    size_t least = 0;
+    int64_t least_us = next_time(&slices[0]);
+    for (size_t i = 1; i < count; i++) {
+      int64_t time_us = next_time(&slices[i]);
+      least = time_us < least_us ? i : least;
+      least_us = time_us < least_us ? time_us : least_us;
+    }
+    struct slice *slice = &slices[least];
+    put(slice->columns, slice->at++, to);
+    if (slice->at < slice->end) continue;
+    count--;
+    memmove(slice, slice + 1, (count - least) * sizeof *slice);
+  }
+  merge_two(slices, to);
 }
 
 enum err projection_reader_columns(struct projection_reader *reader, uint64_t id,
