@@ -15,7 +15,7 @@
 #include "customer/projection.h"
 #include "engine/query.h"
 
-enum { USERS = 9, MAILS = 4, DEVICES = 2, STEPS = 60, DEFAULT_ROUNDS = 60 };
+enum { USERS = 9, MAILS = 4, DEVICES = 2, STEPS = 60, DEFAULT_ROUNDS = 200 };
 
 static const char *const expressions[] = {
     "count(\"Order\") >= 2",
