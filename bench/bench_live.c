@@ -23,7 +23,8 @@
 enum {
   BATCH_EVENTS = 500,
   LINES_AT_ONCE = 500,
-  HISTORY_EVENTS = 5, // of a customer
+  HISTORY_EVENTS = 10, // of a customer
+  VISITORS = 20000,    // customers who are there at a time
   EXIT_WINDOW_S = 30,
   BUILD_S = 3600,
   IMPORT_S = 3600
@@ -155,6 +156,7 @@ static struct live_counts live_counts(struct bench *bench) {
 }
 
 static bool run_load(struct bench *bench, struct load *load) {
+  load->population.visitors = VISITORS;
   load->path = "/v1/batch";
   load->kind = BODY_BATCH;
   load->mix = MIX_RETAIL;

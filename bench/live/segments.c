@@ -33,8 +33,8 @@ static struct draw draw_for(size_t index) {
                        .other = names[(n * 5 + round * 3 + 11) % NAME_COUNT],
                        .city = cities[(n + round) % CITY_COUNT],
                        .days = days[(n / 3 + round) % DAYS_COUNT],
-                       .count = 2 + (n / 2 + round) % 6,
-                       .amount = 50 * (1 + round % 40),
+                       .count = 3 + (n / 2 + round) % 6,
+                       .amount = 150 + 50 * (round % 40),
                        .age = 18 + round % 50,
                        .earlier = round * KIND_COUNT};
 }
@@ -43,11 +43,14 @@ static int write_expression(unsigned kind, const struct draw *d, char *text) {
   size_t size = EXPRESSION_BYTES;
   switch (kind) {
   case 0:
-  case 1:
   case 2:
     return snprintf(text, size, "count('%s' in last %u days) >= %u", d->name, d->days, d->count);
+  case 1:
+    return snprintf(text, size, "count('%s' in last %u days) >= 2 and age(traits.birthday) >= %u", d->name, d->days,
+                    d->age);
   case 3:
-    return snprintf(text, size, "exists('%s' in last %u days by day)", d->name, d->days);
+    return snprintf(text, size, "exists('%s' in last %u days by day) and traits.city = '%s'", d->name, d->days,
+                    d->city);
   case 4:
     return snprintf(text, size, "count('%s' in previous 1 month) > %u", d->name, d->count);
   case 5:
@@ -55,15 +58,18 @@ static int write_expression(unsigned kind, const struct draw *d, char *text) {
     return snprintf(text, size, "sum(total of 'Order Completed' in last %u days) >= %u", d->days, d->amount);
   case 7:
     return snprintf(text, size, "sum(total of 'Order Completed') > %u and count('%s' in last %u days) = 0",
-                    4 * d->amount, d->name, d->days);
+                    400 + 4 * d->amount, d->name, d->days);
   case 8:
-    return snprintf(text, size, "sequence('%s' then '%s' within %u days)", d->name, d->other, d->days);
+    return snprintf(text, size, "sequence('%s' then '%s' within %u days) and traits.city = '%s'", d->name, d->other,
+                    d->days, d->city);
   case 9:
-    return snprintf(text, size, "sequence('%s' then not 'Order Completed' within %u days)", d->name, d->days);
+    return snprintf(text, size, "sequence('%s' then not 'Order Completed' within %u days) and traits.city = '%s'",
+                    d->name, d->days, d->city);
   case 10:
   case 11:
-    return snprintf(text, size, "exists('%s' in last %u days) and not exists('%s' in last %u days)", d->name, d->days,
-                    d->other, d->days);
+    return snprintf(text, size,
+                    "exists('%s' in last %u days) and not exists('%s' in last %u days) and traits.city = '%s'", d->name,
+                    d->days, d->other, d->days, d->city);
   case 12:
     return snprintf(text, size, "traits.city = '%s' and age(traits.birthday) >= %u", d->city, d->age);
   case 13:
@@ -71,7 +77,8 @@ static int write_expression(unsigned kind, const struct draw *d, char *text) {
   case 14:
     return snprintf(text, size, "traits.city = '%s' and exists('%s' in last %u days)", d->city, d->name, d->days);
   case 15:
-    return snprintf(text, size, "exists('%s' where price > %u in last %u days)", d->name, d->amount % 180, d->days);
+    return snprintf(text, size, "count('%s' where price > %u in last %u days) >= 2", d->name, 100 + d->amount % 100,
+                    d->days);
   case 16:
     return snprintf(text, size, "in_segment('s%u') and traits.city = '%s'", d->earlier, d->city);
   case 17:

@@ -21,7 +21,7 @@ enum slot_kind {
   SLOT_KIND_COUNT
 };
 
-enum { TIME_BYTES = 24, NAME_BYTES = 6, NAME_COUNT = 16 };
+enum { TIME_BYTES = 24, NAME_BYTES = 6, NAME_COUNT = 16, VISIT_EVENTS = 5 };
 
 #define CUSTOMER "\1\1\1\1\1\1\1"
 #define DEVICE "\2\2\2\2\2\2\2\2\2\2\2\2"
@@ -77,13 +77,17 @@ static const char mail_opened[] = ACTION("Email Opened", "\"campaign\":\"C" D2 "
 static const char mail_clicked[] = ACTION("Email Clicked", "\"campaign\":\"C" D2 "\",\"link\":\"L" D1 "\"", "/mail");
 static const char offer[] = ACTION("Offer Opened", "\"offer\":\"O" D2 "\"", "/offer");
 
-enum { MIX_EVENTS_MAX = 25 };
+enum { MIX_EVENTS_MAX = 50 };
 
 static const char *const mixes[][MIX_EVENTS_MAX] = {
     [MIX_SHOP] = {identify, view, view, order, view, view, view, order, view, view},
-    [MIX_HISTORY] = {account,      view,    order,   mail_opened, view, account,  visit,   view,  mail_opened,
-                     mail_clicked, account, view,    added,       cart, view,     account, order, order,
-                     checkout,     visit,   account, view,        view, searched, checkout},
+    [MIX_HISTORY] = {account,  view,        order,   mail_opened, view,     added,        cart,         visit,
+                     searched, checkout,    account, visit,       view,     mail_opened,  mail_clicked, searched,
+                     added,    mail_opened, view,    order,       account,  view,         added,        cart,
+                     view,     checkout,    order,   visit,       view,     mail_clicked, account,      order,
+                     order,    checkout,    visit,   cart,        added,    view,         searched,     mail_opened,
+                     account,  view,        view,    searched,    checkout, cart,         visit,        mail_opened,
+                     added,    order},
     [MIX_RETAIL] = {view,     view, view,  mail_opened, view,  searched, view, added,        view,  account,
                     checkout, view, visit, view,        order, view,     view, mail_clicked, added, cart},
     [MIX_OFFER] = {offer},
@@ -218,7 +222,14 @@ static void put_name(char *at, uint64_t customer) {
 }
 
 // Whose the next event is, and when.
+static uint64_t next_visitor(struct population *population) {
+  uint64_t place = next_random(population) % population->visitors;
+  uint64_t round = (population->messages + VISIT_EVENTS * place) / (VISIT_EVENTS * population->visitors);
+  return mixed(mixed(round) + place) % population->customers;
+}
+
 static uint64_t next_customer(struct population *population) {
+  if (population->visitors != 0) return next_visitor(population);
   if (population->in_turn == 0) return next_random(population) % population->customers;
   return population->messages / population->in_turn % population->customers;
 }

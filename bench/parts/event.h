@@ -45,6 +45,7 @@ struct population {
   uint64_t customers;
   uint64_t messages; // the number of the next message: no two are the same in one run
   uint64_t in_turn;  // not 0: so many events of one customer, then of the next
+  uint64_t visitors; // not 0: so many customers are there at a time, each for about five events, then another comes
   int64_t spread_us; // not 0: an event happened up to so long before the time it is given
 };
 

@@ -23,6 +23,10 @@
 //
 // Jobs. A backup or a check of the workspace runs in a thread of its own, one at a time; see job.h.
 //
+// Streams. /v1/stream sends the change feed as server-sent events, to 64 readers at most; see stream.h.
+//
+// Timers. A thread of the server has the engine work off what falls due by the clock, ten times a second.
+//
 // Upkeep. A thread of the server calls engine_tick once a second, ends connections that dawdle and deletes idempotency
 // rows whose time has passed. The caller needs to run nothing.
 //

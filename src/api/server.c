@@ -315,6 +315,18 @@ static struct api *make(struct engine *engine, const struct api_options *options
   return api;
 }
 
+static enum err start_threads(struct api *api) {
+  enum err err = stream_board_start(api->streams);
+  if (err) return err;
+  err = upkeep_start(api);
+  if (!err) {
+    err = timers_start(api);
+    if (err) upkeep_stop(api);
+  }
+  if (err) stream_board_stop(api->streams);
+  return err;
+}
+
 enum err api_open(struct api **api, struct engine *engine, const struct api_options *options, struct diag *diag) {
   int fd = -1;
   if (sodium_init() < 0) return diag_set(diag, ERR_IO, "no_random", "The system has no source of random numbers.");
@@ -325,11 +337,7 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
     release(made);
     return err;
   }
-  err = upkeep_start(made);
-  if (!err) {
-    err = timers_start(made);
-    if (err) upkeep_stop(made);
-  }
+  err = start_threads(made);
   if (err) {
     diag_no_memory(diag);
     close(fd);
@@ -338,6 +346,7 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
   }
   err = start_daemon(made, fd, diag);
   if (err) {
+    stream_board_stop(made->streams);
     timers_stop(made);
     upkeep_stop(made);
     close(fd);

@@ -2,7 +2,7 @@
 //
 // A stream is hungry when all it was given was sent. The feeder takes all hungry streams, reads a page for each without
 // the lock, waits once for the disk, then hands over. Invariants, all under the board's lock:
-//   1. `out` belongs to the feeder while `filling`, else to whoever holds the lock.
+//   1. `out`, `rows` and `failed` belong to the feeder while `filling`, else to whoever holds the lock.
 //   2. A connection is suspended only by its own thread, with the lock held, when nothing waits to be sent and the
 //      stream does not end; whoever changes either resumes it.
 //   3. After the board has stopped nothing is suspended any more: MHD aborts otherwise.
@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 
-enum { BLOCK_BYTES = 16 * 1024, SEGMENT_BYTES_MAX = 64, RETRY_MS = 1000 };
+enum { BLOCK_BYTES = 16 * 1024, SEGMENT_BYTES_MAX = 64, RETRY_MS = 1000, KERNEL_BYTES = 128 * 1024 };
 
 struct stream {
   struct stream_board *board;
@@ -31,11 +31,13 @@ struct stream {
   _Atomic int64_t *deadline_us;
   int64_t patience_us;
   char segment[SEGMENT_BYTES_MAX + 1];
+  char key[ENGINE_KEY_TEXT_BYTES];
   char cursor[ENGINE_CURSOR_BYTES]; // of the last change in `out`
   struct buffer out;
   size_t sent_bytes; // of `out`
   size_t rows;       // of the page being filled
   int64_t fed_us;    // monotonic: when it was last given something
+  bool failed;       // to be filled
   bool hungry, filling, suspended, ending, closed;
 };
 
@@ -47,19 +49,24 @@ struct stream_board {
   _Atomic size_t count;
   _Atomic bool due; // there may be something to read
   bool stopped;
-  bool feeding; // the thread is there
+  bool feeding; // the thread was started
   pthread_t feeder;
 };
 
 // --- one stream ----------------------------------------------------------------------------------------------
+
+static void discard(struct stream *stream) {
+  explicit_bzero(stream->key, sizeof stream->key);
+  buffer_release(&stream->out);
+  alloc_free(stream);
+}
 
 // With the lock held.
 static void release(struct stream *stream) {
   stream->previous->next = stream->next;
   stream->next->previous = stream->previous;
   stream->board->count--;
-  buffer_release(&stream->out);
-  alloc_free(stream);
+  discard(stream);
 }
 
 void stream_close(struct stream *stream) {
@@ -126,7 +133,10 @@ static ssize_t read_stream(void *context, uint64_t position, char *to, size_t mo
 
 struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connection *connection, int fd,
                                      _Atomic int64_t *deadline_us, unsigned patience_s) {
+  int kept_bytes = KERNEL_BYTES;
   stream->fd = fd;
+  // Else the kernel would keep megabytes for a reader that takes nothing.
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kept_bytes, sizeof kept_bytes);
   stream->connection = connection;
   stream->deadline_us = deadline_us;
   stream->patience_us = (int64_t)patience_s * CLOCK_SECOND_US;
@@ -161,17 +171,22 @@ static bool fill(struct stream *stream) {
   return false;
 }
 
-static void drop(struct stream *stream) {
-  buffer_clear(&stream->out);
-  stream->ending = true;
+// MHD does not look at a connection that is suspended: one whose reader has gone is seen here, so that its place is
+// free before a heartbeat would fail.
+static bool is_deserted(const struct stream *stream) {
+  char byte;
+  return stream->suspended && recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-// With the lock held. MHD does not look at a connection that is suspended: one whose reader has gone is seen here, so
-// that its place is free before the next heartbeat would fail.
-static void end_deserted(struct stream_board *board) {
+static bool has_lost_its_key(const struct stream *stream) {
+  struct engine_key key;
+  return engine_key_check(stream->board->engine, bytes_from_text(stream->key), &key, NULL) == ERR_DENIED;
+}
+
+// With the lock held.
+static void end_unwanted(struct stream_board *board) {
   for (struct stream *stream = board->streams.next; stream != &board->streams; stream = stream->next) {
-    char byte;
-    if (!stream->suspended || recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0) continue;
+    if (!is_deserted(stream) && !has_lost_its_key(stream)) continue;
     stream->ending = true;
     wake_reader(stream);
   }
@@ -194,6 +209,10 @@ static void hand_over(struct stream *stream) {
     release(stream);
     return;
   }
+  if (stream->failed) {
+    buffer_clear(&stream->out);
+    stream->ending = true;
+  }
   stream->hungry = stream->out.size_bytes == 0;
   if (!stream->hungry || stream->ending) wake_reader(stream);
 }
@@ -205,11 +224,11 @@ static void feed(struct stream_board *board, struct stream *const *taken, size_t
   bool found = false;
   diag_init(&diag);
   for (size_t i = 0; i < count; i++) {
-    if (!fill(taken[i])) drop(taken[i]);
+    taken[i]->failed = !fill(taken[i]);
     found = found || taken[i]->rows > 0;
   }
   if (!found || store_wait(store, store_mark_now(store), &diag) == ERR_OK) return;
-  for (size_t i = 0; i < count; i++) drop(taken[i]);
+  for (size_t i = 0; i < count; i++) taken[i]->failed = true;
 }
 
 static void sleep_until_due(struct stream_board *board) {
@@ -230,7 +249,7 @@ static void *run(void *context) {
   for (sleep_until_due(board); !board->stopped; sleep_until_due(board)) {
     int64_t now_us = clock_monotonic_us();
     if (now_us - looked_us >= (int64_t)CLOCK_SECOND_US) {
-      end_deserted(board);
+      end_unwanted(board);
       looked_us = now_us;
     }
     size_t count = take_hungry(board, taken);
@@ -265,14 +284,16 @@ enum err stream_board_open(struct stream_board **board, struct engine *engine) {
   pthread_mutex_init(&made->lock, NULL);
   pthread_cond_init(&made->changed, &attributes);
   pthread_condattr_destroy(&attributes);
-  made->feeding = pthread_create(&made->feeder, NULL, run, made) == 0;
-  if (!made->feeding) {
-    stream_board_close(made);
-    return ERR_NO_MEMORY;
-  }
-  engine_set_feed_wake(engine, changed, made);
   *board = made;
   return ERR_OK;
+}
+
+enum err stream_board_start(struct stream_board *board) {
+  engine_set_feed_wake(board->engine, changed, board);
+  board->feeding = pthread_create(&board->feeder, NULL, run, board) == 0;
+  if (board->feeding) return ERR_OK;
+  engine_set_feed_wake(board->engine, NULL, NULL);
+  return ERR_NO_MEMORY;
 }
 
 void stream_board_stop(struct stream_board *board) {
@@ -281,10 +302,11 @@ void stream_board_stop(struct stream_board *board) {
   pthread_cond_signal(&board->changed);
   pthread_mutex_unlock(&board->lock);
   if (board->feeding) pthread_join(board->feeder, NULL);
-  board->feeding = false;
   pthread_mutex_lock(&board->lock);
   for (struct stream *stream = board->streams.next; stream != &board->streams; stream = stream->next) {
     stream->ending = true;
+    // One that takes nothing is not waited for.
+    if (stream->deadline_us) *stream->deadline_us = clock_monotonic_us() + (int64_t)CLOCK_SECOND_US;
     wake_reader(stream);
   }
   pthread_mutex_unlock(&board->lock);
@@ -292,8 +314,7 @@ void stream_board_stop(struct stream_board *board) {
 
 void stream_board_close(struct stream_board *board) {
   if (!board) return;
-  engine_set_feed_wake(board->engine, NULL, NULL);
-  if (board->feeding) stream_board_stop(board);
+  if (board->feeding) engine_set_feed_wake(board->engine, NULL, NULL);
   pthread_cond_destroy(&board->changed);
   pthread_mutex_destroy(&board->lock);
   alloc_free(board);
@@ -348,36 +369,36 @@ static enum err join(struct stream *stream, struct diag *diag) {
   return err;
 }
 
-enum err stream_open(struct stream_board *board, struct bytes segment, struct bytes after, struct stream **stream,
+enum err stream_open(struct stream_board *board, const struct stream_wish *wish, struct stream **stream,
                      struct diag *diag) {
   struct stream *made = alloc_zero(1, sizeof *made);
   if (!made) return diag_no_memory(diag);
   made->board = board;
   made->fed_us = clock_monotonic_us();
   buffer_init(&made->out);
-  snprintf(made->segment, sizeof made->segment, "%.*s", BYTES_ARG(segment));
-  enum err err = begin(made, after, diag);
+  snprintf(made->segment, sizeof made->segment, "%.*s", BYTES_ARG(wish->segment));
+  snprintf(made->key, sizeof made->key, "%.*s", BYTES_ARG(wish->key));
+  enum err err = begin(made, wish->after, diag);
   if (!err) err = join(made, diag);
-  if (!err) {
+  if (err)
+    discard(made);
+  else
     *stream = made;
-    return ERR_OK;
-  }
-  buffer_release(&made->out);
-  alloc_free(made);
   return err;
 }
 
 enum err stream_get(struct request *request, struct worker *worker, struct diag *diag) {
-  struct bytes segment, after = request_header(request, "Last-Event-ID"), given;
+  struct stream_wish wish = {.key = request->key_text};
   (void)worker;
   enum err err = request_parameters(request, "segment after", diag);
-  if (!err) err = uri_find(&request->uri, "segment", &segment, diag);
-  if (!err) err = uri_find(&request->uri, "after", &given, diag);
+  if (!err) err = uri_find(&request->uri, "segment", &wish.segment, diag);
+  if (!err) err = uri_find(&request->uri, "after", &wish.after, diag);
   if (err) return err;
-  if (!after.data) after = given;
-  if (segment.size_bytes > SEGMENT_BYTES_MAX)
+  struct bytes last = request_header(request, "Last-Event-ID");
+  if (last.data) wish.after = last;
+  if (wish.segment.size_bytes > SEGMENT_BYTES_MAX)
     return diag_set(diag, ERR_INVALID, "bad_parameter", "The parameter \"segment\" must be the id of a segment.");
-  err = stream_open(request->api->streams, segment, after, &request->stream, diag);
+  err = stream_open(request->api->streams, &wish, &request->stream, diag);
   if (err) return err;
   request->status = 200;
   request->content_type = "text/event-stream";

@@ -23,17 +23,24 @@ enum {
 struct stream_board;
 
 enum err stream_board_open(struct stream_board **board, struct engine *engine);
+// Begins to feed. To be called while no other thread uses the engine. ERR_NO_MEMORY.
+enum err stream_board_start(struct stream_board *board);
 // Ends all streams at their next byte, and each that is opened later. Waits for nobody but the feeder.
 void stream_board_stop(struct stream_board *board);
-// All streams must be gone.
+// All streams must be gone, and a board that was started must have been stopped.
 void stream_board_close(struct stream_board *board);
 size_t stream_board_count(struct stream_board *board);
 
 struct stream;
 
-// A stream of changes after the cursor `after` (data NULL: from now on), of one segment (empty: of all). ERR_BUSY code
-// "too_many_streams", ERR_STOPPED "stopping", ERR_INVALID "bad_cursor".
-enum err stream_open(struct stream_board *board, struct bytes segment, struct bytes after, struct stream **stream,
+// What a reader asks for. Texts are copied.
+struct stream_wish {
+  struct bytes segment; // empty: of all segments
+  struct bytes after;   // a cursor; data NULL: from now on
+  struct bytes key;     // the stream ends with it
+};
+// ERR_BUSY code "too_many_streams", ERR_STOPPED "stopping", ERR_INVALID "bad_cursor".
+enum err stream_open(struct stream_board *board, const struct stream_wish *wish, struct stream **stream,
                      struct diag *diag);
 // One that became no response.
 void stream_close(struct stream *stream);

@@ -18,7 +18,15 @@ struct cli {
 
 typedef enum err command_fn(struct cli *cli, struct diag *diag);
 
-enum command_group { COMMAND_START, COMMAND_DATA, COMMAND_LOOK, COMMAND_SEGMENT, COMMAND_CHANGE, COMMAND_UPKEEP, COMMAND_GROUP_COUNT };
+enum command_group {
+  COMMAND_START,
+  COMMAND_DATA,
+  COMMAND_LOOK,
+  COMMAND_SEGMENT,
+  COMMAND_CHANGE,
+  COMMAND_UPKEEP,
+  COMMAND_GROUP_COUNT
+};
 
 struct command {
   const char *words; // "rules show"

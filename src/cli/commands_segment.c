@@ -125,7 +125,7 @@ static enum err place_pass(struct place *place, struct diag *diag) {
 struct state {
   char id[ID_BYTES];
   bool building;
-  uint64_t done, total;
+  uint64_t version, done, total;
 };
 
 static enum err read_state(struct bytes json, bool warn, struct state *state, struct diag *diag) {
@@ -136,6 +136,7 @@ static enum err read_state(struct bytes json, bool warn, struct state *state, st
     struct value_iter warnings = value_iterate(member(&document, document.root, "warnings"));
     snprintf(state->id, sizeof state->id, "%.*s", BYTES_ARG(text_of(&document, document.root, "id")));
     state->building = bytes_equal(text_of(&document, document.root, "status"), BYTES("building"));
+    state->version = number_of(&document, document.root, "version");
     state->done = number_of(&document, progress, "done");
     state->total = number_of(&document, progress, "total");
     while (warn && value_next(&warnings))
@@ -150,10 +151,11 @@ static enum err read_state(struct bytes json, bool warn, struct state *state, st
 static enum err wait_until_live(struct place *place, struct state *state, struct buffer *json, struct diag *diag) {
   const struct target_call look = {.op = TARGET_SEGMENT, .args = {[TARGET_ARG_ID] = state->id}};
   struct progress progress;
+  uint64_t wanted = state->version;
   enum err err = ERR_OK;
   progress_begin(&progress);
   progress.unit = "customers";
-  while (err == ERR_OK && state->building && stop_asked == 0) {
+  while (err == ERR_OK && (state->building || state->version < wanted) && stop_asked == 0) {
     err = place_pass(place, diag);
     if (err == ERR_OK) err = place_call(place, &look, json, diag);
     if (err == ERR_OK) err = read_state(buffer_view(json), false, state, diag);

@@ -4,7 +4,8 @@
 // of (time, event id), and columns are made of that run anew whenever a request brought further chunks, so an index
 // into columns is an index into items until then. A scan has passed by the rows and kept no event ids: it gives columns
 // (`whole`), or, of the many customers with one packed row, that row, of which columns are made of what a request wants
-// and no more; or it has them in a projection. Only when a message is asked for are the chunks read again, with ids.
+// and no more; or it has them in a projection. Only when a message is asked for are the chunks read again, with ids
+// (many: facts_messages.c).
 // Parts: the least instant comes first; an event that two parts have is the first one's.
 #include "customer/facts.h"
 
@@ -12,14 +13,6 @@
 #include <stdlib.h>
 
 #include "customer/facts_events.h"
-
-struct facts_item {
-  struct timeline_event event;
-  uint64_t customer; // under whose id the rows lie
-  uint32_t part;     // 0: the own rows
-  bool has_message;
-  struct value message;
-};
 
 struct facts_chunk {
   const struct timeline_chunk *summary;
@@ -32,8 +25,8 @@ struct facts_chunk {
 
 // --- rows ----------------------------------------------------------------------------------------------------
 
-static enum err get_many(struct facts *facts, enum store_keyspace keyspace, const struct key *keys, size_t count,
-                         struct bytes *rows) {
+enum err facts_get_many(struct facts *facts, enum store_keyspace keyspace, const struct key *keys, size_t count,
+                        struct bytes *rows) {
   struct bytes *views = arena_take(facts->arena, count * sizeof *views);
   if (views == NULL) return ERR_NO_MEMORY;
   for (size_t i = 0; i < count; i++) views[i] = key_view(&keys[i]);
@@ -54,7 +47,7 @@ static enum err read_record(struct facts *facts) {
   struct key key;
   struct bytes row;
   customer_key(facts->id, CUSTOMER_ROW_RECORD, &key);
-  enum err err = get_many(facts, STORE_CUSTOMER, &key, 1, &row);
+  enum err err = facts_get_many(facts, STORE_CUSTOMER, &key, 1, &row);
   return err == ERR_OK ? decode_record(facts, row) : err;
 }
 
@@ -71,7 +64,7 @@ static enum err read_parts(struct facts *facts, struct timeline_head *head) {
     head->parts[i].customer = facts->record->pending[i];
     customer_key(head->parts[i].customer, CUSTOMER_ROW_HEAD, &keys[i]);
   }
-  enum err err = get_many(facts, STORE_CUSTOMER, keys, count, rows);
+  enum err err = facts_get_many(facts, STORE_CUSTOMER, keys, count, rows);
   for (size_t i = 0; err == ERR_OK && i < count; i++)
     err = timeline_head_decode(rows[i], facts->arena, &head->parts[i].head);
   return err;
@@ -86,7 +79,7 @@ static enum err read_head(struct facts *facts) {
   if (head == NULL) return ERR_NO_MEMORY;
   customer_key(facts->id, CUSTOMER_ROW_HEAD, &keys[0]);
   customer_key(facts->id, CUSTOMER_ROW_RECORD, &keys[1]);
-  enum err err = get_many(facts, STORE_CUSTOMER, keys, count, rows);
+  enum err err = facts_get_many(facts, STORE_CUSTOMER, keys, count, rows);
   if (err == ERR_OK && count == 2) err = decode_record(facts, rows[1]);
   if (err == ERR_OK) err = timeline_head_decode(rows[0], facts->arena, head);
   if (err == ERR_OK) err = read_parts(facts, head);
@@ -163,9 +156,25 @@ static enum err decode_chunk(struct facts *facts, struct facts_chunk *chunk, str
   return ERR_OK;
 }
 
+// Those whose rows are there already; how many are left.
+static enum err take_given(struct facts *facts, size_t *count) {
+  struct facts_events *events = facts->events;
+  for (size_t i = 0; facts->rows != NULL && i < facts->head->chunk_count; i++) {
+    struct facts_chunk *chunk = &events->chunks[i];
+    if (!chunk->wanted) continue;
+    enum err err = decode_chunk(facts, chunk, facts->rows[i]);
+    if (err != ERR_OK) return err;
+    chunk->wanted = false;
+    --*count;
+  }
+  return ERR_OK;
+}
+
 // `count` chunks are wanted: their rows, in one round.
 static enum err read_chunks(struct facts *facts, size_t count) {
   struct facts_events *events = facts->events;
+  enum err err = take_given(facts, &count);
+  if (err != ERR_OK || count == 0) return err;
   struct key *keys = arena_take(facts->arena, count * sizeof *keys);
   struct bytes *rows = arena_take(facts->arena, count * sizeof *rows);
   if (keys == NULL || rows == NULL) return ERR_NO_MEMORY;
@@ -173,7 +182,7 @@ static enum err read_chunks(struct facts *facts, size_t count) {
   for (size_t i = 0; i < events->chunk_count; i++)
     if (events->chunks[i].wanted)
       timeline_row_chunk_key(events->chunks[i].customer, events->chunks[i].summary, &keys[at++]);
-  enum err err = get_many(facts, STORE_TIMELINE, keys, count, rows);
+  err = facts_get_many(facts, STORE_TIMELINE, keys, count, rows);
   at = 0;
   for (size_t i = 0; err == ERR_OK && i < events->chunk_count; i++)
     if (events->chunks[i].wanted) err = decode_chunk(facts, &events->chunks[i], rows[at++]);
@@ -206,7 +215,7 @@ static enum err gather(struct facts *facts) {
   events->items = arena_take(facts->arena, count * sizeof(struct facts_item *));
   void *memory = arena_take(facts->arena, timeline_columns_bytes(count));
   if (events->items == NULL || memory == NULL) return ERR_NO_MEMORY;
-  events->item_count = 0;
+  events->item_count = events->ahead = 0;
   for (size_t i = 0; i < events->chunk_count; i++)
     for (size_t j = 0; j < events->chunks[i].count; j++)
       events->items[events->item_count++] = &events->chunks[i].items[j];
@@ -268,7 +277,7 @@ static enum err need_items(struct facts *facts) {
   struct facts_events *events = facts->events;
   if (events->all == NULL) {
     facts->events = NULL;
-    enum err err = need_events(facts, NULL);
+    enum err err = facts_messages_walks(facts) ? facts_messages_items(facts, &facts->events) : need_events(facts, NULL);
     if (err == ERR_OK) events->all = facts->events;
     facts->events = events;
     if (err != ERR_OK) return err;
@@ -282,6 +291,7 @@ static enum err need_items(struct facts *facts) {
   for (size_t i = 0; i < all->item_count; i++)
     if (events->whole || is_chosen(&events->chosen, &all->items[i]->event)) items[events->item_count++] = all->items[i];
   events->items = items;
+  events->ahead = 0;
   return events->item_count == events->columns.count ? ERR_OK : ERR_CORRUPT;
 }
 
@@ -312,27 +322,13 @@ static enum err give_columns(void *context, const struct rule_events_wanted *wan
   return ERR_OK;
 }
 
-static enum err read_message(struct facts *facts, struct facts_item *item) {
-  struct key key;
-  struct bytes row;
-  struct timeline_payload payload;
-  timeline_row_key(item->customer, &item->event.at, &key);
-  enum err err = get_many(facts, STORE_PAYLOAD, &key, 1, &row);
-  if (err == ERR_OK && row.data != NULL) {
-    err = timeline_payload_decode(row, facts->arena, &payload);
-    if (err == ERR_OK) item->message = payload.message;
-  }
-  item->has_message = err == ERR_OK;
-  return err;
-}
-
 static enum err give_message(void *context, size_t index, struct value *message) {
   struct facts *facts = context;
   enum err err = facts->events->items == NULL ? need_items(facts) : ERR_OK;
   if (err != ERR_OK) return err;
   assert(index < facts->events->item_count);
-  struct facts_item *item = facts->events->items[index];
-  if (!item->has_message) err = read_message(facts, item);
+  const struct facts_item *item = facts->events->items[index];
+  if (!item->has_message) err = facts_messages_need(facts, index);
   *message = item->message;
   return err;
 }
@@ -363,5 +359,10 @@ void facts_reset(struct facts *facts, uint64_t id, const struct customer *record
   facts->id = id;
   facts->record = record;
   facts->head = head;
+  facts->rows = NULL;
   facts->events = NULL;
+}
+
+void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk, struct key *key) {
+  timeline_row_chunk_key(id, &head->chunks[chunk], key);
 }

@@ -1,8 +1,9 @@
 // facts: one customer's data as rule/ asks for it, from a transaction or a snapshot.
 //
 // Layer 4. Nothing is read before a run asks: the head when events are wanted, then the chunks whose summary matches
-// (names and times), payloads one by one as messages are asked for, the record when a trait is. What was read is kept
-// for the next runs over the same customer, until facts_reset. Memory: the arena given. Threads: one.
+// (names and times), payloads some at a time as messages are asked for, the record when a trait is. What was read is
+// kept for the next runs over the same customer, until facts_reset. Memory: the arena given, and that of walks over
+// rows until facts_release. Threads: one.
 #pragma once
 
 #include "customer/record.h"
@@ -23,11 +24,21 @@ struct facts {
   uint64_t id;
   const struct customer *record;    // NULL until a trait is asked for, unless the caller has it
   const struct timeline_head *head; // NULL until events are asked for, unless the caller has it (with its parts)
+  const struct bytes *rows;         // of the own chunks, when the caller has read them; NULL
   struct facts_events *events;      // what is read so far; private
+  // Many customers come, in ascending order of their ids, from a snapshot: once many messages were asked for, rows are
+  // read by walks that go along. Whoever sets it calls facts_release, before the snapshot is closed.
+  bool ascending;
+  uint64_t message_count;    // that were read; private
+  struct facts_walks *walks; // NULL: not yet; private
 };
 
 void facts_init(struct facts *facts, struct timeline_reader reader, struct arena *arena,
                 const struct customer_sources *sources);
+void facts_release(struct facts *facts);
+
+// The keys of a head's own chunks in TIMELINE, for whoever reads those of many customers in one round.
+void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk, struct key *key);
 
 // The next customer. `record` and `head` may be NULL. The arena may have been emptied before.
 void facts_reset(struct facts *facts, uint64_t id, const struct customer *record, const struct timeline_head *head);

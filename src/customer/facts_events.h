@@ -1,11 +1,19 @@
 // facts_events: the events of one customer as far as facts has read them. Private to customer/.
 #pragma once
 
+#include "customer/facts.h"
 #include "customer/projection.h"
 #include "customer/timeline_pack.h"
 #include "rule/machine.h"
 
-struct facts_item;
+struct facts_item {
+  struct timeline_event event;
+  uint64_t customer; // under whose id the rows lie
+  uint32_t part;     // 0: the own rows
+  bool has_message;
+  struct value message;
+};
+
 struct facts_chunk;
 
 struct facts_events {
@@ -23,6 +31,20 @@ struct facts_events {
   bool has_parts;
   struct facts_item **items; // by index of the columns; NULL: nothing was read, or a scan has kept the columns only
   size_t item_count;
+  size_t asked, ahead;        // of messages: the index asked for last, and how many were read for it; ahead 0: none yet
   struct facts_chunk *chunks; // of all parts
   size_t chunk_count;
 };
+
+// Rows of one round, views in the arena.
+enum err facts_get_many(struct facts *facts, enum store_keyspace keyspace, const struct key *keys, size_t count,
+                        struct bytes *rows);
+
+// --- facts_messages.c ----------------------------------------------------------------------------------------
+
+// The message of an item is there, and with it those of others that are likely to be asked for next.
+enum err facts_messages_need(struct facts *facts, size_t index);
+// True once so many messages of customers in ascending order were read that a walk over the rows pays.
+bool facts_messages_walks(const struct facts *facts);
+// Such a walk gives all events under the customer's own id, as items of new events.
+enum err facts_messages_items(struct facts *facts, struct facts_events **events);

@@ -120,6 +120,7 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
   arena_init(&made->arena, 0);
   buffer_init(&made->kept);
   facts_init(&made->facts, (struct timeline_reader){.snapshot = options->snapshot}, &made->arena, options->sources);
+  made->facts.ascending = true;
   made->facts.lookup = options->lookup;
   made->facts.lookup_context = options->lookup_context;
   bool records_lead = options->records || !options->events;
@@ -137,6 +138,7 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
 
 void scan_close(struct scan *scan) {
   if (scan == NULL) return;
+  facts_release(&scan->facts);
   scan_rows_release(&scan->rows);
   projection_reader_close(scan->projection);
   store_cursor_close(scan->records);
@@ -199,6 +201,7 @@ static void begin_events(struct scan *scan, struct projection_reader *projection
   events->projection = projection;
   events->items = NULL;
   events->all = NULL;
+  events->ahead = 0;
   events->columns.count = 0;
   scan->facts.events = events;
 }

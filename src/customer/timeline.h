@@ -136,6 +136,8 @@ bool timeline_tidy(struct bytes row, struct buffer *out);
 // packed bytes as they are. Decoded views point into `row`; the identifiers' array is in the arena.
 void timeline_payload_encode(const struct timeline_payload *payload, struct buffer *out);
 enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct timeline_payload *payload);
+// The message alone, a view into `row`.
+enum err timeline_payload_message(struct bytes row, struct value *message);
 
 // Which events to move. `pick` is asked once an event, with its payload; the item is valid during the call.
 typedef bool timeline_pick_fn(void *context, const struct timeline_item *item);

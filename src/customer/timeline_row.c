@@ -396,3 +396,16 @@ enum err timeline_payload_decode(struct bytes row, struct arena *arena, struct t
   payload->message.packed = varint_read_raw(&reader, varint_rest_bytes(&reader));
   return reader.failed ? ERR_CORRUPT : ERR_OK;
 }
+
+enum err timeline_payload_message(struct bytes row, struct value *message) {
+  struct varint_reader reader = varint_reader_of(row);
+  varint_read_byte(&reader);                             // flags
+  for (unsigned i = 0; i < 3; i++) varint_read(&reader); // source, received, sequence
+  for (uint64_t left = varint_read(&reader); left > 0 && !reader.failed; left--) {
+    varint_read(&reader); // type
+    varint_read_bytes(&reader);
+  }
+  for (uint64_t left = varint_read(&reader); left > 0 && !reader.failed; left--) varint_read(&reader); // excluded
+  message->packed = varint_read_raw(&reader, varint_rest_bytes(&reader));
+  return reader.failed ? ERR_CORRUPT : ERR_OK;
+}

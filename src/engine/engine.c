@@ -12,7 +12,9 @@
 #include "engine/open.h"
 #include "engine/projection.h"
 #include "engine/rerun.h"
+#include "engine/segments.h"
 #include "engine/work.h"
+#include "segment/audience.h"
 
 enum { CUSTOMERS_BLOCK = 4096, DECISIONS_BLOCK = 65536, PARTS_BLOCK = 256 };
 
@@ -415,8 +417,10 @@ enum err engine_open(struct engine **opened, const struct engine_options *option
   if (engine == NULL) return diag_no_memory(diag);
   init_engine(engine, options);
   store_set_tidy(engine->store, STORE_TIMELINE, timeline_tidy);
+  store_set_tidy(engine->store, STORE_AUDIENCE, audience_tidy);
   enum err err = names_open(&engine->names, persist_name, engine);
   if (err == ERR_OK) err = load_workspace(engine, diag);
+  if (err == ERR_OK && !engine->read_only) err = segments_follow_zone(engine, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   if (err == ERR_OK)
     *opened = engine;

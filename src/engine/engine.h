@@ -265,8 +265,8 @@ enum err engine_explain_json(struct engine_view *view, struct bytes a, struct by
 enum err engine_search_json(struct engine_view *view, struct bytes query, size_t limit, struct json_writer *writer,
                             struct diag *diag);
 
-// Everything held about a person, for an access request: record, identity, all events, what was set aside is not
-// included.
+// Everything held about a person, for an access request: record, identity, segments and attributes, all events; what
+// was set aside is not included.
 enum err engine_export_json(struct engine_view *view, uint64_t customer, struct json_writer *writer, struct diag *diag);
 
 // The attribute catalogue from a sample of `sample` customers:
@@ -390,7 +390,8 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
 
 // The feed: {"items":[{"cursor","segment","version","customer","change":"entered"|"left","at","recorded_at",
 // "backfill"}],"next":cursor}, in order of commits; `segment` empty: of all. A page that is not full reaches the
-// present; ask again with "next". ERR_INVALID codes "bad_cursor", "bad_limit".
+// present; ask again with "next". ERR_INVALID codes "bad_cursor", "bad_limit"; ERR_NOT_FOUND code
+// "cursor_too_old" when changes after it are gone, which are kept for 30 days.
 enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
                              struct json_writer *writer, struct diag *diag);
 // The same, one change at a time: its cursor and its document, valid during the call. A failure of `each` ends it.

@@ -12,12 +12,15 @@
 #include "base/varint.h"
 #include "engine/live.h"
 
+enum { FEED_DAYS = 30, SWEEP_ROWS = 1000, SWEEP_EVERY_S = 60 };
 enum { FEED_FORMAT = 1, FEED_ENTERED = 1, FEED_BACKFILL = 2, FEED_ROW_BYTES = 96 + SEGMENT_ID_BYTES };
 
 struct feed {
   pthread_mutex_t mutex;
   uint64_t next;
   struct feed_claim in_use; // head of a ring, in order of their numbers
+  _Atomic uint64_t floor;   // all up to it may be gone
+  int64_t swept_us;         // when the sweep last found nothing; of whoever ticks
 };
 
 static void all_key(struct key *key, uint64_t number) {
@@ -36,7 +39,7 @@ static void segment_key(struct key *key, struct bytes id, uint64_t number) {
 // --- numbers -------------------------------------------------------------------------------------------------
 
 static enum err read_last(struct store_snapshot *snapshot, uint64_t *last) {
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   *last = 0;
@@ -50,15 +53,30 @@ static enum err read_last(struct store_snapshot *snapshot, uint64_t *last) {
   return err;
 }
 
+static enum err read_floor(struct store_snapshot *snapshot, uint64_t *floor) {
+  struct arena arena;
+  struct bytes row;
+  struct key key;
+  engine_text_key(&key, "feed_floor");
+  arena_init(&arena, 0);
+  enum err err = store_snapshot_get(snapshot, STORE_META, key_view(&key), &arena, &row);
+  *floor = err == ERR_OK && row.size_bytes == sizeof *floor ? key_read_u64(row.data) : 0;
+  arena_release(&arena);
+  return err;
+}
+
 enum err feed_open(struct feed **feed, struct store_snapshot *snapshot) {
-  uint64_t last;
+  uint64_t last, floor;
   enum err err = read_last(snapshot, &last);
+  if (err == ERR_OK) err = read_floor(snapshot, &floor);
   if (err != ERR_OK) return err;
+  if (last < floor) last = floor;
   struct feed *made = alloc_zero(1, sizeof *made);
   *feed = made;
   if (made == NULL) return ERR_NO_MEMORY;
   pthread_mutex_init(&made->mutex, NULL);
   made->next = last + 1;
+  atomic_init(&made->floor, floor);
   made->in_use.next = made->in_use.previous = &made->in_use;
   return ERR_OK;
 }
@@ -163,6 +181,86 @@ static bool write_change(struct json_writer *writer, uint64_t number, struct byt
   return true;
 }
 
+// --- sweeping ------------------------------------------------------------------------------------------------
+
+struct feed_sweep {
+  struct arena arena;
+  struct bytes keys[2 * SWEEP_ROWS];
+  size_t count;
+  uint64_t last; // number
+};
+
+static enum err delete_swept(struct store_txn *txn, void *context, struct diag *diag) {
+  const struct feed_sweep *sweep = context;
+  struct key key, value;
+  enum err err = ERR_OK;
+  (void)diag;
+  for (size_t i = 0; err == ERR_OK && i < sweep->count; i++) err = store_delete(txn, STORE_CHANGE, sweep->keys[i]);
+  engine_text_key(&key, "feed_floor");
+  key_init(&value);
+  key_put_u64(&value, sweep->last);
+  return err == ERR_OK ? store_put(txn, STORE_META, key_view(&key), key_view(&value)) : err;
+}
+
+// Both rows of a change that is old enough; *old is false when it is not.
+static enum err add_swept(struct feed_sweep *sweep, struct bytes key, struct bytes row, int64_t before_us, bool *old) {
+  struct varint_reader reader = varint_reader_of(row);
+  struct key other;
+  for (int i = 0; i < 5; i++) varint_read(&reader);
+  varint_read_signed(&reader);
+  *old = varint_read_signed(&reader) < before_us;
+  struct bytes segment = varint_read_bytes(&reader);
+  if (reader.failed) return ERR_CORRUPT;
+  if (!*old) return ERR_OK;
+  sweep->last = key_read_u64(key.data + 1);
+  segment_key(&other, segment, sweep->last);
+  sweep->keys[sweep->count] = arena_copy(&sweep->arena, key);
+  sweep->keys[sweep->count + 1] = arena_copy(&sweep->arena, key_view(&other));
+  bool ok = sweep->keys[sweep->count].data != NULL && sweep->keys[sweep->count + 1].data != NULL;
+  sweep->count += 2;
+  return ok ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static enum err find_swept(struct engine *engine, struct feed_sweep *sweep) {
+  int64_t before_us = clock_now_us(engine->clock) - FEED_DAYS * CLOCK_DAY_US;
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor = NULL;
+  struct bytes key, row;
+  struct key from, to;
+  bool old = true;
+  all_key(&from, atomic_load(&engine->feed->floor) + 1);
+  all_key(&to, feed_horizon(engine));
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = store_snapshot_scan(snapshot, STORE_CHANGE, key_view(&from), key_view(&to), &cursor);
+  while (err == ERR_OK && old && sweep->count < 2 * SWEEP_ROWS && store_cursor_next(cursor, &key, &row))
+    err = add_swept(sweep, key, row, before_us, &old);
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+enum err feed_sweep(struct engine *engine, bool *more, struct diag *diag) {
+  struct feed *feed = engine->feed;
+  struct store_mark mark;
+  *more = false;
+  if (clock_now_us(engine->clock) - feed->swept_us < SWEEP_EVERY_S * (int64_t)CLOCK_SECOND_US) return ERR_OK;
+  struct feed_sweep *sweep = alloc_zero(1, sizeof *sweep);
+  if (sweep == NULL) return diag_no_memory(diag);
+  arena_init(&sweep->arena, 0);
+  enum err err = find_swept(engine, sweep);
+  if (err == ERR_OK && sweep->count > 0) err = store_run(engine->store, delete_swept, sweep, &mark, diag);
+  if (err == ERR_OK && sweep->count > 0) atomic_store(&feed->floor, sweep->last);
+  if (err == ERR_OK && sweep->count == 0) feed->swept_us = clock_now_us(engine->clock);
+  *more = err == ERR_OK && sweep->count > 0;
+  arena_release(&sweep->arena);
+  alloc_free(sweep);
+  return err;
+}
+
+// --- pages ---------------------------------------------------------------------------------------------------
+
 struct reading {
   struct store_snapshot *snapshot;
   struct bytes segment; // empty: all
@@ -192,7 +290,7 @@ static enum err tell_change(const struct reading *reading, uint64_t number, stru
 }
 
 static enum err tell_changes(struct reading *reading, struct arena *arena, struct buffer *document) {
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   number_key(reading, reading->from, &from);

@@ -33,5 +33,8 @@ void feed_close(struct feed *feed);
 enum err feed_write(struct work *work, struct feed_claim *claim);
 void feed_release(struct engine *engine, struct feed_claim *claim);
 
+// Deletes changes that are too old, some a call; whoever calls holds upkeep_mutex.
+enum err feed_sweep(struct engine *engine, bool *more, struct diag *diag);
+
 // The first number that may still be missing.
 uint64_t feed_horizon(struct engine *engine);

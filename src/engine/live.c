@@ -18,6 +18,8 @@
 #include "engine/parts.h"
 #include "segment/audience.h"
 
+enum { AHEAD_CHUNKS_MAX = 4 };
+
 // --- opening -------------------------------------------------------------------------------------------------
 
 enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struct diag *diag) {
@@ -34,12 +36,14 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_mutex_init(&live->timers_lock, NULL);
   pthread_mutex_init(&live->machines_lock, NULL);
   live->timers_from_us = INT64_MIN;
+  const struct engine_source *source = engine_source_find(engine, bytes_from_text(LIVE_SOURCE));
+  if (source != NULL) live->source = source->id;
   enum err err = feed_open(&engine->feed, snapshot);
   if (err == ERR_OK) err = draw_open(&live->draw);
   if (err == ERR_OK && !engine->read_only)
     err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
   if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
-  return err == ERR_OK ? live_table_read(engine, snapshot, NULL, &live->table, diag) : err;
+  return err == ERR_OK ? live_table_read(engine, snapshot, &live->table, diag) : err;
 }
 
 void live_close(struct engine *engine) {
@@ -284,6 +288,7 @@ static enum err evaluate(struct work *work, struct work_customer *customer, stru
   if (evaluation.machine == NULL) return diag_no_memory(work->diag);
   facts_init(&facts, (struct timeline_reader){.txn = work->txn}, work->arena, &work->sources);
   facts_reset(&facts, customer->record.id, &customer->record, &customer->head);
+  if (customer->chunk_count == customer->head.chunk_count) facts.rows = customer->chunks; // else one was split since
   enum err err = segment_evaluate(&evaluation, triggers);
   live_give_machine(work->engine, evaluation.machine);
   *touched |= evaluation.touched;
@@ -293,21 +298,36 @@ static enum err evaluate(struct work *work, struct work_customer *customer, stru
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
-static enum err look_at(struct work *work, const struct work_plan *plan, struct work_customer *customer, size_t index) {
+static const struct live_request *request_for(const struct work_plan *plan, size_t index) {
   static const struct live_request nothing;
-  const struct live_request *request = plan->live != NULL && index < plan->customer_count ? plan->live : &nothing;
-  struct segment_triggers triggers = {.events = customer->added.items,
-                                      .event_count = customer->added.count,
-                                      .traits = customer->changed.items,
-                                      .trait_count = customer->changed.count,
-                                      .fresh = customer->fresh,
-                                      .everything = customer->changed_hands,
-                                      .questions = request->questions,
-                                      .question_count = request->question_count};
+  return plan->live != NULL && index < plan->customer_count ? plan->live : &nothing;
+}
+
+static struct segment_triggers triggers_for(const struct work_customer *customer, const struct live_request *request) {
+  return (struct segment_triggers){.events = customer->added.items,
+                                   .event_count = customer->added.count,
+                                   .traits = customer->changed.items,
+                                   .trait_count = customer->changed.count,
+                                   .fresh = customer->fresh,
+                                   .everything = customer->changed_hands,
+                                   .questions = request->questions,
+                                   .question_count = request->question_count};
+}
+
+// Is there anything to be asked about her?
+static bool is_concerned(const struct work *work, const struct live_request *request,
+                         const struct segment_triggers *triggers) {
+  bool reads_record;
+  return request->timers_us != NULL || request->question_count > 0 || request->list != 0 ||
+         segment_set_concerns(work->set, triggers, &reads_record);
+}
+
+static enum err look_at(struct work *work, const struct work_plan *plan, struct work_customer *customer, size_t index) {
+  const struct live_request *request = request_for(plan, index);
+  struct segment_triggers triggers = triggers_for(customer, request);
   struct membership membership;
-  bool touched = false, reads_record;
-  bool asked = request->timers_us != NULL || request->question_count > 0 || request->list != 0;
-  if (!asked && !segment_set_concerns(work->set, &triggers, &reads_record)) return ERR_OK;
+  bool touched = false;
+  if (!is_concerned(work, request, &triggers)) return ERR_OK;
   // Without her record nobody knows whether rows of hers lie elsewhere.
   if (customer->head_only && work_customer(work, customer->record.id) == NULL) return ERR_CONFLICT;
   enum err err = read_membership(work, customer, &membership);
@@ -351,15 +371,61 @@ static enum err forget(struct work *work, struct work_customer *customer) {
   customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
   if (err != ERR_OK || !touched) return err;
-  buffer_clear(work->buffer);
-  membership_encode(&inherited, work->buffer); // looked at after this, with what she inherits
-  heir->membership = work->buffer->failed ? (struct bytes){0} : arena_copy(work->arena, buffer_view(work->buffer));
+  err = write_row(work, heir->record.id, &inherited);
+  if (err != ERR_OK) return err;
+  heir->membership = arena_copy(work->arena, buffer_view(work->buffer)); // looked at after this, with what she inherits
   heir->changed_hands = true;
-  return heir->membership.data != NULL ? write_row(work, heir->record.id, &inherited) : diag_no_memory(work->diag);
+  return heir->membership.data != NULL ? ERR_OK : diag_no_memory(work->diag);
 }
 
 static bool is_gone(const struct work_customer *customer) {
   return customer->erased || customer->record.merged_into != 0;
+}
+
+static bool is_there(const struct work_customer *customer) {
+  return !is_gone(customer) && (customer->record.identifier_count > 0 || customer->head_only);
+}
+
+// --- timelines, in one round ---------------------------------------------------------------------------------
+
+// How many rows of hers are read ahead: of a long timeline, whose summaries spare most rows, none.
+static size_t rows_ahead(const struct work *work, const struct work_plan *plan, size_t index) {
+  const struct work_customer *customer = work->customers[index];
+  const struct live_request *request = request_for(plan, index);
+  struct segment_triggers triggers = triggers_for(customer, request);
+  if (!is_there(customer) || customer->head.chunk_count > AHEAD_CHUNKS_MAX) return 0;
+  return is_concerned(work, request, &triggers) ? customer->head.chunk_count : 0;
+}
+
+static enum err put_keys(struct work *work, const struct work_customer *customer, struct bytes *keys) {
+  for (size_t i = 0; i < customer->head.chunk_count; i++) {
+    struct key key;
+    facts_chunk_key(customer->record.id, &customer->head, i, &key);
+    keys[i] = arena_copy(work->arena, key_view(&key));
+    if (keys[i].data == NULL) return diag_no_memory(work->diag);
+  }
+  return ERR_OK;
+}
+
+// The timelines of all customers that are concerned: one round for a slice of events, and one look at each block of the
+// store. What this transaction writes of the timelines later is events of segments, which no question asks for.
+static enum err read_ahead(struct work *work, const struct work_plan *plan) {
+  size_t count = 0, at = 0;
+  for (size_t i = 0; i < work->customer_count; i++) count += rows_ahead(work, plan, i);
+  if (count == 0) return ERR_OK;
+  struct bytes *keys = arena_take(work->arena, count * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, count * sizeof *rows);
+  if (keys == NULL || rows == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < work->customer_count; i++) {
+    size_t ahead = rows_ahead(work, plan, i);
+    if (ahead == 0) continue;
+    enum err err = put_keys(work, work->customers[i], keys + at);
+    if (err != ERR_OK) return err;
+    work->customers[i]->chunks = rows + at;
+    work->customers[i]->chunk_count = ahead;
+    at += ahead;
+  }
+  return store_get_many(work->txn, STORE_TIMELINE, keys, count, work->arena, rows);
 }
 
 enum err live_evaluate(struct work *work, const struct work_plan *plan) {
@@ -368,9 +434,10 @@ enum err live_evaluate(struct work *work, const struct work_plan *plan) {
   work->now_us = clock_now_us(work->engine->clock);
   for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++)
     if (is_gone(work->customers[i])) err = forget(work, work->customers[i]);
+  if (err == ERR_OK) err = read_ahead(work, plan);
   for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++) {
     struct work_customer *customer = work->customers[i];
-    bool there = !is_gone(customer) && (customer->record.identifier_count > 0 || customer->head_only);
+    bool there = is_there(customer);
     bool fired = plan->live != NULL && plan->live->timers_us != NULL && i < plan->customer_count;
     if (there)
       err = look_at(work, plan, customer, i);

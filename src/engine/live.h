@@ -18,6 +18,8 @@ struct live_table {
   const struct segment_set *set; // NULL: there never was a definition
 };
 
+#define LIVE_SOURCE "segments" // the source of the events that segments write
+
 struct live_machine {
   struct rule_machine *machine;
   struct live_machine *next;
@@ -28,11 +30,16 @@ struct live {
   struct live_table *table; // never NULL once open
   pthread_mutex_t changing; // one change of definitions at a time
   pthread_mutex_t machines_lock;
-  struct live_machine *machines;            // those not in use
-  uint32_t source;                          // of the events that segments write; 0: there is none yet
-  uint32_t entered, left;                   // names of these events
-  pthread_mutex_t timers_lock;              // one look at the timers at a time
-  int64_t timers_from_us;                   // every timer before it was worked off
+  struct live_machine *machines; // those not in use
+  uint32_t source;               // of the events that segments write; 0: there is none yet
+  uint32_t entered, left;        // names of these events
+  pthread_mutex_t timers_lock;   // one look at the timers at a time
+  int64_t timers_from_us;        // every timer before it was worked off
+  bool timers_go_on;             // the last look found more than it took: the next goes on behind these
+  int64_t timers_round_us;       // when this round began
+  bool timers_repeat;            // some were left by the looks of this round
+  int64_t timers_last_us;
+  uint64_t timers_last_customer;
   struct draw *draw;                        // of limited audiences (draw.h)
   struct live_build *build;                 // under way; NULL: none (live_build.c)
   _Atomic uint64_t build_done, build_total; // customers, of the build under way
@@ -68,11 +75,15 @@ struct rule_machine *live_take_machine(struct engine *engine); // NULL: no memor
 void live_give_machine(struct engine *engine, struct rule_machine *machine);
 void live_changed(struct engine *engine); // changes were committed
 
-// live_table.c: reads the definitions of a snapshot; puts a table in force and closes the one before.
-enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot, const struct segment_set *older,
+// live_table.c: the definitions of a snapshot, or of what they are to be (copied), compiled.
+enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot, struct live_table **table,
+                         struct diag *diag);
+enum err live_table_make(struct engine *engine, const struct segment_definition *definitions, size_t count,
                          struct live_table **table, struct diag *diag);
-void live_table_close(struct live_table *table);
-enum err live_reload(struct engine *engine, struct diag *diag);
+void live_table_close(struct live_table *table); // may be NULL
+// Puts a table in force and closes the one before, once every transaction that was begun under it has ended. The caller
+// holds `changing`.
+void live_table_put(struct engine *engine, struct live_table *table);
 void live_definition_key(struct key *key, uint32_t question);
 
 // live_timer.c

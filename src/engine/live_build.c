@@ -15,14 +15,14 @@
 #include "customer/scan.h"
 #include "engine/segments.h"
 
-enum { CHECK_EVERY = 64 };
+enum { CHECK_EVERY = 64, ASK_EVERY = 32, ASKED_KEPT = 1024 };
 
 struct builder {
   struct live_build *build;
   uint64_t from, to, next; // ids; `next` is where the walk goes on
   bool done;
-  int64_t until_us; // monotonic: of this call
-  uint64_t looked_at;
+  int64_t until_us;          // monotonic: of this call
+  uint64_t met, asked, said; // customers: all, those asked of whom what is said, and those of whom something is
   enum err err;
   struct diag diag;
 };
@@ -79,20 +79,26 @@ static enum err says_something(struct builder *builder, struct rule_machine *mac
   return err;
 }
 
-static enum err write_batch(struct builder *builder, const uint64_t *customers, size_t count) {
-  const struct live_build *build = builder->build;
-  struct live_request request = {.questions = build->questions, .question_count = build->question_count};
-  struct work_plan plan = {.customers = customers, .customer_count = count, .live = &request};
-  struct store_mark mark;
-  return count == 0 ? ERR_OK : work_run(build->engine, &plan, live_nothing, NULL, &mark, &builder->diag);
-}
-
 // --- a walk --------------------------------------------------------------------------------------------------
 
+// Those of whom the snapshot says something, up to `next`: the walk goes on from there once they are written, and not
+// before, so that a failure leaves nobody out.
 struct batch {
   uint64_t customers[LIMIT_TXN_CUSTOMERS];
   size_t count;
+  uint64_t next;
 };
+
+static enum err write_batch(struct builder *builder, struct batch *batch) {
+  const struct live_build *build = builder->build;
+  struct live_request request = {.questions = build->questions, .question_count = build->question_count};
+  struct work_plan plan = {.customers = batch->customers, .customer_count = batch->count, .live = &request};
+  struct store_mark mark;
+  enum err err = batch->count == 0 ? ERR_OK : work_run(build->engine, &plan, live_nothing, NULL, &mark, &builder->diag);
+  if (err == ERR_OK) builder->next = batch->next;
+  batch->count = 0;
+  return err;
+}
 
 static enum err look_at(struct builder *builder, struct rule_machine *machine, struct facts *facts, struct arena *arena,
                         struct batch *batch) {
@@ -100,27 +106,26 @@ static enum err look_at(struct builder *builder, struct rule_machine *machine, s
   uint64_t id = facts->id;
   enum err err = says_something(builder, machine, facts, arena, &something);
   arena_clear(arena);
-  if (err == ERR_OK && something) batch->customers[batch->count++] = id;
-  if (err == ERR_OK && batch->count == LIMIT_TXN_CUSTOMERS) {
-    err = write_batch(builder, batch->customers, batch->count);
-    batch->count = 0;
-  }
-  builder->next = id + 1;
-  return err;
+  if (err != ERR_OK) return err;
+  if (something) batch->customers[batch->count++] = id;
+  batch->next = id + 1;
+  return batch->count == LIMIT_TXN_CUSTOMERS ? write_batch(builder, batch) : ERR_OK;
 }
 
 static enum err walk(struct builder *builder, struct scan *scan, struct rule_machine *machine, struct arena *arena) {
-  struct batch batch = {.count = 0};
+  struct batch batch = {.next = builder->next};
   struct facts *facts;
+  bool ended = false;
   enum err err = ERR_OK;
   for (uint64_t looked_at = 1; err == ERR_OK; looked_at++) {
     err = scan_next(scan, &facts);
-    if (err == ERR_NOT_FOUND) builder->done = true;
+    if (err == ERR_NOT_FOUND) ended = true;
     if (err == ERR_OK) err = look_at(builder, machine, facts, arena, &batch);
     if (err == ERR_OK) atomic_fetch_add_explicit(&builder->build->engine->live->build_done, 1, memory_order_relaxed);
     if (looked_at % CHECK_EVERY == 0 && clock_monotonic_us() >= builder->until_us) break;
   }
-  if (err == ERR_OK || err == ERR_NOT_FOUND) err = write_batch(builder, batch.customers, batch.count);
+  if (err == ERR_OK || ended) err = write_batch(builder, &batch);
+  builder->done = ended && err == ERR_OK;
   return err;
 }
 

@@ -1,7 +1,10 @@
-// live_table.c: the definitions of a workspace: read from DOCUMENT, compiled, put in force.
+// live_table.c: the definitions of a workspace: read from DOCUMENT or made of what they are to be, compiled, put in
+// force.
 //
 // DOCUMENT rows "segment\0<question>" hold one version each (segment/definition.h). Only those that are being built or
-// live are in the table; older ones are read when somebody asks for them.
+// live are in the table; older ones are read when somebody asks for them. A table is made whole before the change that
+// it is for is committed, so that putting it in force afterwards cannot fail. Of an id one version has a status: when a
+// commit was lost to its caller and repeated, the store may have two, and the newer counts.
 #include "engine/live.h"
 
 void live_definition_key(struct key *key, uint32_t question) {
@@ -12,10 +15,18 @@ static bool is_evaluated(const struct segment_definition *definition) {
   return definition->status == SEGMENT_BUILDING || definition->status == SEGMENT_LIVE;
 }
 
-static enum err add_definition(struct engine *engine, struct live_table *table, size_t *capacity, struct bytes row) {
-  table->ever = true;
-  struct bytes copy = arena_copy(&table->arena, row);
-  if (copy.data == NULL) return ERR_NO_MEMORY;
+static bool same_place(const struct segment_definition *a, const struct segment_definition *b) {
+  return a->status == b->status && bytes_equal(a->id, b->id);
+}
+
+// Takes the place of an older version of the same status.
+static enum err add_definition(struct live_table *table, size_t *capacity,
+                               const struct segment_definition *definition) {
+  for (size_t i = 0; i < table->count; i++) {
+    if (!same_place(&table->definitions[i], definition)) continue;
+    table->definitions[i] = *definition;
+    return ERR_OK;
+  }
   if (table->count == *capacity) {
     size_t larger = *capacity * 2 + 64;
     struct segment_definition *definitions = arena_take(&table->arena, larger * sizeof *definitions);
@@ -24,10 +35,17 @@ static enum err add_definition(struct engine *engine, struct live_table *table, 
     table->definitions = definitions;
     *capacity = larger;
   }
-  struct segment_definition *definition = &table->definitions[table->count];
-  enum err err = segment_definition_unpack((struct value){copy}, engine->names, &table->arena, definition);
-  if (err == ERR_OK && is_evaluated(definition)) table->count++;
-  return err;
+  table->definitions[table->count++] = *definition;
+  return ERR_OK;
+}
+
+// From its stored form, by ascending question.
+static enum err add_packed(struct engine *engine, struct live_table *table, size_t *capacity, struct bytes row) {
+  struct segment_definition definition;
+  struct bytes copy = arena_copy(&table->arena, row);
+  if (copy.data == NULL) return ERR_NO_MEMORY;
+  enum err err = segment_definition_unpack((struct value){copy}, engine->names, &table->arena, &definition);
+  return err == ERR_OK && is_evaluated(&definition) ? add_definition(table, capacity, &definition) : err;
 }
 
 static enum err read_definitions(struct engine *engine, struct store_snapshot *snapshot, struct live_table *table) {
@@ -39,20 +57,20 @@ static enum err read_definitions(struct engine *engine, struct store_snapshot *s
   live_definition_key(&to, UINT32_MAX);
   enum err err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
   if (err != ERR_OK) return err;
-  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) err = add_definition(engine, table, &capacity, row);
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
+    table->ever = true;
+    err = add_packed(engine, table, &capacity, row);
+  }
   if (err == ERR_OK) err = store_cursor_error(cursor);
   store_cursor_close(cursor);
   return err;
 }
 
-enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot, const struct segment_set *older,
-                         struct live_table **table, struct diag *diag) {
+// Compiles what `made` holds; it is the caller's only when that goes well.
+static enum err finish_table(struct engine *engine, struct live_table *made, const struct segment_set *older,
+                             enum err err, struct live_table **table, struct diag *diag) {
   struct segment_compile with = {.names = engine->names, .zone = engine_zone(engine), .older = older};
   struct segment_set *set;
-  struct live_table *made = alloc_zero(1, sizeof *made);
-  if (made == NULL) return diag_no_memory(diag);
-  arena_init(&made->arena, 0);
-  enum err err = read_definitions(engine, snapshot, made);
   if (err == ERR_OK && made->ever) {
     err = segment_set_open(&set, made->definitions, made->count, &with, diag);
     if (err == ERR_OK) made->set = set;
@@ -65,6 +83,39 @@ enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot,
   return diag != NULL && diag->err == err ? err : engine_explain_failure(err, diag);
 }
 
+enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot, struct live_table **table,
+                         struct diag *diag) {
+  struct live_table *made = alloc_zero(1, sizeof *made);
+  if (made == NULL) return diag_no_memory(diag);
+  arena_init(&made->arena, 0);
+  return finish_table(engine, made, NULL, read_definitions(engine, snapshot, made), table, diag);
+}
+
+static enum err copy_definition(struct engine *engine, struct live_table *table, size_t *capacity,
+                                const struct segment_definition *definition) {
+  struct value_builder builder;
+  struct buffer packed;
+  buffer_init(&packed);
+  value_builder_init(&builder, &packed, engine->names);
+  segment_definition_pack(definition, &builder);
+  enum err err = value_builder_finish(&builder);
+  if (err == ERR_OK) err = add_packed(engine, table, capacity, buffer_view(&packed));
+  buffer_release(&packed);
+  return err;
+}
+
+enum err live_table_make(struct engine *engine, const struct segment_definition *definitions, size_t count,
+                         struct live_table **table, struct diag *diag) {
+  struct live_table *made = alloc_zero(1, sizeof *made);
+  size_t capacity = 0;
+  enum err err = ERR_OK;
+  if (made == NULL) return diag_no_memory(diag);
+  arena_init(&made->arena, 0);
+  made->ever = true;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = copy_definition(engine, made, &capacity, &definitions[i]);
+  return finish_table(engine, made, engine->live->table->set, err, table, diag);
+}
+
 void live_table_close(struct live_table *table) {
   if (table == NULL) return;
   if (table->set != NULL) segment_set_close(table->set);
@@ -72,19 +123,11 @@ void live_table_close(struct live_table *table) {
   alloc_free(table);
 }
 
-// The caller holds `changing`. Waits for every transaction that was begun under the table before.
-enum err live_reload(struct engine *engine, struct diag *diag) {
+void live_table_put(struct engine *engine, struct live_table *table) {
   struct live *live = engine->live;
-  struct store_snapshot *snapshot;
-  struct live_table *table, *before = live->table;
-  enum err err = store_snapshot_open(engine->store, &snapshot);
-  if (err != ERR_OK) return engine_explain_failure(err, diag);
-  err = live_table_read(engine, snapshot, before == NULL ? NULL : before->set, &table, diag);
-  store_snapshot_close(snapshot);
-  if (err != ERR_OK) return err;
+  struct live_table *before = live->table;
   pthread_rwlock_wrlock(&live->lock);
   live->table = table;
   pthread_rwlock_unlock(&live->lock);
   live_table_close(before);
-  return ERR_OK;
 }

@@ -6,7 +6,7 @@
 // what is due at each instant in turn, and sets the next timer (live.c).
 //
 // A transaction that set a timer for `now + 1` may commit a while after the clock has passed it; rows are looked for
-// from LATE_US before the last look on.
+// from LATE_US before the last round on. A round is one walk over all that is due, in as many calls as that takes.
 #include "engine/crew.h"
 #include "engine/live.h"
 
@@ -56,14 +56,20 @@ static void work_off(void *item) {
   }
 }
 
-// The rows that are due, oldest first. *more: there are more.
+// The rows that are due, oldest first. *more: there are more, and the next call goes on behind the last of these: those
+// before are deleted, and a store steps over what was deleted one by one.
 static enum err read_due(struct engine *engine, int64_t now_us, struct timer *items, size_t *count, bool *more) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
-  if (engine->live->timers_from_us > now_us) engine->live->timers_from_us = INT64_MIN; // the clock was put back
-  live_timer_key(&from, engine->live->timers_from_us, 0);
+  if (engine->live->timers_from_us > now_us) { // the clock was put back
+    engine->live->timers_from_us = INT64_MIN;
+    engine->live->timers_go_on = false;
+  }
+  struct live *live = engine->live;
+  live_timer_key(&from, live->timers_go_on ? live->timers_last_us : live->timers_from_us,
+                 live->timers_go_on ? live->timers_last_customer + 1 : 0);
   live_timer_key(&to, now_us, UINT64_MAX);
   enum err err = store_snapshot_open(engine->store, &snapshot);
   if (err != ERR_OK) return err;
@@ -116,16 +122,24 @@ static enum err tick(struct engine *engine, struct timer *items, bool *more, str
   struct live *live = engine->live;
   int64_t now_us = clock_now_us(engine->clock);
   size_t count;
+  if (!live->timers_go_on) live->timers_round_us = now_us;
   enum err err = read_due(engine, now_us, items, &count, more);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   atomic_store(&live->lag_us, count == 0 ? 0 : now_us - items[0].due_us);
-  int64_t reached_us = *more ? items[count - 1].due_us : now_us;
+  live->timers_go_on = false; // until this is done: else it is begun again
+  struct timer last = count > 0 ? items[count - 1] : (struct timer){0};
   size_t kept = drop_repeats(items, count);
   if (kept > 0) err = run_crew(engine, items, kept, diag);
   if (err != ERR_OK) return err;
   atomic_fetch_add(&live->timers, kept);
-  if (kept == count) live->timers_from_us = reached_us - LATE_US;
-  *more = *more || kept < count;
+  live->timers_repeat = live->timers_repeat || kept < count;
+  live->timers_go_on = *more;
+  live->timers_last_us = last.due_us;
+  live->timers_last_customer = last.customer;
+  if (*more) return ERR_OK;
+  if (!live->timers_repeat) live->timers_from_us = live->timers_round_us - LATE_US;
+  *more = live->timers_repeat;
+  live->timers_repeat = false;
   return ERR_OK;
 }
 

@@ -224,19 +224,24 @@ struct walker {
   enum err err;
 };
 
+static enum err tell(struct walker *walker, uint64_t seen) {
+  struct walk *walk = walker->walk;
+  uint64_t all = atomic_fetch_add(&walk->seen, seen) + seen;
+  if (!walker->tells || walk->progress == NULL) return ERR_OK;
+  return walk->progress(walk->context, all, walk->preview->customers) ? ERR_OK : ERR_STOPPED;
+}
+
 static enum err walk_range(struct walker *walker, struct query_asker *asker, struct scan *scan) {
   struct walk *walk = walker->walk;
   struct facts *facts;
+  uint64_t seen = 0;
   enum err err = ERR_OK;
-  for (uint64_t seen = 1; err == ERR_OK && !atomic_load_explicit(&walk->stopping, memory_order_relaxed); seen++) {
+  while (err == ERR_OK && !atomic_load_explicit(&walk->stopping, memory_order_relaxed)) {
     err = scan_next(scan, &facts);
     if (err == ERR_OK) err = look_at(walk->preview, asker, facts, &walker->tally);
-    if (err != ERR_OK || seen % TELL_EVERY != 0) continue;
-    uint64_t all = atomic_fetch_add(&walk->seen, TELL_EVERY) + TELL_EVERY;
-    if (!walker->tells || walk->progress == NULL) continue;
-    if (!walk->progress(walk->context, all, walk->preview->customers)) err = ERR_STOPPED;
+    if (err == ERR_OK && ++seen % TELL_EVERY == 0) err = tell(walker, TELL_EVERY);
   }
-  return err == ERR_NOT_FOUND ? ERR_OK : err;
+  return err == ERR_OK || err == ERR_NOT_FOUND ? tell(walker, seen % TELL_EVERY) : err;
 }
 
 static enum err walk_ranges(struct walker *walker, struct query_asker *asker) {

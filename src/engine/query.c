@@ -13,7 +13,7 @@
 #include "engine/catalog.h"
 #include "engine/query_private.h"
 
-enum { RANGES_EACH = 16, RANGES_MAX = QUERY_THREADS_MAX * RANGES_EACH, TELL_EVERY = 1024 };
+enum { RANGES_EACH = 16, RANGES_MAX = QUERY_THREADS_MAX * RANGES_EACH, TELL_EVERY = 128 };
 
 // --- compiling -----------------------------------------------------------------------------------------------
 
@@ -208,8 +208,7 @@ static enum err count_range(struct count_worker *worker, struct scan *scan) {
 static enum err count_ranges(struct count_worker *worker) {
   struct count_run *run = worker->run;
   enum err err = ERR_OK;
-  tell(worker);
-  while (err == ERR_OK && !atomic_load(&run->stopping)) {
+  for (tell(worker); err == ERR_OK && !atomic_load(&run->stopping); tell(worker)) {
     size_t range = atomic_fetch_add(&run->next_range, 1);
     struct scan *scan;
     if (range >= run->range_count) break;

@@ -11,7 +11,7 @@ struct explain_run {
   struct engine_query *query;
   struct json_writer *writer;
   struct query_asker *asker; // NULL: nobody is looked at
-  struct facts *facts;
+  struct facts facts;        // of whom
   struct buffer text;
   size_t parts;
   struct diag *diag;
@@ -56,7 +56,7 @@ static void write_answer(struct explain_run *run, const struct rule_answer *answ
 }
 
 static enum err run_program(struct explain_run *run, const struct rule_program *program, struct rule_answer *answer) {
-  return query_asker_run(run->asker, program, run->facts, true, answer);
+  return query_asker_run(run->asker, program, &run->facts, true, answer);
 }
 
 static enum err run_node(struct explain_run *run, const struct rule_node *node, struct rule_answer *answer) {
@@ -221,7 +221,7 @@ static enum err write_whole(struct explain_run *run) {
   struct rule_answer answer;
   enum err err = run_program(run, run->query->program, &answer);
   if (err != ERR_OK) return err;
-  read_write_id(run->writer, "customer", run->facts->id);
+  read_write_id(run->writer, "customer", run->facts.id);
   write_answer(run, &answer);
   json_member_u64(run->writer, "steps", answer.steps);
   json_member_u64(run->writer, "faults", answer.faults);
@@ -256,16 +256,14 @@ static enum err explain_customer(struct explain_run *run, uint64_t id) {
   struct timeline_head head;
   struct customer record;
   struct arena rows, arena;
-  struct facts facts;
   arena_init(&rows, 0);
   arena_init(&arena, 0);
   enum err err = read_customer(view, id, &rows, &record, &head, run->diag);
   if (err == ERR_OK) err = query_asker_open(run->query, &run->asker);
   if (err == ERR_OK) {
-    facts_init(&facts, (struct timeline_reader){.snapshot = view->snapshot}, &arena, &view->sources);
-    query_asker_attach(run->asker, &facts);
-    facts_reset(&facts, record.id, &record, &head);
-    run->facts = &facts;
+    facts_init(&run->facts, (struct timeline_reader){.snapshot = view->snapshot}, &arena, &view->sources);
+    query_asker_attach(run->asker, &run->facts);
+    facts_reset(&run->facts, record.id, &record, &head);
     err = write_explanation(run);
   }
   query_asker_close(run->asker);

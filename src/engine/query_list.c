@@ -7,7 +7,7 @@
 #include "base/nearest.h"
 #include "engine/query_private.h"
 
-enum { TELL_EVERY = 1024 };
+enum { TELL_EVERY = 128 };
 
 // --- fields --------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 // record in at most READ_HOPS_MAX steps (merges rewrite older redirects, so it is nearly always one); more is reported
 // as corruption, never followed for ever.
 #include "engine/read.h"
+#include "engine/segments.h"
 
 enum err engine_view_open(struct engine *engine, struct engine_view **view) {
   struct engine_view *made = alloc_zero(1, sizeof *made);
@@ -167,6 +168,7 @@ static enum err write_export(struct engine_view *view, const struct customer *re
   if (err != ERR_OK) return err;
   json_name(writer, "identity");
   err = read_write_identity(view, record, 0, writer, arena);
+  if (err == ERR_OK) err = segments_write_customer(view, record->id, writer);
   if (err != ERR_OK) return err;
   json_name(writer, "events");
   json_array_begin(writer);

@@ -5,6 +5,9 @@
 // refused before anything is stored; then its rows are committed, then the table is read again and put in force. After
 // a crash between the two, opening does the latter.
 //
+// META row "segments_zone" names the time zone in which the versions were computed: when the workspace has another one,
+// all are computed anew.
+//
 // A change that asks the same (another name, other shares) keeps version, question and what was computed for it.
 #include "engine/segments.h"
 
@@ -55,17 +58,23 @@ static const struct segment_definition *find_status(const struct engine *engine,
 
 // --- rows ----------------------------------------------------------------------------------------------------
 
+static const char ZONE_ROW[] = "segments_zone";
+
 // The rows of one change.
 struct change {
   struct engine *engine;
   struct arena *arena;
   struct segment_definition *rows;
   size_t count, capacity;
+  struct live_table *next; // what they make, once it was tried; NULL: not yet
 };
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
   const struct change *change = context;
-  enum err err = ERR_OK;
+  struct key zone;
+  engine_text_key(&zone, ZONE_ROW);
+  enum err err =
+      store_put(txn, STORE_META, key_view(&zone), bytes_from_text(rule_zone_name(engine_zone(change->engine))));
   for (size_t i = 0; err == ERR_OK && i < change->count; i++) {
     struct value_builder builder;
     struct buffer row;
@@ -101,7 +110,7 @@ static enum err add_row(struct change *change, const struct segment_definition *
 static enum err read_highest(struct engine *engine, struct bytes id, struct arena *arena, uint32_t *question,
                              uint32_t *version) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   live_definition_key(&from, 0);
@@ -135,33 +144,35 @@ static bool is_evaluated(const struct segment_definition *definition) {
   return definition->status == SEGMENT_BUILDING || definition->status == SEGMENT_LIVE;
 }
 
-// Compiles what the definitions would be after the change.
-static enum err try_change(const struct change *change, struct diag *diag) {
+// Makes the table that the change leads to, in which everything must hold.
+static enum err try_change(struct change *change, struct diag *diag) {
   struct engine *engine = change->engine;
   const struct live_table *table = engine->live->table;
-  struct segment_compile with = {.names = engine->names, .zone = engine_zone(engine), .older = table->set};
-  struct segment_set *set;
   size_t count = 0;
-  struct segment_definition *all =
-      arena_take(change->arena, (table->count + change->count) * sizeof *all + sizeof *all);
+  struct segment_definition *all = arena_take(change->arena, (table->count + change->count + 1) * sizeof *all);
   if (all == NULL) return diag_no_memory(diag);
   for (size_t i = 0; i < table->count; i++)
     if (row_of(change, table->definitions[i].question) == NULL) all[count++] = table->definitions[i];
   for (size_t i = 0; i < change->count; i++)
     if (is_evaluated(&change->rows[i])) all[count++] = change->rows[i];
-  if (count == 0) return ERR_OK;
   if (count > SEGMENT_QUESTIONS_MAX)
     return diag_set(diag, ERR_LIMIT, "too_many", "a workspace has at most %d live segments and attributes",
                     SEGMENT_QUESTIONS_MAX);
-  enum err err = segment_set_open(&set, all, count, &with, diag);
-  if (err == ERR_OK) segment_set_close(set);
-  return err;
+  return live_table_make(engine, all, count, &change->next, diag);
 }
 
+// Commits the rows and puts the table in force; whatever becomes of it, the table is no longer the change's.
 static enum err carry_out(struct change *change, struct engine_commit *commit, struct diag *diag) {
-  enum err err = engine_run(change->engine, put_rows, change, commit, diag);
-  if (err == ERR_OK) err = live_reload(change->engine, diag);
-  if (err == ERR_OK && change->engine->wake != NULL) change->engine->wake(change->engine->wake_context);
+  struct engine *engine = change->engine;
+  enum err err = change->next == NULL ? try_change(change, diag) : ERR_OK;
+  if (err != ERR_OK) return err;
+  err = engine_run(engine, put_rows, change, commit, diag);
+  if (err == ERR_OK)
+    live_table_put(engine, change->next);
+  else
+    live_table_close(change->next);
+  change->next = NULL;
+  if (err == ERR_OK && engine->wake != NULL) engine->wake(engine->wake_context);
   return err;
 }
 
@@ -261,16 +272,15 @@ static void write_warnings(const struct rule_check *check, struct json_writer *w
   json_array_end(writer);
 }
 
+// The source of the events that segments write.
 static enum err ensure_source(struct engine *engine, struct diag *diag) {
-  struct engine_source wanted = {.name = BYTES("segments"), .kind = ENGINE_SOURCE_SERVER, .priority = -1000};
+  struct engine_source wanted = {.name = bytes_from_text(LIVE_SOURCE), .kind = ENGINE_SOURCE_SERVER, .priority = -1000};
   struct engine_commit commit = {0};
+  uint32_t id;
   if (engine->live->source != 0) return ERR_OK;
-  const struct engine_source *known = engine_source_find(engine, wanted.name);
-  if (known != NULL) {
-    engine->live->source = known->id;
-    return ERR_OK;
-  }
-  return engine_source_put(engine, &wanted, &engine->live->source, &commit, diag);
+  enum err err = engine_source_put(engine, &wanted, &id, &commit, diag);
+  if (err == ERR_OK) engine->live->source = id; // nobody reads it before a segment is live
+  return err;
 }
 
 static enum err put_locked(struct change *change, struct segment_definition *wanted, struct rule_check *check,
@@ -295,11 +305,10 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   struct arena arena;
   arena_init(&arena, 0);
   struct rule_check *check = arena_take_zero(&arena, 1, sizeof *check);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
-  enum err err = check == NULL || change == NULL ? diag_no_memory(diag) : ERR_OK;
+  struct change change = {.engine = engine, .arena = &arena};
+  enum err err = check == NULL ? diag_no_memory(diag) : ERR_OK;
   if (err == ERR_OK) err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err == ERR_OK) {
-    *change = (struct change){.engine = engine, .arena = &arena};
     err = segment_definition_read(document, engine->names, &catalog, &arena, &wanted, check, &mistake, diag);
     if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
   }
@@ -310,7 +319,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   }
   if (err == ERR_OK) {
     pthread_mutex_lock(&engine->live->changing);
-    err = put_locked(change, &wanted, check, writer, commit, diag);
+    err = put_locked(&change, &wanted, check, writer, commit, diag);
     pthread_mutex_unlock(&engine->live->changing);
   }
   arena_release(&arena);
@@ -355,15 +364,11 @@ static enum err archive_locked(struct change *change, struct bytes id, struct js
 enum err engine_segment_archive(struct engine *engine, struct bytes id, struct json_writer *writer,
                                 struct engine_commit *commit, struct diag *diag) {
   struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
   arena_init(&arena, 0);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
-  enum err err = change == NULL ? diag_no_memory(diag) : ERR_OK;
-  if (err == ERR_OK) {
-    *change = (struct change){.engine = engine, .arena = &arena};
-    pthread_mutex_lock(&engine->live->changing);
-    err = archive_locked(change, id, writer, commit, diag);
-    pthread_mutex_unlock(&engine->live->changing);
-  }
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = archive_locked(&change, id, writer, commit, diag);
+  pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return err;
 }
@@ -402,7 +407,7 @@ static enum err delete_rows(struct store_txn *txn, void *context, struct diag *d
 
 static enum err read_rows(struct engine *engine, uint32_t question, struct arena *arena, struct dropping *dropping) {
   struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
+  struct store_cursor *cursor = NULL;
   struct bytes key, row;
   struct key from, to;
   key_init(&from);
@@ -451,15 +456,50 @@ static enum err finish_locked(struct change *change, const uint32_t *questions, 
 
 enum err segments_finish(struct engine *engine, const uint32_t *questions, size_t count, struct diag *diag) {
   struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
   arena_init(&arena, 0);
-  struct change *change = arena_take_zero(&arena, 1, sizeof *change);
-  enum err err = change == NULL ? diag_no_memory(diag) : ERR_OK;
-  if (err == ERR_OK) {
-    *change = (struct change){.engine = engine, .arena = &arena};
-    pthread_mutex_lock(&engine->live->changing);
-    err = finish_locked(change, questions, count, diag);
-    pthread_mutex_unlock(&engine->live->changing);
-  }
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = finish_locked(&change, questions, count, diag);
+  pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return err;
+}
+
+// --- another time zone ---------------------------------------------------------------------------------------
+
+static enum err read_zone(struct engine *engine, struct arena *arena, struct bytes *name) {
+  struct store_snapshot *snapshot;
+  struct key key;
+  engine_text_key(&key, ZONE_ROW);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return err;
+  err = store_snapshot_get(snapshot, STORE_META, key_view(&key), arena, name);
+  store_snapshot_close(snapshot);
+  return err;
+}
+
+static enum err renew_all(struct change *change, struct diag *diag) {
+  const struct live_table *table = change->engine->live->table;
+  uint32_t question, version;
+  enum err err = read_highest(change->engine, BYTES(""), change->arena, &question, &version);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
+    const struct segment_definition *one = &table->definitions[i];
+    if (one->kind != SEGMENT_LIST && !is_renewed(change, one->id)) err = renew(change, one->id, ++question, diag);
+  }
+  struct engine_commit commit = {0};
+  return err == ERR_OK && change->count > 0 ? carry_out(change, &commit, diag) : err;
+}
+
+enum err segments_follow_zone(struct engine *engine, struct diag *diag) {
+  struct bytes name, now = bytes_from_text(rule_zone_name(engine_zone(engine)));
+  struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
+  arena_init(&arena, 0);
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = read_zone(engine, &arena, &name);
+  if (err == ERR_OK && name.data != NULL && !bytes_equal(name, now)) err = renew_all(&change, diag);
+  pthread_mutex_unlock(&engine->live->changing);
+  arena_release(&arena);
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
 }

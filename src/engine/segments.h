@@ -10,3 +10,9 @@ enum err segments_finish(struct engine *engine, const uint32_t *questions, size_
 const struct segment_definition *segments_find(const struct segment_set *set, struct bytes id);
 // ERR_NOT_FOUND with the nearest id.
 enum err segments_no_such(const struct segment_set *set, struct bytes id, struct diag *diag);
+
+// The members "segments" and "attributes" of a customer, into an open object.
+enum err segments_write_customer(struct engine_view *view, uint64_t customer, struct json_writer *writer);
+
+// Has all versions computed anew when the workspace's time zone is not the one in which they were.
+enum err segments_follow_zone(struct engine *engine, struct diag *diag);

@@ -34,7 +34,7 @@ static enum err find_customers(struct listing *listing, struct json_writer *writ
     }
   }
   engine_view_close(view);
-  return err;
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
 }
 
 static void drop_repeats(struct listing *listing) {

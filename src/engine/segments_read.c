@@ -326,15 +326,10 @@ static enum err write_answers(struct answers *answers, uint64_t customer, bool a
   return err;
 }
 
-enum err engine_customer_segments_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
-                                       struct diag *diag) {
-  char id[CUSTOMER_ID_TEXT_BYTES];
+enum err segments_write_customer(struct engine_view *view, uint64_t customer, struct json_writer *writer) {
   struct answers *answers;
   enum err err = answers_open(&answers, view->engine, view->snapshot);
-  if (err != ERR_OK) return engine_explain_failure(err, diag);
-  customer_id_format(customer, id);
-  json_object_begin(writer);
-  json_member_text(writer, "customer", id);
+  if (err != ERR_OK) return err;
   json_name(writer, "segments");
   json_array_begin(writer);
   err = write_answers(answers, customer, false, writer, view->engine->names);
@@ -343,8 +338,18 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
   json_object_begin(writer);
   if (err == ERR_OK) err = write_answers(answers, customer, true, writer, view->engine->names);
   json_object_end(writer);
-  json_object_end(writer);
   answers_close(answers);
+  return err;
+}
+
+enum err engine_customer_segments_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                                       struct diag *diag) {
+  char id[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(customer, id);
+  json_object_begin(writer);
+  json_member_text(writer, "customer", id);
+  enum err err = segments_write_customer(view, customer, writer);
+  json_object_end(writer);
   return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 

@@ -30,6 +30,8 @@ struct work_customer {
   uint32_t given_up;                // the state of its block when its projection is deleted with this; 0: it is not
   bool was_heavy;                   // when it was read
   struct bytes membership;          // the row of what is known of her segments; empty: nothing, or no question is live
+  const struct bytes *chunks;       // rows of her timeline, read with those of others (live.c)
+  size_t chunk_count;               // of them; 0: they were not read
   struct work_names added, changed; // names of events that were added, of traits that changed
   bool changed_hands;               // events came from another customer, or went to one
   bool tokens_taken;                // `tokens` holds what the search knew before this transaction

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/nearest.h"
 #include "engine/open.h"
+#include "engine/segments.h"
 #include "rule/zone.h"
 
 #define ZONE_FOLDER "/usr/share/zoneinfo/"
@@ -202,7 +203,7 @@ enum err engine_zone_put(struct engine *engine, struct bytes name, struct bytes 
   else
     free_item(item);
   pthread_mutex_unlock(&engine->zone_mutex);
-  return err;
+  return err == ERR_OK ? segments_follow_zone(engine, diag) : err;
 }
 
 void engine_workspace_json(struct engine *engine, struct json_writer *writer) {

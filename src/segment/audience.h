@@ -23,6 +23,9 @@ enum err audience_change(struct store_txn *txn, uint32_t question, uint32_t side
 // Pure, without allocation but that of `out`. ERR_CORRUPT and ERR_NO_MEMORY leave what `out` holds as it was.
 enum err audience_fold(struct bytes row, struct buffer *out);
 
+// For store_set_tidy: a whole row with changes in it becomes one 'R' piece, where that is shorter.
+bool audience_tidy(struct bytes row, struct buffer *out);
+
 // A set of customers, wholly in memory; the caller's until audience_close.
 struct audience;
 enum err audience_open(struct audience **audience); // empty

@@ -216,3 +216,15 @@ enum err audience_fold(struct bytes row, struct buffer *out) {
   audience_row_write(&block, out);
   return out->failed ? ERR_NO_MEMORY : ERR_OK;
 }
+
+bool audience_tidy(struct bytes row, struct buffer *out) {
+  enum { CHANGES_MIN = 16 }; // fewer are not worth the decoding of a block
+  size_t before = out->size_bytes, folded_bytes = 0;
+  if (row.size_bytes >= PIECE_HEAD_BYTES && row.data[0] == 'R')
+    folded_bytes = PIECE_HEAD_BYTES + (size_t)read_u32(row.data + 1);
+  if (row.size_bytes < folded_bytes + CHANGES_MIN * PIECE_CHANGE_BYTES) return false;
+  if (audience_fold(row, out) != ERR_OK) return false;
+  bool shorter = out->size_bytes > before && out->size_bytes - before < row.size_bytes;
+  if (!shorter) out->size_bytes = before;
+  return shorter;
+}

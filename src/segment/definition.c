@@ -126,7 +126,7 @@ static enum err read_expression(struct reading *reading, struct value value, boo
 
 // --- objects by table ----------------------------------------------------------------------------------------
 
-enum { MEMBERS_MAX = 12, ALL_KINDS = 7 };
+enum { MEMBERS_MAX = 24, ALL_KINDS = 7 };
 
 struct member {
   const char *name;
@@ -367,9 +367,31 @@ static enum err read_kind(struct reading *reading, struct value document) {
 }
 
 // The kind was read before all others.
-static enum err skip_kind(struct reading *reading, struct value value) {
+static enum err skip(struct reading *reading, struct value value) {
   (void)reading, (void)value;
   return ERR_OK;
+}
+
+// What the workspace tells beside a definition is no part of it. One who means something else by such a name is told.
+static enum err skip_told(struct reading *reading, bool told) {
+  if (told) return ERR_OK;
+  return diag_set(
+      reading->diag, ERR_INVALID, "unknown_member",
+      "this is told of a definition and not given; exclusions are in \"exclude\", customers are put on a list "
+      "once it is there");
+}
+static enum err skip_text(struct reading *reading, struct value value) {
+  return skip_told(reading, value_type(value) == VALUE_TEXT || value_type(value) == VALUE_NULL);
+}
+static enum err skip_number(struct reading *reading, struct value value) {
+  return skip_told(reading, value_type(value) == VALUE_NUMBER);
+}
+static enum err skip_excluded(struct reading *reading, struct value value) {
+  struct value_iter iter = value_iterate(value);
+  bool told = value_type(value) == VALUE_LIST;
+  while (value_next(&iter))
+    told = told && value_type(value_member(iter.item, reading->names, BYTES("removed"))) == VALUE_NUMBER;
+  return skip_told(reading, told);
 }
 
 static enum err check_whole(struct reading *reading) {
@@ -389,13 +411,24 @@ static enum err read_all(struct reading *reading, struct value document) {
       {"id", ALL_KINDS, read_id},
       {"name", ALL_KINDS, read_name},
       {"description", ALL_KINDS, read_description},
-      {"kind", ALL_KINDS, skip_kind},
+      {"kind", ALL_KINDS, skip},
       {"include", IN_SEGMENT, read_include},
       {"exclude", IN_SEGMENT, read_exclusions},
       {"limit", IN_SEGMENT, read_limit},
       {"expression", IN_ATTRIBUTE, read_attribute},
       {"control", IN_SEGMENT | IN_LIST, read_control},
       {"variants", IN_SEGMENT | IN_LIST, read_variants},
+      {"version", ALL_KINDS, skip_number},
+      {"status", ALL_KINDS, skip_text},
+      {"created_at", ALL_KINDS, skip_text},
+      {"live_at", ALL_KINDS, skip_text},
+      {"author", ALL_KINDS, skip_text},
+      {"members", ALL_KINDS, skip_number},
+      {"eligible", ALL_KINDS, skip_number},
+      {"share", ALL_KINDS, skip_number},
+      {"excluded", ALL_KINDS, skip_excluded},
+      {"progress", ALL_KINDS, skip},
+      {"warnings", ALL_KINDS, skip},
   };
   if (value_type(document) != VALUE_DOCUMENT) return wrong_type(reading, "an object");
   enum err err = read_kind(reading, document);

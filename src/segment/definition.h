@@ -10,7 +10,8 @@
 //   {"id":"value","kind":"attribute","expression":"sum(total of \"Order Completed\")"}
 //   {"id":"guests","kind":"list"}
 // Exclusions have names, no two alike; so have variants. A list may have variants and a control group, an attribute
-// neither. Without "kind" it is a segment; without "name" the id is the name.
+// neither. Without "kind" it is a segment; without "name" the id is the name. What the workspace tells of a definition
+// beside it ("version", "members"…) may stand in the document and means nothing: what was got can be changed and put.
 // Memory: views and arrays live in the arena given.
 #pragma once
 

@@ -3,7 +3,8 @@
 // Every question is evaluated over an empty customer at the beginning of 1970, before any clock that a workspace may
 // have. An answer of "no" (or null) that is good for ever from there on is so for every new customer at every time:
 // such a question needs not be asked. What is left, and whatever asks for consent, tiers, points or scores (which this
-// empty customer does not have, and a new one may), is fresh.
+// empty customer does not have, and a new one may), is fresh; and so is what refers to one that is: its "no" was given
+// while that one said something, and of a new customer it may say nothing from the start, which is no change.
 #include <string.h>
 
 #include "segment/set_private.h"
@@ -48,6 +49,9 @@ static enum err keep_fresh(struct segment_set *set, const struct membership *mem
   for (size_t i = 0; i < membership->count; i++)
     fresh[segment_set_position(set, membership->entries[i].question)] = true;
   for (size_t i = 0; i < set->lookup_count; i++) fresh[set->lookups[i].position] = true;
+  for (size_t i = 0; i < set->count; i++) // what it refers to comes before it
+    for (uint32_t k = set->references.first[i]; k < set->references.first[i + 1]; k++)
+      fresh[i] |= fresh[set->references.positions[k]];
   for (size_t i = 0; i < set->count; i++) set->fresh_count += fresh[i];
   set->fresh = arena_take_zero(&set->arena, set->fresh_count + 1, sizeof *set->fresh);
   if (set->fresh == NULL) return ERR_NO_MEMORY;

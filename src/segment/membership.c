@@ -6,7 +6,6 @@
 #include "segment/membership.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 #include "base/varint.h"
@@ -19,11 +18,25 @@ enum {
   FLAG_EXCLUDED = 8,
   FLAG_VALUE = 16,
   FLAGS = FLAG_MEMBER | FLAG_UNKNOWN | FLAG_VALID_UNTIL | FLAG_EXCLUDED | FLAG_VALUE,
-  INSTANT_BYTES = 8,
   ENTRY_BYTES_MIN = 2,  // difference, flags
-  ENTRY_BYTES_MAX = 40, // without the value's own bytes: 5 + 1 + 2 * 8 + 3 + 10, rounded up
+  ENTRY_BYTES_MAX = 44, // without the value's own bytes: 5 + 1 + 2 * 11 + 3 + 10, rounded up
   HEAD_BYTES_MAX = 1 + 2 * VARINT_BYTES_MAX,
   FIRST_CAPACITY = 8,
+  INSTANT_SLOT_BITS = 10,
+  INSTANTS_MAX = (1 << INSTANT_SLOT_BITS) / 2 - 1, // that can be named
+};
+
+// The instants that a row has in full. `last` is not among those kept when they are too many.
+struct instants {
+  uint64_t last;
+  size_t count;
+  uint64_t kept[INSTANTS_MAX];
+};
+
+// The same while writing: where an instant is kept, open addressing, + 1.
+struct instants_written {
+  struct instants instants;
+  uint16_t slots[1 << INSTANT_SLOT_BITS];
 };
 
 static bool has_value(const struct membership_entry *entry) {
@@ -42,16 +55,17 @@ static uint8_t flags_of(const struct membership_entry *entry) {
 
 // --- reading -------------------------------------------------------------------------------------------------
 
-static int64_t read_instant(struct varint_reader *reader) {
-  uint64_t instant = 0;
-  if (varint_rest_bytes(reader) < INSTANT_BYTES) return (int64_t)varint_fail(reader);
-  memcpy(&instant, reader->at, INSTANT_BYTES);
-  reader->at += INSTANT_BYTES;
-  return (int64_t)le64toh(instant);
+static int64_t read_instant(struct varint_reader *reader, struct instants *instants) {
+  uint64_t place = varint_read_up_to(reader, instants->count);
+  if (place > 0) return (int64_t)instants->kept[place - 1];
+  instants->last += (uint64_t)varint_read_signed(reader);
+  if (instants->count < INSTANTS_MAX) instants->kept[instants->count++] = instants->last;
+  return (int64_t)instants->last;
 }
 
 // A piece that its flag announces is never the one that goes without saying. A value's bytes are not looked at.
-static bool read_entry(struct varint_reader *reader, uint32_t before, struct membership_entry *entry) {
+static bool read_entry(struct varint_reader *reader, struct instants *instants, uint32_t before,
+                       struct membership_entry *entry) {
   uint64_t step = varint_read_up_to(reader, UINT32_MAX - before);
   uint8_t flags = varint_read_byte(reader);
   if (step == 0 || flags == 0 || (flags & ~FLAGS) != 0) return false;
@@ -59,8 +73,8 @@ static bool read_entry(struct varint_reader *reader, uint32_t before, struct mem
                                      .member = (flags & FLAG_MEMBER) != 0,
                                      .unknown = (flags & FLAG_UNKNOWN) != 0,
                                      .valid_until_us = MEMBERSHIP_FOREVER};
-  if (flags & FLAG_MEMBER) entry->since_us = read_instant(reader);
-  if (flags & FLAG_VALID_UNTIL) entry->valid_until_us = read_instant(reader);
+  if (flags & FLAG_MEMBER) entry->since_us = read_instant(reader, instants);
+  if (flags & FLAG_VALID_UNTIL) entry->valid_until_us = read_instant(reader, instants);
   if (flags & FLAG_EXCLUDED) entry->excluded = (uint16_t)varint_read_up_to(reader, UINT16_MAX);
   if (flags & FLAG_VALUE) entry->value.packed = varint_read_bytes(reader);
   return !reader->failed && !((flags & FLAG_VALID_UNTIL) && entry->valid_until_us == MEMBERSHIP_FOREVER) &&
@@ -79,8 +93,11 @@ enum err membership_decode(struct bytes row, struct arena *arena, struct members
   if (timer == 0 && count == 0) return ERR_CORRUPT;
   struct membership_entry *entries = arena_take(arena, (size_t)count * sizeof *entries);
   if (entries == NULL) return ERR_NO_MEMORY;
+  struct instants instants;
+  instants.last = 0;
+  instants.count = 0;
   for (size_t i = 0; i < count; i++)
-    if (!read_entry(&reader, i > 0 ? entries[i - 1].question : 0, &entries[i])) return ERR_CORRUPT;
+    if (!read_entry(&reader, &instants, i > 0 ? entries[i - 1].question : 0, &entries[i])) return ERR_CORRUPT;
   if (varint_rest_bytes(&reader) > 0) return ERR_CORRUPT;
   if (timer > 0) membership->timer_us = varint_unzigzag(timer - 1);
   if (membership->timer_us == MEMBERSHIP_FOREVER && timer > 0) return ERR_CORRUPT;
@@ -91,17 +108,36 @@ enum err membership_decode(struct bytes row, struct arena *arena, struct members
 
 // --- writing -------------------------------------------------------------------------------------------------
 
-static uint8_t *put_instant(uint8_t *at, int64_t instant_us) {
-  uint64_t instant = htole64((uint64_t)instant_us);
-  memcpy(at, &instant, INSTANT_BYTES);
-  return at + INSTANT_BYTES;
+// Keeps it unless there is no room. Its place, or 0: it is new.
+static size_t keep_instant(struct instants_written *written, uint64_t instant) {
+  struct instants *instants = &written->instants;
+  size_t slot = (size_t)(instant * UINT64_C(0x9e3779b97f4a7c15) >> (64 - INSTANT_SLOT_BITS));
+  while (written->slots[slot] != 0) {
+    if (instants->kept[written->slots[slot] - 1] == instant) return written->slots[slot];
+    slot = (slot + 1) % (1 << INSTANT_SLOT_BITS);
+  }
+  if (instants->count == INSTANTS_MAX) return 0;
+  instants->kept[instants->count++] = instant;
+  written->slots[slot] = (uint16_t)instants->count;
+  return 0;
 }
 
-static uint8_t *put_entry(uint8_t *at, uint32_t before, const struct membership_entry *entry, uint8_t flags) {
+static uint8_t *put_instant(uint8_t *at, struct instants_written *written, int64_t instant_us) {
+  uint64_t instant = (uint64_t)instant_us;
+  size_t place = keep_instant(written, instant);
+  at = varint_put(at, place);
+  if (place > 0) return at;
+  at = varint_put_signed(at, (int64_t)(instant - written->instants.last));
+  written->instants.last = instant;
+  return at;
+}
+
+static uint8_t *put_entry(uint8_t *at, struct instants_written *written, uint32_t before,
+                          const struct membership_entry *entry, uint8_t flags) {
   at = varint_put(at, entry->question - before);
   *at++ = flags;
-  if (flags & FLAG_MEMBER) at = put_instant(at, entry->since_us);
-  if (flags & FLAG_VALID_UNTIL) at = put_instant(at, entry->valid_until_us);
+  if (flags & FLAG_MEMBER) at = put_instant(at, written, entry->since_us);
+  if (flags & FLAG_VALID_UNTIL) at = put_instant(at, written, entry->valid_until_us);
   if (flags & FLAG_EXCLUDED) at = varint_put(at, entry->excluded);
   return flags & FLAG_VALUE ? varint_put_bytes(at, entry->value.packed) : at;
 }
@@ -127,11 +163,15 @@ void membership_encode(const struct membership *membership, struct buffer *out) 
   at = varint_put(at, armed ? varint_zigzag(membership->timer_us) + 1 : 0);
   at = varint_put(at, count);
   uint32_t before = 0;
+  struct instants_written written;
+  written.instants.last = 0;
+  written.instants.count = 0;
+  memset(written.slots, 0, sizeof written.slots);
   for (size_t i = 0; i < membership->count; i++) {
     const struct membership_entry *entry = &membership->entries[i];
     uint8_t flags = flags_of(entry);
     if (flags == 0) continue;
-    at = put_entry(at, before, entry, flags);
+    at = put_entry(at, &written, before, entry, flags);
     before = entry->question;
   }
   out->size_bytes = (size_t)(at - out->data);

@@ -7,9 +7,10 @@
 //
 // Row: format (1), then varints: the armed timer's time, zigzag, + 1 (0: none), count, and by question ascending:
 // difference to the question before (the first: the question), flags (1 member, 2 unknown, 4 valid until, 8 excluded,
-// 16 value), then what they announce: [since, i64 little endian], [valid until, i64 little endian], [excluded],
-// [size and bytes of the value]. Instants are fixed: as varints they would have eight bytes too. There is one way to
-// write a membership, and one that says nothing has no row.
+// 16 value), then what they announce: [since], [valid until], [excluded], [size and bytes of the value]. An instant is
+// k, for the k-th that was written in full, of the first 511; or 0, and in full: zigzag, what it is later than the one
+// before it that was written in full. One event opens the windows of many questions, so most are one byte. A membership
+// is always written in the same way, and one that says nothing has no row.
 #pragma once
 
 #include "base/arena.h"

@@ -149,7 +149,8 @@ enum err store_run(struct store *store, store_body_fn *body, void *context, stru
 // Appended rows are concatenations; whoever knows what they mean can have them rewritten in a shorter form when the
 // store touches them anyway, at times of its choosing, and never elsewhere: a reader meets both forms, and more may be
 // appended to either. `tidy` appends the new form to `out`, or leaves the row as it is and returns false; it is pure,
-// may run in any thread, and is kept until the store is closed.
+// may run in any thread, and is kept until the store is closed. Of TIMELINE it is given parts of rows too: a run of
+// what was appended, without what stands before; of AUDIENCE only rows from their beginning.
 typedef bool store_tidy_fn(struct bytes row, struct buffer *out);
 void store_set_tidy(struct store *store, enum store_keyspace keyspace, store_tidy_fn *tidy);
 

@@ -615,7 +615,7 @@ static enum err rocks_compact(void *self, enum store_keyspace keyspace, struct b
 
 static void rocks_set_tidy(void *self, enum store_keyspace keyspace, store_tidy_fn *tidy) {
   struct rocks *rocks = self;
-  atomic_store(&rocks->tune.tidy[keyspace], tidy);
+  atomic_store(&rocks->tune.tidy[keyspace].tidy, tidy);
 }
 
 static enum err rocks_get_stats(void *self, struct store_stats *stats) {

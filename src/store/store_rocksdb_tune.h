@@ -10,13 +10,17 @@
 
 enum { STORE_FAMILY_COUNT = STORE_KEYSPACE_COUNT + 1 }; // keyspace k is family k + 1; RocksDB insists on "default"
 
+struct store_tidy_slot {
+  _Atomic(store_tidy_fn *) tidy; // NULL: none
+};
+
 struct store_rocksdb_tune {
   rocksdb_cache_t *cache;
   rocksdb_options_t *families[STORE_FAMILY_COUNT];
   const char *names[STORE_FAMILY_COUNT];
   uint64_t log_limit_bytes;      // RocksDB flushes so that its log stays about this
   uint64_t memtable_limit_bytes; // all memtables together
-  _Atomic(store_tidy_fn *) tidy[STORE_KEYSPACE_COUNT];
+  struct store_tidy_slot tidy[STORE_KEYSPACE_COUNT];
 };
 
 // `env` is used, and `tune` stays where it is, as long as a database is open with these options.

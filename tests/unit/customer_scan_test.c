@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "customer/scan.h"
+#include "customer/timeline_row.h"
 #include "store/store_wrap.h"
 
 enum { PEOPLE_MAX = 120 };
@@ -295,6 +296,149 @@ static void test_an_empty_store(void **state) {
   close_crowd(&crowd);
 }
 
+// Asks for a message of some, or for all messages of all.
+static enum err ask_messages(struct facts *facts, size_t count, bool all) {
+  struct value message;
+  enum err err = ERR_OK;
+  if (!all && count > 0 && facts->id % 16 == 0) err = facts->customer.message(facts, count - 1, &message);
+  for (size_t i = 0; err == ERR_OK && all && i < count; i++) err = facts->customer.message(facts, i, &message);
+  return err;
+}
+
+static enum err scan_all(struct store_snapshot *snapshot, bool records, bool messages) {
+  struct scan *scan;
+  struct facts *facts;
+  struct rule_columns columns;
+  struct scan_options options = {.snapshot = snapshot, .records = records, .events = true};
+  enum err err = scan_open(&scan, &options);
+  if (err != ERR_OK) return err;
+  while (err == ERR_OK) {
+    err = scan_next(scan, &facts);
+    if (err == ERR_OK) err = people_all_columns(facts, &columns);
+    if (err == ERR_OK) err = ask_messages(facts, columns.count, messages);
+  }
+  scan_close(scan);
+  return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+// --- messages of everybody ---------------------------------------------------------------------------------------
+
+static bool is_erased(const struct timeline_event *event) {
+  return event->at.event[0] % 8 == 0;
+}
+
+// Payloads that are gone while their events are still there, of own rows and of pending ones.
+static void erase_some(struct crowd *crowd) {
+  struct store_txn *txn;
+  struct store_mark mark;
+  store_snapshot_close(crowd->snapshot);
+  assert_int_equal(store_begin(crowd->people.fixture.store, &txn), ERR_OK);
+  for (size_t i = 0; i < PEOPLE_MAX; i++)
+    for (size_t j = 0; crowd->persons[i] != NULL && j < crowd->persons[i]->count; j++) {
+      const struct person *person = crowd->persons[i];
+      if (!is_erased(&person->events[j])) continue;
+      for (size_t part = 0; part <= person->part_count; part++) {
+        struct key key;
+        timeline_row_key(part == 0 ? person->id : person->parts[part - 1], &person->events[j].at, &key);
+        assert_int_equal(store_delete(txn, STORE_PAYLOAD, key_view(&key)), ERR_OK);
+      }
+    }
+  assert_int_equal(store_commit(txn, &mark, NULL), ERR_OK);
+  assert_int_equal(store_snapshot_open(crowd->people.fixture.store, &crowd->snapshot), ERR_OK);
+}
+
+static void check_message_or_none(const struct crowd *crowd, struct facts *facts, size_t index,
+                                  const struct timeline_event *event) {
+  struct value message = {BYTES("x")};
+  if (!is_erased(event)) {
+    people_check_message(&crowd->people, facts, index, event);
+    return;
+  }
+  assert_int_equal(facts->customer.message(facts, index, &message), ERR_OK);
+  assert_true(value_is_absent(message));
+}
+
+// Upwards or downwards; all, or one of some.
+static void check_all_messages(const struct crowd *crowd, struct facts *facts, const struct person *person,
+                               size_t stride) {
+  bool down = person->id % 3 == 0;
+  for (size_t i = 0; i < person->count; i += stride) {
+    size_t index = down ? person->count - 1 - i : i;
+    check_message_or_none(crowd, facts, index, &person->events[index]);
+  }
+}
+
+// What a run of one name wants, which is not all that the columns have had before.
+static void check_one_name(const struct crowd *crowd, struct facts *facts, const struct person *person) {
+  struct rule_columns columns;
+  uint32_t name = 1 + (uint32_t)(person->id % PEOPLE_NAMES);
+  size_t at = 0;
+  assert_int_equal(people_columns(facts, &name, 1, 1000000, 3000000, &columns), ERR_OK);
+  for (size_t i = 0; i < person->count; i++) {
+    const struct timeline_event *event = &person->events[i];
+    if (event->name != name || event->at.time_us < 1000000 || event->at.time_us >= 3000000) continue;
+    while (at < columns.count && (columns.name[at] != name || columns.time_us[at] < event->at.time_us)) at++;
+    assert_true(at < columns.count);
+    check_message_or_none(crowd, facts, at++, event);
+  }
+}
+
+static void check_messages_of_all(struct crowd *crowd, bool records, size_t stride) {
+  struct scan *scan;
+  struct facts *facts;
+  struct scan_options options = {.snapshot = crowd->snapshot, .records = records, .events = true};
+  assert_int_equal(scan_open(&scan, &options), ERR_OK);
+  for (uint64_t id = 0; id < PEOPLE_MAX; id++) {
+    if (!is_expected(crowd, &options, id)) continue;
+    const struct person *person = crowd->persons[id];
+    assert_int_equal(scan_next(scan, &facts), ERR_OK);
+    if (id % 4 == 0) check_one_name(crowd, facts, person);
+    people_check_columns(facts, person);
+    if (id % 11 != 2) check_all_messages(crowd, facts, person, stride);
+    check_one_name(crowd, facts, person);
+  }
+  assert_int_equal(scan_next(scan, &facts), ERR_NOT_FOUND);
+  scan_close(scan);
+}
+
+static void try_messages(bool on_disk) {
+  struct crowd crowd;
+  open_crowd(&crowd, on_disk);
+  erase_some(&crowd);
+  for (size_t stride = 1; stride <= 27; stride += 13) {
+    check_messages_of_all(&crowd, false, stride);
+    check_messages_of_all(&crowd, true, stride);
+  }
+  close_crowd(&crowd);
+}
+
+static void test_messages_of_all_in_memory(void **state) {
+  (void)state;
+  try_messages(false);
+}
+static void test_messages_of_all_on_disk(void **state) {
+  (void)state;
+  try_messages(true);
+}
+
+static void test_a_walk_reads_messages(void **state) {
+  (void)state;
+  struct crowd crowd;
+  struct store *trace;
+  open_crowd(&crowd, false);
+  store_snapshot_close(crowd.snapshot);
+  assert_int_equal(store_open_trace(&trace, crowd.people.fixture.store), ERR_OK);
+  crowd.people.fixture.store = trace;
+  assert_int_equal(store_snapshot_open(trace, &crowd.snapshot), ERR_OK);
+  size_t events = 0;
+  for (size_t i = 0; i < PEOPLE_MAX; i++) events += crowd.persons[i] == NULL ? 0 : crowd.persons[i]->count;
+  store_trace_reset(trace);
+  assert_int_equal(scan_all(crowd.snapshot, false, true), ERR_OK);
+  struct store_trace counts = store_trace_read(trace);
+  assert_true(events > 2000 && counts.gets + counts.get_manys + counts.scans < 250);
+  close_crowd(&crowd);
+}
+
 struct walker {
   struct crowd *crowd;
   uint64_t from, to;
@@ -317,33 +461,15 @@ static void test_threads_share_a_snapshot(void **state) {
   close_crowd(&crowd);
 }
 
-static enum err scan_all(struct store_snapshot *snapshot, bool records) {
-  struct scan *scan;
-  struct facts *facts;
-  struct rule_columns columns;
-  struct value message;
-  struct scan_options options = {.snapshot = snapshot, .records = records, .events = true};
-  enum err err = scan_open(&scan, &options);
-  if (err != ERR_OK) return err;
-  while (err == ERR_OK) {
-    err = scan_next(scan, &facts);
-    if (err == ERR_OK) err = people_all_columns(facts, &columns);
-    if (err == ERR_OK && columns.count > 0 && facts->id % 16 == 0)
-      err = facts->customer.message(facts, columns.count - 1, &message);
-  }
-  scan_close(scan);
-  return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 static void test_short_memory(void **state) {
   (void)state;
   struct crowd crowd;
   open_crowd(&crowd, false);
-  for (int records = 0; records < 2; records++) {
+  for (int mode = 0; mode < 4; mode++) {
     enum err err = ERR_NO_MEMORY;
     for (uint64_t allowed = 0; err != ERR_OK && allowed < 20000; allowed += 1 + allowed / 30) {
       alloc_fail_after(allowed, false);
-      err = scan_all(crowd.snapshot, records);
+      err = scan_all(crowd.snapshot, mode & 1, mode >= 2);
       bool failed = alloc_fail_disarm();
       assert_true(err == ERR_OK || (err == ERR_NO_MEMORY && failed));
     }
@@ -361,11 +487,11 @@ static void test_failing_reads(void **state) {
   assert_int_equal(store_open_fault(&store, crowd.people.fixture.store), ERR_OK);
   crowd.people.fixture.store = store;
   assert_int_equal(store_snapshot_open(store, &crowd.snapshot), ERR_OK);
-  for (int records = 0; records < 2; records++) {
+  for (int mode = 0; mode < 4; mode++) {
     enum err err = ERR_IO;
-    for (uint64_t allowed = 0; err != ERR_OK && allowed < 3000; allowed++) {
+    for (uint64_t allowed = 0; err != ERR_OK && allowed < 20000; allowed += mode < 2 ? 1 : 1 + allowed / 30) {
       store_fault_after(store, allowed, ERR_IO, false);
-      err = scan_all(crowd.snapshot, records);
+      err = scan_all(crowd.snapshot, mode & 1, mode >= 2);
       bool failed = store_fault_disarm(store);
       assert_true(failed ? err == ERR_IO : err == ERR_OK);
     }
@@ -384,6 +510,9 @@ int main(void) {
       cmocka_unit_test(test_strips_spare_the_store),
       cmocka_unit_test(test_ranges_cover_everybody_once),
       cmocka_unit_test(test_an_empty_store),
+      cmocka_unit_test(test_messages_of_all_in_memory),
+      cmocka_unit_test(test_messages_of_all_on_disk),
+      cmocka_unit_test(test_a_walk_reads_messages),
       cmocka_unit_test(test_threads_share_a_snapshot),
       cmocka_unit_test(test_short_memory),
       cmocka_unit_test(test_failing_reads),

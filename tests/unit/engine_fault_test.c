@@ -11,6 +11,15 @@
 #include "store/store_wrap.h"
 
 static const char *const workload[] = {
+    // Segments and attributes, live from here on; in their expressions \\t stands for a blank.
+    "segment {\"id\":\"often\",\"include\":\"count(\\\"Viewed\\\")>=2\",\"exclude\":[{\"name\":\"x\",\"when\":"
+    "\"traits.city=\\\"Paris\\\"\"}]}",
+    "segment {\"id\":\"city\",\"kind\":\"attribute\",\"expression\":\"traits.city\"}",
+    "tick",
+    "segment "
+    "{\"id\":\"old\",\"include\":\"not\\texists(\\\"Viewed\\\"\\tin\\tlast\\t9\\tdays)\\tor\\tin_segment(\\\"often\\\")"
+    "\"}",
+    "tick",
     // Two people, found and joined by a third identifier.
     "event t=10 user_id:u1 email:a@x.org trait.firstName=Ann trait.city=Lyon",
     "event t=20 loyalty_card:k1 trait.shoe=40",
@@ -63,6 +72,14 @@ static const char *const workload[] = {
     "tick",
     "tick",
     "source till",
+    "segment {\"id\":\"often\",\"include\":\"count(\\\"Viewed\\\")>=3\"}",
+    "event t=145 user_id:t2",
+    "tick",
+    "event t=25920000 user_id:t2", // at the clock's own time: a window that ends
+    "segment {\"id\":\"guests\",\"kind\":\"list\"}",
+    "list guests user_id:t2 user_id:t3",
+    "timers",
+    "archive old",
     // A merge of two who have more than is moved at once; parted and erased while the rest is on its way.
     "event t=150 user_id:m1",
     "event t=151 user_id:m1 anonymous_id:m",
@@ -96,7 +113,7 @@ enum { LINES = sizeof workload / sizeof *workload, CALLS_MAX = 20000 };
 
 // A line read: everything but the call itself is done before faults are armed.
 struct step {
-  char text[256];
+  char text[512];
   char *words[KIT_WORDS_MAX];
   size_t count;
   bool is_event;
@@ -128,8 +145,12 @@ static void step_init(struct kit *kit, struct step *step, const char *line) {
     step->is_event = true;
     kit_alias_init(kit, step->words, step->count, &step->event);
   }
-  if (step->is_event || step->count < 2 || strchr(step->words[1], ':') == NULL || strcmp(step->words[0], "allow") == 0)
-    return;
+  if (strcmp(step->words[0], "segment") == 0)
+    assert_int_equal(
+        value_parse_json(kit->parser, bytes_from_text(step->words[1]), engine_names(kit->engine), &step->traits, NULL),
+        ERR_OK);
+  bool names_nobody = strcmp(step->words[0], "allow") == 0 || strcmp(step->words[0], "segment") == 0;
+  if (step->is_event || step->count < 2 || strchr(step->words[1], ':') == NULL || names_nobody) return;
   step->customer = kit_customer(kit, step->words[1]);
   if (strcmp(step->words[0], "correct") != 0) return;
   char json[128];
@@ -176,6 +197,17 @@ static enum err call_engine(struct kit *kit, struct step *step, struct engine_co
   if (strcmp(verb, "correct") == 0)
     return engine_correct(kit->engine, step->customer, (struct value){buffer_view(&step->traits)}, BYTES("ann"), writer,
                           commit, diag);
+  if (strcmp(verb, "segment") == 0)
+    return engine_segment_put(kit->engine, (struct value){buffer_view(&step->traits)}, BYTES("ann"), writer, commit,
+                              NULL, diag);
+  if (strcmp(verb, "archive") == 0)
+    return engine_segment_archive(kit->engine, bytes_from_text(step->words[1]), writer, commit, diag);
+  if (strcmp(verb, "list") == 0) {
+    const struct bytes references[] = {bytes_from_text(step->words[2]), bytes_from_text(step->words[3])};
+    return engine_list_change(kit->engine, bytes_from_text(step->words[1]), references, 2, true, writer, &commit->mark,
+                              diag);
+  }
+  if (strcmp(verb, "timers") == 0) return engine_timer_tick(kit->engine, &idle, diag);
   if (strcmp(verb, "tick") == 0) return engine_tick(kit->engine, &idle, diag);
   if (strcmp(verb, "source") == 0) {
     struct engine_source source = {.name = bytes_from_text(step->words[1]), .kind = ENGINE_SOURCE_TILL};
@@ -324,6 +356,8 @@ static void dump_customer(struct kit *kit, struct engine_view *view, uint64_t cu
   if (engine_customer_json(view, customer, &writer, &diag) != ERR_OK) kit_fail(kit, diag.message);
   json_writer_init(&writer, out);
   if (engine_identity_json(view, customer, &writer, &diag) != ERR_OK) kit_fail(kit, diag.message);
+  json_writer_init(&writer, out);
+  if (engine_customer_segments_json(view, customer, &writer, &diag) != ERR_OK) kit_fail(kit, diag.message);
   buffer_append(out, "\n", 1);
 }
 

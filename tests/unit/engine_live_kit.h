@@ -15,25 +15,44 @@ static inline void live_settle(struct kit *kit) {
   if (kit->check_each) kit_check(kit);
 }
 
-// Puts a definition and computes it. The answer's text is freed by the caller.
-static inline char *live_put_raw(struct kit *kit, const char *json, struct diag *diag) {
-  struct buffer packed, out;
+// An answer under way: what is asked writes into `writer`.
+struct live_answer {
+  struct buffer out;
   struct json_writer writer;
+  struct diag diag;
+};
+
+static inline void live_ask(struct live_answer *answer) {
+  diag_init(&answer->diag);
+  buffer_init(&answer->out);
+  json_writer_init(&answer->writer, &answer->out);
+}
+
+// The whole answer as text, freed by the caller.
+static inline char *live_told(struct kit *kit, struct live_answer *answer, enum err err) {
+  if (err != ERR_OK) kit_fail(kit, answer->diag.message);
+  buffer_append_byte(&answer->out, 0);
+  char *text = strdup((const char *)answer->out.data);
+  buffer_release(&answer->out);
+  return text;
+}
+
+// Puts a definition. The answer's text is freed by the caller; NULL when it was refused.
+static inline char *live_put_raw(struct kit *kit, const char *json, struct diag *diag) {
   struct engine_commit commit = {0};
-  struct rule_diag refusal = {.code = ""};
-  diag_init(diag);
+  struct live_answer answer;
+  struct buffer packed;
   buffer_init(&packed);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
+  live_ask(&answer);
   assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, diag),
                    ERR_OK);
-  enum err err = engine_segment_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &writer, &commit,
-                                    &refusal, diag);
-  buffer_append_byte(&out, 0);
-  char *text = err == ERR_OK ? strdup((const char *)out.data) : NULL;
+  enum err err = engine_segment_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &answer.writer,
+                                    &commit, NULL, &answer.diag);
+  *diag = answer.diag;
   buffer_release(&packed);
-  buffer_release(&out);
-  return text;
+  if (err == ERR_OK) return live_told(kit, &answer, err);
+  buffer_release(&answer.out);
+  return NULL;
 }
 
 static inline void live_put(struct kit *kit, const char *json) {
@@ -46,67 +65,54 @@ static inline void live_put(struct kit *kit, const char *json) {
 static inline void live_refused(struct kit *kit, const char *json, const char *code) {
   struct diag diag;
   char *text = live_put_raw(kit, json, &diag);
-  if (text != NULL) fail_msg("taken: %s", json);
+  bool taken = text != NULL;
+  free(text);
+  if (taken) fail_msg("taken: %s", json);
   if (strcmp(diag.code, code) != 0) fail_msg("%s: %s: %s", json, diag.code, diag.message);
 }
 
-// A whole answer as text, freed by the caller.
-static inline char *live_text(struct kit *kit, struct buffer *out, enum err err, const struct diag *diag) {
-  if (err != ERR_OK) kit_fail(kit, diag->message);
-  buffer_append_byte(out, 0);
-  char *text = strdup((const char *)out->data);
-  buffer_release(out);
-  return text;
-}
-
 static inline char *live_customer(struct kit *kit, const char *reference) {
+  struct live_answer answer;
   struct engine_view *view;
-  struct json_writer writer;
-  struct buffer out;
-  struct diag diag;
-  diag_init(&diag);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
   uint64_t customer = kit_customer(kit, reference);
   if (customer == 0) fail_msg("%s: no such customer", reference);
+  live_ask(&answer);
   assert_int_equal(engine_view_open(kit->engine, &view), ERR_OK);
-  enum err err = engine_customer_segments_json(view, customer, &writer, &diag);
+  enum err err = engine_customer_segments_json(view, customer, &answer.writer, &answer.diag);
   engine_view_close(view);
-  return live_text(kit, &out, err, &diag);
+  return live_told(kit, &answer, err);
 }
 
 static inline char *live_changes(struct kit *kit, const char *segment, const char *after, size_t limit) {
-  struct json_writer writer;
-  struct buffer out;
-  struct diag diag;
-  diag_init(&diag);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
-  enum err err =
-      engine_changes_json(kit->engine, bytes_from_text(segment), bytes_from_text(after), limit, &writer, &diag);
-  return live_text(kit, &out, err, &diag);
+  struct live_answer answer;
+  live_ask(&answer);
+  enum err err = engine_changes_json(kit->engine, bytes_from_text(segment), bytes_from_text(after), limit,
+                                     &answer.writer, &answer.diag);
+  return live_told(kit, &answer, err);
 }
 
 static inline char *live_segment(struct kit *kit, const char *id) {
-  struct json_writer writer;
-  struct buffer out;
-  struct diag diag;
-  diag_init(&diag);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
-  enum err err = engine_segment_json(kit->engine, bytes_from_text(id), &writer, &diag);
-  return live_text(kit, &out, err, &diag);
+  struct live_answer answer;
+  live_ask(&answer);
+  return live_told(kit, &answer, engine_segment_json(kit->engine, bytes_from_text(id), &answer.writer, &answer.diag));
 }
 
 static inline char *live_members(struct kit *kit, const char *id) {
-  struct json_writer writer;
-  struct buffer out;
-  struct diag diag;
-  diag_init(&diag);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
-  enum err err = engine_segment_members_json(kit->engine, bytes_from_text(id), BYTES(""), 100, &writer, &diag);
-  return live_text(kit, &out, err, &diag);
+  struct live_answer answer;
+  live_ask(&answer);
+  return live_told(
+      kit, &answer,
+      engine_segment_members_json(kit->engine, bytes_from_text(id), BYTES(""), 100, &answer.writer, &answer.diag));
+}
+
+static inline char *live_list(struct kit *kit, const char *id, const struct bytes *references, size_t count,
+                              bool listed) {
+  struct live_answer answer;
+  struct store_mark mark;
+  live_ask(&answer);
+  return live_told(kit, &answer,
+                   engine_list_change(kit->engine, bytes_from_text(id), references, count, listed, &answer.writer,
+                                      &mark, &answer.diag));
 }
 
 static inline bool live_is_member(struct kit *kit, const char *reference, const char *id) {

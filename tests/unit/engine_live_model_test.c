@@ -30,8 +30,18 @@ static const char *const includes[] = {
 };
 enum { INCLUDES = sizeof includes / sizeof *includes };
 
+enum { CUSTOMERS_MAX = 256 };
+
+// The feed folded: members[s][customer] of the newest version that it tells of.
+struct folded {
+  bool members[SEGMENTS][CUSTOMERS_MAX];
+  uint64_t version[SEGMENTS];
+};
+
 struct round {
   struct kit kit;
+  struct folded folded;
+  char after[32]; // the feed's cursor: old changes are swept, so it is read as it grows
   int now_s;
   bool defined[SEGMENTS];
   bool verbose;
@@ -146,14 +156,6 @@ static void random_work(struct round *round) {
 
 // --- the end -------------------------------------------------------------------------------------------------
 
-enum { CUSTOMERS_MAX = 256 };
-
-// The feed folded: members[s][customer] of the newest version that it tells of.
-struct folded {
-  bool members[SEGMENTS][CUSTOMERS_MAX];
-  uint64_t version[SEGMENTS];
-};
-
 static uint64_t number_after(const char *at, const char *name) {
   const char *found = strstr(at, name);
   assert_non_null(found);
@@ -174,14 +176,13 @@ static void fold_change(struct folded *folded, const char *at) {
   folded->members[segment][customer] = entered;
 }
 
-static void fold_feed(struct round *round, struct folded *folded) {
-  char after[32] = "";
+static void fold_feed(struct round *round) {
   for (bool more = true; more;) {
-    char *text = live_changes(&round->kit, "", after, PAGE);
+    char *text = live_changes(&round->kit, "", round->after, PAGE);
     more = live_count(text, "\"cursor\"") == PAGE;
-    for (const char *at = text; (at = strstr(at, "{\"cursor\"")) != NULL; at++) fold_change(folded, at);
+    for (const char *at = text; (at = strstr(at, "{\"cursor\"")) != NULL; at++) fold_change(&round->folded, at);
     const char *next = strstr(text, "\"next\":\"");
-    snprintf(after, sizeof after, "%.*s", (int)strcspn(next + 8, "\""), next + 8);
+    snprintf(round->after, sizeof round->after, "%.*s", (int)strcspn(next + 8, "\""), next + 8);
     free(text);
   }
 }
@@ -192,7 +193,8 @@ static bool lists_customer(const char *members, uint64_t customer) {
   return strstr(members, pattern) != NULL;
 }
 
-static void compare_segment(struct round *round, const struct folded *folded, int segment) {
+static void compare_segment(struct round *round, int segment) {
+  const struct folded *folded = &round->folded;
   char id[8];
   snprintf(id, sizeof id, "s%d", segment);
   char *members = live_members(&round->kit, id), *told = live_segment(&round->kit, id);
@@ -222,12 +224,10 @@ static void compare_customer(struct round *round, const char *reference) {
 }
 
 static void compare_all(struct round *round) {
-  static struct folded folded;
-  memset(&folded, 0, sizeof folded);
   live_settle(&round->kit);
-  fold_feed(round, &folded);
+  fold_feed(round);
   for (int segment = 0; segment < SEGMENTS; segment++)
-    if (round->defined[segment]) compare_segment(round, &folded, segment);
+    if (round->defined[segment]) compare_segment(round, segment);
   for (int user = 0; user < USERS; user++) {
     char text[32];
     snprintf(text, sizeof text, "user_id:u%d", user);
@@ -236,7 +236,8 @@ static void compare_all(struct round *round) {
 }
 
 static void run_round(unsigned seed, bool verbose) {
-  struct round round = {.verbose = verbose, .now_s = 300 * 86400};
+  static struct round round;
+  round = (struct round){.verbose = verbose, .now_s = 300 * 86400};
   random_state = seed * 6007u + 11;
   kit_merge_events = seed % 3 == 0 ? 2 : 0;
   kit_open(&round.kit);
@@ -255,6 +256,7 @@ static void run_round(unsigned seed, bool verbose) {
       random_work(&round);
     else
       random_archive(&round);
+    fold_feed(&round);
   }
   snprintf(round.kit.where, sizeof round.kit.where, "seed %u, at the end", seed);
   compare_all(&round);

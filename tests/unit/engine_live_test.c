@@ -126,6 +126,21 @@ static void test_another_name_builds_nothing(void **state) {
   live_contains(live_segment(&kit, "active"), "\"members\":1");
 }
 
+static void test_what_was_got_is_put_back(void **state) {
+  (void)state;
+  live_put(&kit, "{\"id\":\"reach\",\"include\":\"exists(\\\"Order\\\")\",\"exclude\":[{\"name\":\"x\",\"when\":"
+                 "\"exists(\\\"Ticket\\\")\"}]}");
+  live_settle(&kit);
+  char *text = live_segment(&kit, "reach");
+  live_put(&kit, text);
+  free(text);
+  live_refused(&kit,
+               "{\"id\":\"x\",\"include\":\"exists(\\\"Order\\\")\",\"excluded\":[{\"name\":\"x\",\"when\":"
+               "\"exists(\\\"Ticket\\\")\"}]}",
+               "unknown_member"); // "exclude" was meant
+  live_contains(live_segment(&kit, "reach"), "\"version\":1");
+}
+
 static void test_exclusions_are_counted(void **state) {
   (void)state;
   live_put(&kit, "{\"id\":\"reach\",\"include\":\"exists(\\\"Order\\\")\",\"exclude\":[{\"name\":\"complaint\","
@@ -183,46 +198,28 @@ static void test_merge_split_and_erasure(void **state) {
 
 static void test_static_lists(void **state) {
   (void)state;
-  struct json_writer writer;
-  struct buffer out;
-  struct store_mark mark;
-  struct diag diag;
   const struct bytes references[] = {BYTES_INIT("user_id:ann"), BYTES_INIT("email:ann@x.org"),
                                      BYTES_INIT("user_id:no")};
   live_put(&kit, "{\"id\":\"guests\",\"kind\":\"list\"}");
   live_settle(&kit);
   event_at(100, "name=Order user_id:ann");
   event_at(200, "name=Order email:ann@x.org");
-  diag_init(&diag);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
-  enum err err = engine_list_change(kit.engine, BYTES("guests"), references, 3, true, &writer, &mark, &diag);
-  live_contains(live_text(&kit, &out, err, &diag), "{\"not_found\":[\"user_id:no\"],\"customers\":2}");
+  live_contains(live_list(&kit, "guests", references, 3, true), "{\"not_found\":[\"user_id:no\"],\"customers\":2}");
   live_in(&kit, "user_id:ann", "guests");
   event_at(300, "name=Viewed user_id:ann email:ann@x.org"); // one of the two goes, the other stays on the list
   live_contains(live_segment(&kit, "guests"), "\"members\":1");
-  json_writer_init(&writer, &out);
-  err = engine_list_change(kit.engine, BYTES("guests"), references, 1, false, &writer, &mark, &diag);
-  live_contains(live_text(&kit, &out, err, &diag), "\"customers\":1");
+  live_contains(live_list(&kit, "guests", references, 1, false), "\"customers\":1");
   live_contains(live_segment(&kit, "guests"), "\"members\":0");
 }
 
 static void test_a_customer_on_a_list_who_merges_stays_on_it(void **state) {
   (void)state;
-  struct json_writer writer;
-  struct buffer out;
-  struct store_mark mark;
-  struct diag diag;
-  const struct bytes reference = BYTES("email:ann@x.org"); // the younger one
+  const struct bytes younger = BYTES("email:ann@x.org");
   live_put(&kit, "{\"id\":\"guests\",\"kind\":\"list\"}");
   live_settle(&kit);
   event_at(100, "name=Order user_id:ann");
   event_at(200, "name=Order email:ann@x.org");
-  diag_init(&diag);
-  buffer_init(&out);
-  json_writer_init(&writer, &out);
-  enum err err = engine_list_change(kit.engine, BYTES("guests"), &reference, 1, true, &writer, &mark, &diag);
-  free(live_text(&kit, &out, err, &diag));
+  free(live_list(&kit, "guests", &younger, 1, true));
   live_out(&kit, "user_id:ann", "guests");
   event_at(300, "name=Viewed user_id:ann email:ann@x.org");
   live_in(&kit, "user_id:ann", "guests");
@@ -307,8 +304,31 @@ static void test_a_workspace_opens_with_its_segments(void **state) {
   clock_hold(&kit.clock, now_us + 31 * CLOCK_DAY_US);
   assert_int_equal(engine_open(&kit.engine, &options, &diag), ERR_OK);
   live_settle(&kit);
+  struct engine_view *view;
+  struct live_answer answer;
+  struct engine_events_query query = {.name = BYTES("Segment Left"), .limit = 10};
+  live_ask(&answer);
+  assert_int_equal(engine_view_open(kit.engine, &view), ERR_OK);
+  enum err err = engine_events_json(view, kit_customer(&kit, "user_id:ann"), &query, &answer.writer, &answer.diag);
+  engine_view_close(view);
+  live_contains(live_told(&kit, &answer, err), "\"source\":\"segments\"");
   live_out(&kit, "user_id:ann", "active");
   live_in(&kit, "user_id:ann", "seen");
+}
+
+static void test_another_time_zone_computes_anew(void **state) {
+  (void)state;
+  struct engine_commit commit = {0};
+  struct diag diag;
+  diag_init(&diag);
+  live_put(&kit, "{\"id\":\"spring\",\"include\":\"last(time of \\\"Order\\\") >= 2026-03-01\"}");
+  live_settle(&kit);
+  event_at(59 * 86400 - 1800, "name=Order user_id:ann"); // 23:30 UTC on 28 February is 1 March in Paris
+  live_out(&kit, "user_id:ann", "spring");
+  assert_int_equal(engine_zone_put(kit.engine, BYTES("Europe/Paris"), BYTES("ann"), &commit, &diag), ERR_OK);
+  live_settle(&kit);
+  live_in(&kit, "user_id:ann", "spring");
+  live_contains(live_segment(&kit, "spring"), "\"version\":2");
 }
 
 static void test_the_feed_is_read_by_cursor(void **state) {
@@ -339,6 +359,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_time_alone_is_caught_up_in_order, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_version_is_built_for_who_was_there, setup, teardown),
       cmocka_unit_test_setup_teardown(test_another_name_builds_nothing, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_what_was_got_is_put_back, setup, teardown),
       cmocka_unit_test_setup_teardown(test_exclusions_are_counted, setup, teardown),
       cmocka_unit_test_setup_teardown(test_attributes_feed_segments, setup, teardown),
       cmocka_unit_test_setup_teardown(test_merge_split_and_erasure, setup, teardown),
@@ -348,6 +369,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
       cmocka_unit_test_setup_teardown(test_what_refers_to_a_changed_segment_is_computed_anew, setup, teardown),
       cmocka_unit_test_setup_teardown(test_a_workspace_opens_with_its_segments, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_another_time_zone_computes_anew, setup, teardown),
       cmocka_unit_test_setup_teardown(test_the_feed_is_read_by_cursor, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

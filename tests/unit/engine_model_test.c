@@ -8,8 +8,8 @@
 //
 // A twin goes through the same lines and moves the events of every merge at once; the engine under test moves one to
 // three, so that something is pending nearly all the time, and takes steps of the job at random. What is exported of a
-// customer must be the same of both, byte by byte. It also has computed attributes, which engine_check holds against a
-// fresh evaluation after every step: whatever moves events about must tell them.
+// customer must be the same of both, byte by byte. Both have computed attributes, which engine_check holds against a
+// fresh evaluation after every step of the one under test: whatever moves events about must tell them.
 #include "engine_read_fixture.h"
 
 #include "engine_live_kit.h"
@@ -743,6 +743,7 @@ static void run_round(unsigned seed, bool verbose, unsigned *pending) {
   read_open(&kit);
   kit.check_each = true;
   define_attributes(&kit);
+  define_attributes(&twin);
   for (int step = 0; step < STEPS; step++) {
     snprintf(kit.where, sizeof kit.where, "seed %u, step %d", seed, step);
     random_event(&kit, &twin, &model, times, step, verbose);

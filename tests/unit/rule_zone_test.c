@@ -134,6 +134,7 @@ static struct bytes make_file(uint8_t *file, int transitions, int64_t at_s, int3
 static enum err open_made(struct rule_zone **zone, int32_t offset_s, const char *footer) {
   uint8_t file[512];
   struct diag diag;
+  diag_init(&diag);
   enum err err = rule_zone_open(zone, "Made", make_file(file, 0, 0, offset_s, footer), &diag);
   if (err == ERR_OK) return err;
   assert_string_equal(diag.code, "bad_zone");

@@ -564,6 +564,7 @@ static void run_store(enum kit_kind kind) {
   struct bench bench;
   uint64_t seed = 42;
   open_bench(&bench, kind);
+  store_set_tidy(bench.store, STORE_AUDIENCE, audience_tidy);
   expect_all(&bench);
   for (int i = 0; i < CHANGES;) {
     struct store_txn *txn = kit_begin(bench.store);

@@ -146,7 +146,14 @@ static void test_the_row_as_bytes(void **state) {
   struct membership_entry entry = entry_of(5);
   entry.value = text_ab;
   set(&membership, &arena, entry);
-  static const uint8_t expected[] = {1, 3, 2, 3, 1, 2, 1, 0, 0, 0, 0, 0, 0, 2, 16, 4, 6, 2, 'a', 'b'};
+  set(&membership, &arena, member_of(6, 256));
+  entry = member_of(7, 258);
+  entry.valid_until_us = 256;
+  set(&membership, &arena, entry);
+  static const uint8_t expected[] = {1, 3,  4, 3, 1, 0,   0x84, 4, // 258 in full
+                                     2, 16, 4, 6, 2, 'a', 'b',     //
+                                     1, 1,  0, 3,                  // two less, in full
+                                     1, 5,  1, 2};                 // the first, the second
   struct bytes row = encoded(&membership, &arena);
   assert_int_equal(row.size_bytes, sizeof expected);
   assert_memory_equal(row.data, expected, sizeof expected);
@@ -154,6 +161,21 @@ static void test_the_row_as_bytes(void **state) {
 }
 
 // --- entries -------------------------------------------------------------------------------------------------
+
+static void test_more_instants_than_can_be_named(void **state) {
+  (void)state;
+  struct arena arena;
+  struct membership membership = empty(), back;
+  arena_init(&arena, 0);
+  for (uint32_t i = 0; i < 2000; i++) {
+    struct membership_entry entry = member_of(i + 1, (int64_t)(i * 7919 % 1201) - 600);
+    entry.valid_until_us = (int64_t)i * i;
+    set(&membership, &arena, entry);
+  }
+  assert_int_equal(membership_decode(encoded(&membership, &arena), &arena, &back), ERR_OK);
+  expect_same(&back, &membership);
+  arena_release(&arena);
+}
 
 static void test_an_entry_that_says_nothing_is_taken_out(void **state) {
   (void)state;
@@ -272,21 +294,22 @@ static void expect_corrupt(struct bytes row) {
 static void test_damaged_rows(void **state) {
   (void)state;
   static const struct bytes rows[] = {
-      BYTES_INIT("\x02\x00\x01\x01\x02"),                                 // of a format to come
-      BYTES_INIT("\x01\x00\x00"),                                         // says nothing
-      BYTES_INIT("\x01\x00\x01\x00\x02"),                                 // question 0
-      BYTES_INIT("\x01\x00\x02\x01\x02\x00\x02"),                         // the same question twice
-      BYTES_INIT("\x01\x00\x02\xff\xff\xff\xff\x0f\x02\x01\x02"),         // past the last question
-      BYTES_INIT("\x01\x00\x01\x01\x00"),                                 // an entry without flags
-      BYTES_INIT("\x01\x00\x01\x01\x22"),                                 // a flag that is none
-      BYTES_INIT("\x01\x00\x01\x01\x08\x00"),                             // excluded by nothing
-      BYTES_INIT("\x01\x00\x01\x01\x08\x80\x80\x04"),                     // more than 16 exclusions
-      BYTES_INIT("\x01\x00\x01\x01\x10\x00"),                             // a value without bytes
-      BYTES_INIT("\x01\x00\x01\x01\x10\x05\x00"),                         // a value past the end
-      BYTES_INIT("\x01\x00\x01\x01\x02\x00"),                             // one byte too many
-      BYTES_INIT("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),     // more entries than bytes
-      BYTES_INIT("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"),     // a timer at "never"
-      BYTES_INIT("\x01\x00\x01\x01\x04\xff\xff\xff\xff\xff\xff\xff\x7f"), // valid until "always"
+      BYTES_INIT("\x02\x00\x01\x01\x02"),                                             // of a format to come
+      BYTES_INIT("\x01\x00\x00"),                                                     // says nothing
+      BYTES_INIT("\x01\x00\x01\x00\x02"),                                             // question 0
+      BYTES_INIT("\x01\x00\x02\x01\x02\x00\x02"),                                     // the same question twice
+      BYTES_INIT("\x01\x00\x02\xff\xff\xff\xff\x0f\x02\x01\x02"),                     // past the last question
+      BYTES_INIT("\x01\x00\x01\x01\x00"),                                             // an entry without flags
+      BYTES_INIT("\x01\x00\x01\x01\x22"),                                             // a flag that is none
+      BYTES_INIT("\x01\x00\x01\x01\x08\x00"),                                         // excluded by nothing
+      BYTES_INIT("\x01\x00\x01\x01\x08\x80\x80\x04"),                                 // more than 16 exclusions
+      BYTES_INIT("\x01\x00\x01\x01\x10\x00"),                                         // a value without bytes
+      BYTES_INIT("\x01\x00\x01\x01\x10\x05\x00"),                                     // a value past the end
+      BYTES_INIT("\x01\x00\x01\x01\x02\x00"),                                         // one byte too many
+      BYTES_INIT("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),                 // more entries than bytes
+      BYTES_INIT("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"),                 // a timer at "never"
+      BYTES_INIT("\x01\x00\x01\x01\x04\x00\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"), // valid until "always"
+      BYTES_INIT("\x01\x00\x01\x01\x04\x01"), // an instant that was not there before
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) expect_corrupt(rows[i]);
 }
@@ -336,6 +359,7 @@ int main(void) {
       cmocka_unit_test(test_nothing_to_say_is_no_row),
       cmocka_unit_test(test_a_timer_alone_is_a_row),
       cmocka_unit_test(test_the_row_as_bytes),
+      cmocka_unit_test(test_more_instants_than_can_be_named),
       cmocka_unit_test(test_an_entry_that_says_nothing_is_taken_out),
       cmocka_unit_test(test_due_is_the_earliest),
       cmocka_unit_test(test_set_from_within),

@@ -293,6 +293,13 @@ describe("the feed", () => {
     (await client.get("/v1/stream", { after: "zz" })).refused(400, "bad_cursor");
   });
 
+  it("ends with the key it was opened with", async () => {
+    const { key, id } = await client.makeKey({ kind: "secret", name: "reader", scopes: ["read"] });
+    const stream = await Stream.open(site.server.url, key, "/v1/stream");
+    (await client.ask("DELETE", `/v1/keys/${id}`)).expect(204);
+    await until("the stream ends", 10_000, async () => stream.ended || undefined);
+  });
+
   it("takes a bounded number of readers", async () => {
     const { url, workspace } = site.server;
     const open = (): Promise<Stream> => Stream.open(url, workspace.secret_key, "/v1/stream");
@@ -450,6 +457,8 @@ describe("the command line", () => {
     const definition = { id: "spender", include: 'sum(total of "Order Completed") > 60' };
     const put_answer = await rapport(["put", "-", "--json"], JSON.stringify(definition));
     assert.equal((JSON.parse(put_answer) as Segment).status, "live");
+    const changed = { id: "spender", include: 'sum(total of "Order Completed") > 50' };
+    assert.equal((JSON.parse(await rapport(["put", "-", "--json"], JSON.stringify(changed))) as Segment).version, 2);
     const lines = (await rapport(["members", "spender", "--format", "ndjson"])).trim().split("\n");
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as { id: string }).id),
