@@ -70,17 +70,18 @@ struct projection_build {
 enum err projection_build(const struct projection_build *build);
 
 // The names of the rows that a block has, directory and sides excepted, whatever its directory says: ascending, in the
-// arena.
-enum err projection_names(struct store_snapshot *snapshot, uint64_t block, struct arena *arena, uint32_t **names,
+// arena. The cursor is over all of PROJECTION.
+enum err projection_names(struct store_cursor *cursor, uint64_t block, struct arena *arena, uint32_t **names,
                           size_t *count);
 
 // Every block that has a directory, in order. A failure of `each` ends it.
 typedef enum err projection_block_fn(void *context, uint64_t block, const struct projection_directory *directory);
 enum err projection_directories(struct store_snapshot *snapshot, projection_block_fn *each, void *context);
 
-// Holds a block that has a directory against the timelines; each breach is told in words (projection_verify.c).
+// Holds those of the blocks [from, to) that have a directory against the timelines; each breach is told in words
+// (projection_verify.c).
 typedef void projection_breach_fn(void *context, const char *what);
-enum err projection_verify(struct store_snapshot *snapshot, uint64_t block, projection_breach_fn *breach,
+enum err projection_verify(struct store_snapshot *snapshot, uint64_t from, uint64_t to, projection_breach_fn *breach,
                            void *context);
 
 // --- reading (projection_read.c) -----------------------------------------------------------------------------

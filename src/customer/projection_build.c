@@ -192,6 +192,7 @@ static enum err list_names(struct store_cursor *cursor, uint64_t block, struct n
     store_cursor_seek(cursor, key_view(&wanted));
     if (!store_cursor_next(cursor, &key, &row)) return store_cursor_error(cursor);
     if (!projection_key_read(key, &found, &found_name)) return ERR_CORRUPT;
+    if (found / PROJECTION_GROUP != block / PROJECTION_GROUP) return ERR_OK;
     if (found_name != name) {
       name = found_name; // its row of this block may stand before the one found
       continue;
@@ -202,16 +203,10 @@ static enum err list_names(struct store_cursor *cursor, uint64_t block, struct n
   return err;
 }
 
-enum err projection_names(struct store_snapshot *snapshot, uint64_t block, struct arena *arena, uint32_t **names,
+enum err projection_names(struct store_cursor *cursor, uint64_t block, struct arena *arena, uint32_t **names,
                           size_t *count) {
   struct name_list list = {.arena = arena};
-  struct store_cursor *cursor;
-  struct key from, to;
-  projection_group_range(block, &from, &to);
-  enum err err = store_snapshot_scan(snapshot, STORE_PROJECTION, key_view(&from), key_view(&to), &cursor);
-  if (err != ERR_OK) return err;
-  err = list_names(cursor, block, &list);
-  store_cursor_close(cursor);
+  enum err err = list_names(cursor, block, &list);
   *names = list.names;
   *count = list.count;
   return err;

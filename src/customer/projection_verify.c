@@ -12,7 +12,9 @@ enum { BREACH_BYTES = 160 };
 
 struct verify {
   struct store_snapshot *snapshot;
+  struct store_cursor *cursor; // of PROJECTION, for names
   uint64_t block;
+  bool begun, there; // with the present block; it has a directory
   projection_breach_fn *breach;
   void *context;
   struct projection_directory directory;
@@ -77,6 +79,7 @@ static enum err read_stored(struct verify *verify, uint32_t name) {
   return ERR_OK;
 }
 
+// The last row of its block.
 static enum err verify_directory(struct verify *verify, struct bytes row) {
   struct projection_directory fresh;
   enum err err = projection_directory_read(row, &fresh);
@@ -97,41 +100,50 @@ static enum err verify_directory(struct verify *verify, struct bytes row) {
   return err;
 }
 
-static enum err verify_row(void *context, uint64_t block, uint32_t name, struct bytes row) {
-  struct verify *verify = context;
-  (void)block;
-  if (name == PROJECTION_DIRECTORY) return verify_directory(verify, row);
-  enum err err = projection_row_read(row, name, &verify->fresh);
-  if (err == ERR_OK) err = read_stored(verify, name);
-  if (err == ERR_OK) compare(verify, name);
-  return err;
-}
-
-static enum err open_block(struct verify *verify) {
+static enum err begin_block(struct verify *verify, uint64_t block) {
   struct bytes row;
+  verify->block = block;
+  verify->begun = true;
+  arena_clear(&verify->arena);
   enum err err = get_row(verify, PROJECTION_DIRECTORY, &row);
-  if (err == ERR_OK) err = row.data == NULL ? ERR_NOT_FOUND : projection_directory_read(row, &verify->directory);
+  verify->there = err == ERR_OK && row.data != NULL;
+  if (!verify->there) return err;
+  err = projection_directory_read(row, &verify->directory);
   if (err == ERR_OK) memcpy(verify->apart, verify->directory.beside, sizeof verify->apart);
   for (int side = 0; err == ERR_OK && side < 2; side++) {
     err = get_row(verify, PROJECTION_SIDE(side), &row);
     if (err == ERR_OK) projection_side_read(row, verify->apart);
   }
   if (err != ERR_OK) return err;
-  return projection_names(verify->snapshot, verify->block, &verify->arena, &verify->names, &verify->name_count);
+  return projection_names(verify->cursor, block, &verify->arena, &verify->names, &verify->name_count);
 }
 
-enum err projection_verify(struct store_snapshot *snapshot, uint64_t block, projection_breach_fn *breach,
+static enum err verify_row(void *context, uint64_t block, uint32_t name, struct bytes row) {
+  struct verify *verify = context;
+  enum err err = verify->begun ? ERR_OK : begin_block(verify, block);
+  verify->begun = name != PROJECTION_DIRECTORY;
+  if (err != ERR_OK || !verify->there) return err;
+  if (name == PROJECTION_DIRECTORY) return verify_directory(verify, row);
+  err = projection_row_read(row, name, &verify->fresh);
+  if (err == ERR_OK) err = read_stored(verify, name);
+  if (err == ERR_OK) compare(verify, name);
+  return err;
+}
+
+enum err projection_verify(struct store_snapshot *snapshot, uint64_t from, uint64_t to, projection_breach_fn *breach,
                            void *context) {
-  struct verify verify = {.snapshot = snapshot, .block = block, .breach = breach, .context = context};
-  struct projection_build build = {
-      .snapshot = snapshot, .from = block, .to = block + 1, .put = verify_row, .context = &verify};
+  struct verify verify = {.snapshot = snapshot, .breach = breach, .context = context};
+  struct projection_build build = {.snapshot = snapshot, .from = from, .to = to, .put = verify_row, .context = &verify};
+  struct bytes all = {NULL, 0};
+  enum err err = store_snapshot_scan(snapshot, STORE_PROJECTION, all, all, &verify.cursor);
+  if (err != ERR_OK) return err;
   arena_init(&verify.arena, 0);
   projection_row_init(&verify.stored, 0);
   projection_row_init(&verify.fresh, 0);
-  enum err err = open_block(&verify);
-  if (err == ERR_OK) err = projection_build(&build);
+  err = projection_build(&build);
   projection_row_release(&verify.stored);
   projection_row_release(&verify.fresh);
   arena_release(&verify.arena);
+  store_cursor_close(verify.cursor);
   return err;
 }

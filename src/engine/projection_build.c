@@ -28,8 +28,9 @@ struct batch {
 // What one thread does of a batch.
 struct share {
   const struct batch *batch;
-  size_t from, to;       // of its blocks
-  struct store_txn *txn; // of the present block; NULL: none
+  size_t from, to;             // of its blocks
+  struct store_txn *txn;       // of the present block; NULL: none
+  struct store_cursor *cursor; // of PROJECTION, for names
   struct arena arena;
   uint32_t *older; // names of rows of the block; those written again are 0
   size_t older_count;
@@ -47,7 +48,7 @@ static uint8_t side_of(const struct batch *batch, uint64_t block) {
 
 static enum err begin_block(struct share *share, uint64_t block) {
   arena_clear(&share->arena);
-  enum err err = projection_names(share->batch->snapshot, block, &share->arena, &share->older, &share->older_count);
+  enum err err = projection_names(share->cursor, block, &share->arena, &share->older, &share->older_count);
   return err == ERR_OK ? store_begin(share->batch->engine->store, &share->txn) : err;
 }
 
@@ -90,8 +91,10 @@ static enum err put_row(void *context, uint64_t block, uint32_t name, struct byt
 static void build_share(void *item) {
   struct share *share = item;
   const struct batch *batch = share->batch;
+  struct bytes all = {NULL, 0};
   arena_init(&share->arena, 0);
   diag_init(&share->diag);
+  share->err = store_snapshot_scan(batch->snapshot, STORE_PROJECTION, all, all, &share->cursor);
   for (size_t i = share->from; share->err == ERR_OK && i < share->to;) {
     struct projection_build build = {.snapshot = batch->snapshot,
                                      .from = batch->blocks[i],
@@ -107,6 +110,7 @@ static void build_share(void *item) {
     i = end;
   }
   if (share->txn != NULL) store_abort(share->txn);
+  store_cursor_close(share->cursor);
   arena_release(&share->arena);
 }
 
@@ -261,11 +265,17 @@ static enum err clear_block(struct store_txn *txn, void *context, struct diag *d
 
 static enum err clear_rows(struct engine *engine, struct clearing *clearing, struct arena *arena, struct diag *diag) {
   struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
   struct store_mark mark;
-  uint32_t *names;
+  struct bytes all = {NULL, 0};
+  uint32_t *names = NULL;
   enum err err = store_snapshot_open(engine->store, &snapshot);
   if (err != ERR_OK) return err;
-  err = projection_names(snapshot, clearing->block, arena, &names, &clearing->count);
+  err = store_snapshot_scan(snapshot, STORE_PROJECTION, all, all, &cursor);
+  if (err == ERR_OK) {
+    err = projection_names(cursor, clearing->block, arena, &names, &clearing->count);
+    store_cursor_close(cursor);
+  }
   store_snapshot_close(snapshot);
   clearing->names = names;
   clearing->all = true;
@@ -293,22 +303,17 @@ enum err projections_forget(struct engine *engine, uint64_t customer, struct dia
 
 // --- checking ------------------------------------------------------------------------------------------------
 
-struct verifying {
-  struct store_snapshot *snapshot;
-  void (*tell)(void *context, const char *words);
-  void *context;
-};
-
-static enum err verify_block(void *context, uint64_t block, const struct projection_directory *directory) {
-  const struct verifying *verifying = context;
+static enum err note_end(void *context, uint64_t block, const struct projection_directory *directory) {
   (void)directory;
-  return projection_verify(verifying->snapshot, block, verifying->tell, verifying->context);
+  *(uint64_t *)context = block + 1;
+  return ERR_OK;
 }
 
 enum err projections_check(struct store_snapshot *snapshot, void (*tell)(void *context, const char *words),
                            void *context) {
-  struct verifying verifying = {snapshot, tell, context};
-  enum err err = projection_directories(snapshot, verify_block, &verifying);
+  uint64_t end = 0;
+  enum err err = projection_directories(snapshot, note_end, &end);
+  if (err == ERR_OK && end > 0) err = projection_verify(snapshot, 0, end, tell, context);
   if (err != ERR_CORRUPT) return err;
   tell(context, "a row of keyspace projection cannot be read");
   return ERR_OK;
