@@ -365,7 +365,8 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
                             struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
                             struct diag *diag);
 // The definition with "members" (of a limited audience also "eligible", how many are drawn from), "share" of all
-// customers, "excluded":[{"name","removed"}], and "progress" while it is
+// customers, "excluded":[{"name","removed"}], "unknown" (of so many
+// customers the answer is not known, because a limit was met: they are no members), and "progress" while it is
 // being built. ERR_NOT_FOUND code "no_segment" with the nearest id.
 enum err engine_segment_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag);
 // {"items":[…]}, by id; with counts.

@@ -182,27 +182,26 @@ static enum err add_event(struct work *work, struct work_customer *customer, con
   return timeline_add(work->txn, customer->record.id, &customer->head, work->arena, &hot, &payload, false, &added);
 }
 
-static enum err write_excluded(struct work *work, uint64_t customer, uint32_t question, uint16_t before,
-                               uint16_t after) {
+static enum err write_sides(struct work *work, uint64_t customer, uint32_t question, uint32_t before, uint32_t after) {
   enum err err = ERR_OK;
-  for (uint32_t i = 0; err == ERR_OK && i < SEGMENT_EXCLUSIONS_MAX; i++)
-    if (((before ^ after) >> i & 1) != 0)
-      err = audience_change(work->txn, question, i + 1, customer, (after >> i & 1) != 0);
+  for (uint32_t differs = before ^ after; err == ERR_OK && differs != 0; differs &= differs - 1) {
+    uint32_t side = (uint32_t)__builtin_ctz(differs);
+    err = audience_change(work->txn, question, side, customer, (after >> side & 1) != 0);
+  }
   return err;
 }
 
 static enum err write_change(struct work *work, struct work_customer *customer, const struct segment_change *change) {
   const struct segment_definition *segment = segment_set_question(work->set, change->question);
   uint64_t id = customer->record.id;
-  enum err err = write_excluded(work, id, change->question, change->excluded_before, change->excluded_after);
+  enum err err = write_sides(work, id, change->question, change->sides_before, change->sides_after);
   if (err != ERR_OK || (change->kind != SEGMENT_ENTERED && change->kind != SEGMENT_LEFT)) return err;
   struct live_change told = {.customer = id,
                              .segment = segment,
                              .entered = change->kind == SEGMENT_ENTERED,
                              .backfill = segment->status == SEGMENT_BUILDING,
                              .at_us = change->at_us};
-  err = audience_change(work->txn, change->question, 0, id, told.entered);
-  if (err == ERR_OK) err = note_change(work, &told);
+  err = note_change(work, &told);
   if (err == ERR_OK && !told.backfill) err = add_event(work, customer, &told);
   return err;
 }
@@ -268,8 +267,11 @@ static enum err set_listed(struct work *work, struct work_customer *customer, st
   bool was = known != NULL && known->member;
   struct membership_entry entry = {
       .question = question, .member = listed, .since_us = work->now_us, .valid_until_us = MEMBERSHIP_FOREVER};
-  struct segment_change change = {
-      .question = question, .kind = listed ? SEGMENT_ENTERED : SEGMENT_LEFT, .at_us = work->now_us};
+  struct segment_change change = {.question = question,
+                                  .kind = listed ? SEGMENT_ENTERED : SEGMENT_LEFT,
+                                  .sides_before = was,
+                                  .sides_after = listed,
+                                  .at_us = work->now_us};
   if (was == listed) return ERR_OK;
   *touched = true;
   enum err err = membership_set(membership, work->arena, &entry);
@@ -310,8 +312,9 @@ static struct segment_triggers triggers_for(const struct work_customer *customer
                                    .trait_count = customer->changed.count,
                                    .fresh = customer->fresh,
                                    .everything = customer->changed_hands,
-                                   .questions = request->questions,
-                                   .question_count = request->question_count};
+                                   // A list has no expression; what refers to it has.
+                                   .questions = request->list != 0 ? &request->list : request->questions,
+                                   .question_count = request->list != 0 ? 1 : request->question_count};
 }
 
 // Is there anything to be asked about her?
@@ -358,10 +361,8 @@ static enum err forget(struct work *work, struct work_customer *customer) {
                                .segment = segment,
                                .backfill = segment->status == SEGMENT_BUILDING,
                                .at_us = work->now_us};
-    err = write_excluded(work, customer->record.id, entry->question, entry->excluded, 0);
-    if (err == ERR_OK && entry->member && segment->kind != SEGMENT_ATTRIBUTE)
-      err = audience_change(work->txn, entry->question, 0, customer->record.id, false);
-    if (err == ERR_OK && entry->member && segment->kind != SEGMENT_ATTRIBUTE) err = note_change(work, &left);
+    err = write_sides(work, customer->record.id, entry->question, membership_sides(entry), 0);
+    if (err == ERR_OK && entry->member) err = note_change(work, &left);
     if (err == ERR_OK && entry->member && segment->kind == SEGMENT_LIST && heir != NULL)
       err = set_listed(work, heir, &inherited, entry->question, true, &touched);
   }

@@ -20,8 +20,8 @@ struct live_check {
   struct store_snapshot *snapshot;
   const struct segment_set *set;
   struct rule_machine *machine;
-  struct arena arena;        // of one customer
-  struct audience **members; // by index of the set
+  struct arena arena;          // of one customer
+  struct audience **audiences; // by index of the set, MEMBERSHIP_SIDES each; NULL: nobody
   size_t question_count;
   uint64_t timers;
   int64_t now_us;
@@ -68,6 +68,17 @@ static bool is_same(const struct membership_entry *a, const struct membership_en
          (value_is_absent(a->value) || value_equal(a->value, b->value));
 }
 
+static enum err note_sides(struct live_check *check, size_t index, const struct membership_entry *entry,
+                           uint64_t customer) {
+  enum err err = ERR_OK;
+  for (uint32_t sides = membership_sides(entry); err == ERR_OK && sides != 0; sides &= sides - 1) {
+    struct audience **audience = &check->audiences[index * MEMBERSHIP_SIDES + (size_t)__builtin_ctz(sides)];
+    if (*audience == NULL) err = audience_open(audience);
+    if (err == ERR_OK) err = audience_add(*audience, customer);
+  }
+  return err;
+}
+
 static enum err compare(struct live_check *check, uint64_t customer, const struct membership *stored,
                         const struct membership *fresh) {
   enum err err = ERR_OK;
@@ -75,8 +86,7 @@ static enum err compare(struct live_check *check, uint64_t customer, const struc
     const struct segment_definition *segment = segment_set_at(check->set, i);
     const struct membership_entry *entry = membership_find(stored, segment->question);
     if (segment->status != SEGMENT_LIVE) continue;
-    if (entry != NULL && entry->member && segment->kind != SEGMENT_ATTRIBUTE)
-      err = audience_add(check->members[i], customer);
+    if (entry != NULL) err = note_sides(check, i, entry, customer);
     if (entry != NULL && entry->valid_until_us <= check->now_us) continue; // the timer has not come to it
     const struct membership_entry *now = membership_find(fresh, segment->question);
     if (!is_same(entry, now))
@@ -137,21 +147,29 @@ static enum err check_customers(struct live_check *check) {
 
 // --- audiences and timers ------------------------------------------------------------------------------------
 
-static enum err check_audience(struct live_check *check, size_t index) {
+static enum err check_audience(struct live_check *check, size_t index, uint32_t side) {
   const struct segment_definition *segment = segment_set_at(check->set, index);
+  const struct audience *rows = check->audiences[index * MEMBERSHIP_SIDES + side];
   struct audience *stored;
-  if (segment->status != SEGMENT_LIVE || segment->kind == SEGMENT_ATTRIBUTE) return ERR_OK;
-  enum err err = audience_read(&stored, check->snapshot, segment->question, 0);
+  enum err err = audience_read(&stored, check->snapshot, segment->question, side);
   if (err != ERR_OK) return err;
-  uint64_t both = audience_and_count(stored, check->members[index]);
-  if (both != audience_count(stored) || both != audience_count(check->members[index]))
+  uint64_t there = audience_count(stored), told = rows == NULL ? 0 : audience_count(rows);
+  uint64_t both = rows == NULL ? 0 : audience_and_count(stored, rows);
+  if (both != there || both != told)
     tell(check,
-         "the audience of \"%.*s\" has %" PRIu64 " customers, %" PRIu64 " rows say they are in it, %" PRIu64
+         "the audience %" PRIu32 " of \"%.*s\" has %" PRIu64 " customers, %" PRIu64 " rows say they are in it, %" PRIu64
          " are both",
-         (int)segment->id.size_bytes, segment->id.data, audience_count(stored), audience_count(check->members[index]),
-         both);
+         side, (int)segment->id.size_bytes, segment->id.data, there, told, both);
   audience_close(stored);
   return ERR_OK;
+}
+
+static enum err check_audiences(struct live_check *check) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < check->question_count; i++)
+    for (uint32_t side = 0; err == ERR_OK && side < MEMBERSHIP_SIDES; side++)
+      if (segment_set_at(check->set, i)->status == SEGMENT_LIVE) err = check_audience(check, i, side);
+  return err;
 }
 
 static enum err check_timers(struct live_check *check) {
@@ -168,22 +186,15 @@ static enum err check_timers(struct live_check *check) {
   return err;
 }
 
-static enum err open_members(struct live_check *check) {
-  enum err err = ERR_OK;
-  check->members = alloc_zero(check->question_count + 1, sizeof(struct audience *));
-  if (check->members == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; err == ERR_OK && i < check->question_count; i++) err = audience_open(&check->members[i]);
-  return err;
-}
-
 static enum err check_all(struct live_check *check) {
-  enum err err = open_members(check);
-  if (err == ERR_OK) err = check_customers(check);
-  for (size_t i = 0; err == ERR_OK && i < check->question_count; i++) err = check_audience(check, i);
+  size_t count = check->question_count * MEMBERSHIP_SIDES;
+  check->audiences = alloc_zero(count, sizeof(struct audience *));
+  if (check->audiences == NULL) return ERR_NO_MEMORY;
+  enum err err = check_customers(check);
+  if (err == ERR_OK) err = check_audiences(check);
   if (err == ERR_OK) err = check_timers(check);
-  for (size_t i = 0; check->members != NULL && i < check->question_count; i++)
-    if (check->members[i] != NULL) audience_close(check->members[i]);
-  alloc_free(check->members);
+  for (size_t i = 0; i < count; i++) audience_close(check->audiences[i]);
+  alloc_free(check->audiences);
   return err;
 }
 

@@ -272,12 +272,18 @@ static void write_warnings(const struct rule_check *check, struct json_writer *w
   json_array_end(writer);
 }
 
-// The source of the events that segments write.
+// What the events that segments write are made of: their source, and their names, so that no event waits for a name to
+// be stored.
 static enum err ensure_source(struct engine *engine, struct diag *diag) {
+  static const char *const names[] = {"type", "event", "messageId", "properties", "segment", "version"};
   struct engine_source wanted = {.name = bytes_from_text(LIVE_SOURCE), .kind = ENGINE_SOURCE_SERVER, .priority = -1000};
   struct engine_commit commit = {0};
   uint32_t id;
   if (engine->live->source != 0) return ERR_OK;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    enum err err = names_intern(engine->names, bytes_from_text(names[i]), &id, diag);
+    if (err != ERR_OK) return err;
+  }
   enum err err = engine_source_put(engine, &wanted, &id, &commit, diag);
   if (err == ERR_OK) engine->live->source = id; // nobody reads it before a segment is live
   return err;

@@ -43,7 +43,7 @@ static void write_share(struct json_writer *writer, uint64_t members, uint64_t c
 static enum err write_counts(struct engine *engine, struct store_snapshot *snapshot,
                              const struct segment_definition *segment, struct json_writer *writer) {
   struct engine_counts counts;
-  uint64_t members;
+  uint64_t members, unknown;
   if (segment->kind == SEGMENT_ATTRIBUTE) return ERR_OK;
   enum err err = engine_get_counts(engine, &counts);
   if (err == ERR_OK) err = audience_stored_count(snapshot, segment->question, 0, &members);
@@ -53,7 +53,10 @@ static enum err write_counts(struct engine *engine, struct store_snapshot *snaps
   json_member_u64(writer, "members", members);
   write_share(writer, members, counts.customers);
   err = write_excluded(snapshot, segment, writer);
-  if (err != ERR_OK || segment->status != SEGMENT_BUILDING) return err;
+  if (err == ERR_OK) err = audience_stored_count(snapshot, segment->question, MEMBERSHIP_SIDE_UNKNOWN, &unknown);
+  if (err != ERR_OK) return err;
+  if (unknown > 0) json_member_u64(writer, "unknown", unknown); // a limit was met: they are no members
+  if (segment->status != SEGMENT_BUILDING) return err;
   uint64_t done = atomic_load(&engine->live->build_done), total = atomic_load(&engine->live->build_total);
   json_name(writer, "progress");
   json_object_begin(writer);

@@ -3,7 +3,8 @@
 // Layer 5. Customers stand in a bitmap by their id; ids are dense. The bitmap of a question is stored in blocks of
 // 65,536 ids, keyspace AUDIENCE, changed in the commit that changes the membership: a change is appended unread, and
 // whoever reads folds. Key: question (u32), side (u8), block (u32), big endian. Side 0: members; side k + 1: those whom
-// exclusion k removes. Row: pieces one after another, the later the stronger; numbers little endian:
+// exclusion k removes; side 17: those of whom the answer is not known. Row: pieces one after another, the later the
+// stronger; numbers little endian:
 //   'R' size (u32) and a portable Roaring bitmap of the low 16 bits: everything before is void
 //   '+' u16: this one is in      '-' u16: this one is out
 // ids above UINT32_MAX have no place: ERR_LIMIT. In memory a block is 8 KiB, whoever is in; a block without anybody

@@ -425,6 +425,7 @@ static enum err read_all(struct reading *reading, struct value document) {
       {"author", ALL_KINDS, skip_text},
       {"members", ALL_KINDS, skip_number},
       {"eligible", ALL_KINDS, skip_number},
+      {"unknown", ALL_KINDS, skip_number},
       {"share", ALL_KINDS, skip_number},
       {"excluded", ALL_KINDS, skip_excluded},
       {"progress", ALL_KINDS, skip},

@@ -273,7 +273,7 @@ static enum err note(struct evaluating *evaluating, enum segment_change_kind kin
     evaluating->change_room = room;
   }
   out->changes[out->change_count++] =
-      (struct segment_change){next->question, kind, old->excluded, next->excluded, evaluating->at_us};
+      (struct segment_change){next->question, kind, membership_sides(old), membership_sides(next), evaluating->at_us};
   return ERR_OK;
 }
 
@@ -285,7 +285,7 @@ static bool has_other_value(const struct membership_entry *a, const struct membe
 static enum err note_change(struct evaluating *evaluating, const struct membership_entry *old,
                             const struct membership_entry *next) {
   if (old->member != next->member) return note(evaluating, next->member ? SEGMENT_ENTERED : SEGMENT_LEFT, old, next);
-  if (old->excluded != next->excluded) return note(evaluating, SEGMENT_EXCLUDED, old, next);
+  if (membership_sides(old) != membership_sides(next)) return note(evaluating, SEGMENT_EXCLUDED, old, next);
   return has_other_value(old, next) ? note(evaluating, SEGMENT_VALUE, old, next) : ERR_OK;
 }
 

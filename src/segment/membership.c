@@ -142,39 +142,44 @@ static uint8_t *put_entry(uint8_t *at, struct instants_written *written, uint32_
   return flags & FLAG_VALUE ? varint_put_bytes(at, entry->value.packed) : at;
 }
 
-// Room for all of the row, and how many entries it has.
-static size_t measure(const struct membership *membership, size_t *count) {
-  size_t size_bytes = HEAD_BYTES_MAX;
-  *count = 0;
-  for (size_t i = 0; i < membership->count; i++) {
-    *count += flags_of(&membership->entries[i]) != 0;
-    size_bytes += ENTRY_BYTES_MAX + membership->entries[i].value.packed.size_bytes;
-  }
+// Room for all of the row.
+static size_t measure(const struct membership *membership) {
+  size_t size_bytes = HEAD_BYTES_MAX + ENTRY_BYTES_MAX * membership->count;
+  for (size_t i = 0; i < membership->count; i++) size_bytes += membership->entries[i].value.packed.size_bytes;
   return size_bytes;
 }
 
-void membership_encode(const struct membership *membership, struct buffer *out) {
-  size_t count, size_bytes = measure(membership, &count);
-  bool armed = membership->timer_us != MEMBERSHIP_FOREVER;
-  assert(membership->timer_us != INT64_MIN); // no instant: it has no place in the row
-  if ((count == 0 && !armed) || !buffer_reserve(out, size_bytes)) return;
-  uint8_t *at = out->data + out->size_bytes;
-  *at++ = FORMAT;
-  at = varint_put(at, armed ? varint_zigzag(membership->timer_us) + 1 : 0);
-  at = varint_put(at, count);
-  uint32_t before = 0;
+static uint8_t *put_entries(uint8_t *at, const struct membership *membership, size_t *count) {
   struct instants_written written;
+  uint32_t before = 0;
   written.instants.last = 0;
   written.instants.count = 0;
   memset(written.slots, 0, sizeof written.slots);
+  *count = 0;
   for (size_t i = 0; i < membership->count; i++) {
     const struct membership_entry *entry = &membership->entries[i];
     uint8_t flags = flags_of(entry);
     if (flags == 0) continue;
     at = put_entry(at, &written, before, entry, flags);
     before = entry->question;
+    ++*count;
   }
-  out->size_bytes = (size_t)(at - out->data);
+  return at;
+}
+
+// The entries first, behind room for the head, which says how many they are.
+void membership_encode(const struct membership *membership, struct buffer *out) {
+  bool armed = membership->timer_us != MEMBERSHIP_FOREVER;
+  assert(membership->timer_us != INT64_MIN); // no instant: it has no place in the row
+  if ((membership->count == 0 && !armed) || !buffer_reserve(out, measure(membership))) return;
+  uint8_t *at = out->data + out->size_bytes, *entries = at + HEAD_BYTES_MAX;
+  size_t count, entries_bytes = (size_t)(put_entries(entries, membership, &count) - entries);
+  if (count == 0 && !armed) return;
+  *at++ = FORMAT;
+  at = varint_put(at, armed ? varint_zigzag(membership->timer_us) + 1 : 0);
+  at = varint_put(at, count);
+  memmove(at, entries, entries_bytes);
+  out->size_bytes = (size_t)(at + entries_bytes - out->data);
 }
 
 // --- entries -------------------------------------------------------------------------------------------------

@@ -36,6 +36,13 @@ struct membership {
   size_t count, capacity;
 };
 
+// The audiences she is in by an entry (audience.h), a bit each: 0 a member, k + 1 removed by exclusion k, then
+// MEMBERSHIP_SIDE_UNKNOWN.
+enum { MEMBERSHIP_SIDE_MEMBER = 0, MEMBERSHIP_SIDE_UNKNOWN = 17, MEMBERSHIP_SIDES };
+static inline uint32_t membership_sides(const struct membership_entry *entry) {
+  return (uint32_t)entry->member | (uint32_t)entry->excluded << 1 | (uint32_t)entry->unknown << MEMBERSHIP_SIDE_UNKNOWN;
+}
+
 // An absent row is an empty membership. ERR_CORRUPT, ERR_NO_MEMORY. Values are not looked into: value_check does that.
 enum err membership_decode(struct bytes row, struct arena *arena, struct membership *membership);
 void membership_encode(const struct membership *membership, struct buffer *out); // nothing when it says nothing

@@ -69,9 +69,9 @@ bool segment_set_concerns(const struct segment_set *set, const struct segment_tr
 struct segment_change {
   uint32_t question;
   enum segment_change_kind { SEGMENT_ENTERED, SEGMENT_LEFT, SEGMENT_EXCLUDED, SEGMENT_VALUE } kind;
-  // EXCLUDED: only `excluded` changed; VALUE: an attribute's value did
-  uint16_t excluded_before, excluded_after;
-  int64_t at_us; // the instant at which it became so: of the clock alone its valid-until, else now
+  // EXCLUDED: which exclusions remove her changed, or whether the answer is known; VALUE: an attribute's value did
+  uint32_t sides_before, sides_after; // membership_sides
+  int64_t at_us;                      // the instant at which it became so: of the clock alone its valid-until, else now
 };
 
 struct segment_evaluation {

@@ -169,7 +169,7 @@ static void set_compression(rocksdb_options_t *family, enum store_keyspace keysp
 // The keyspaces with many random writes.
 static bool is_hashed(enum store_keyspace keyspace) {
   return keyspace == STORE_MESSAGE || keyspace == STORE_IDENTIFIER || keyspace == STORE_PROJECTION ||
-         keyspace == STORE_AUDIENCE || store_keyspace_class(keyspace) == STORE_KEY_customer;
+         store_keyspace_class(keyspace) == STORE_KEY_customer;
 }
 
 // About one bucket a row.

@@ -27,6 +27,7 @@ static const char *const includes[] = {
     "last(time of \\\"Viewed\\\") > now - 5 days",
     "distinct(time of \\\"Viewed\\\") >= 3 and month() != 3",
     "exists(\\\"Viewed\\\" in last 3 days by day) or traits.city is null",
+    "in_segment(\\\"list\\\") and not exists(\\\"Order\\\" in last 20 days)",
 };
 enum { INCLUDES = sizeof includes / sizeof *includes };
 
@@ -136,6 +137,16 @@ static void random_archive(struct round *round) {
   kit_check(&round->kit);
 }
 
+static void random_listing(struct round *round) {
+  char text[32];
+  snprintf(text, sizeof text, roll(2) == 0 ? "user_id:u%u" : "email:m%u@x.org", roll(MAILS));
+  const struct bytes reference = bytes_from_text(text);
+  bool listed = roll(3) > 0;
+  if (round->verbose) print_message("%s %s the list\n", text, listed ? "on" : "off");
+  free(live_list(&round->kit, "list", &reference, 1, listed));
+  kit_check(&round->kit);
+}
+
 static void random_time(struct round *round) {
   static const int steps_s[] = {1, 3600, 86400, 5 * 86400, 35 * 86400, 100 * 86400};
   int step_s = steps_s[roll(6)];
@@ -180,7 +191,9 @@ static void fold_feed(struct round *round) {
   for (bool more = true; more;) {
     char *text = live_changes(&round->kit, "", round->after, PAGE);
     more = live_count(text, "\"cursor\"") == PAGE;
-    for (const char *at = text; (at = strstr(at, "{\"cursor\"")) != NULL; at++) fold_change(&round->folded, at);
+    for (const char *at = text; (at = strstr(at, "{\"cursor\"")) != NULL; at++)
+      if (strncmp(strstr(at, "\"segment\":"), "\"segment\":\"list\"", strlen("\"segment\":\"list\"")) != 0)
+        fold_change(&round->folded, at);
     const char *next = strstr(text, "\"next\":\"");
     snprintf(round->after, sizeof round->after, "%.*s", (int)strcspn(next + 8, "\""), next + 8);
     free(text);
@@ -241,9 +254,10 @@ static void run_round(unsigned seed, bool verbose) {
   random_state = seed * 6007u + 11;
   kit_merge_events = seed % 3 == 0 ? 2 : 0;
   kit_open(&round.kit);
+  live_put(&round.kit, "{\"id\":\"list\",\"kind\":\"list\"}");
   for (int step = 0; step < STEPS; step++) {
     snprintf(round.kit.where, sizeof round.kit.where, "seed %u, step %d", seed, step);
-    unsigned kind = roll(16);
+    unsigned kind = roll(18);
     if (kind < 2)
       random_definition(&round);
     else if (kind < 9)
@@ -254,8 +268,10 @@ static void run_round(unsigned seed, bool verbose) {
       random_time(&round);
     else if (kind < 15)
       random_work(&round);
-    else
+    else if (kind < 16)
       random_archive(&round);
+    else
+      random_listing(&round);
     fold_feed(&round);
   }
   snprintf(round.kit.where, sizeof round.kit.where, "seed %u, at the end", seed);

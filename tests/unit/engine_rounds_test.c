@@ -92,6 +92,42 @@ static void test_known_customers(void **state) {
   expect_rounds("64 events of 32 known customers", &trace, ROUNDS_MAX);
 }
 
+static void define(struct fixture *fixture, const char *json) {
+  struct engine_commit commit = {0};
+  struct value_parser *parser;
+  struct json_writer writer;
+  struct buffer packed, out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&packed);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  assert_int_equal(value_parser_open(&parser), ERR_OK);
+  assert_int_equal(value_parse_json(parser, bytes_from_text(json), engine_names(fixture->engine), &packed, &diag),
+                   ERR_OK);
+  if (engine_segment_put(fixture->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &writer, &commit, NULL,
+                         &diag) != ERR_OK)
+    fail_msg("%s", diag.message);
+  for (bool idle = false; !idle;) assert_int_equal(engine_tick(fixture->engine, &idle, NULL), ERR_OK);
+  value_parser_close(parser);
+  buffer_release(&packed);
+  buffer_release(&out);
+}
+
+// Histories are the fourth round, read for all customers of the batch at once, and only where a segment asks for them.
+static void test_live_segments(void **state) {
+  struct fixture *fixture = *state;
+  warm_up(fixture);
+  define(fixture, "{\"id\":\"often\",\"include\":\"count(\\\"Viewed\\\") >= 4\"}");
+  define(fixture, "{\"id\":\"views\",\"kind\":\"attribute\",\"expression\":\"count(\\\"Viewed\\\")\"}");
+  make_batch(fixture, 0, 32, true);
+  struct store_trace trace = apply(fixture, ENGINE_APPLIED);
+  expect_rounds("64 events of 32 known customers under live segments", &trace, ROUNDS_MAX);
+  make_batch(fixture, 100, BATCH, true);
+  trace = apply(fixture, ENGINE_APPLIED);
+  expect_rounds("64 events of 64 new customers under live segments", &trace, ROUNDS_MAX);
+}
+
 // Each event costs its deduplication key; each customer her two identifiers and the head of her timeline.
 static void test_settled_events_read_no_record(void **state) {
   struct fixture *fixture = *state;
@@ -186,6 +222,7 @@ static void test_after_an_erasure(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_known_customers, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_live_segments, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_settled_events_read_no_record, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_new_customers, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_known_and_new_customers, set_up, tear_down),

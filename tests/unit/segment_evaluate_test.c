@@ -110,8 +110,8 @@ static void test_exclusions(void **state) {
   assert_int_equal(kit->evaluation.evaluated, 3);
   assert_int_equal(kit->evaluation.change_count, 1);
   kit_assert_change(kit, 0, 1, SEGMENT_EXCLUDED, 2);
-  assert_int_equal(kit->evaluation.changes[0].excluded_before, 0);
-  assert_int_equal(kit->evaluation.changes[0].excluded_after, 3);
+  assert_int_equal(kit->evaluation.changes[0].sides_before, 0);
+  assert_int_equal(kit->evaluation.changes[0].sides_after, 3 << 1);
   kit_passes(kit, 30);
   assert_int_equal(kit->evaluation.change_count, 1);
   kit_assert_change(kit, 0, 1, SEGMENT_EXCLUDED, 25);
@@ -127,7 +127,7 @@ static void test_leaves_by_exclusion(void **state) {
   kit_happens(kit, "A", 0, 0);
   kit_happens(kit, "B", 10, 0);
   kit_assert_change(kit, 0, 1, SEGMENT_LEFT, 10);
-  assert_int_equal(kit->evaluation.changes[0].excluded_after, 1);
+  assert_int_equal(kit->evaluation.changes[0].sides_after, 1 << 1);
   kit_passes(kit, 100);
   kit_assert_change(kit, 0, 1, SEGMENT_ENTERED, 34);
   kit_assert_change(kit, 1, 1, SEGMENT_LEFT, 48);

@@ -207,10 +207,10 @@ static bool same_value(struct value a, struct value b) {
 // Says which change there was from `kept` to `now`; false for none.
 static bool model_change(const struct model *model, size_t position, struct segment_change *change) {
   const struct membership_entry *kept = &model->kept[position], *now = &model->now[position];
-  *change = (struct segment_change){now->question, SEGMENT_VALUE, kept->excluded, now->excluded, 0};
+  *change = (struct segment_change){now->question, SEGMENT_VALUE, membership_sides(kept), membership_sides(now), 0};
   if (kept->member != now->member)
     change->kind = now->member ? SEGMENT_ENTERED : SEGMENT_LEFT;
-  else if (kept->excluded != now->excluded)
+  else if (membership_sides(kept) != membership_sides(now))
     change->kind = SEGMENT_EXCLUDED;
   else
     return !same_value(kept->value, now->value);
@@ -242,8 +242,8 @@ static void compare_changes(struct model *model, int64_t at_us, size_t *next) {
     if (found->kind != expected.kind) wrong(model, i, "another kind of change");
     if (found->at_us != at_us) wrong(model, i, "the change has another instant");
     if (expected.kind == SEGMENT_ENTERED) model->since_us[i] = at_us;
-    if (found->excluded_before != expected.excluded_before || found->excluded_after != expected.excluded_after)
-      wrong(model, i, "other exclusions");
+    if (found->sides_before != expected.sides_before || found->sides_after != expected.sides_after)
+      wrong(model, i, "other audiences");
   }
   memcpy(model->kept, model->now, sizeof model->kept);
 }
@@ -255,7 +255,7 @@ static void compare_entries(struct model *model) {
     if (entry == NULL) entry = &none;
     if (entry->unknown) wrong(model, i, "unknown");
     if (entry->member != now->member) wrong(model, i, now->member ? "no member" : "a member");
-    if (entry->excluded != now->excluded) wrong(model, i, "other exclusions");
+    if (entry->excluded != now->excluded) wrong(model, i, "other audiences");
     if (entry->member && model->since_us[i] != 0 && entry->since_us != model->since_us[i])
       wrong(model, i, "a member since another instant");
     if (!entry->member && entry->since_us != 0) wrong(model, i, "no member, since some time");
