@@ -28,6 +28,7 @@ struct projections {
   _Atomic uint64_t epoch;
   _Atomic uint64_t running[2];
   _Atomic uint32_t generation; // of the store, when what is stored was learnt
+  _Atomic uint64_t end;        // of the blocks that customers are in
   int64_t quiet_us;
   uint64_t turn;
 };
@@ -62,10 +63,34 @@ enum err projections_learn(struct engine *engine, struct store_snapshot *snapsho
   return err;
 }
 
+// Once: a walk backwards makes the store sort what it has in memory.
+static enum err find_end(struct store_snapshot *snapshot, uint64_t *end) {
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key to;
+  *end = 0;
+  key_init(&to);
+  key_put_u64(&to, ENGINE_PART_BIT);
+  enum err err = store_snapshot_scan(snapshot, STORE_CUSTOMER, BYTES(""), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  if (store_cursor_previous(cursor, &key, &row)) *end = projection_block(key_read_u64(key.data)) + 1;
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+uint64_t projections_end(const struct projections *projections) {
+  return atomic_load(&projections->end);
+}
+
 enum err projections_open(struct engine *engine, struct store_snapshot *snapshot) {
   engine->projections = alloc_zero(1, sizeof *engine->projections);
   if (engine->projections == NULL) return ERR_NO_MEMORY;
   engine->projections->quiet_us = engine->projection_quiet_us;
+  uint64_t end;
+  enum err err = find_end(snapshot, &end);
+  if (err != ERR_OK) return err;
+  atomic_store(&engine->projections->end, end);
   return projections_learn(engine, snapshot);
 }
 
@@ -132,11 +157,18 @@ static enum err give_up(struct work *work, uint64_t block) {
   return store_delete(work->txn, STORE_PROJECTION, key_view(&key));
 }
 
+static void reach(struct projections *projections, uint64_t block) {
+  uint64_t end = atomic_load_explicit(&projections->end, memory_order_relaxed);
+  while (block >= end && !atomic_compare_exchange_weak(&projections->end, &end, block + 1)) {
+  }
+}
+
 static enum err note_customer(struct work *work, struct work_customer *customer, bool known) {
   uint64_t id = customer->record.id, block = projection_block(id);
   struct projection_slot *slot = projection_slot(work->engine->projections, block, true);
   if (slot == NULL) return ERR_OK; // what has no slot has no directory: a build makes it first
   uint32_t state = atomic_load(&slot->state);
+  reach(work->engine->projections, block);
   atomic_fetch_add_explicit(&slot->changes, 1, memory_order_relaxed);
   if (known && (state & (PROJECTION_STORED | PROJECTION_BUILDING)) == 0) return ERR_OK;
   enum err err = note_on(work, id, PROJECTION_SIDE((state & PROJECTION_TURNED) != 0));

@@ -54,6 +54,8 @@ struct projection_slot {
 
 // NULL: there is none and `make` is false, or no memory, or no customer ever has such an id.
 struct projection_slot *projection_slot(struct projections *projections, uint64_t block, bool make);
+// No customer is in this block or a later one.
+uint64_t projections_end(const struct projections *projections);
 // Waits for every attempt that is under way.
 void projections_wait(struct projections *projections);
 // Learns anew what is stored, after commits were lost.

@@ -155,27 +155,6 @@ static enum err build_batch(struct batch *batch, struct diag *diag) {
 
 // --- what is due ---------------------------------------------------------------------------------------------
 
-// Blocks that customers can be in.
-static enum err count_blocks(struct engine *engine, uint64_t *count) {
-  struct store_snapshot *snapshot;
-  struct store_cursor *cursor;
-  struct bytes key, row;
-  struct key end;
-  *count = 0;
-  enum err err = store_snapshot_open(engine->store, &snapshot);
-  if (err != ERR_OK) return err;
-  key_init(&end);
-  key_put_u64(&end, ENGINE_PART_BIT);
-  err = store_snapshot_scan(snapshot, STORE_CUSTOMER, BYTES(""), key_view(&end), &cursor);
-  if (err == ERR_OK) {
-    if (store_cursor_previous(cursor, &key, &row)) *count = projection_block(key_read_u64(key.data)) + 1;
-    err = store_cursor_error(cursor);
-    store_cursor_close(cursor);
-  }
-  store_snapshot_close(snapshot);
-  return err;
-}
-
 static bool is_due(struct projection_slot *slot, int64_t now_us, int64_t quiet_us) {
   uint32_t changes = atomic_load(&slot->changes);
   if (now_us < slot->seen_us) slot->seen_us = now_us; // the clock was set back
@@ -215,19 +194,16 @@ static enum err learn_again(struct engine *engine) {
 
 enum err projections_tick(struct engine *engine, bool *more, struct diag *diag) {
   struct batch batch = {.engine = engine};
-  uint64_t count;
   *more = false;
   enum err err = learn_again(engine);
-  if (err == ERR_OK) err = count_blocks(engine, &count);
-  if (err == ERR_OK) err = choose(&batch, count, more);
+  if (err == ERR_OK) err = choose(&batch, projections_end(engine->projections), more);
   return err == ERR_OK && batch.count > 0 ? build_batch(&batch, diag) : err;
 }
 
 enum err engine_project_now(struct engine *engine, struct diag *diag) {
-  uint64_t count = 0, block = 0;
+  uint64_t count = projections_end(engine->projections), block = 0;
   pthread_mutex_lock(&engine->upkeep_mutex);
   enum err err = learn_again(engine);
-  if (err == ERR_OK) err = count_blocks(engine, &count);
   while (err == ERR_OK && block < count) {
     struct batch batch = {.engine = engine};
     for (; block < count && batch.count < BATCH_BLOCKS; block++) {
