@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "customer/scan.h"
+#include "engine/engine.h"
 #include "rule/check.h"
 #include "segment/shop.h"
 
@@ -37,6 +38,7 @@ struct options {
   const char *directory, *scripts;
   uint64_t customers;
   size_t threads;
+  enum source { PROJECTIONS, STRIPS, TIMELINES } source; // what is counted from
 };
 
 struct outcome {
@@ -91,6 +93,9 @@ static struct rule_program *compile(const char *text, const struct rule_zone *zo
 struct count {
   struct store_snapshot *snapshot;
   const struct rule_program *program;
+  struct strips *strips;
+  uint32_t epoch;
+  bool projections;
   uint64_t from[RANGES];
   size_t range_count;
   _Atomic size_t next_range;
@@ -102,7 +107,13 @@ static enum err count_range(struct count *count, size_t range, struct rule_machi
   struct scan_options options = {.snapshot = count->snapshot,
                                  .from = count->from[range],
                                  .to = range + 1 < count->range_count ? count->from[range + 1] : 0,
-                                 .events = true};
+                                 .events = true,
+                                 .strips = count->strips,
+                                 .epoch = count->epoch};
+  if (count->projections) {
+    options.names = rule_program_needs(count->program)->events;
+    options.name_count = rule_program_needs(count->program)->event_count;
+  }
   struct scan *scan;
   struct facts *facts;
   struct rule_answer answer;
@@ -129,10 +140,22 @@ static void *count_ranges(void *context) {
   return NULL;
 }
 
-static uint64_t count_members(struct store *store, const struct rule_program *program, size_t threads) {
+struct workspace {
+  struct store *store;
+  struct strips *strips; // NULL: not used
+  bool projections;
+  size_t threads;
+};
+
+static uint64_t count_members(const struct workspace *workspace, const struct rule_program *program) {
   pthread_t handles[THREADS_MAX];
-  struct count count = {.program = program};
-  if (store_snapshot_open(store, &count.snapshot) != ERR_OK) fail("snapshot", "it cannot be opened");
+  struct strips *strips = workspace->strips;
+  struct count count = {.program = program,
+                        .strips = strips,
+                        .epoch = strips == NULL ? 0 : strips_begin(strips),
+                        .projections = workspace->projections};
+  size_t threads = workspace->threads;
+  if (store_snapshot_open(workspace->store, &count.snapshot) != ERR_OK) fail("snapshot", "it cannot be opened");
   if (scan_ranges(count.snapshot, RANGES, count.from, &count.range_count) != ERR_OK) fail("scan", "no ranges");
   for (size_t i = 0; i < threads; i++) pthread_create(&handles[i], NULL, count_ranges, &count);
   for (size_t i = 0; i < threads; i++) pthread_join(handles[i], NULL);
@@ -141,12 +164,12 @@ static uint64_t count_members(struct store *store, const struct rule_program *pr
   return atomic_load(&count.members);
 }
 
-static void measure(struct store *store, const struct rule_program *program, size_t threads, struct outcome *outcome) {
+static void measure(const struct workspace *workspace, const struct rule_program *program, struct outcome *outcome) {
   double seconds[RUNS], cpu_seconds[RUNS];
-  outcome->answer = count_members(store, program, threads);
+  outcome->answer = count_members(workspace, program);
   for (int i = 0; i < RUNS; i++) {
     double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-    count_members(store, program, threads);
+    count_members(workspace, program);
     seconds[i] = clock_s(CLOCK_MONOTONIC) - before_s;
     cpu_seconds[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
   }
@@ -154,25 +177,57 @@ static void measure(struct store *store, const struct rule_program *program, siz
   outcome->cpu_seconds = median(cpu_seconds, RUNS);
 }
 
+// The events need no engine; projections are built by one, which finds a workspace without rules, names or sources.
+static void build_projections(struct store *store) {
+  struct clock clock;
+  struct engine_options options = {.store = store, .clock = &clock};
+  struct store_stats stats;
+  struct engine *engine;
+  struct diag diag;
+  diag_init(&diag);
+  clock_init(&clock);
+  enum err err = engine_open(&engine, &options, &diag);
+  if (err == ERR_NOT_FOUND) err = engine_create_workspace(store, options.clock, &diag);
+  if (err == ERR_OK && engine == NULL) err = engine_open(&engine, &options, &diag);
+  if (err != ERR_OK) fail("engine", diag.message);
+  double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+  if (engine_project_now(engine, &diag) != ERR_OK) fail("projections", diag.message);
+  double seconds = clock_s(CLOCK_MONOTONIC) - before_s, cpu_seconds = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
+  engine_close(engine);
+  if (store_compact(store, STORE_PROJECTION, BYTES(""), BYTES(""), &diag) != ERR_OK) fail("projections", diag.message);
+  if (store_get_stats(store, &stats) != ERR_OK) fail("statistics", "the store gives none");
+  printf("projections: built in %.1f s (%.1f s of processor time), %.0f MB\n\n", seconds, cpu_seconds,
+         (double)stats.bytes[STORE_PROJECTION] / 1e6);
+}
+
+static void open_source(const struct options *options, struct workspace *workspace) {
+  workspace->projections = options->source == PROJECTIONS;
+  if (workspace->projections) build_projections(workspace->store);
+  if (options->source == STRIPS && strips_open(&workspace->strips, workspace->store, options->directory) != ERR_OK)
+    fail("strips", "no file");
+}
+
 static void ask_rapport(const struct options *options, const char *path, struct outcome *outcomes) {
   struct store_options store_options = {.path = path};
-  struct store *store;
+  struct workspace workspace = {.threads = options->threads};
   struct rule_zone *zone;
   struct arena arena;
   struct diag diag;
   diag_init(&diag);
   arena_init(&arena, 0);
-  if (store_open_rocksdb(&store, &store_options, &diag) != ERR_OK) fail(path, diag.message);
-  store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
+  if (store_open_rocksdb(&workspace.store, &store_options, &diag) != ERR_OK) fail(path, diag.message);
+  store_set_tidy(workspace.store, STORE_TIMELINE, timeline_tidy);
+  open_source(options, &workspace);
   if (rule_zone_open_utc(&zone) != ERR_OK) fail("zone", "no memory");
   for (size_t i = 0; i < QUESTIONS; i++) {
     struct rule_program *program = compile(questions[i].expression, zone, &arena);
-    measure(store, program, options->threads, &outcomes[i]);
+    measure(&workspace, program, &outcomes[i]);
     rule_program_close(program);
   }
   rule_zone_close(zone);
+  strips_close(workspace.strips);
   arena_release(&arena);
-  store_close(store);
+  store_close(workspace.store);
 }
 
 static void make_store(const char *path, uint64_t customers) {
@@ -227,6 +282,14 @@ static void ask_duckdb(const struct options *options, const char *database, stru
 
 // --- the whole -----------------------------------------------------------------------------------------------
 
+static enum source read_source(const char *name) {
+  static const char *const names[] = {[PROJECTIONS] = "projections", [STRIPS] = "strips", [TIMELINES] = "timelines"};
+  for (int i = 0; i < 3; i++)
+    if (strcmp(name, names[i]) == 0) return (enum source)i;
+  fail("--from", "it is projections, strips or timelines");
+  return PROJECTIONS;
+}
+
 static void read_options(int count, char **arguments, struct options *options) {
   for (int i = 1; i < count; i++) {
     const char *name = arguments[i], *value = i + 1 < count ? arguments[i + 1] : NULL;
@@ -235,12 +298,14 @@ static void read_options(int count, char **arguments, struct options *options) {
       continue;
     }
     if (strcmp(name, "--help") == 0 || value == NULL) {
-      puts("bench_segment [--quick] [--customers N] [--threads N] [--directory DIR, kept] [--scripts DIR]");
+      puts("bench_segment [--quick] [--from projections|strips|timelines] [--customers N] [--threads N]\n"
+           "              [--directory DIR, kept] [--scripts DIR]");
       exit(strcmp(name, "--help") != 0);
     }
     i++;
     if (strcmp(name, "--customers") == 0) options->customers = strtoull(value, NULL, 10);
     if (strcmp(name, "--threads") == 0) options->threads = strtoull(value, NULL, 10);
+    if (strcmp(name, "--from") == 0) options->source = read_source(value);
     if (strcmp(name, "--directory") == 0) options->directory = value;
     if (strcmp(name, "--scripts") == 0) options->scripts = value;
   }

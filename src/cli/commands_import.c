@@ -104,8 +104,9 @@ static enum err find_source(struct engine *engine, const char *name, uint32_t *i
   return ERR_OK;
 }
 
-// Perhaps nobody looks after this workspace soon: what merges of long timelines left is moved now. A stop leaves it.
-static enum err move_what_is_left(struct engine *engine, struct diag *diag) {
+// Perhaps nobody looks after this workspace soon: what merges of long timelines left is moved now, and what makes
+// counts fast is built. A stop leaves it.
+static enum err do_what_is_left(struct engine *engine, struct diag *diag) {
   struct engine_loads loads = {.moving = 1};
   bool idle = false;
   enum err err = ERR_OK;
@@ -114,7 +115,7 @@ static enum err move_what_is_left(struct engine *engine, struct diag *diag) {
     if (err != ERR_OK || loads.moving == 0) break;
     err = engine_tick(engine, &idle, diag);
   }
-  return err;
+  return err == ERR_OK && !stop_asked ? engine_project_now(engine, diag) : err;
 }
 
 static enum err import_local(struct cli *cli, struct diag *diag) {
@@ -134,7 +135,7 @@ static enum err import_local(struct cli *cli, struct diag *diag) {
   err = find_source(local.engine, options_text(options, OPTION_SOURCE, "import"), &import.source, diag);
   progress_begin(&progress);
   if (err == ERR_OK) err = source_import_file(local.engine, &import, &summary.result, diag);
-  if (err == ERR_OK) err = move_what_is_left(local.engine, diag);
+  if (err == ERR_OK) err = do_what_is_left(local.engine, diag);
   progress_end(&progress);
   summary.stopped = stop_asked != 0;
   target_local_close(&local);

@@ -4,7 +4,8 @@
 // of (time, event id), and columns are made of that run anew whenever a request brought further chunks, so an index
 // into columns is an index into items until then. A scan has passed by the rows and kept no event ids: it gives columns
 // (`whole`), or, of the many customers with one packed row, that row, of which columns are made of what a request wants
-// and no more. Only when a message is asked for are the chunks read again, with ids (many: facts_messages.c).
+// and no more; or it has them in a projection. Only when a message is asked for are the chunks read again, with ids
+// (many: facts_messages.c).
 // Parts: the least instant comes first; an event that two parts have is the first one's.
 #include "customer/facts.h"
 
@@ -251,6 +252,26 @@ static bool is_chosen(const struct rule_events_wanted *chosen, const struct time
          (chosen->to_us == INT64_MAX || event->at.time_us < chosen->to_us);
 }
 
+// The k-th event of a name in what a projection has given is the k-th item of that name.
+static enum err place_items(struct facts_events *events, struct facts_item **items) {
+  const struct facts_events *all = events->all;
+  const struct rule_columns *given = &events->given;
+  events->item_count = 0;
+  for (size_t i = 0; i < events->chosen.name_count; i++) {
+    uint32_t name = events->chosen.names[i];
+    size_t from = 0;
+    for (size_t at = 0; at < given->count; at++) {
+      if (given->name[at] != name) continue;
+      while (from < all->item_count && all->items[from]->event.name != name) from++;
+      if (from == all->item_count || all->items[from]->event.at.time_us != given->time_us[at]) return ERR_CORRUPT;
+      items[at] = all->items[from++];
+      events->item_count++;
+    }
+  }
+  events->items = items;
+  return events->item_count == given->count ? ERR_OK : ERR_CORRUPT;
+}
+
 // The items of a scan's columns, read anew with their ids: both come from one snapshot.
 static enum err need_items(struct facts *facts) {
   struct facts_events *events = facts->events;
@@ -264,6 +285,8 @@ static enum err need_items(struct facts *facts) {
   const struct facts_events *all = events->all;
   struct facts_item **items = arena_take(facts->arena, all->item_count * sizeof(struct facts_item *));
   if (items == NULL) return ERR_NO_MEMORY;
+  if (events->projection != NULL)
+    return events->given.count > all->item_count ? ERR_CORRUPT : place_items(events, items);
   events->item_count = 0;
   for (size_t i = 0; i < all->item_count; i++)
     if (events->whole || is_chosen(&events->chosen, &all->items[i]->event)) items[events->item_count++] = all->items[i];
@@ -274,8 +297,19 @@ static enum err need_items(struct facts *facts) {
 
 // --- what a run asks for -------------------------------------------------------------------------------------
 
+static enum err give_projected(struct facts_events *events, uint64_t id, const struct rule_events_wanted *wanted,
+                               struct rule_columns *columns) {
+  enum err err = projection_reader_columns(events->projection, id, wanted, columns);
+  events->given = *columns;
+  events->chosen = *wanted;
+  events->items = NULL;
+  return err;
+}
+
 static enum err give_columns(void *context, const struct rule_events_wanted *wanted, struct rule_columns *columns) {
   struct facts *facts = context;
+  if (facts->events != NULL && facts->events->projection != NULL)
+    return give_projected(facts->events, facts->id, wanted, columns);
   enum err err = need_events(facts, wanted);
   if (err != ERR_OK) return err;
   const struct timeline_columns *read = &facts->events->columns;

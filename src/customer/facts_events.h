@@ -2,6 +2,7 @@
 #pragma once
 
 #include "customer/facts.h"
+#include "customer/projection.h"
 #include "customer/timeline_pack.h"
 #include "rule/machine.h"
 
@@ -23,6 +24,9 @@ struct facts_events {
   bool packed;
   struct timeline_pack pack;
   struct rule_events_wanted chosen;
+  // Of a scan: her events of the names that the scan is for, out of a projection, as they were last asked for.
+  struct projection_reader *projection; // NULL: not so
+  struct rule_columns given;
   struct facts_events *all; // of a scan: with items, once a message was asked for
   bool has_parts;
   struct facts_item **items; // by index of the columns; NULL: nothing was read, or a scan has kept the columns only

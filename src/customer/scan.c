@@ -7,28 +7,35 @@
 // The events of a customer without pending rows are taken from the rows in passing: a single packed row is kept as it
 // is, without event ids, of several columns are made, in arrays that are used again for the next one. A customer with
 // pending rows is read by her head and parts (facts.c).
+// With names, ids are taken block by block: of a block that is projected, its customers come out of the projection, but
+// for those that it is not good for, who are looked for in TIMELINE one by one; any other is walked through.
 #include "customer/scan.h"
 
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "customer/facts_events.h"
+#include "customer/scan_private.h"
+#include "customer/scan_rows.h"
 
 struct scan {
   struct scan_options options;
   struct arena arena; // of the present customer
   struct facts facts;
   struct facts_events events;
-  struct store_cursor *timeline, *records; // NULL: not walked
-  struct bytes row;                        // of TIMELINE: the one that comes next, when has_row
-  uint64_t row_id;
-  bool has_row;
+  struct scan_rows rows;        // of TIMELINE, when events are wanted: the present one is the next customer's first
+  struct store_cursor *records; // NULL: not walked
+  bool taken;                   // the present row was given; the next call steps over it
   struct customer record;
   // Of a walk led by TIMELINE, ascending: customers with something pending, and the ids it lies under.
   uint64_t *owners, *pending;
   size_t owner_count, owner_at, pending_count, pending_at;
-  void *memory;       // of events.columns
-  struct buffer kept; // of events.pack
+  struct projection_reader *projection; // NULL: rows are all there is
+  bool built;                           // the present block is projected
+  uint64_t next_block, next_id;         // block: the one to be opened next; id: those before are done in a built one
+  uint64_t end;                         // of the present block, of an ordinary walk: rows from here on are not its
+  void *memory;                         // of events.columns
+  struct buffer kept;                   // of events.pack
 };
 
 // --- what is pending -----------------------------------------------------------------------------------------
@@ -87,24 +94,22 @@ static enum err gather_pending(struct scan *scan) {
 
 // --- opening -------------------------------------------------------------------------------------------------
 
-static enum err open_walk(const struct scan_options *options, enum store_keyspace keyspace,
-                          struct store_cursor **cursor) {
+static enum err open_records(const struct scan_options *options, struct store_cursor **cursor) {
   struct key from, to;
   key_init(&from);
   key_init(&to);
   key_put_u64(&from, options->from);
   if (options->to != 0) key_put_u64(&to, options->to);
-  return store_snapshot_scan(options->snapshot, keyspace, key_view(&from), key_view(&to), cursor);
+  return store_snapshot_scan(options->snapshot, STORE_CUSTOMER, key_view(&from), key_view(&to), cursor);
 }
 
-// Steps to the next row of TIMELINE.
-static enum err next_row(struct scan *scan) {
-  struct bytes key;
-  scan->has_row = store_cursor_next(scan->timeline, &key, &scan->row);
-  if (!scan->has_row) return store_cursor_error(scan->timeline);
-  if (key.size_bytes != TIMELINE_ROW_KEY_BYTES) return ERR_CORRUPT;
-  scan->row_id = key_read_u64(key.data);
-  return ERR_OK;
+// At a block that is not there: the first one is opened by the first call of scan_next.
+static enum err open_projection(struct scan *scan) {
+  const struct scan_options *options = &scan->options;
+  scan->options.strips = NULL;
+  scan->next_block = projection_block(options->from);
+  scan->end = 0;
+  return projection_reader_open(&scan->projection, options->snapshot, options->names, options->name_count);
 }
 
 enum err scan_open(struct scan **scan, const struct scan_options *options) {
@@ -119,9 +124,11 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
   made->facts.lookup = options->lookup;
   made->facts.lookup_context = options->lookup_context;
   bool records_lead = options->records || !options->events;
-  enum err err = records_lead ? open_walk(options, STORE_CUSTOMER, &made->records) : gather_pending(made);
-  if (err == ERR_OK && options->events) err = open_walk(options, STORE_TIMELINE, &made->timeline);
-  if (err == ERR_OK && options->events) err = next_row(made);
+  enum err err = records_lead ? open_records(options, &made->records) : gather_pending(made);
+  bool projected = !records_lead && options->names != NULL && options->name_count <= PROJECTION_NAMES_MAX;
+  made->end = UINT64_MAX;
+  if (err == ERR_OK && projected) err = open_projection(made);
+  if (err == ERR_OK && options->events) err = scan_rows_open(&made->rows, &made->options);
   if (err != ERR_OK) {
     scan_close(made);
     *scan = NULL;
@@ -132,7 +139,8 @@ enum err scan_open(struct scan **scan, const struct scan_options *options) {
 void scan_close(struct scan *scan) {
   if (scan == NULL) return;
   facts_release(&scan->facts);
-  store_cursor_close(scan->timeline);
+  scan_rows_release(&scan->rows);
+  projection_reader_close(scan->projection);
   store_cursor_close(scan->records);
   arena_release(&scan->arena);
   alloc_free(scan->owners);
@@ -161,43 +169,60 @@ static enum err make_room(struct scan *scan, size_t extra) {
 
 static enum err pass_by(struct scan *scan, uint64_t id) {
   enum err err = ERR_OK;
-  while (err == ERR_OK && scan->has_row && scan->row_id <= id) err = next_row(scan);
+  while (err == ERR_OK && scan->rows.has && scan->rows.id <= id) err = scan_rows_next(&scan->rows);
   return err;
 }
 
-// When the row is packed as a whole it is kept, and the next one becomes the present one.
+// A row that is packed as a whole is kept, and the next one becomes the present one. One out of a strip is kept there,
+// until it is stepped over.
 static enum err keep_row(struct scan *scan, bool *packed) {
+  struct scan_rows *rows = &scan->rows;
   struct timeline_pack pack;
-  *packed = timeline_pack_is(scan->row);
+  if (rows->in_strip) {
+    *packed = scan->taken = true;
+    scan->events.pack = rows->pack;
+    return make_room(scan, rows->pack.count);
+  }
+  *packed = timeline_pack_is(rows->row);
   if (!*packed) return ERR_OK;
-  enum err err = timeline_pack_open(scan->row, &pack);
-  *packed = err == ERR_OK && pack.size_bytes == scan->row.size_bytes;
+  enum err err = timeline_pack_open(rows->row, &pack);
+  *packed = err == ERR_OK && pack.size_bytes == rows->row.size_bytes;
   if (!*packed) return err;
   buffer_clear(&scan->kept);
   if (!buffer_reserve(&scan->kept, timeline_pack_kept_bytes(&pack))) return ERR_NO_MEMORY;
   timeline_pack_keep(&pack, scan->kept.data, &scan->events.pack);
   err = make_room(scan, pack.count);
-  return err == ERR_OK ? next_row(scan) : err;
+  return err == ERR_OK ? scan_rows_next(rows) : err;
+}
+
+static void begin_events(struct scan *scan, struct projection_reader *projection) {
+  struct facts_events *events = &scan->events;
+  events->packed = events->whole = false;
+  events->projection = projection;
+  events->items = NULL;
+  events->all = NULL;
+  events->ahead = 0;
+  events->columns.count = 0;
+  scan->facts.events = events;
 }
 
 // The rows under `id`, which come next if there are any.
 static enum err take_rows(struct scan *scan, uint64_t id) {
+  const struct scan_rows *rows = &scan->rows;
+  struct facts_events *events = &scan->events;
   enum err err = ERR_OK;
   size_t count;
-  struct facts_events *events = &scan->events;
-  *events = (struct facts_events){.columns = events->columns};
-  events->columns.count = 0;
-  scan->facts.events = events;
-  if (scan->has_row && scan->row_id == id) err = keep_row(scan, &events->packed);
-  if (err != ERR_OK || (events->packed && !(scan->has_row && scan->row_id == id))) return err;
+  begin_events(scan, NULL);
+  if (rows->has && rows->id == id) err = keep_row(scan, &events->packed);
+  if (err != ERR_OK || scan->taken || (events->packed && !(rows->has && rows->id == id))) return err;
   if (events->packed) timeline_pack_columns(&events->pack, &events->columns);
   events->packed = false;
   events->whole = true;
-  while (err == ERR_OK && scan->has_row && scan->row_id == id) {
-    err = timeline_row_count(scan->row, &count);
+  while (err == ERR_OK && rows->has && rows->id == id) {
+    err = timeline_row_count(rows->row, &count);
     if (err == ERR_OK) err = make_room(scan, count);
-    if (err == ERR_OK) err = timeline_row_read_columns(scan->row, &scan->arena, &events->columns);
-    if (err == ERR_OK) err = next_row(scan);
+    if (err == ERR_OK) err = timeline_row_read_columns(rows->row, &scan->arena, &events->columns);
+    if (err == ERR_OK) err = scan_rows_next(&scan->rows);
   }
   return err;
 }
@@ -237,25 +262,118 @@ static bool is_pending(struct scan *scan, uint64_t id) {
   return scan->pending_at < scan->pending_count && scan->pending[scan->pending_at] == id;
 }
 
+static uint64_t next_row_id(const struct scan *scan) {
+  return scan->rows.has ? scan->rows.id : UINT64_MAX;
+}
+
+static uint64_t next_owner(const struct scan *scan) {
+  return scan->owner_at < scan->owner_count ? scan->owners[scan->owner_at] : UINT64_MAX;
+}
+
+static void give_owner(struct scan *scan) {
+  facts_reset(&scan->facts, scan->owners[scan->owner_at++], NULL, NULL);
+}
+
 static enum err next_by_rows(struct scan *scan) {
   enum err err = ERR_OK;
-  while (err == ERR_OK && scan->has_row && is_pending(scan, scan->row_id)) err = pass_by(scan, scan->row_id);
-  bool owner_left = scan->owner_at < scan->owner_count;
+  while (err == ERR_OK && next_row_id(scan) < scan->end && is_pending(scan, scan->rows.id))
+    err = pass_by(scan, scan->rows.id);
+  uint64_t owner = next_owner(scan), id = next_row_id(scan);
   if (err != ERR_OK) return err;
-  if (!scan->has_row && !owner_left) return ERR_NOT_FOUND;
+  if (owner >= scan->end && id >= scan->end) return ERR_NOT_FOUND;
   arena_clear(&scan->arena);
-  if (owner_left && (!scan->has_row || scan->owners[scan->owner_at] <= scan->row_id)) {
-    uint64_t id = scan->owners[scan->owner_at++];
-    facts_reset(&scan->facts, id, NULL, NULL);
-    return pass_by(scan, id);
+  if (owner <= id) {
+    give_owner(scan);
+    return pass_by(scan, owner);
   }
-  facts_reset(&scan->facts, scan->row_id, NULL, NULL);
-  return take_rows(scan, scan->row_id);
+  facts_reset(&scan->facts, id, NULL, NULL);
+  return take_rows(scan, id);
+}
+
+// --- walks by block ------------------------------------------------------------------------------------------
+
+// One whom the projection is not good for, if she has rows of her own.
+static enum err take_apart(struct scan *scan, uint64_t id, bool *found) {
+  *found = false;
+  if (is_pending(scan, id)) return ERR_OK;
+  enum err err = scan_rows_go(&scan->rows, id);
+  *found = err == ERR_OK && next_row_id(scan) == id;
+  if (!*found) return err;
+  facts_reset(&scan->facts, id, NULL, NULL);
+  return take_rows(scan, id);
+}
+
+static enum err next_built(struct scan *scan) {
+  enum err err = ERR_OK;
+  bool found = false;
+  while (err == ERR_OK && !found) {
+    bool apart = false;
+    uint64_t owner = next_owner(scan), id = projection_reader_next(scan->projection, scan->next_id, &apart);
+    if (owner >= scan->end && id >= scan->end) return ERR_NOT_FOUND;
+    arena_clear(&scan->arena);
+    scan->next_id = (owner < id ? owner : id) + 1;
+    found = true;
+    if (owner <= id) {
+      give_owner(scan);
+    } else if (apart) {
+      err = take_apart(scan, id, &found);
+    } else {
+      facts_reset(&scan->facts, id, NULL, NULL);
+      begin_events(scan, scan->projection);
+    }
+  }
+  return err;
+}
+
+// Opens the next block that may have somebody. ERR_NOT_FOUND: there is none.
+static enum err next_block(struct scan *scan) {
+  const struct scan_options *options = &scan->options;
+  while (true) {
+    uint64_t block = scan->next_block, first = block * PROJECTION_CUSTOMERS;
+    if ((options->to != 0 && first >= options->to) || block > projection_block(UINT64_MAX)) return ERR_NOT_FOUND;
+    enum err err = projection_reader_go(scan->projection, block, &scan->built);
+    if (err != ERR_OK) return err;
+    scan->next_id = first < options->from ? options->from : first;
+    scan->end = block == projection_block(UINT64_MAX) ? UINT64_MAX : first + PROJECTION_CUSTOMERS;
+    if (options->to != 0 && options->to < scan->end) scan->end = options->to;
+    scan->next_block = block + 1;
+    if (scan->built) return ERR_OK;
+    err = scan_rows_go(&scan->rows, scan->next_id);
+    uint64_t row = next_row_id(scan), owner = next_owner(scan), least = row < owner ? row : owner;
+    if (err != ERR_OK || least < scan->end) return err;
+    if (least == UINT64_MAX) return ERR_NOT_FOUND;
+    scan->next_block = projection_block(least);
+  }
+}
+
+static enum err next_by_block(struct scan *scan) {
+  enum err err = ERR_OK;
+  while (err == ERR_OK) {
+    err = scan->built ? next_built(scan) : next_by_rows(scan);
+    if (err != ERR_NOT_FOUND) return err;
+    err = next_block(scan);
+  }
+  return err;
 }
 
 enum err scan_next(struct scan *scan, struct facts **facts) {
   *facts = &scan->facts;
+  enum err err = scan->taken ? scan_rows_next(&scan->rows) : ERR_OK;
+  scan->taken = false;
+  if (err != ERR_OK) return err;
+  if (scan->projection != NULL) return next_by_block(scan);
   return scan->records != NULL ? next_by_record(scan) : next_by_rows(scan);
+}
+
+bool scan_columns(struct scan *scan, const struct timeline_columns **columns) {
+  struct facts_events *events = &scan->events;
+  if (scan->facts.events == NULL) return false;
+  if (events->packed) {
+    events->columns.count = 0;
+    timeline_pack_columns(&events->pack, &events->columns);
+  }
+  *columns = &events->columns;
+  return true;
 }
 
 // --- ranges --------------------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 //
 // Layer 4. It reads the rows of TIMELINE one after another (and the records beside them when traits are wanted),
 // without asking for the rows of one customer after those of another: a count of a million customers is a pass over
-// bytes. Customers whose rows lie in part under other ids (pending, see timeline.h) are read by their parts, in their
-// turn; redirects and rows that belong to others are left out. Many scans of disjoint ranges run in many threads over
-// one snapshot.
+// bytes, and of those alone that are asked for where there are projections (projection.h). Customers whose rows lie in
+// part under other ids (pending, see timeline.h) are read by their parts, in their turn; redirects and rows that belong
+// to others are left out. Many scans of disjoint ranges run in many threads over one snapshot.
 #pragma once
 
 #include "customer/facts.h"
+#include "customer/strips.h"
 
 struct scan;
 
@@ -19,6 +20,12 @@ struct scan_options {
   bool events;       // her events will be asked for. Neither of the two: ids only
   facts_lookup_fn *lookup;
   void *lookup_context;
+  // Only events of these names will be asked for (sorted; the caller's until scan_close), and customers who have none
+  // may be left out: what projections have is then read there. NULL: any. Needs `events`, and no `records`.
+  const uint32_t *names;
+  size_t name_count;
+  struct strips *strips; // may be NULL; not used where projections are
+  uint32_t epoch;        // of strips: begun before the snapshot was opened
 };
 
 enum err scan_open(struct scan **scan, const struct scan_options *options);

@@ -83,14 +83,11 @@ static void find_parts(const uint8_t *head, struct timeline_pack *pack) {
   pack->ids = pass(&at, count * IDENTITY_EVENT_ID_BYTES);
 }
 
-enum err timeline_pack_open(struct bytes rest, struct timeline_pack *pack) {
-  const uint8_t *head = rest.data;
-  if (!timeline_pack_is(rest)) return ERR_CORRUPT;
+static void read_head(const uint8_t *head, struct timeline_pack *pack) {
   unsigned unit = head[5] >> UNIT_SHIFT;
-  if (unit >= UNITS) return ERR_CORRUPT;
   *pack = (struct timeline_pack){.count = head[4],
                                  .size_bytes = read_16(head + 2),
-                                 .unit_us = units_us[unit],
+                                 .unit_us = unit < UNITS ? units_us[unit] : 0,
                                  .time_width = head[5] & WIDTH_BITS,
                                  .amount_width = head[6] & WIDTH_BITS,
                                  .dense = (head[6] & DENSE) != 0,
@@ -100,13 +97,23 @@ enum err timeline_pack_open(struct bytes rest, struct timeline_pack *pack) {
                                  .currency_count = head[10],
                                  .amount_count = head[11],
                                  .base_us = (int64_t)read_64(head + 12)};
-  if (pack->count == 0 || pack->kind_count == 0 || pack->channel_count == 0 || pack->store_count == 0 ||
-      pack->currency_count == 0 || pack->time_width > NUMBER_BYTES_MAX || pack->amount_width > NUMBER_BYTES_MAX ||
-      pack->amount_count > pack->count || pack->size_bytes > rest.size_bytes)
-    return ERR_CORRUPT;
   find_parts(head, pack);
-  const uint8_t *end = pack->ids + pack->count * IDENTITY_EVENT_ID_BYTES;
-  return end == head + pack->size_bytes ? ERR_OK : ERR_CORRUPT;
+}
+
+enum err timeline_pack_open(struct bytes rest, struct timeline_pack *pack) {
+  if (!timeline_pack_is(rest)) return ERR_CORRUPT;
+  read_head(rest.data, pack);
+  if (pack->count == 0 || pack->unit_us == 0 || pack->kind_count == 0 || pack->channel_count == 0 ||
+      pack->store_count == 0 || pack->currency_count == 0 || pack->time_width > NUMBER_BYTES_MAX ||
+      pack->amount_width > NUMBER_BYTES_MAX || pack->amount_count > pack->count || pack->size_bytes > rest.size_bytes)
+    return ERR_CORRUPT;
+  size_t size = (size_t)(pack->ids - pack->head) + pack->count * IDENTITY_EVENT_ID_BYTES;
+  return size == pack->size_bytes ? ERR_OK : ERR_CORRUPT;
+}
+
+void timeline_pack_reopen(const uint8_t *kept, struct timeline_pack *pack) {
+  read_head(kept, pack);
+  pack->ids = NULL;
 }
 
 size_t timeline_pack_kept_bytes(const struct timeline_pack *pack) {

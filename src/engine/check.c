@@ -20,6 +20,7 @@
 #include "customer/search.h"
 #include "engine/internal.h"
 #include "engine/live_check.h"
+#include "engine/projection.h"
 
 enum { WORDS_BYTES = 256, ROWS_A_LOOK = 1000 };
 
@@ -370,6 +371,7 @@ static enum err check_all(struct check *check) {
     tell(check, "%llu heads of timelines are stored, %llu of them are customers'", (unsigned long long)check->heads,
          (unsigned long long)check->heads_owned);
   err = live_check(check->engine, check->snapshot, tell_live, check);
+  if (err == ERR_OK) err = projections_check(check->snapshot, tell_live, check);
   if (err == ERR_OK && check->watch->progress != NULL)
     check->watch->progress(check->watch->context, check->rows, check->rows);
   return err;

@@ -10,6 +10,7 @@
 
 #include "engine/live.h"
 #include "engine/open.h"
+#include "engine/projection.h"
 #include "engine/rerun.h"
 #include "engine/segments.h"
 #include "engine/work.h"
@@ -378,6 +379,7 @@ static enum err load_workspace(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK) err = open_rules(engine, snapshot, diag);
   if (err == ERR_OK) err = open_zone(engine, snapshot, diag);
   if (err == ERR_OK) err = open_access(engine, snapshot, diag);
+  if (err == ERR_OK) err = projections_open(engine, snapshot);
   if (err == ERR_OK) err = live_open(engine, snapshot, diag);
   arena_release(&arena);
   store_snapshot_close(snapshot);
@@ -400,6 +402,7 @@ static void init_engine(struct engine *engine, const struct engine_options *opti
   pthread_mutex_init(&engine->zone_mutex, NULL);
   pthread_mutex_init(&engine->access_mutex, NULL);
   engine->message_days = options->message_days;
+  engine->projection_quiet_us = options->projection_quiet_us == 0 ? PROJECTION_QUIET_US : options->projection_quiet_us;
   engine->merge_events = options->merge_events == 0 ? LIMIT_MERGE_EVENTS : options->merge_events;
   pthread_mutex_init(&engine->stripes_mutex, NULL);
   for (size_t i = 0; i < ENGINE_STRIPES; i++) pthread_mutex_init(&engine->stripes[i].busy, NULL);
@@ -432,6 +435,7 @@ void engine_close(struct engine *engine) {
   give_back(engine, &engine->decisions);
   give_back(engine, &engine->parts);
   live_close(engine);
+  projections_close(engine);
   rerun_close(engine);
   close_rules(engine);
   close_zone(engine);

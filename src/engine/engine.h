@@ -32,7 +32,9 @@ struct engine_options {
   const struct clock *clock; // the same
   uint32_t message_days;     // how long message ids are remembered for deduplication (0: 30)
   uint32_t merge_events;     // how many events a merge moves at once (0: LIMIT_MERGE_EVENTS); tests lower it
-  bool read_only;            // a command that looks at a workspace: no counters are reserved
+  // Projections are built of customers of whom little has changed for so long (0: 60 s); tests lower it.
+  int64_t projection_quiet_us;
+  bool read_only; // a command that looks at a workspace: no counters are reserved
 };
 
 // Makes what a new workspace needs: secret hash key, dictionary, default identity rules, own sources. Once, after the
@@ -423,6 +425,10 @@ enum err engine_timer_tick(struct engine *engine, bool *more, struct diag *diag)
 // Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most
 // some tens of milliseconds of it. *idle is true when nothing is left for now.
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
+
+// Builds the projections (customer/projection.h) that make counts over events fast, of everybody, at once: engine_tick
+// does so in time, of those of whom little changes.
+enum err engine_project_now(struct engine *engine, struct diag *diag);
 
 // `wake` is called, from any thread and with no lock held, when engine_tick has work that should not wait for the next
 // second. NULL: nobody wants to know. To be set while no other thread uses the engine.

@@ -64,6 +64,7 @@ struct engine_key_slot {
 
 struct live;
 struct feed;
+struct projections;
 
 struct engine {
   struct store *store;
@@ -92,12 +93,14 @@ struct engine {
   _Atomic uint64_t counts_epoch; // a commit failed: it and others may be kept or lost, so every stripe is read again
 
   uint32_t message_days;
-  uint64_t merge_events;     // what the merges of one transaction move, and one step after them
-  _Atomic unsigned sortings; // under way: the job waits, as it would undo them
-  uint64_t moves_after;      // whose turn it was; under upkeep_mutex
-  struct live *live;         // segments (live.h)
-  struct feed *feed;         // who entered and left them (feed.h)
-  engine_wake_fn *wake;      // tells the caller that there is upkeep; NULL: nobody wants to know
+  uint64_t merge_events;           // what the merges of one transaction move, and one step after them
+  _Atomic unsigned sortings;       // under way: the job waits, as it would undo them
+  uint64_t moves_after;            // whose turn it was; under upkeep_mutex
+  struct live *live;               // segments (live.h)
+  struct projections *projections; // copies of timelines for counts (projection.h)
+  int64_t projection_quiet_us;
+  struct feed *feed;    // who entered and left them (feed.h)
+  engine_wake_fn *wake; // tells the caller that there is upkeep; NULL: nobody wants to know
   void *wake_context;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time
   int64_t message_base_us;                         // nothing was received before; 0: not looked after yet

@@ -158,6 +158,8 @@ struct count_run {
   uint64_t total; // customers, as the counters of the snapshot say
   uint64_t from[RANGES_MAX + 1];
   size_t range_count;
+  const uint32_t *names; // whoever has no events of these has one answer (invariant 1); NULL: nobody may be left out
+  size_t name_count;
   _Atomic size_t next_range;
   _Atomic uint64_t members, unknown, customers;
   _Atomic int err;       // the first failure
@@ -211,6 +213,8 @@ static enum err count_ranges(struct count_worker *worker) {
     struct scan *scan;
     if (range >= run->range_count) break;
     struct scan_options options = query_asker_scan(worker->asker, run->from[range], run->from[range + 1]);
+    options.names = run->names;
+    options.name_count = run->name_count;
     err = scan_open(&scan, &options);
     if (err != ERR_OK) break;
     err = count_range(worker, scan);
@@ -299,6 +303,10 @@ static enum err prepare(struct count_run *run) {
   enum err err = query_total(run->query, &run->total);
   if (err == ERR_OK) err = scan_ranges(run->query->view->snapshot, wanted, run->from, &run->range_count);
   if (err == ERR_OK) run->from[run->range_count] = 0; // the last one goes on to the end
+  const struct rule_needs *needs = rule_program_needs(run->query->program);
+  if (run->query->records || !run->query->events) return err;
+  run->names = needs->events;
+  run->name_count = needs->event_count;
   return err;
 }
 

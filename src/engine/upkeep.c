@@ -6,7 +6,8 @@
 // memory, so few long steps cost less than many short ones. After an erasure the customer's key ranges are compacted,
 // so that deleted bytes leave the disk. What merges left is moved, a step a call (moves.c). A re-run of identity rules
 // goes on, RERUN_US a call (rerun.c), and so do versions of segments that are being computed (live_build.c). Old
-// changes of the feed are deleted (feed.c). All can stop at any row and begin again.
+// changes of the feed are deleted (feed.c). Projections that are due are built, a batch a call (projection_build.c).
+// All can stop at any row and begin again.
 //
 // META rows: "message_floor", and "message_base": when the workspace was first looked after; nothing was received
 // before.
@@ -14,6 +15,7 @@
 
 #include "engine/live.h"
 #include "engine/parts.h"
+#include "engine/projection.h"
 #include "engine/rerun.h"
 
 enum { SWEEP_ROWS = 20000, DEFAULT_MESSAGE_DAYS = 30, RERUN_US = 20000, BUILD_US = 200000 };
@@ -165,6 +167,7 @@ static enum err compact_erased(struct engine *engine, bool *more, struct diag *d
   *more = err == ERR_OK && customer != 0;
   if (!*more) return err;
   err = compact_customer(engine, customer, diag);
+  if (err == ERR_OK) err = projections_forget(engine, customer, diag);
   return err == ERR_OK ? store_run(engine->store, delete_request, &customer, &mark, diag) : err;
 }
 
@@ -175,7 +178,7 @@ void engine_set_wake(struct engine *engine, engine_wake_fn *wake, void *context)
 
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
   bool more_messages = false, more_erased = false, more_moves = false, more_rerun = false;
-  bool more_build = false, more_changes = false;
+  bool more_build = false, more_changes = false, more_projections = false;
   pthread_mutex_lock(&engine->upkeep_mutex);
   enum err err = moves_tick(engine, &more_moves, diag);
   if (err == ERR_OK) err = sweep_messages(engine, &more_messages, diag);
@@ -183,7 +186,9 @@ enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
   if (err == ERR_OK) err = rerun_tick(engine, RERUN_US, &more_rerun, diag);
   if (err == ERR_OK) err = feed_sweep(engine, &more_changes, diag);
   if (err == ERR_OK) err = live_build_tick(engine, BUILD_US, &more_build, diag);
+  if (err == ERR_OK) err = projections_tick(engine, &more_projections, diag);
   pthread_mutex_unlock(&engine->upkeep_mutex);
-  *idle = !more_messages && !more_erased && !more_moves && !more_rerun && !more_build && !more_changes;
+  *idle =
+      !more_messages && !more_erased && !more_moves && !more_rerun && !more_build && !more_changes && !more_projections;
   return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }

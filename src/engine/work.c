@@ -10,6 +10,7 @@
 
 #include "customer/search.h"
 #include "engine/live.h"
+#include "engine/projection.h"
 
 enum { ATTEMPTS_MAX = 64, FIRST_CAPACITY = 64 };
 
@@ -282,6 +283,7 @@ static enum err decode_customer(struct work *work, struct work_customer *custome
   if (!customer->head_only) {
     if (record.data == NULL) return ERR_OK; // not there: the body decides what that means
     err = customer_decode(record, customer->record.id, work->arena, &customer->record);
+    customer->was_apart = customer->record.merged_into != 0 || customer->record.pending_count > 0;
   }
   bool gone = customer->record.merged_into != 0; // a head under its id is a part of somebody else's
   if (err == ERR_OK && !gone) err = timeline_head_decode(head, work->arena, &customer->head);
@@ -542,6 +544,7 @@ static enum err finish(struct work *work, const struct work_plan *plan, struct s
   struct feed_claim claim = {0};
   enum err err = live_evaluate(work, plan);
   if (err == ERR_OK) err = work_emit(work);
+  if (err == ERR_OK) err = projections_note(work);
   if (err == ERR_OK) err = feed_write(work, &claim);
   if (err == ERR_OK && commit != NULL) err = engine_ride(commit, work->txn, work->diag);
   if (err == ERR_OK) err = engine_count(work->engine, work->txn, &work->delta, &count);
@@ -549,6 +552,7 @@ static enum err finish(struct work *work, const struct work_plan *plan, struct s
     err = store_commit(work->txn, mark, work->diag);
   else
     store_abort(work->txn);
+  if (err == ERR_OK) projections_committed(work);
   engine_count_end(work->engine, &count, err);
   feed_release(work->engine, &claim);
   return err;
@@ -570,7 +574,9 @@ static enum err attempt_under(struct work *work, const struct work_plan *plan, w
 static enum err attempt(struct work *work, const struct work_plan *plan, work_body_fn *body, void *context,
                         struct store_mark *mark) {
   work->set = live_hold(work->engine);
+  unsigned ticket = projections_enter(work->engine);
   enum err err = attempt_under(work, plan, body, context, mark);
+  projections_leave(work->engine, ticket);
   live_release(work->engine);
   return err;
 }

@@ -26,6 +26,8 @@ struct work_customer {
   bool head_only; // its record was not read: work_customer does not give it out
   bool record_dirty, head_dirty;
   bool erased;                      // its rows go
+  bool was_apart;                   // when it was read: a redirect, or with pending rows
+  uint32_t given_up;                // the state of its block when its projection is deleted with this; 0: it is not
   bool was_heavy;                   // when it was read
   struct bytes membership;          // the row of what is known of her segments; empty: nothing, or no question is live
   const struct bytes *chunks;       // rows of her timeline, read with those of others (live.c)

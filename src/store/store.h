@@ -43,6 +43,7 @@
   X(NAME, name, small)                /* the dictionary of names */                                                    \
   X(CUSTOMER, customer, customer)     /* the record, the timeline head, the memberships */                             \
   X(TIMELINE, timeline, customer)     /* hot columns, in chunks; appended */                                           \
+  X(PROJECTION, projection, lookup)   /* copies of hot columns, by name, for counts; appended */                       \
   X(PAYLOAD, payload, customer)       /* everything else of an event, packed */                                        \
   X(EDGE, edge, customer)             /* who was joined with whom, by what, when */                                    \
   X(IDENTIFIER, identifier, lookup)   /* identifier to customer; devices with their owners */                          \
@@ -130,7 +131,8 @@ enum err store_scan(struct store_txn *txn, enum store_keyspace keyspace, struct 
 enum err store_put(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 enum err store_delete(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key);
 
-// Appends `value` to what the key holds (concatenation), without reading it. Only TIMELINE and AUDIENCE keys.
+// Appends `value` to what the key holds (concatenation), without reading it. Only keys of TIMELINE, PROJECTION
+// and AUDIENCE.
 enum err store_append(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 
 // Applies all writes at once, releases the locks and ends the transaction, whatever the outcome.
@@ -151,6 +153,19 @@ enum err store_run(struct store *store, store_body_fn *body, void *context, stru
 // what was appended, without what stands before; of AUDIENCE only rows from their beginning.
 typedef bool store_tidy_fn(struct bytes row, struct buffer *out);
 void store_set_tidy(struct store *store, enum store_keyspace keyspace, store_tidy_fn *tidy);
+
+// Is told of every key of a keyspace that a commit changes: with `before`, before anybody can see it, and again once it
+// is seen, or refused, before the locks are given back. By the committing thread; it is short and calls no store. One a
+// keyspace; NULL ends it; set while nobody commits.
+typedef void store_watch_fn(void *context, struct bytes key, bool before);
+struct store_watcher {
+  store_watch_fn *watch;
+  void *context;
+};
+void store_watch(struct store *store, enum store_keyspace keyspace, const struct store_watcher *watcher);
+
+// Another number whenever commits that could be seen may have been lost since: after a failed log was recovered from.
+uint32_t store_generation(struct store *store);
 
 // --- durability ----------------------------------------------------------------------------------------------
 

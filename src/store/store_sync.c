@@ -319,3 +319,7 @@ bool store_sync_writable(struct store_sync *sync) {
 uint64_t store_sync_rounds(struct store_sync *sync) {
   return atomic_load(&sync->rounds);
 }
+
+uint32_t store_sync_generation(struct store_sync *sync) {
+  return atomic_load(&sync->generation);
+}

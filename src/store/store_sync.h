@@ -29,3 +29,5 @@ void store_sync_notify(struct store_sync *sync, struct store_mark mark, store_do
 // False after a failed sync or while the backend is broken.
 bool store_sync_writable(struct store_sync *sync);
 uint64_t store_sync_rounds(struct store_sync *sync);
+// Changes whenever unsynced writes may have been lost.
+uint32_t store_sync_generation(struct store_sync *sync);

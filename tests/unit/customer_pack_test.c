@@ -32,7 +32,7 @@ static void make_events(const struct kind *kind, uint64_t *random, struct timeli
   for (size_t i = 0; i < count; i++) {
     uint64_t id[2] = {fixture_random(random), fixture_random(random)};
     events[i] = (struct timeline_event){
-        .at = {.time_us = (int64_t)(fixture_random(random) % kind->spread) * kind->step_us - 5000000},
+        .at = {.time_us = (int64_t)(fixture_random(random) % kind->spread * (uint64_t)kind->step_us - 5000000)},
         .name = (uint32_t)(fixture_random(random) % kind->names),
         .amount_code = some_code(kind, random),
         .currency = (uint16_t)(fixture_random(random) % kind->currencies),

@@ -57,6 +57,7 @@ struct kit {
 
 // How the next engine is opened: how many events a merge moves at once; 0 for the product's own bound.
 static uint32_t kit_merge_events;
+static int64_t kit_projection_quiet_us; // and when projections are built; 0: as the product does
 
 static inline void kit_fail(const struct kit *kit, const char *what) {
   fail_msg("%s: %s", kit->where, what);
@@ -69,7 +70,10 @@ static inline void kit_open_existing(struct kit *kit, struct store *store) {
   clock_hold(&kit->clock, KIT_EPOCH_US + 300 * CLOCK_DAY_US);
   kit->check_each = true;
   kit->store = store;
-  struct engine_options options = {.store = store, .clock = &kit->clock, .merge_events = kit_merge_events};
+  struct engine_options options = {.store = store,
+                                   .clock = &kit->clock,
+                                   .merge_events = kit_merge_events,
+                                   .projection_quiet_us = kit_projection_quiet_us};
   struct diag diag;
   diag_init(&diag);
   if (engine_open(&kit->engine, &options, &diag) != ERR_OK) fail_msg("engine_open: %s", diag.message);
