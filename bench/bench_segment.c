@@ -38,7 +38,7 @@ struct options {
   const char *directory, *scripts;
   uint64_t customers;
   size_t threads;
-  enum source { PROJECTIONS, STRIPS, TIMELINES } source; // what is counted from
+  enum source { PROJECTIONS, TIMELINES } source; // what is counted from
 };
 
 struct outcome {
@@ -93,8 +93,6 @@ static struct rule_program *compile(const char *text, const struct rule_zone *zo
 struct count {
   struct store_snapshot *snapshot;
   const struct rule_program *program;
-  struct strips *strips;
-  uint32_t epoch;
   bool projections;
   uint64_t from[RANGES];
   size_t range_count;
@@ -107,9 +105,7 @@ static enum err count_range(struct count *count, size_t range, struct rule_machi
   struct scan_options options = {.snapshot = count->snapshot,
                                  .from = count->from[range],
                                  .to = range + 1 < count->range_count ? count->from[range + 1] : 0,
-                                 .events = true,
-                                 .strips = count->strips,
-                                 .epoch = count->epoch};
+                                 .events = true};
   if (count->projections) {
     options.names = rule_program_needs(count->program)->events;
     options.name_count = rule_program_needs(count->program)->event_count;
@@ -142,18 +138,13 @@ static void *count_ranges(void *context) {
 
 struct workspace {
   struct store *store;
-  struct strips *strips; // NULL: not used
   bool projections;
   size_t threads;
 };
 
 static uint64_t count_members(const struct workspace *workspace, const struct rule_program *program) {
   pthread_t handles[THREADS_MAX];
-  struct strips *strips = workspace->strips;
-  struct count count = {.program = program,
-                        .strips = strips,
-                        .epoch = strips == NULL ? 0 : strips_begin(strips),
-                        .projections = workspace->projections};
+  struct count count = {.program = program, .projections = workspace->projections};
   size_t threads = workspace->threads;
   if (store_snapshot_open(workspace->store, &count.snapshot) != ERR_OK) fail("snapshot", "it cannot be opened");
   if (scan_ranges(count.snapshot, RANGES, count.from, &count.range_count) != ERR_OK) fail("scan", "no ranges");
@@ -203,8 +194,6 @@ static void build_projections(struct store *store) {
 static void open_source(const struct options *options, struct workspace *workspace) {
   workspace->projections = options->source == PROJECTIONS;
   if (workspace->projections) build_projections(workspace->store);
-  if (options->source == STRIPS && strips_open(&workspace->strips, workspace->store, options->directory) != ERR_OK)
-    fail("strips", "no file");
 }
 
 static void ask_rapport(const struct options *options, const char *path, struct outcome *outcomes) {
@@ -225,7 +214,6 @@ static void ask_rapport(const struct options *options, const char *path, struct 
     rule_program_close(program);
   }
   rule_zone_close(zone);
-  strips_close(workspace.strips);
   arena_release(&arena);
   store_close(workspace.store);
 }
@@ -283,10 +271,10 @@ static void ask_duckdb(const struct options *options, const char *database, stru
 // --- the whole -----------------------------------------------------------------------------------------------
 
 static enum source read_source(const char *name) {
-  static const char *const names[] = {[PROJECTIONS] = "projections", [STRIPS] = "strips", [TIMELINES] = "timelines"};
-  for (int i = 0; i < 3; i++)
+  static const char *const names[] = {[PROJECTIONS] = "projections", [TIMELINES] = "timelines"};
+  for (int i = 0; i < 2; i++)
     if (strcmp(name, names[i]) == 0) return (enum source)i;
-  fail("--from", "it is projections, strips or timelines");
+  fail("--from", "it is projections or timelines");
   return PROJECTIONS;
 }
 
@@ -298,7 +286,7 @@ static void read_options(int count, char **arguments, struct options *options) {
       continue;
     }
     if (strcmp(name, "--help") == 0 || value == NULL) {
-      puts("bench_segment [--quick] [--from projections|strips|timelines] [--customers N] [--threads N]\n"
+      puts("bench_segment [--quick] [--from projections|timelines] [--customers N] [--threads N]\n"
            "              [--directory DIR, kept] [--scripts DIR]");
       exit(strcmp(name, "--help") != 0);
     }

@@ -106,7 +106,6 @@ static enum err open_records(const struct scan_options *options, struct store_cu
 // At a block that is not there: the first one is opened by the first call of scan_next.
 static enum err open_projection(struct scan *scan) {
   const struct scan_options *options = &scan->options;
-  scan->options.strips = NULL;
   scan->next_block = projection_block(options->from);
   scan->end = 0;
   return projection_reader_open(&scan->projection, options->snapshot, options->names, options->name_count);
@@ -173,16 +172,10 @@ static enum err pass_by(struct scan *scan, uint64_t id) {
   return err;
 }
 
-// A row that is packed as a whole is kept, and the next one becomes the present one. One out of a strip is kept there,
-// until it is stepped over.
+// A row that is packed as a whole is kept, and the next one becomes the present one.
 static enum err keep_row(struct scan *scan, bool *packed) {
   struct scan_rows *rows = &scan->rows;
   struct timeline_pack pack;
-  if (rows->in_strip) {
-    *packed = scan->taken = true;
-    scan->events.pack = rows->pack;
-    return make_room(scan, rows->pack.count);
-  }
   *packed = timeline_pack_is(rows->row);
   if (!*packed) return ERR_OK;
   enum err err = timeline_pack_open(rows->row, &pack);

@@ -8,7 +8,6 @@
 #pragma once
 
 #include "customer/facts.h"
-#include "customer/strips.h"
 
 struct scan;
 
@@ -24,8 +23,6 @@ struct scan_options {
   // may be left out: what projections have is then read there. NULL: any. Needs `events`, and no `records`.
   const uint32_t *names;
   size_t name_count;
-  struct strips *strips; // may be NULL; not used where projections are
-  uint32_t epoch;        // of strips: begun before the snapshot was opened
 };
 
 enum err scan_open(struct scan **scan, const struct scan_options *options);

@@ -111,11 +111,6 @@ enum err timeline_pack_open(struct bytes rest, struct timeline_pack *pack) {
   return size == pack->size_bytes ? ERR_OK : ERR_CORRUPT;
 }
 
-void timeline_pack_reopen(const uint8_t *kept, struct timeline_pack *pack) {
-  read_head(kept, pack);
-  pack->ids = NULL;
-}
-
 size_t timeline_pack_kept_bytes(const struct timeline_pack *pack) {
   return (size_t)(pack->ids - pack->head) + NUMBER_BYTES_MAX; // the last number is read with what lies behind it
 }

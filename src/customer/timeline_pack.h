@@ -42,9 +42,6 @@ void timeline_pack_choose(const struct timeline_pack *pack, const struct rule_ev
 size_t timeline_pack_kept_bytes(const struct timeline_pack *pack);
 void timeline_pack_keep(const struct timeline_pack *pack, uint8_t *memory, struct timeline_pack *kept);
 
-// The same pack again, of what was kept: `kept` is trusted.
-void timeline_pack_reopen(const uint8_t *kept, struct timeline_pack *pack);
-
 // Writes 1 to TIMELINE_PACK_EVENTS_MAX events, sorted and without repeats; returns the end. `out` has room for
 // timeline_pack_bytes_max.
 size_t timeline_pack_bytes_max(size_t count);

@@ -53,8 +53,6 @@ struct store {
   _Atomic(struct store_txn *) idle[IDLE_SLOTS];
   _Atomic uint64_t commits;
   _Atomic uint64_t conflicts;
-  _Atomic(const struct store_watcher *) watchers[STORE_KEYSPACE_COUNT];
-  _Atomic bool watched; // there is a watcher
 };
 
 static_assert(STORE_KEYSPACE_COUNT <= UINT8_MAX, "a keyspace fits store_write.keyspace");
@@ -200,21 +198,8 @@ void store_unlock_all(struct store_txn *txn) {
   store_lock_give_back(txn->store->locks, &txn->held);
 }
 
-void store_watch(struct store *store, enum store_keyspace keyspace, const struct store_watcher *watcher) {
-  atomic_store(&store->watchers[keyspace], watcher);
-  if (watcher) atomic_store(&store->watched, true);
-}
-
 uint32_t store_generation(struct store *store) {
   return store_sync_generation(store->sync);
-}
-
-static void tell_watchers(struct store *store, const struct store_batch *batch, bool before) {
-  if (!atomic_load_explicit(&store->watched, memory_order_relaxed)) return;
-  for (const struct store_write *write = batch->first; write; write = write->next) {
-    const struct store_watcher *watcher = atomic_load_explicit(&store->watchers[write->keyspace], memory_order_acquire);
-    if (watcher) watcher->watch(watcher->context, store_write_key(write), before);
-  }
 }
 
 enum err store_commit(struct store_txn *txn, struct store_mark *mark, struct diag *diag) {
@@ -229,9 +214,7 @@ enum err store_commit(struct store_txn *txn, struct store_mark *mark, struct dia
   } else {
     err = store_sync_begin(store->sync, &write, diag);
     if (err == ERR_OK) {
-      tell_watchers(store, &txn->batch, true);
       err = store->backend.ops->commit(store->backend.self, &txn->batch, diag);
-      tell_watchers(store, &txn->batch, false);
       err = store_sync_end(store->sync, write, err, mark, diag);
     }
   }

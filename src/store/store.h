@@ -154,16 +154,6 @@ enum err store_run(struct store *store, store_body_fn *body, void *context, stru
 typedef bool store_tidy_fn(struct bytes row, struct buffer *out);
 void store_set_tidy(struct store *store, enum store_keyspace keyspace, store_tidy_fn *tidy);
 
-// Is told of every key of a keyspace that a commit changes: with `before`, before anybody can see it, and again once it
-// is seen, or refused, before the locks are given back. By the committing thread; it is short and calls no store. One a
-// keyspace; NULL ends it; set while nobody commits.
-typedef void store_watch_fn(void *context, struct bytes key, bool before);
-struct store_watcher {
-  store_watch_fn *watch;
-  void *context;
-};
-void store_watch(struct store *store, enum store_keyspace keyspace, const struct store_watcher *watcher);
-
 // Another number whenever commits that could be seen may have been lost since: after a failed log was recovered from.
 uint32_t store_generation(struct store *store);
 

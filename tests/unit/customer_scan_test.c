@@ -127,135 +127,7 @@ static void test_scans_on_disk(void **state) {
   try_scans(true);
 }
 
-// --- strips --------------------------------------------------------------------------------------------------
-
-// Everything again, by a snapshot of its own; strips made by one scan are read by the next.
-static void check_striped(struct crowd *crowd, struct strips *strips) {
-  static const uint64_t ranges[][2] = {{0, 0}, {0, 50}, {51, 0}, {20, 97}, {200, 0}};
-  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-    for (unsigned kind = 0; kind < 4; kind++) {
-      uint32_t epoch = strips_begin(strips);
-      store_snapshot_close(crowd->snapshot);
-      assert_int_equal(store_snapshot_open(crowd->people.fixture.store, &crowd->snapshot), ERR_OK);
-      check_scan(crowd,
-                 (struct scan_options){.from = ranges[i][0],
-                                       .to = ranges[i][1],
-                                       .records = kind & 1,
-                                       .events = true,
-                                       .strips = strips,
-                                       .epoch = epoch},
-                 kind & 2);
-    }
-}
-
-// One event more for a customer who has no pending rows.
-static void change(struct crowd *crowd, uint64_t id) {
-  struct person *person = crowd->persons[id];
-  struct arena arena;
-  struct store_txn *txn;
-  struct store_mark mark;
-  struct timeline_head head;
-  struct buffer row;
-  struct key key;
-  struct bytes stored;
-  bool added;
-  arena_init(&arena, 0);
-  buffer_init(&row);
-  customer_key(id, CUSTOMER_ROW_HEAD, &key);
-  assert_int_equal(store_begin(crowd->people.fixture.store, &txn), ERR_OK);
-  assert_int_equal(store_get(txn, STORE_CUSTOMER, key_view(&key), &arena, &stored), ERR_OK);
-  assert_int_equal(timeline_head_decode(stored, &arena, &head), ERR_OK);
-  struct timeline_event event = people_event(&crowd->people);
-  struct timeline_payload payload = {.source = 1, .message = people_message(&crowd->people, &event, &arena)};
-  assert_int_equal(timeline_add(txn, id, &head, &arena, &event, &payload, false, &added), ERR_OK);
-  timeline_head_encode(&head, &row);
-  people_put_row(txn, id, CUSTOMER_ROW_HEAD, &row);
-  assert_int_equal(store_commit(txn, &mark, NULL), ERR_OK);
-  person->events[person->count++] = event;
-  qsort(person->events, person->count, sizeof *person->events, people_by_instant);
-  buffer_release(&row);
-  arena_release(&arena);
-}
-
-static void try_strips(bool on_disk) {
-  struct crowd crowd;
-  struct strips *strips;
-  open_crowd(&crowd, on_disk);
-  assert_int_equal(strips_open(&strips, crowd.people.fixture.store, "/tmp"), ERR_OK);
-  check_striped(&crowd, strips);
-  for (int round = 0; round < 6; round++) {
-    for (int i = 0; i < 1 << round; i++) { // at last more than a strip is read with
-      uint64_t id = 1 + fixture_random(&crowd.people.random) % 99;
-      const struct person *person = crowd.persons[id];
-      if (person != NULL && person->merged_into == 0 && person->part_count == 0) change(&crowd, id);
-    }
-    check_striped(&crowd, strips);
-  }
-  strips_close(strips);
-  close_crowd(&crowd);
-}
-
-static void test_strips_in_memory(void **state) {
-  (void)state;
-  try_strips(false);
-}
-static void test_strips_on_disk(void **state) {
-  (void)state;
-  try_strips(true);
-}
-
-// A scan that began before a change does not see it, whoever made the strips; nor does one see less than its snapshot.
-static void test_old_snapshots_and_strips(void **state) {
-  (void)state;
-  struct crowd crowd;
-  struct strips *strips;
-  struct scan_options options = {.events = true};
-  struct person *before = malloc(sizeof *before), *now;
-  assert_non_null(before);
-  open_crowd(&crowd, false);
-  assert_int_equal(strips_open(&strips, crowd.people.fixture.store, "/tmp"), ERR_OK);
-  options.strips = strips;
-  options.epoch = strips_begin(strips);
-  struct store_snapshot *old;
-  assert_int_equal(store_snapshot_open(crowd.people.fixture.store, &old), ERR_OK);
-  *before = *crowd.persons[11];
-  change(&crowd, 11);
-  check_striped(&crowd, strips); // made of newer snapshots
-  now = crowd.persons[11];
-  crowd.persons[11] = before;
-  store_snapshot_close(crowd.snapshot);
-  crowd.snapshot = old;
-  check_scan(&crowd, options, true);
-  crowd.persons[11] = now;
-  free(before);
-  check_striped(&crowd, strips);
-  strips_close(strips);
-  close_crowd(&crowd);
-}
-
-// Half of the scans are out of strips: what those hold was read, not the store.
-static void test_strips_spare_the_store(void **state) {
-  (void)state;
-  struct crowd crowd;
-  struct strips *strips;
-  struct strips_good good;
-  struct buffer strip;
-  open_crowd(&crowd, false);
-  buffer_init(&strip);
-  assert_int_equal(strips_open(&strips, crowd.people.fixture.store, "/tmp"), ERR_OK);
-  assert_false(strips_read(strips, 3, strips_begin(strips), &strip, &good));
-  check_striped(&crowd, strips);
-  assert_true(strips_read(strips, 3, strips_begin(strips), &strip, &good));
-  assert_true(strip.size_bytes > 1000);
-  assert_true(good.bits[0] == UINT64_MAX && good.bits[3] == UINT64_MAX);
-  change(&crowd, 11);
-  assert_true(strips_read(strips, 3, strips_begin(strips), &strip, &good));
-  assert_true(good.bits[0] == ~(UINT64_C(1) << 11));
-  assert_false(strips_read(strips, UINT64_MAX, strips_begin(strips), &strip, &good));
-  buffer_release(&strip);
-  strips_close(strips);
-  close_crowd(&crowd);
-}
+// --- ranges --------------------------------------------------------------------------------------------------
 
 static void test_ranges_cover_everybody_once(void **state) {
   (void)state;
@@ -504,10 +376,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_scans_in_memory),
       cmocka_unit_test(test_scans_on_disk),
-      cmocka_unit_test(test_strips_in_memory),
-      cmocka_unit_test(test_strips_on_disk),
-      cmocka_unit_test(test_old_snapshots_and_strips),
-      cmocka_unit_test(test_strips_spare_the_store),
       cmocka_unit_test(test_ranges_cover_everybody_once),
       cmocka_unit_test(test_an_empty_store),
       cmocka_unit_test(test_messages_of_all_in_memory),

@@ -10,15 +10,21 @@
 #include "base/alloc.h"
 #include "store/store_wrap.h"
 
-static const char *const workload[] = {
-    // Segments and attributes, live from here on; in their expressions \\t stands for a blank.
+// Definitions have no blanks: in their expressions \\t stands for one.
+static const char OFTEN[] =
     "segment {\"id\":\"often\",\"include\":\"count(\\\"Viewed\\\")>=2\",\"exclude\":[{\"name\":\"x\",\"when\":"
-    "\"traits.city=\\\"Paris\\\"\"}]}",
-    "segment {\"id\":\"city\",\"kind\":\"attribute\",\"expression\":\"traits.city\"}",
-    "tick",
+    "\"traits.city=\\\"Paris\\\"\"}]}";
+static const char OLD[] =
     "segment "
     "{\"id\":\"old\",\"include\":\"not\\texists(\\\"Viewed\\\"\\tin\\tlast\\t9\\tdays)\\tor\\tin_segment(\\\"often\\\")"
-    "\"}",
+    "\"}";
+
+static const char *const workload[] = {
+    // Segments and attributes, live from here on.
+    OFTEN,
+    "segment {\"id\":\"city\",\"kind\":\"attribute\",\"expression\":\"traits.city\"}",
+    "tick",
+    OLD,
     "tick",
     // Two people, found and joined by a third identifier.
     "event t=10 user_id:u1 email:a@x.org trait.firstName=Ann trait.city=Lyon",
