@@ -2,6 +2,7 @@
 //
 // Customers on a side, and those whom either leaves out, may differ. Words name places and counts, never what a
 // customer did.
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,9 +56,9 @@ static bool same_slice(const struct projection_row *a, const struct projection_r
 static void compare(const struct verify *verify, uint32_t name) {
   for (size_t place = 0; place < PROJECTION_CUSTOMERS; place++) {
     bool apart = verify->apart[place / 64] >> place % 64 & 1;
+    uint64_t id = verify->block * PROJECTION_CUSTOMERS + place;
     if (!apart && !same_slice(&verify->stored, &verify->fresh, place))
-      tell(verify, "events of name %u of customer c%llu are not those of her timeline", name,
-           (unsigned long long)(verify->block * PROJECTION_CUSTOMERS + place));
+      tell(verify, "events of name %u of customer c%" PRIu64 " are not those of her timeline", name, id);
   }
 }
 
@@ -86,9 +87,9 @@ static enum err verify_directory(struct verify *verify, struct bytes row) {
   for (size_t i = 0; err == ERR_OK && i < PROJECTION_CUSTOMERS; i++) {
     uint64_t bit = (uint64_t)1 << i % 64;
     bool apart = verify->apart[i / 64] & bit;
+    uint64_t id = verify->block * PROJECTION_CUSTOMERS + i;
     if (!apart && (fresh.beside[i / 64] & bit) != 0)
-      tell(verify, "customer c%llu has too many events and is not left out",
-           (unsigned long long)(verify->block * PROJECTION_CUSTOMERS + i));
+      tell(verify, "customer c%" PRIu64 " has too many events and is not left out", id);
   }
   for (size_t i = 0; err == ERR_OK && i < verify->name_count; i++) { // what is stored and no timeline has
     uint32_t name = verify->names[i];
