@@ -1,6 +1,12 @@
 // main: brings the command line and the HTTP server together, which know nothing of each other.
+#include <malloc.h>
+
 #include "api/api.h"
 #include "cli/cli.h"
+
+// By itself the C library gives each thread a heap of its own, and keeps in each what any thread once needed: 740 MiB
+// resident under a thousand segments, of which 390 were in use. With two heaps it is 580.
+enum { HEAPS_MAX = 2 };
 
 static enum err open_server(void **handle, const struct cli_server_options *options, uint16_t *port,
                             struct diag *diag) {
@@ -30,5 +36,6 @@ static void close_server(void *handle) {
 
 int main(int argc, char **argv) {
   static const struct cli_server server = {open_server, close_server};
+  mallopt(M_ARENA_MAX, HEAPS_MAX);
   return cli_main(argc, argv, &server);
 }
