@@ -4,48 +4,48 @@
 
 #include "engine/live.h"
 
-static bool is_in_table(enum rule_name_kind kind) {
+static bool is_in_set(enum rule_name_kind kind) {
   return kind == RULE_NAME_SEGMENT || kind == RULE_NAME_ATTRIBUTE;
 }
 
-static bool has_kind(const struct segment_definition *definition, enum rule_name_kind kind) {
-  return (definition->kind == SEGMENT_ATTRIBUTE) == (kind == RULE_NAME_ATTRIBUTE);
+// One after another from *place on, of segments or of attributes; NULL at the end.
+static const struct segment_definition *next_definition(const struct catalog *catalog, enum rule_name_kind kind,
+                                                        size_t *place) {
+  while (catalog->set != NULL && *place < segment_set_count(catalog->set)) {
+    const struct segment_definition *definition = segment_set_at(catalog->set, (*place)++);
+    if ((definition->kind == SEGMENT_ATTRIBUTE) == (kind == RULE_NAME_ATTRIBUTE)) return definition;
+  }
+  return NULL;
 }
 
 static bool known(void *context, enum rule_name_kind kind, struct bytes of, struct bytes name) {
-  struct engine *engine = context;
-  bool found = false;
+  const struct catalog *catalog = context;
+  const struct segment_definition *definition;
+  size_t place = 0;
   (void)of;
-  if (!is_in_table(kind)) return names_find(engine->names, name) != 0;
-  live_hold(engine);
-  const struct live_table *table = engine->live->table;
-  for (size_t i = 0; !found && i < table->count; i++)
-    found = has_kind(&table->definitions[i], kind) && bytes_equal(table->definitions[i].id, name);
-  live_release(engine);
-  return found;
+  if (!is_in_set(kind)) return names_find(catalog->engine->names, name) != 0;
+  while ((definition = next_definition(catalog, kind, &place)) != NULL)
+    if (bytes_equal(definition->id, name)) return true;
+  return false;
 }
 
-// The views of segments are good as long as nobody changes definitions: whoever checks one holds `changing`, or asks
-// for the nearest word only.
 static bool next(void *context, enum rule_name_kind kind, struct bytes of, size_t *place, struct bytes *name) {
-  struct engine *engine = context;
+  const struct catalog *catalog = context;
   (void)of;
-  if (!is_in_table(kind)) {
-    if (*place >= names_count(engine->names)) return false;
-    *name = names_text(engine->names, (uint32_t)++ * place);
+  if (!is_in_set(kind)) {
+    if (*place >= names_count(catalog->engine->names)) return false;
+    *name = names_text(catalog->engine->names, (uint32_t)(++*place));
     return true;
   }
-  bool found = false;
-  live_hold(engine);
-  const struct live_table *table = engine->live->table;
-  for (; !found && *place < table->count; ++*place) {
-    found = has_kind(&table->definitions[*place], kind);
-    if (found) *name = table->definitions[*place].id;
-  }
-  live_release(engine);
-  return found;
+  const struct segment_definition *definition = next_definition(catalog, kind, place);
+  if (definition != NULL) *name = definition->id;
+  return definition != NULL;
 }
 
-struct rule_catalog engine_catalog(struct engine *engine) {
-  return (struct rule_catalog){.context = engine, .known = known, .next = next};
+void catalog_open(struct catalog *catalog, struct engine *engine) {
+  *catalog = (struct catalog){{catalog, known, next}, engine, live_set(engine)};
+}
+
+void catalog_close(struct catalog *catalog) {
+  if (catalog->set != NULL) segment_set_close(catalog->set);
 }

@@ -3,7 +3,16 @@
 
 #include "engine/internal.h"
 #include "rule/check.h"
+#include "segment/set.h"
 
-// What `catalog` of struct rule_check wants. An event, trait or property is known when the dictionary has its name;
-// segments and attributes when a version of them is being built or live. The engine must outlive it.
-struct rule_catalog engine_catalog(struct engine *engine);
+// An event, trait or property is known when the dictionary has its name; segments and attributes when a version of them
+// is being built or live. It holds the definitions in force when it was opened, and with them the names it gives out.
+struct catalog {
+  struct rule_catalog names; // what struct rule_check wants; its context is this
+  struct engine *engine;
+  const struct segment_set *set; // NULL: there never was a definition
+};
+
+// The engine must outlive it, and it must stay where it is.
+void catalog_open(struct catalog *catalog, struct engine *engine);
+void catalog_close(struct catalog *catalog);

@@ -45,14 +45,16 @@ enum err query_compile_node(struct engine_query *query, const struct rule_node *
 
 enum err query_compile(struct engine_query *query, struct bytes text, bool condition, struct rule_node **tree,
                        struct rule_program **program, struct rule_diag *refusal, struct diag *diag) {
-  struct rule_catalog catalog = engine_catalog(query->view->engine);
+  struct catalog catalog;
   struct rule_diag why = {.code = ""};
   struct rule_check *check = arena_take_zero(&query->arena, 1, sizeof *check);
   if (check == NULL) return diag_no_memory(diag);
-  check->catalog = &catalog;
+  catalog_open(&catalog, query->view->engine);
+  check->catalog = &catalog.names;
   check->condition = condition;
   enum err err = rule_parse(text, &query->arena, tree, &why);
   if (err == ERR_OK) err = rule_check(*tree, check, &why);
+  catalog_close(&catalog);
   if (err != ERR_OK) return refuse(&why, err, refusal, diag);
   keep_warnings(query, check);
   return query_compile_node(query, *tree, program, diag);

@@ -1,9 +1,9 @@
 // segments.c: defining, changing and archiving segments, lists and computed attributes.
 //
 // Each version is a row "segment\0<question>" of DOCUMENT and never leaves it; its status changes. One change at a time
-// (`changing`): what it would make of all definitions is compiled first, so that a cycle or a reference to nothing is
-// refused before anything is stored; then its rows are committed, then the table is read again and put in force. After
-// a crash between the two, opening does the latter.
+// (`changing`): what it makes of all definitions is compiled first, so that a cycle or a reference to nothing is
+// refused before anything is stored; then its rows are committed, then it is put in force, which cannot fail. After a
+// crash between the two, opening does the latter.
 //
 // META row "segments_zone" names the time zone in which the versions were computed: when the workspace has another one,
 // all are computed anew.
@@ -312,7 +312,7 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
 enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
                             struct json_writer *writer, struct engine_commit *commit, struct rule_diag *refusal,
                             struct diag *diag) {
-  struct rule_catalog catalog = engine_catalog(engine);
+  struct catalog catalog;
   struct segment_definition wanted = {0};
   struct segment_mistake mistake = {0};
   struct arena arena;
@@ -322,7 +322,9 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   enum err err = check == NULL ? diag_no_memory(diag) : ERR_OK;
   if (err == ERR_OK) err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err == ERR_OK) {
-    err = segment_definition_read(document, engine->names, &catalog, &arena, &wanted, check, &mistake, diag);
+    catalog_open(&catalog, engine);
+    err = segment_definition_read(document, engine->names, &catalog.names, &arena, &wanted, check, &mistake, diag);
+    catalog_close(&catalog);
     if (err == ERR_INVALID || err == ERR_LIMIT) mistaken(&mistake, refusal, diag);
   }
   wanted.author = author;
