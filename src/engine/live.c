@@ -43,7 +43,7 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   if (err == ERR_OK && !engine->read_only)
     err = names_intern(engine->names, BYTES("Segment Entered"), &live->entered, diag);
   if (err == ERR_OK && !engine->read_only) err = names_intern(engine->names, BYTES("Segment Left"), &live->left, diag);
-  return err == ERR_OK ? live_table_read(engine, snapshot, &live->table, diag) : err;
+  return err == ERR_OK ? live_set_read(engine, snapshot, &live->set, diag) : err;
 }
 
 void live_close(struct engine *engine) {
@@ -52,7 +52,7 @@ void live_close(struct engine *engine) {
   if (live == NULL) return;
   live_build_close(engine);
   draw_close(live->draw);
-  live_table_close(live->table);
+  if (live->set != NULL) segment_set_close(live->set);
   while (live->machines != NULL) {
     struct live_machine *machine = live->machines;
     live->machines = machine->next;
@@ -68,7 +68,7 @@ void live_close(struct engine *engine) {
 
 const struct segment_set *live_hold(struct engine *engine) {
   pthread_rwlock_rdlock(&engine->live->lock);
-  return engine->live->table->set;
+  return engine->live->set;
 }
 
 void live_release(struct engine *engine) {

@@ -1,22 +1,13 @@
 // live: segments and attributes evaluated in the commit of what changes them, and by the clock.
 //
-// The definitions of a workspace are a table in memory, replaced whole. Every attempt of a transaction reads it under a
-// lock for reading from begin to end; a new table is put in force under the lock for writing, which therefore waits for
+// The definitions of a workspace are a set in memory, replaced whole. Every attempt of a transaction reads it under a
+// lock for reading from begin to end; a new set is put in force under the lock for writing, which therefore waits for
 // all transactions begun before. That is what makes a build exact: once a version is in force as `building`, whatever
 // commits later evaluates it, and a snapshot taken then has whatever committed before.
 #pragma once
 
 #include "engine/feed.h"
 #include "segment/set.h"
-
-// The definitions in force, with all they point to.
-struct live_table {
-  struct arena arena;
-  struct segment_definition *definitions; // BUILDING and LIVE
-  size_t count;
-  bool ever;                     // there were definitions: customers may have rows of questions that are gone
-  const struct segment_set *set; // NULL: there never was a definition
-};
 
 #define LIVE_SOURCE "segments" // the source of the events that segments write
 
@@ -26,9 +17,9 @@ struct live_machine {
 };
 
 struct live {
-  pthread_rwlock_t lock;    // see above
-  struct live_table *table; // never NULL once open
-  pthread_mutex_t changing; // one change of definitions at a time
+  pthread_rwlock_t lock;         // see above
+  const struct segment_set *set; // the definitions in force; NULL: there never was one
+  pthread_mutex_t changing;      // one change of definitions at a time
   pthread_mutex_t machines_lock;
   struct live_machine *machines; // those not in use
   uint32_t source;               // of the events that segments write; 0: there is none yet
@@ -75,15 +66,15 @@ struct rule_machine *live_take_machine(struct engine *engine); // NULL: no memor
 void live_give_machine(struct engine *engine, struct rule_machine *machine);
 void live_changed(struct engine *engine); // changes were committed
 
-// live_table.c: the definitions of a snapshot, or of what they are to be (copied), compiled.
-enum err live_table_read(struct engine *engine, struct store_snapshot *snapshot, struct live_table **table,
-                         struct diag *diag);
-enum err live_table_make(struct engine *engine, const struct segment_definition *definitions, size_t count,
-                         struct live_table **table, struct diag *diag);
-void live_table_close(struct live_table *table); // may be NULL
-// Puts a table in force and closes the one before, once every transaction that was begun under it has ended. The caller
-// holds `changing`.
-void live_table_put(struct engine *engine, struct live_table *table);
+// live_set.c: the definitions of a snapshot compiled; *set stays when there never was one.
+enum err live_set_read(struct engine *engine, struct store_snapshot *snapshot, const struct segment_set **set,
+                       struct diag *diag);
+// Those of a change, before it is committed: putting them in force afterwards cannot fail. They are copied.
+enum err live_set_make(struct engine *engine, const struct segment_definition *definitions, size_t count,
+                       const struct segment_set **set, struct diag *diag);
+// Puts a set in force and lets go of the one before, once every transaction that was begun under it has ended. The
+// caller holds `changing`, and gives the set away.
+void live_set_put(struct engine *engine, const struct segment_set *set);
 void live_definition_key(struct key *key, uint32_t question);
 
 // live_timer.c

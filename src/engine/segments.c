@@ -46,13 +46,17 @@ enum err segments_no_such(const struct segment_set *set, struct bytes id, struct
                   (int)nearest.size_bytes, nearest.data);
 }
 
-// The version of this id with that status, in the table of `changing`'s holder.
+static size_t definition_count(const struct segment_set *set) {
+  return set == NULL ? 0 : segment_set_count(set);
+}
+
+// The version of this id with that status; the caller holds `changing`.
 static const struct segment_definition *find_status(const struct engine *engine, struct bytes id,
                                                     enum segment_status status) {
-  const struct live_table *table = engine->live->table;
-  for (size_t i = 0; i < table->count; i++)
-    if (table->definitions[i].status == status && bytes_equal(table->definitions[i].id, id))
-      return &table->definitions[i];
+  const struct segment_set *set = engine->live->set;
+  for (size_t i = 0; i < definition_count(set); i++)
+    if (segment_set_at(set, i)->status == status && bytes_equal(segment_set_at(set, i)->id, id))
+      return segment_set_at(set, i);
   return NULL;
 }
 
@@ -71,7 +75,7 @@ struct change {
   struct arena *arena;
   struct segment_definition *rows;
   size_t count, capacity;
-  struct live_table *next; // what they make, once it was tried; NULL: not yet
+  const struct segment_set *next; // what they make, once it was tried; NULL: not yet
 };
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
@@ -151,33 +155,33 @@ static bool is_evaluated(const struct segment_definition *definition) {
   return definition->status == SEGMENT_BUILDING || definition->status == SEGMENT_LIVE;
 }
 
-// Makes the table that the change leads to, in which everything must hold.
+// Makes the set that the change leads to, in which everything must hold.
 static enum err try_change(struct change *change, struct diag *diag) {
   struct engine *engine = change->engine;
-  const struct live_table *table = engine->live->table;
+  const struct segment_set *set = engine->live->set;
   size_t count = 0;
-  struct segment_definition *all = arena_take(change->arena, (table->count + change->count + 1) * sizeof *all);
+  struct segment_definition *all = arena_take(change->arena, (definition_count(set) + change->count + 1) * sizeof *all);
   if (all == NULL) return diag_no_memory(diag);
-  for (size_t i = 0; i < table->count; i++)
-    if (row_of(change, table->definitions[i].question) == NULL) all[count++] = table->definitions[i];
+  for (size_t i = 0; i < definition_count(set); i++)
+    if (row_of(change, segment_set_at(set, i)->question) == NULL) all[count++] = *segment_set_at(set, i);
   for (size_t i = 0; i < change->count; i++)
     if (is_evaluated(&change->rows[i])) all[count++] = change->rows[i];
   if (count > SEGMENT_QUESTIONS_MAX)
     return diag_set(diag, ERR_LIMIT, "too_many", "a workspace has at most %d live segments and attributes",
                     SEGMENT_QUESTIONS_MAX);
-  return live_table_make(engine, all, count, &change->next, diag);
+  return live_set_make(engine, all, count, &change->next, diag);
 }
 
-// Commits the rows and puts the table in force; whatever becomes of it, the table is no longer the change's.
+// Commits the rows and puts the set in force; whatever becomes of it, the set is no longer the change's.
 static enum err carry_out(struct change *change, struct engine_commit *commit, struct diag *diag) {
   struct engine *engine = change->engine;
   enum err err = change->next == NULL ? try_change(change, diag) : ERR_OK;
   if (err != ERR_OK) return err;
   err = engine_run(engine, put_rows, change, commit, diag);
   if (err == ERR_OK)
-    live_table_put(engine, change->next);
+    live_set_put(engine, change->next);
   else
-    live_table_close(change->next);
+    segment_set_close(change->next);
   change->next = NULL;
   if (err == ERR_OK && engine->wake != NULL) engine->wake(engine->wake_context);
   return err;
@@ -214,14 +218,14 @@ static enum err renew(struct change *change, struct bytes id, uint32_t question,
 // Whatever refers to an id that asks something else now is computed anew, and what refers to that: they go live
 // together.
 static enum err renew_referrers(struct change *change, uint32_t question, struct diag *diag) {
-  const struct live_table *table = change->engine->live->table;
+  const struct segment_set *set = change->engine->live->set;
   enum err err = ERR_OK;
   for (size_t at = 0; at < change->count; at++) { // grows as they are found
     struct bytes id = change->rows[at].id;
     if (!is_evaluated(&change->rows[at])) continue;
-    for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
-      const struct segment_definition *one = &table->definitions[i];
-      if (is_renewed(change, one->id) || !segment_set_refers(table->set, one->question, id)) continue;
+    for (size_t i = 0; err == ERR_OK && i < definition_count(set); i++) {
+      const struct segment_definition *one = segment_set_at(set, i);
+      if (is_renewed(change, one->id) || !segment_set_refers(set, one->question, id)) continue;
       err = renew(change, one->id, ++question, diag);
     }
   }
@@ -345,10 +349,10 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
 
 // A definition that stays and refers to this id; NULL: none.
 static const struct segment_definition *referrer_of(const struct change *change, struct bytes id) {
-  const struct live_table *table = change->engine->live->table;
-  for (size_t i = 0; i < table->count; i++) {
-    uint32_t question = table->definitions[i].question;
-    if (row_of(change, question) == NULL && segment_set_refers(table->set, question, id)) return &table->definitions[i];
+  const struct segment_set *set = change->engine->live->set;
+  for (size_t i = 0; i < definition_count(set); i++) {
+    uint32_t question = segment_set_at(set, i)->question;
+    if (row_of(change, question) == NULL && segment_set_refers(set, question, id)) return segment_set_at(set, i);
   }
   return NULL;
 }
@@ -357,7 +361,7 @@ static enum err plan_archive(struct change *change, struct bytes id, struct diag
   const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
   const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
   enum err err = ERR_OK;
-  if (live == NULL && building == NULL) return segments_no_such(change->engine->live->table->set, id, diag);
+  if (live == NULL && building == NULL) return segments_no_such(change->engine->live->set, id, diag);
   if (building != NULL) err = add_row(change, building, SEGMENT_ARCHIVED, diag);
   if (err == ERR_OK && live != NULL) err = add_row(change, live, SEGMENT_ARCHIVED, diag);
   if (err != ERR_OK) return err;
@@ -391,10 +395,10 @@ enum err engine_segment_archive(struct engine *engine, struct bytes id, struct j
 // --- a build has ended ---------------------------------------------------------------------------------------
 
 static enum err finish_one(struct change *change, uint32_t question, struct diag *diag) {
-  const struct live_table *table = change->engine->live->table;
+  const struct segment_set *set = change->engine->live->set;
   const struct segment_definition *built = NULL;
-  for (size_t i = 0; i < table->count; i++)
-    if (table->definitions[i].question == question) built = &table->definitions[i];
+  for (size_t i = 0; i < definition_count(set); i++)
+    if (segment_set_at(set, i)->question == question) built = segment_set_at(set, i);
   if (built == NULL || built->status != SEGMENT_BUILDING) return ERR_OK; // changed or archived meanwhile
   const struct segment_definition *before = find_status(change->engine, built->id, SEGMENT_LIVE);
   enum err err = before == NULL ? ERR_OK : add_row(change, before, SEGMENT_REPLACED, diag);
@@ -494,12 +498,12 @@ static enum err read_zone(struct engine *engine, struct arena *arena, struct byt
 }
 
 static enum err renew_all(struct change *change, struct diag *diag) {
-  const struct live_table *table = change->engine->live->table;
+  const struct segment_set *set = change->engine->live->set;
   uint32_t question, version;
   enum err err = read_highest(change->engine, BYTES(""), change->arena, &question, &version);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
-  for (size_t i = 0; err == ERR_OK && i < table->count; i++) {
-    const struct segment_definition *one = &table->definitions[i];
+  for (size_t i = 0; err == ERR_OK && i < definition_count(set); i++) {
+    const struct segment_definition *one = segment_set_at(set, i);
     if (one->kind != SEGMENT_LIST && !is_renewed(change, one->id)) err = renew(change, one->id, ++question, diag);
   }
   struct engine_commit commit = {0};
