@@ -278,21 +278,19 @@ static enum err set_listed(struct work *work, struct work_customer *customer, st
   return err == ERR_OK ? write_change(work, customer, &change) : diag_no_memory(work->diag);
 }
 
-static enum err evaluate(struct work *work, struct work_customer *customer, struct membership *membership,
-                         const struct segment_triggers *triggers, bool *touched) {
+static enum err evaluate(struct work *work, struct rule_machine *machine, struct work_customer *customer,
+                         struct membership *membership, const struct segment_triggers *triggers, bool *touched) {
   struct facts facts;
   struct segment_evaluation evaluation = {.set = work->set,
-                                          .machine = live_take_machine(work->engine),
+                                          .machine = machine,
                                           .facts = &facts,
                                           .arena = work->arena,
                                           .membership = membership,
                                           .now_us = work->now_us};
-  if (evaluation.machine == NULL) return diag_no_memory(work->diag);
   facts_init(&facts, (struct timeline_reader){.txn = work->txn}, work->arena, &work->sources);
   facts_reset(&facts, customer->record.id, &customer->record, &customer->head);
   if (customer->chunk_count == customer->head.chunk_count) facts.rows = customer->chunks; // else one was split since
   enum err err = segment_evaluate(&evaluation, triggers);
-  live_give_machine(work->engine, evaluation.machine);
   *touched |= evaluation.touched;
   atomic_fetch_add_explicit(&work->engine->live->evaluated, evaluation.evaluated, memory_order_relaxed);
   for (size_t i = 0; err == ERR_OK && i < evaluation.change_count; i++)
@@ -325,7 +323,8 @@ static bool is_concerned(const struct work *work, const struct live_request *req
          segment_set_concerns(work->set, triggers, &reads_record);
 }
 
-static enum err look_at(struct work *work, const struct work_plan *plan, struct work_customer *customer, size_t index) {
+static enum err look_at(struct work *work, struct rule_machine *machine, const struct work_plan *plan, size_t index) {
+  struct work_customer *customer = work->customers[index];
   const struct live_request *request = request_for(plan, index);
   struct segment_triggers triggers = triggers_for(customer, request);
   struct membership membership;
@@ -338,7 +337,7 @@ static enum err look_at(struct work *work, const struct work_plan *plan, struct 
     err = take_timer(work, customer->record.id, request->timers_us[index], &membership, &touched);
   if (err == ERR_OK && request->list != 0)
     err = set_listed(work, customer, &membership, request->list, request->listed, &touched);
-  if (err == ERR_OK) err = evaluate(work, customer, &membership, &triggers, &touched);
+  if (err == ERR_OK) err = evaluate(work, machine, customer, &membership, &triggers, &touched);
   if (err == ERR_OK) err = set_timer(work, customer->record.id, &membership, &touched);
   return err == ERR_OK && touched ? write_row(work, customer->record.id, &membership) : err;
 }
@@ -429,6 +428,20 @@ static enum err read_ahead(struct work *work, const struct work_plan *plan) {
   return store_get_many(work->txn, STORE_TIMELINE, keys, count, work->arena, rows);
 }
 
+static enum err look_at_all(struct work *work, const struct work_plan *plan) {
+  struct rule_machine *machine = live_take_machine(work->engine);
+  enum err err = machine == NULL ? diag_no_memory(work->diag) : ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++) {
+    bool fired = plan->live != NULL && plan->live->timers_us != NULL && i < plan->customer_count;
+    if (is_there(work->customers[i]))
+      err = look_at(work, machine, plan, i);
+    else if (fired) // a timer that nobody took away with her
+      err = drop_timer(work, work->customers[i]->record.id, plan->live->timers_us[i]);
+  }
+  if (machine != NULL) live_give_machine(work->engine, machine);
+  return err;
+}
+
 enum err live_evaluate(struct work *work, const struct work_plan *plan) {
   enum err err = ERR_OK;
   if (work->set == NULL || work->engine->read_only) return ERR_OK;
@@ -436,15 +449,7 @@ enum err live_evaluate(struct work *work, const struct work_plan *plan) {
   for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++)
     if (is_gone(work->customers[i])) err = forget(work, work->customers[i]);
   if (err == ERR_OK) err = read_ahead(work, plan);
-  for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++) {
-    struct work_customer *customer = work->customers[i];
-    bool there = is_there(customer);
-    bool fired = plan->live != NULL && plan->live->timers_us != NULL && i < plan->customer_count;
-    if (there)
-      err = look_at(work, plan, customer, i);
-    else if (fired) // a timer that nobody took away with her
-      err = drop_timer(work, customer->record.id, plan->live->timers_us[i]);
-  }
+  if (err == ERR_OK) err = look_at_all(work, plan);
   atomic_fetch_add_explicit(&work->engine->live->transitions, work->change_count, memory_order_relaxed);
   return err;
 }

@@ -95,6 +95,22 @@ enum rule_op {
   RULE_REMAINDER,
 };
 
+// The comparison that says the same with its sides changed over: < for >.
+static inline enum rule_op rule_op_mirror(enum rule_op op) {
+  switch (op) {
+  case RULE_LESS:
+    return RULE_GREATER;
+  case RULE_LESS_EQUAL:
+    return RULE_GREATER_EQUAL;
+  case RULE_GREATER:
+    return RULE_LESS;
+  case RULE_GREATER_EQUAL:
+    return RULE_LESS_EQUAL;
+  default:
+    return op;
+  }
+}
+
 // Where something stands in the text: from 1, columns in characters.
 struct rule_place {
   uint32_t line, column;

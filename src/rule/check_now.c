@@ -48,21 +48,6 @@ static bool refuse_now(struct checker *checker, const struct rule_node *node, co
                       "`now` stands only beside < <= > or >=, alone or with a duration: write %s", write);
 }
 
-static enum rule_op turned(enum rule_op op) {
-  switch (op) {
-  case RULE_LESS:
-    return RULE_GREATER;
-  case RULE_LESS_EQUAL:
-    return RULE_GREATER_EQUAL;
-  case RULE_GREATER:
-    return RULE_LESS;
-  case RULE_GREATER_EQUAL:
-    return RULE_LESS_EQUAL;
-  default:
-    return op;
-  }
-}
-
 static const char *op_text(enum rule_op op) {
   return op == RULE_LESS ? "<" : op == RULE_LESS_EQUAL ? "<=" : op == RULE_GREATER ? ">" : ">=";
 }
@@ -85,7 +70,8 @@ static bool refuse_difference(struct checker *checker, const struct rule_node *n
   bool since = is_now(difference->left);
   check_print(since ? difference->right : difference->left, SHOWN_BYTES, time);
   write_length(length, words);
-  snprintf(write, sizeof write, "%s %s now %s %s", time, op_text(since ? turned(op) : op), since ? "-" : "+", words);
+  snprintf(write, sizeof write, "%s %s now %s %s", time, op_text(since ? rule_op_mirror(op) : op), since ? "-" : "+",
+           words);
   return refuse_now(checker, node, write);
 }
 
@@ -110,7 +96,7 @@ static bool check_difference(struct checker *checker, const struct rule_node *no
 static bool check_ordering(struct checker *checker, struct rule_node *node) {
   struct rule_node *left = node->left, *right = node->right;
   if (is_difference(left)) return check_difference(checker, node, left, node->op, right);
-  if (is_difference(right)) return check_difference(checker, node, right, turned(node->op), left);
+  if (is_difference(right)) return check_difference(checker, node, right, rule_op_mirror(node->op), left);
   bool of_left = check_is_moment(left), of_right = check_is_moment(right);
   if (of_left && of_right) return refuse_with(checker, node, NULL);
   if (of_left) type_moment(left);

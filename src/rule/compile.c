@@ -183,21 +183,6 @@ void compile_chain(struct compiler *compiler, const struct rule_node *const *nod
   }
 }
 
-enum rule_op compile_mirror(enum rule_op op) {
-  switch (op) {
-  case RULE_LESS:
-    return RULE_GREATER;
-  case RULE_LESS_EQUAL:
-    return RULE_GREATER_EQUAL;
-  case RULE_GREATER:
-    return RULE_LESS;
-  case RULE_GREATER_EQUAL:
-    return RULE_LESS_EQUAL;
-  default:
-    return op;
-  }
-}
-
 static bool is_ordering(enum rule_op op) {
   return op >= RULE_LESS && op <= RULE_GREATER_EQUAL;
 }
@@ -229,7 +214,7 @@ static bool beside_now(struct compiler *compiler, const struct rule_node *node) 
   if (!compile_grow(compiler, &shifts, program->shift_count, sizeof shift)) return true;
   program->shifts = shifts;
   program->shifts[program->shift_count] = shift;
-  enum rule_op op = right ? node->op : compile_mirror(node->op);
+  enum rule_op op = right ? node->op : rule_op_mirror(node->op);
   compile_emit(compiler, RULE_CODE_BESIDE_NOW, (uint8_t)op, program->shift_count++);
   return true;
 }
@@ -253,7 +238,7 @@ static bool count_beside_number(struct compiler *compiler, const struct rule_nod
   bool mirrored = node->right->kind == RULE_NODE_AGGREGATE;
   const struct rule_node *aggregate = mirrored ? node->right : node->left;
   const struct rule_node *literal = mirrored ? node->left : node->right;
-  enum rule_op op = mirrored ? compile_mirror(node->op) : node->op;
+  enum rule_op op = mirrored ? rule_op_mirror(node->op) : node->op;
   struct rule_value number;
   if (aggregate->kind != RULE_NODE_AGGREGATE || op < RULE_EQUAL || op > RULE_GREATER_EQUAL) return false;
   if (!compile_literal(compiler, literal, &number) || number.type != RULE_TYPE_NUMBER) return false;

@@ -52,7 +52,6 @@ const struct rule_node **compile_operands(struct compiler *compiler, const struc
 bool compile_instant(const struct compiler *compiler, const struct rule_node *node, int64_t *time_us);
 // A literal, also behind a minus. False: it is none.
 bool compile_literal(const struct compiler *compiler, const struct rule_node *node, struct rule_value *value);
-enum rule_op compile_mirror(enum rule_op op); // a < b is b > a
 
 // --- calls (compile_call.c) -----------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ static bool beside_literal(const struct compiler *compiler, const struct rule_no
   bool mirrored = compile_literal(compiler, node->left, literal);
   if (!mirrored && !compile_literal(compiler, node->right, literal)) return false;
   *path = mirrored ? node->right : node->left;
-  *op = mirrored ? compile_mirror(node->op) : node->op;
+  *op = mirrored ? rule_op_mirror(node->op) : node->op;
   return true;
 }
 
