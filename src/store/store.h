@@ -50,6 +50,11 @@
   X(MESSAGE, message, lookup)         /* deduplication: keyed hash of (source, message id) */                          \
   X(SEARCH, search, lookup)           /* folded name tokens to customers */                                            \
   X(AUDIENCE, audience, lookup)       /* members of segments as bitmaps, in blocks; appended */                        \
+  X(LEDGER, ledger, customer)         /* loyalty: postings, holds, orders of a member */                               \
+  X(VOUCHER, voucher, lookup)         /* codes and cards, and their redemptions */                                     \
+  X(COUNTER, counter, lookup)         /* budgets and uses that many members share */                                   \
+  X(ORDERS, orders, lookup)           /* an order's id to the customers that have it */                                \
+  X(DUE, due, lookup)                 /* when the clock alone changes what a member has */                             \
   X(TIMER, timer, lookup)             /* when the clock alone changes an answer about a customer */                    \
   X(CHANGE, change, lookup)           /* the feed: who entered and left which segment, in order of commits */          \
   X(ASIDE, aside, lookup)             /* rejected and set-aside events, kept for correction */                         \
