@@ -82,9 +82,104 @@ enum err loyalty_tell(struct work *work, struct work_customer *customer, const c
 void loyalty_row_key(struct key *key, uint64_t customer, char kind, struct bytes rest);
 void loyalty_number_row_key(struct key *key, uint64_t customer, char kind, uint64_t number);
 
+// --- counters (loyalty_counter.c) ----------------------------------------------------------------------------
+
+// Numbers that members share: budgets of campaigns, uses and money of vouchers. A transaction locks all it may touch in
+// one call, after its customers and codes, reads them, changes them in memory, and they are written with loyalty_emit.
+enum loyalty_counter_kind {
+  LOYALTY_COUNT_POINTS = 'p', // of a campaign
+  LOYALTY_COUNT_CENTS = 'c',
+  LOYALTY_COUNT_USES = 'u',
+  LOYALTY_COUNT_VOUCHER_USES = 'U', // of a voucher's codes, all together
+  LOYALTY_COUNT_VOUCHER_CENTS = 'C',
+  LOYALTY_COUNT_CAP = 'k', // of a rule's cap for everybody: `period` is the day its period began
+};
+struct loyalty_counter_key {
+  enum loyalty_counter_kind kind;
+  uint32_t number; // of the campaign or voucher; of a cap, the programme
+  struct loyalty_rule_ref rule;
+  uint8_t cap;
+  int32_t start_day;
+};
+enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_key *keys, size_t count);
+// Of those that were locked; a bug otherwise (asserted).
+int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key *key);
+enum err loyalty_counters_emit(struct work *work);
+
+// --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
+
+// A code that belongs to a customer is changed under her lock, any other under its own (class CODE). Whoever works with
+// codes names them all in one call, which locks those that are nobody's, reads all, and finds codes that became
+// somebody's since (ERR_CONFLICT with that customer asked for).
+struct loyalty_held_code {
+  struct bytes text; // normalised
+  struct loyalty_code code;
+  bool there, dirty;
+};
+enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count);
+struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code);
+enum err loyalty_codes_emit(struct work *work);
+// Gives a customer a new code of a voucher.
+enum err loyalty_give(struct work *work, struct work_customer *customer, uint32_t voucher, uint64_t cause, bool paid,
+                      struct loyalty_code *given);
+// Notes that a code was used: its uses and balance, the customer's uses, the counters; a row for the redemption.
+enum err loyalty_redeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
+                        struct loyalty_redemption *redemption);
+enum err loyalty_unredeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
+                          struct loyalty_redemption *redemption);
+
 // --- events (loyalty_earn.c) ---------------------------------------------------------------------------------
 
-// What the events of a transaction may do: locks the counters they may touch, in one call, and reads them.
+// What the API asks of an order's event, beside what the event says.
+struct loyalty_request {
+  const struct bytes *codes; // normalised
+  size_t code_count;
+  const struct loyalty_pay *pay;
+  size_t pay_count;
+  bool dry_run; // all but the commit
+  struct json_writer *writer;
+};
+struct loyalty_pay {
+  enum { LOYALTY_PAY_POINTS, LOYALTY_PAY_CARD, LOYALTY_PAY_HOLD } kind;
+  uint32_t programme;
+  uint8_t currency;
+  int64_t amount; // points; of a card cents, 0: as much as it has and is due
+  struct bytes code;
+  uint64_t hold;
+};
+
+// Before the events of a transaction are taken: locks the counters that they may touch.
 enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count);
-// What the event just added to the customer's timeline earns, withdraws, releases; an order is booked.
-enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event);
+// What the event just added to the customer's timeline does: an order is booked (loyalty_order.c) or returned, rules
+// earn, what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more.
+enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
+                            const struct loyalty_request *request);
+
+// What rules earn for an event; `posted` is NULL unless it is an order: then what was earned is noted there.
+struct loyalty_earned {
+  struct loyalty_posted *posted;
+  size_t posted_count, posted_capacity;
+};
+enum err loyalty_earn_rules(struct work *work, struct work_customer *customer, const struct work_event *event,
+                            const struct loyalty_event *in_hand, struct loyalty_earned *earned,
+                            const struct loyalty_request *request);
+// Facts of a customer for rules: memberships and attributes as they were before the event.
+enum err loyalty_facts(struct work *work, struct work_customer *customer, struct facts *facts);
+
+// --- orders (loyalty_order.c, loyalty_return.c) --------------------------------------------------------------
+
+enum err loyalty_order_book(struct work *work, struct work_customer *customer, const struct work_event *event,
+                            const struct loyalty_request *request);
+enum err loyalty_order_give_back(struct work *work, struct work_customer *customer, struct bytes order,
+                                 struct bytes return_id, struct value request, int64_t time_us,
+                                 struct json_writer *writer);
+
+// --- who becomes whom (loyalty_merge.c) ----------------------------------------------------------------------
+
+// Called by merge.c, split.c and erase.c in their transactions.
+enum err loyalty_merge(struct work *work, struct work_customer *survivor, struct work_customer *loser,
+                       uint64_t loser_id);
+enum err loyalty_split(struct work *work, struct work_customer *whole, struct work_customer *const *parts,
+                       size_t count, uint16_t (*part_of)(void *context, struct bytes identifier, uint64_t origin),
+                       void *context);
+enum err loyalty_forget(struct work *work, struct work_customer *customer);

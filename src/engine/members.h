@@ -1,0 +1,144 @@
+// members: the loyalty engine as HTTP and the command line see it.
+//
+// Public. Every call takes its request as a packed document and writes its answer as JSON, so that a till, a web shop
+// and a person at a terminal do the same. Writing calls carry a struct engine_commit: the reply rides in the same
+// commit. What is refused by the rules of loyalty is ERR_DENIED with a code of the closed list (loyalty/code.h,
+// docs/loyalty.md), and the diag's field names the offending member, code or rule; the HTTP status is 409... see
+// api/loyalty.c. Natural keys (an order, a return, a hold's reference) replay: the second call gets the first one's
+// answer, "replayed": true beside it, and changes nothing.
+//
+// "customer" in a request is a reference as of engine_find ("email:zoe@exemple.fr", "loyalty_card:123", "c42"). Whoever
+// names an identifier nobody has makes a new customer of it.
+#pragma once
+
+#include "engine/engine.h"
+
+// --- documents (loyalty_documents.c) -------------------------------------------------------------------------
+
+enum engine_loyalty_kind { ENGINE_PROGRAMME, ENGINE_CAMPAIGN, ENGINE_VOUCHER };
+// As engine_segment_put: the document as it is then, with "warnings".
+enum err engine_loyalty_put(struct engine *engine, enum engine_loyalty_kind kind, struct value document,
+                            struct bytes author, struct json_writer *writer, struct engine_commit *commit,
+                            struct rule_diag *refusal, struct diag *diag);
+enum err engine_loyalty_archive(struct engine *engine, enum engine_loyalty_kind kind, struct bytes id,
+                                struct bytes author, struct json_writer *writer, struct engine_commit *commit,
+                                struct diag *diag);
+// ERR_NOT_FOUND codes "no_programme", "no_campaign", "no_voucher" with the nearest id.
+enum err engine_loyalty_document_json(struct engine *engine, enum engine_loyalty_kind kind, struct bytes id,
+                                      struct json_writer *writer, struct diag *diag);
+enum err engine_loyalty_documents_json(struct engine *engine, enum engine_loyalty_kind kind,
+                                       struct json_writer *writer, struct diag *diag);
+
+// --- who asks ------------------------------------------------------------------------------------------------
+
+struct engine_caller {
+  uint32_t source;     // of the key
+  struct bytes author; // the key's name, or a person's
+};
+
+// --- baskets and orders (loyalty_order.c, loyalty_return.c) ---------------------------------------------------
+
+// {"customer"?,"cart":{…as the properties of "Order Completed"…},"codes":["…"],"time"?,
+//  "pay":[{"points":{"programme"?,"currency"?,"amount"}},{"card":{"code","amount"?}},{"hold":{"id"}}]}
+// -> {"customer","effects":[{"type":"discount","rule"|"code",…,"amount","lines":[{"line_id","amount"}]},
+//     {"type":"points","programme","currency","amount","rule","active_at","expires_on"},{"type":"voucher",…},
+//     {"type":"pay",…}],"rejected":[{"code"|"rule","reason","message"}],"totals":{"amount","discount","shipping",
+//     "due","paid_with_points","paid_with_cards","to_pay"},"missing":[{"programme","tier"|"reward","amount"}]}
+// Nothing is written: the same code as engine_order, without its commit. ERR_INVALID for what cannot be read.
+enum err engine_evaluate(struct engine *engine, const struct engine_caller *caller, struct value request,
+                         struct json_writer *writer, struct diag *diag);
+// The same, committed: the order's event goes on the timeline, codes are used, points spent and earned. Needs
+// "cart"."order_id"; "business_time" for sales of tills that were away, within the programme's lateness: else
+// ERR_DENIED "TOO_LATE", kept aside for a person. A code that is rejected makes no failure unless codes are all or
+// nothing ("rejected" says why). ERR_DENIED "INSUFFICIENT_POINTS", "REDEMPTION_CONFLICT"…
+enum err engine_order(struct engine *engine, const struct engine_caller *caller, struct value request,
+                      struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+enum err engine_order_json(struct engine *engine, struct bytes order, struct json_writer *writer, struct diag *diag);
+// {"return_id","lines":[{"line_id"|"sku","quantity"}]?,"time"?}; without lines: all that is left.
+// -> {"order","return_id","refund":{"amount","money","points":[…],"cards":[…]},"points":[{"programme","currency",
+//     "taken_back","uncollected"}],"replayed"?}
+enum err engine_order_return(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct value request, struct json_writer *writer, struct engine_commit *commit,
+                             struct diag *diag);
+// Everything is rolled back: points, codes, budgets, uses. Reopening books it again as it was, or ERR_DENIED
+// "REDEMPTION_CONFLICT" when a code is used elsewhere meanwhile.
+enum err engine_order_cancel(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
+// Many orders and returns of a till that was away: {"items":[{"order":{…}}|{"return":{"order":…,…}}]} -> {"items":[{
+// "status":"booked"|"replayed"|"refused","code"?,…}]}: each by itself, idempotent by its own id.
+enum err engine_till_batch(struct engine *engine, const struct engine_caller *caller, struct value request,
+                           struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+
+// --- points (loyalty_points.c) -------------------------------------------------------------------------------
+
+// {"customer","programme"?,"currency"?,"amount","reference"?}. The programme may be left out when there is only one.
+// -> {"id","balance":{…as engine_member_json…}}
+enum err engine_points_burn(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// … and "ttl_s" (900 when not said; at most a day) -> {"hold","expires_at","available"}
+enum err engine_points_hold(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// `hold`: the id; {"amount"?}. ERR_DENIED "ALREADY_CAPTURED", "ALREADY_VOIDED", "HOLD_EXPIRED".
+enum err engine_hold_capture(struct engine *engine, const struct engine_caller *caller, struct bytes hold,
+                             struct value request, struct json_writer *writer, struct engine_commit *commit,
+                             struct diag *diag);
+enum err engine_hold_void(struct engine *engine, const struct engine_caller *caller, struct bytes hold,
+                          struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"customer",…,"amount" (below zero: less),"reason"}: a person's. Above the programme's limit it waits for another
+// person: {"approval":id,"status":"waiting"}, and engine_approve carries it out.
+enum err engine_points_adjust(struct engine *engine, const struct engine_caller *caller, struct value request,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"from","to","programme"?,"currency"?,"amount","reason"?}
+enum err engine_points_transfer(struct engine *engine, const struct engine_caller *caller, struct value request,
+                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
+// --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
+
+// {"voucher","customer"?,"code"?,"count"?,"valid_to"?,"value"?}: gives one to a customer, makes one of a chosen text,
+// or many at once (at most 10,000 here; engine_codes_job for more) -> {"codes":[…]}
+enum err engine_codes_make(struct engine *engine, const struct engine_caller *caller, struct value request,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+enum err engine_code_json(struct engine *engine, struct bytes code, struct json_writer *writer, struct diag *diag);
+// {"code","customer"?,"cart"?} -> {"valid":bool,"reason"?,"message"?,"discount":{…}}
+enum err engine_code_validate(struct engine *engine, const struct engine_caller *caller, struct value request,
+                              struct json_writer *writer, struct diag *diag);
+// {"code","customer"?,"cart"?,"order_id"?,"amount"? (of a card)} -> {"redemption","code","uses"|"balance",…};
+// ERR_DENIED with the reason.
+enum err engine_code_redeem(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// `redemption`: "r17" of the code. Its uses, budgets and balance are given back; again: replayed.
+enum err engine_code_roll_back(struct engine *engine, const struct engine_caller *caller, struct bytes code,
+                               struct bytes redemption, struct json_writer *writer, struct engine_commit *commit,
+                               struct diag *diag);
+// A card whose sale is refunded: at most what is left is given back, and it is worth nothing from then on.
+enum err engine_code_cancel(struct engine *engine, const struct engine_caller *caller, struct bytes code,
+                            struct bytes reason, struct json_writer *writer, struct engine_commit *commit,
+                            struct diag *diag);
+
+// --- reading (loyalty_read.c) --------------------------------------------------------------------------------
+
+// {"customer","programmes":[loyalty_wallet_json…],"vouchers":[loyalty_code_json…]} as of now.
+enum err engine_member_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                            struct diag *diag);
+// {"items":[loyalty_posting_json…],"next"}, newest first.
+enum err engine_statement_json(struct engine_view *view, uint64_t customer, struct bytes programme, struct bytes after,
+                               size_t limit, struct json_writer *writer, struct diag *diag);
+// What the programme owes: {"programme","currencies":[{"currency","active","pending","held","debt","money",
+// "expected_money" (less breakage),"by_month":[{"month","amount"}],"undated"}],"members"}. A walk over everybody.
+enum err engine_liability_json(struct engine *engine, struct bytes programme, struct json_writer *writer,
+                               struct diag *diag);
+// Enrols: {"customer","programme"?,"referred_by"?}
+enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
+// Works off what fell due for members; call it as engine_timer_tick.
+enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);
+
+// Recomputes every balance from the postings: breaches in words (as engine_check, which includes it).
+enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *members,
+                               uint64_t *breaches, struct diag *diag);
