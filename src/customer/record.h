@@ -20,7 +20,12 @@
 #include "value/key.h"
 #include "value/value.h"
 
-enum customer_row { CUSTOMER_ROW_RECORD = 0, CUSTOMER_ROW_HEAD = 1, CUSTOMER_ROW_MEMBERSHIP = 2, CUSTOMER_ROW_WALLET = 3 };
+enum customer_row {
+  CUSTOMER_ROW_RECORD = 0,
+  CUSTOMER_ROW_HEAD = 1,
+  CUSTOMER_ROW_MEMBERSHIP = 2,
+  CUSTOMER_ROW_WALLET = 3
+};
 
 enum { CUSTOMER_ID_TEXT_BYTES = 24 };
 

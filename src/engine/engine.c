@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/live.h"
+#include "engine/loyalty.h"
 #include "engine/open.h"
 #include "engine/projection.h"
 #include "engine/rerun.h"
@@ -381,6 +382,7 @@ static enum err load_workspace(struct engine *engine, struct diag *diag) {
   if (err == ERR_OK) err = open_access(engine, snapshot, diag);
   if (err == ERR_OK) err = projections_open(engine, snapshot);
   if (err == ERR_OK) err = live_open(engine, snapshot, diag);
+  if (err == ERR_OK) err = loyalty_open(engine, snapshot, diag);
   arena_release(&arena);
   store_snapshot_close(snapshot);
   return err;
@@ -435,6 +437,7 @@ void engine_close(struct engine *engine) {
   give_back(engine, &engine->decisions);
   give_back(engine, &engine->parts);
   live_close(engine);
+  loyalty_close(engine);
   projections_close(engine);
   rerun_close(engine);
   close_rules(engine);

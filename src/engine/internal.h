@@ -63,6 +63,7 @@ struct engine_key_slot {
 };
 
 struct live;
+struct loyalty;
 struct feed;
 struct projections;
 
@@ -77,7 +78,8 @@ struct engine {
   pthread_mutex_t rules_mutex;               // one change of rules at a time
 
   _Atomic(struct engine_zone_list *) zones; // newest first
-  pthread_mutex_t zone_mutex;               // one change of the zone at a time
+  pthread_mutex_t zone_mutex;               // one change of the zone at a time; of named_zones
+  struct engine_zone_list *named_zones;     // that programmes asked for
 
   pthread_mutex_t access_mutex; // sources and keys are changed under it
   _Atomic(struct engine_source_slot *) sources[ENGINE_SOURCES_MAX];
@@ -97,6 +99,7 @@ struct engine {
   _Atomic unsigned sortings;       // under way: the job waits, as it would undo them
   uint64_t moves_after;            // whose turn it was; under upkeep_mutex
   struct live *live;               // segments (live.h)
+  struct loyalty *loyalty;         // programmes and members (loyalty.h)
   struct projections *projections; // copies of timelines for counts (projection.h)
   int64_t projection_quiet_us;
   struct feed *feed;    // who entered and left them (feed.h)
@@ -156,6 +159,11 @@ struct customer_sources engine_sources(struct engine *engine);
 
 // Words for a failure that came without any: short memory, or a read that the store could not do. Returns `err`.
 enum err engine_explain_failure(enum err err, struct diag *diag);
+
+// --- zone.c --------------------------------------------------------------------------------------------------
+
+// The zone of this IANA name, valid until engine_close; NULL: this machine has none.
+const struct rule_zone *engine_zone_named(struct engine *engine, struct bytes name);
 
 // --- commit.c ------------------------------------------------------------------------------------------------
 
@@ -217,5 +225,8 @@ enum err engine_check_words(const char *member, struct bytes words, size_t most_
 void engine_put_text(struct value_builder *builder, const char *name, struct bytes text);
 void engine_put_i64(struct value_builder *builder, const char *name, int64_t number);
 // The member as text, a view into the document, or as a whole number; empty or 0 when it is none.
+// A member "warnings" of an object: those of a checked expression.
+struct rule_check;
+void engine_warnings_json(const struct rule_check *check, struct json_writer *writer);
 struct bytes engine_member_text(const struct engine *engine, struct value document, const char *name);
 int64_t engine_member_i64(const struct engine *engine, struct value document, const char *name);

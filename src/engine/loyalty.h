@@ -13,6 +13,7 @@
 // order's id: the customers that have an order of this id.
 #pragma once
 
+#include "engine/members.h"
 #include "engine/work.h"
 #include "loyalty/set.h"
 
@@ -179,7 +180,6 @@ enum err loyalty_order_give_back(struct work *work, struct work_customer *custom
 // Called by merge.c, split.c and erase.c in their transactions.
 enum err loyalty_merge(struct work *work, struct work_customer *survivor, struct work_customer *loser,
                        uint64_t loser_id);
-enum err loyalty_split(struct work *work, struct work_customer *whole, struct work_customer *const *parts,
-                       size_t count, uint16_t (*part_of)(void *context, struct bytes identifier, uint64_t origin),
-                       void *context);
+enum err loyalty_split(struct work *work, struct work_customer *whole, struct work_customer *const *parts, size_t count,
+                       uint16_t (*part_of)(void *context, struct bytes identifier, uint64_t origin), void *context);
 enum err loyalty_forget(struct work *work, struct work_customer *customer);

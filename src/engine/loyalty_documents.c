@@ -7,7 +7,7 @@
 // opening does the latter.
 #include "engine/loyalty.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
 #include "base/nearest.h"
 #include "engine/catalog.h"
@@ -112,8 +112,7 @@ static const struct rule_zone *zone_named(void *context, struct bytes name) {
 
 static enum err make_set(struct engine *engine, const struct documents *documents, const struct loyalty_set *older,
                          const struct loyalty_set **set, struct diag *diag) {
-  struct loyalty_compile with = {
-      .names = engine->names, .zone = zone_named, .context = engine, .older = older};
+  struct loyalty_compile with = {.names = engine->names, .zone = zone_named, .context = engine, .older = older};
   struct loyalty_set *made;
   enum err err = loyalty_set_open(&made, documents->programmes, documents->counts[LOYALTY_KIND_PROGRAMME],
                                   documents->campaigns, documents->counts[LOYALTY_KIND_CAMPAIGN], documents->vouchers,
@@ -423,7 +422,7 @@ enum err engine_loyalty_put(struct engine *engine, enum engine_loyalty_kind kind
   if (err == ERR_OK) {
     take_number(&change, author);
     write_document(change.before, &change.wanted, NULL, writer);
-    rule_warnings_json(&check, writer);
+    engine_warnings_json(&check, writer);
     json_object_end(writer);
     err = carry_out(&change, commit, diag);
   }
@@ -470,8 +469,8 @@ enum err engine_loyalty_document_json(struct engine *engine, enum engine_loyalty
   return err;
 }
 
-enum err engine_loyalty_documents_json(struct engine *engine, enum engine_loyalty_kind kind,
-                                       struct json_writer *writer, struct diag *diag) {
+enum err engine_loyalty_documents_json(struct engine *engine, enum engine_loyalty_kind kind, struct json_writer *writer,
+                                       struct diag *diag) {
   const struct loyalty_set *set = loyalty_hold(engine);
   (void)diag;
   json_object_begin(writer);

@@ -57,18 +57,20 @@ enum err loyalty_row_decode(struct bytes row, struct arena *arena, int64_t *time
   uint64_t timer = varint_read(&reader);
   if (reader.failed) return ERR_CORRUPT;
   if (timer > 0) *timer_us = varint_unzigzag(timer - 1);
-  return loyalty_wallets_decode(varint_rest(&reader), arena, wallets, count);
+  return loyalty_wallets_decode(
+      bytes_of(row.data + (row.size_bytes - varint_rest_bytes(&reader)), varint_rest_bytes(&reader)), arena, wallets,
+      count);
 }
 
 static enum err read_member(struct work *work, struct work_customer *customer) {
   if (customer->member != NULL) return ERR_OK;
   struct loyalty_member *member = arena_take_zero(work->arena, 1, sizeof *member);
   if (member == NULL) return diag_no_memory(work->diag);
-  enum err err = loyalty_row_decode(customer->wallet_row, work->arena, &member->timer_us, &member->wallets,
-                                    &member->wallet_count);
+  enum err err =
+      loyalty_row_decode(customer->wallet_row, work->arena, &member->timer_us, &member->wallets, &member->wallet_count);
   if (err == ERR_CORRUPT)
-    return diag_set(work->diag, err, "corrupt", "the wallets of customer c%" PRIu64 " cannot be read; run `rapport check`",
-                    customer->record.id);
+    return diag_set(work->diag, err, "corrupt",
+                    "the wallets of customer c%" PRIu64 " cannot be read; run `rapport check`", customer->record.id);
   if (err != ERR_OK) return diag_no_memory(work->diag);
   member->wallet_capacity = member->wallet_count;
   customer->member = member;
@@ -233,8 +235,7 @@ static enum err pack_event(struct work *work, const char *name, struct bytes mes
 
 enum err loyalty_tell(struct work *work, struct work_customer *customer, const char *name, int64_t at_us,
                       loyalty_tell_fn *put, void *context) {
-  struct timeline_event hot = {
-      .at = {.time_us = at_us}, .amount_code = RULE_AMOUNT_NONE, .dims = {0, RULE_DIM_NONE}};
+  struct timeline_event hot = {.at = {.time_us = at_us}, .amount_code = RULE_AMOUNT_NONE, .dims = {0, RULE_DIM_NONE}};
   struct timeline_payload payload = {
       .source = work->engine->loyalty->source, .received_us = work->now_us, .flags = ENGINE_TRACK << 4};
   char text[48];
@@ -253,13 +254,17 @@ enum err loyalty_tell(struct work *work, struct work_customer *customer, const c
   return err == ERR_OK ? work_note(work, &customer->added, hot.name) : err;
 }
 
-static const char *const NEWS_NAMES[] = {
-    [LOYALTY_NEWS_EARNED] = "Points Earned",           [LOYALTY_NEWS_ACTIVATED] = "Points Activated",
-    [LOYALTY_NEWS_SPENT] = "Points Spent",             [LOYALTY_NEWS_EXPIRED] = "Points Expired",
-    [LOYALTY_NEWS_RETURNED] = "Points Returned",       [LOYALTY_NEWS_ADJUSTED] = "Points Adjusted",
-    [LOYALTY_NEWS_EXPIRY_SOON] = "Points Expiry Soon", [LOYALTY_NEWS_UPGRADED] = "Tier Upgraded",
-    [LOYALTY_NEWS_DOWNGRADED] = "Tier Downgraded",     [LOYALTY_NEWS_DOWNGRADE_SOON] = "Tier Downgrade Soon",
-    [LOYALTY_NEWS_REWARD] = "Reward Granted"};
+static const char *const NEWS_NAMES[] = {[LOYALTY_NEWS_EARNED] = "Points Earned",
+                                         [LOYALTY_NEWS_ACTIVATED] = "Points Activated",
+                                         [LOYALTY_NEWS_SPENT] = "Points Spent",
+                                         [LOYALTY_NEWS_EXPIRED] = "Points Expired",
+                                         [LOYALTY_NEWS_RETURNED] = "Points Returned",
+                                         [LOYALTY_NEWS_ADJUSTED] = "Points Adjusted",
+                                         [LOYALTY_NEWS_EXPIRY_SOON] = "Points Expiry Soon",
+                                         [LOYALTY_NEWS_UPGRADED] = "Tier Upgraded",
+                                         [LOYALTY_NEWS_DOWNGRADED] = "Tier Downgraded",
+                                         [LOYALTY_NEWS_DOWNGRADE_SOON] = "Tier Downgrade Soon",
+                                         [LOYALTY_NEWS_REWARD] = "Reward Granted"};
 
 struct telling {
   const struct work *work;

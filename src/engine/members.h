@@ -26,8 +26,8 @@ enum err engine_loyalty_archive(struct engine *engine, enum engine_loyalty_kind 
 // ERR_NOT_FOUND codes "no_programme", "no_campaign", "no_voucher" with the nearest id.
 enum err engine_loyalty_document_json(struct engine *engine, enum engine_loyalty_kind kind, struct bytes id,
                                       struct json_writer *writer, struct diag *diag);
-enum err engine_loyalty_documents_json(struct engine *engine, enum engine_loyalty_kind kind,
-                                       struct json_writer *writer, struct diag *diag);
+enum err engine_loyalty_documents_json(struct engine *engine, enum engine_loyalty_kind kind, struct json_writer *writer,
+                                       struct diag *diag);
 
 // --- who asks ------------------------------------------------------------------------------------------------
 
@@ -123,8 +123,7 @@ enum err engine_code_cancel(struct engine *engine, const struct engine_caller *c
 // --- reading (loyalty_read.c) --------------------------------------------------------------------------------
 
 // {"customer","programmes":[loyalty_wallet_json…],"vouchers":[loyalty_code_json…]} as of now.
-enum err engine_member_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
-                            struct diag *diag);
+enum err engine_member_json(struct engine_view *view, uint64_t customer, struct json_writer *writer, struct diag *diag);
 // {"items":[loyalty_posting_json…],"next"}, newest first.
 enum err engine_statement_json(struct engine_view *view, uint64_t customer, struct bytes programme, struct bytes after,
                                size_t limit, struct json_writer *writer, struct diag *diag);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "rule/check.h"
 
 void engine_person_encode(const struct engine_person_row *row, uint8_t out[10]) {
   out[0] = ENGINE_ROW_PERSON;
@@ -151,4 +152,20 @@ enum err engine_check_words(const char *member, struct bytes words, size_t most_
            words.size_bytes);
   diag_in_field(diag, "%s", member);
   return ERR_INVALID;
+}
+
+void engine_warnings_json(const struct rule_check *check, struct json_writer *writer) {
+  json_name(writer, "warnings");
+  json_array_begin(writer);
+  for (size_t i = 0; i < check->warning_count; i++) {
+    const struct rule_diag *warning = &check->warnings[i];
+    json_object_begin(writer);
+    json_member_text(writer, "code", warning->code);
+    json_member_u64(writer, "line", warning->place.line);
+    json_member_u64(writer, "column", warning->place.column);
+    json_member_text(writer, "message", warning->message);
+    if (warning->nearest[0]) json_member_text(writer, "suggestion", warning->nearest);
+    json_object_end(writer);
+  }
+  json_array_end(writer);
 }

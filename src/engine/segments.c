@@ -267,22 +267,6 @@ static void mistaken(const struct segment_mistake *mistake, struct rule_diag *re
   if (mistake->expression.code[0] != '\0' && refusal != NULL) *refusal = mistake->expression;
 }
 
-static void write_warnings(const struct rule_check *check, struct json_writer *writer) {
-  json_name(writer, "warnings");
-  json_array_begin(writer);
-  for (size_t i = 0; i < check->warning_count; i++) {
-    const struct rule_diag *warning = &check->warnings[i];
-    json_object_begin(writer);
-    json_member_text(writer, "code", warning->code);
-    json_member_u64(writer, "line", warning->place.line);
-    json_member_u64(writer, "column", warning->place.column);
-    json_member_text(writer, "message", warning->message);
-    if (warning->nearest[0]) json_member_text(writer, "suggestion", warning->nearest);
-    json_object_end(writer);
-  }
-  json_array_end(writer);
-}
-
 // What the events that segments write are made of: their source, and their names, so that no event waits for a name to
 // be stored.
 static enum err ensure_source(struct engine *engine, struct diag *diag) {
@@ -308,7 +292,7 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
   if (err != ERR_OK) return err;
   const struct segment_definition *row = row_of(change, wanted->question);
   segment_definition_json(row, writer);
-  write_warnings(check, writer);
+  engine_warnings_json(check, writer);
   json_object_end(writer);
   return carry_out(change, commit, diag);
 }

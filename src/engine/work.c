@@ -10,6 +10,7 @@
 
 #include "customer/search.h"
 #include "engine/live.h"
+#include "engine/loyalty.h"
 #include "engine/projection.h"
 
 enum { ATTEMPTS_MAX = 64, FIRST_CAPACITY = 64 };
@@ -315,20 +316,27 @@ static enum err load_parts(struct work *work, struct work_customer *customer) {
   return err;
 }
 
-// Locks the customers and reads record, head and memberships of each in one round.
+enum { ROWS_MAX = CUSTOMER_ROW_WALLET + 1 };
+
+static bool is_row_wanted(const struct work *work, const struct work_customer *customer, enum customer_row row) {
+  if (row == CUSTOMER_ROW_RECORD) return !customer->head_only;
+  if (row == CUSTOMER_ROW_MEMBERSHIP) return work->set != NULL;
+  return row == CUSTOMER_ROW_WALLET ? work->loyalty != NULL : true;
+}
+
+// Locks the customers and reads record, head, memberships and wallets of each in one round.
 static enum err load_customers(struct work *work, const struct work_plan *plan, void *context) {
   enum err err = plan_customers(work, plan, context);
   size_t count = work->customer_count, row_count = 0;
-  int last = work->set != NULL ? CUSTOMER_ROW_MEMBERSHIP : CUSTOMER_ROW_HEAD;
   if (err != ERR_OK || count == 0) return err;
-  struct bytes *keys = arena_take(work->arena, 3 * count * sizeof *keys);
-  struct bytes *rows = arena_take(work->arena, 3 * count * sizeof *rows);
+  struct bytes *keys = arena_take(work->arena, ROWS_MAX * count * sizeof *keys);
+  struct bytes *rows = arena_take(work->arena, ROWS_MAX * count * sizeof *rows);
   struct bytes *locks = arena_take(work->arena, count * sizeof *locks);
   if (keys == NULL || rows == NULL || locks == NULL) return diag_no_memory(work->diag);
   for (size_t i = 0; i < count; i++) {
     struct key key;
-    int first = work->customers[i]->head_only ? CUSTOMER_ROW_HEAD : CUSTOMER_ROW_RECORD;
-    for (int row = first; row <= last; row++) {
+    for (int row = CUSTOMER_ROW_RECORD; row < ROWS_MAX; row++) {
+      if (!is_row_wanted(work, work->customers[i], (enum customer_row)row)) continue;
       customer_key(work->customers[i]->record.id, (enum customer_row)row, &key);
       keys[row_count] = arena_copy(work->arena, key_view(&key));
       if (keys[row_count++].data == NULL) return diag_no_memory(work->diag);
@@ -343,6 +351,7 @@ static enum err load_customers(struct work *work, const struct work_plan *plan, 
     if (!work->customers[i]->head_only) record = *row++;
     err = decode_customer(work, work->customers[i], record, *row++);
     if (work->set != NULL) work->customers[i]->membership = *row++;
+    if (work->loyalty != NULL) work->customers[i]->wallet_row = *row++;
   }
   for (size_t i = 0; err == ERR_OK && i < count; i++) err = load_parts(work, work->customers[i]);
   for (size_t i = 0; err == ERR_OK && i < count; i++) work->customers[i]->was_heavy = is_heavy(work->customers[i]);
@@ -542,7 +551,8 @@ static enum err finish(struct work *work, const struct work_plan *plan, struct s
   const struct engine_commit *commit = plan->commit;
   struct engine_count count = {0};
   struct feed_claim claim = {0};
-  enum err err = live_evaluate(work, plan);
+  enum err err = loyalty_emit(work);
+  if (err == ERR_OK) err = live_evaluate(work, plan);
   if (err == ERR_OK) err = work_emit(work);
   if (err == ERR_OK) err = projections_note(work);
   if (err == ERR_OK) err = feed_write(work, &claim);
@@ -564,8 +574,9 @@ static enum err attempt_under(struct work *work, const struct work_plan *plan, w
   if (err != ERR_OK) return err;
   err = load(work, plan, context);
   if (err == ERR_OK) err = body(work, context);
-  if (err == ERR_OK) return finish(work, plan, mark);
+  if (err == ERR_OK && !plan->dry_run) return finish(work, plan, mark);
   store_abort(work->txn);
+  if (err == ERR_OK) *mark = store_mark_now(work->engine->store);
   return err;
 }
 
@@ -574,9 +585,11 @@ static enum err attempt_under(struct work *work, const struct work_plan *plan, w
 static enum err attempt(struct work *work, const struct work_plan *plan, work_body_fn *body, void *context,
                         struct store_mark *mark) {
   work->set = live_hold(work->engine);
+  work->loyalty = loyalty_hold(work->engine);
   unsigned ticket = projections_enter(work->engine);
   enum err err = attempt_under(work, plan, body, context, mark);
   projections_leave(work->engine, ticket);
+  if (work->loyalty != NULL) loyalty_set_close(work->loyalty);
   live_release(work->engine);
   return err;
 }

@@ -29,6 +29,9 @@ struct work_customer {
   bool was_apart;                   // when it was read: a redirect, or with pending rows
   uint32_t given_up;                // the state of its block when its projection is deleted with this; 0: it is not
   bool was_heavy;                   // when it was read
+  struct bytes wallet_row;          // of her wallets; empty: she has none, or there are no programmes
+  struct loyalty_member *member;    // the same, decoded (loyalty_member.c); NULL: not asked for
+  bool loyalty_changed;             // her points or tier may be others than before
   struct bytes membership;          // the row of what is known of her segments; empty: nothing, or no question is live
   const struct bytes *chunks;       // rows of her timeline, read with those of others (live.c)
   size_t chunk_count;               // of them; 0: they were not read
@@ -61,6 +64,10 @@ struct work_set { // ids or identifiers asked for, kept across restarts
 };
 
 struct sorting;
+struct loyalty_set;
+struct loyalty_member;
+struct loyalty_counters;
+struct loyalty_codes;
 
 struct work {
   struct engine *engine;
@@ -85,8 +92,11 @@ struct work {
   struct sorting **sorting; // what was prepared for this transaction (sort.c); NULL: nothing
   bool moves_wait;          // a merge left some to be moved later: upkeep is woken after the commit
   struct engine_counts delta;
-  const struct segment_set *set; // the live questions (live.c); NULL: there are none
-  struct live_change *changes;   // what segments say of the customers of this transaction, and did not before
+  const struct segment_set *set;     // the live questions (live.c); NULL: there are none
+  const struct loyalty_set *loyalty; // programmes, campaigns and vouchers in force; NULL: there are none
+  struct loyalty_counters *counters; // that were locked (loyalty_counter.c); NULL: none
+  struct loyalty_codes *codes;       // that were locked (loyalty_code.c); NULL: none
+  struct live_change *changes;       // what segments say of the customers of this transaction, and did not before
   size_t change_count, change_capacity;
   struct diag *diag;
 };
@@ -101,6 +111,7 @@ struct work_plan {
   size_t customer_count;
   bool no_customers;                  // identifiers are locked and read, their customers are not
   const struct engine_commit *commit; // what rides, and its lock; NULL: nothing does
+  bool dry_run;                       // nothing is written: the body alone says what would be
   const struct live_request *live;    // what is asked of `customers` beside what events ask for; NULL: nothing
   // Tells of each customer that the identifiers lead to whether its record will be needed, by head_only. NULL: all are.
   void (*choose_records)(struct work *work, void *context);

@@ -40,14 +40,19 @@ static void free_item(struct engine_zone_list *item) {
   alloc_free(item);
 }
 
-void close_zone(struct engine *engine) {
-  struct engine_zone_list *item = atomic_load(&engine->zones);
-  atomic_store(&engine->zones, NULL);
+static void free_list(struct engine_zone_list *item) {
   while (item != NULL) {
     struct engine_zone_list *older = item->older;
     free_item(item);
     item = older;
   }
+}
+
+void close_zone(struct engine *engine) {
+  free_list(atomic_load(&engine->zones));
+  free_list(engine->named_zones);
+  atomic_store(&engine->zones, NULL);
+  engine->named_zones = NULL;
 }
 
 // --- files ---------------------------------------------------------------------------------------------------
@@ -139,6 +144,18 @@ static enum err make_item(struct bytes name, struct engine_zone_list **item, str
   else
     alloc_free(made);
   return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}
+
+const struct rule_zone *engine_zone_named(struct engine *engine, struct bytes name) {
+  pthread_mutex_lock(&engine->zone_mutex);
+  struct engine_zone_list *item = engine->named_zones;
+  while (item != NULL && !bytes_equal(bytes_from_text(rule_zone_name(item->zone)), name)) item = item->older;
+  if (item == NULL && make_item(name, &item, NULL) == ERR_OK) {
+    item->older = engine->named_zones;
+    engine->named_zones = item;
+  }
+  pthread_mutex_unlock(&engine->zone_mutex);
+  return item == NULL ? NULL : item->zone;
 }
 
 // --- the row -------------------------------------------------------------------------------------------------

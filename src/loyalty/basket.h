@@ -29,8 +29,8 @@ struct loyalty_basket {
   int64_t amount;   // of the lines, before discounts
   int64_t shipping; // before discounts
   int64_t shipping_discount;
-  int64_t tax;      // that is in it, as sent; never changed: a tender is no discount
-  int64_t discount; // of the lines
+  int64_t tax;        // that is in it, as sent; never changed: a tender is no discount
+  int64_t discount;   // of the lines
   struct value value; // the document it was read from
 };
 
@@ -51,18 +51,18 @@ void loyalty_share_out(int64_t amount, const int64_t *weights, size_t count, int
 
 struct loyalty_offer {
   const struct loyalty_discount *discount; // not of kind CREDIT
-  const bool *lines;        // which lines it is for; NULL: all
-  int64_t minimum_cents;    // of the basket before discounts; 0: none
-  struct bytes group;       // of one group only one is taken; empty: none
-  bool exclusive;           // taken only alone
-  bool is_code;             // else a rule's: those come first, and `codes` policies do not concern it
-  int64_t room_cents;       // of its budget; INT64_MAX: enough
-  enum loyalty_over over;   // when the room is less than what it takes off
+  const bool *lines;                       // which lines it is for; NULL: all
+  int64_t minimum_cents;                   // of the basket before discounts; 0: none
+  struct bytes group;                      // of one group only one is taken; empty: none
+  bool exclusive;                          // taken only alone
+  bool is_code;                            // else a rule's: those come first, and `codes` policies do not concern it
+  int64_t room_cents;                      // of its budget; INT64_MAX: enough
+  enum loyalty_over over;                  // when the room is less than what it takes off
   // out:
-  int64_t cents;            // taken off
-  int64_t *shares;          // of it, by line
-  int64_t shipping_cents;   // taken off the shipping
-  const char *refusal;      // code of docs/loyalty.md; NULL: it was taken
+  int64_t cents;          // taken off
+  int64_t *shares;        // of it, by line
+  int64_t shipping_cents; // taken off the shipping
+  const char *refusal;    // code of docs/loyalty.md; NULL: it was taken
 };
 // Lays the offers over the basket (lines[i].discount, shipping_discount and discount are set) in the order of the
 // stacking. Refusals: "minimum_not_reached", "over_basket" (nothing was left to take off; under `force` it is taken
@@ -85,25 +85,25 @@ struct loyalty_tender { // what the order was paid with beside money
   enum { LOYALTY_TENDER_POINTS, LOYALTY_TENDER_CARD } kind;
   uint32_t programme;
   uint8_t currency;
-  struct bytes code;        // of a card
-  int64_t amount;           // points; of a card cents
+  struct bytes code; // of a card
+  int64_t amount;    // points; of a card cents
   int64_t cents;
-  int64_t restored;         // of `cents`, by returns
-  int64_t restored_amount;  // of `amount`
+  int64_t restored;                 // of `cents`, by returns
+  int64_t restored_amount;          // of `amount`
   const struct loyalty_part *parts; // of points
   size_t part_count;
-  uint64_t redemption;      // of a card
+  uint64_t redemption; // of a card
 };
 struct loyalty_posted { // what the order earned
   uint32_t programme;
   uint8_t currency;
   int64_t amount;
-  int64_t taken_back; // of it, by returns; what could not be collected included
+  int64_t taken_back;             // of it, by returns; what could not be collected included
   const struct loyalty_lot *lots; // as they were earned
   size_t lot_count;
 };
 struct loyalty_used { // a code or a rule that took something off
-  struct bytes code;     // empty: a rule
+  struct bytes code;  // empty: a rule
   uint32_t voucher;
   struct loyalty_rule_ref rule;
   int64_t cents, shipping_cents;
@@ -113,16 +113,16 @@ struct loyalty_used { // a code or a rule that took something off
 struct loyalty_return {
   struct bytes id;
   int64_t time_us;
-  int64_t cents;   // given back, all tenders together
-  int64_t points;  // taken back
+  int64_t cents;             // given back, all tenders together
+  int64_t points;            // taken back
   const int64_t *quantities; // by line of the order
-  struct bytes reply;  // what was answered, told again to whoever repeats it
+  struct bytes reply;        // what was answered, told again to whoever repeats it
 };
 
 struct loyalty_order {
   struct bytes id;
-  uint64_t posting;   // the first one, which orders them
-  uint64_t origin;    // the customer it was booked on first
+  uint64_t posting; // the first one, which orders them
+  uint64_t origin;  // the customer it was booked on first
   struct bytes identifier;
   int64_t time_us, recorded_us;
   enum loyalty_order_state state;
@@ -148,11 +148,11 @@ int64_t loyalty_order_remaining(const struct loyalty_order *order);
 // What a return of these quantities (by line of the order; NULL: everything that is left) gives and takes.
 struct loyalty_returned {
   int64_t *quantities;
-  int64_t cents;          // to be given back, all in all
-  int64_t *tender_cents;  // by tender of the order: points and cards
+  int64_t cents;         // to be given back, all in all
+  int64_t *tender_cents; // by tender of the order: points and cards
   int64_t *tender_amounts;
-  int64_t money_cents;    // the rest
-  int64_t *take_back;     // by `posted` of the order: so much less than before is kept
+  int64_t money_cents; // the rest
+  int64_t *take_back;  // by `posted` of the order: so much less than before is kept
 };
 // Cumulative, so that returns one by one are the same as all at once: of each posted amount P the order keeps
 // floor(P * remaining paid / paid). ERR_DENIED code "RETURN_EXCEEDS_SOLD", "ORDER_CANCELLED"; ERR_INVALID code

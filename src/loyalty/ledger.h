@@ -25,7 +25,7 @@ enum loyalty_account {
   LOYALTY_HELD,
   LOYALTY_DEBT,
   // The programme's side.
-  LOYALTY_ISSUED,      // earned: below zero
+  LOYALTY_ISSUED, // earned: below zero
   LOYALTY_SPENT,
   LOYALTY_EXPIRED,
   LOYALTY_RETURNED,    // taken back with goods
@@ -49,7 +49,7 @@ enum loyalty_posting_kind {
   LOYALTY_ROLL_BACK, // SPENT -> ACTIVE: a burn undone; RETURNED -> …: a return undone
   LOYALTY_ADJUST,
   LOYALTY_TRANSFER,
-  LOYALTY_IMPORT,    // a balance brought from another system: ISSUED -> ACTIVE
+  LOYALTY_IMPORT, // a balance brought from another system: ISSUED -> ACTIVE
   LOYALTY_ERASE,
   LOYALTY_POSTING_KIND_COUNT
 };
@@ -150,7 +150,7 @@ struct loyalty_wallet {
 
 // What happened, for her timeline, the change feed and whoever gives vouchers.
 enum loyalty_news_kind {
-  LOYALTY_NEWS_EARNED,    // amount, currency, rule
+  LOYALTY_NEWS_EARNED, // amount, currency, rule
   LOYALTY_NEWS_ACTIVATED,
   LOYALTY_NEWS_SPENT,
   LOYALTY_NEWS_EXPIRED,
@@ -181,8 +181,8 @@ struct loyalty_ledger {
   struct loyalty_wallet *wallet;
   struct arena *arena;
   uint64_t customer;
-  int64_t now_us;                                      // when it is recorded
-  enum err (*next_id)(void *context, uint64_t *id);    // of postings and holds; ascending
+  int64_t now_us;                                   // when it is recorded
+  enum err (*next_id)(void *context, uint64_t *id); // of postings and holds; ascending
   void *context;
   struct diag *diag;
   struct loyalty_posting *postings; // out, in order
@@ -208,7 +208,8 @@ enum err loyalty_advance(struct loyalty_ledger *ledger, int64_t until_us);
 int64_t loyalty_due_us(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme,
                        const struct rule_zone *zone);
 
-// All amounts are > 0; ERR_INVALID code "bad_amount" else, ERR_LIMIT code "overflow" when a balance would leave 64 bits.
+// All amounts are > 0; ERR_INVALID code "bad_amount" else, ERR_LIMIT code "overflow" when a balance would leave 64
+// bits.
 
 // *lot (may be NULL) is the new lot. Active at once when the currency has no pending period or it is over already.
 enum err loyalty_earn(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
@@ -251,8 +252,9 @@ enum err loyalty_transfer(struct loyalty_ledger *from, struct loyalty_ledger *to
 enum err loyalty_erase(struct loyalty_ledger *ledger, const struct loyalty_cause *cause);
 
 // Caps. How much of `amount` a cap leaves, by what was used in the period that holds `at_us`; loyalty_count notes it.
-int64_t loyalty_cap_room(const struct loyalty_wallet *wallet, const struct rule_zone *zone, struct loyalty_rule_ref rule,
-                         uint8_t cap, enum loyalty_period period, int64_t most, int64_t at_us);
+int64_t loyalty_cap_room(const struct loyalty_wallet *wallet, const struct rule_zone *zone,
+                         struct loyalty_rule_ref rule, uint8_t cap, enum loyalty_period period, int64_t most,
+                         int64_t at_us);
 enum err loyalty_count(struct loyalty_ledger *ledger, struct loyalty_rule_ref rule, uint32_t voucher, uint8_t cap,
                        enum loyalty_period period, int64_t at_us, int64_t amount); // may be below zero: given back
 int64_t loyalty_voucher_uses(const struct loyalty_wallet *wallet, uint32_t voucher);
@@ -261,13 +263,12 @@ int64_t loyalty_voucher_uses(const struct loyalty_wallet *wallet, uint32_t vouch
 // what either had and what the union qualifies for. Pure addition: no posting; `from`'s postings become hers.
 enum err loyalty_unite(struct loyalty_ledger *ledger, const struct loyalty_wallet *from);
 // A wallet made anew from postings: of all of theirs, the entries whose lot was made by one that `belongs`, and of
-// entries without a lot those of postings that belong. So a split gives each side its lots, with what was spent of them.
-// Her level is what then qualifies; holds that took from lots of both sides are released first (by the caller).
+// entries without a lot those of postings that belong. So a split gives each side its lots, with what was spent of
+// them. Her level is what then qualifies; holds that took from lots of both sides are released first (by the caller).
 // *mine, in the arena: the postings as they are then hers, without the entries of others.
 typedef bool loyalty_belongs_fn(void *context, const struct loyalty_posting *posting);
 enum err loyalty_rebuild(struct loyalty_ledger *ledger, const struct loyalty_posting *postings, size_t count,
-                         loyalty_belongs_fn *belongs, void *context, struct loyalty_posting **mine,
-                         size_t *mine_count);
+                         loyalty_belongs_fn *belongs, void *context, struct loyalty_posting **mine, size_t *mine_count);
 
 // Folds postings and says in words how the wallet differs from them (NULL: not at all), in the arena: balances, lots
 // below zero, sums of lots, accounts that do not add up to nothing.

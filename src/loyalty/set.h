@@ -76,18 +76,18 @@ const struct rule_program *loyalty_set_voucher_lines(const struct loyalty_set *s
 struct loyalty_event {
   uint32_t name;
   int64_t at_us;
-  struct value message; // with `paid` among its properties, when it is an order (loyalty_with_paid)
+  struct value message;                // with `paid` among its properties, when it is an order (loyalty_with_paid)
   const struct loyalty_basket *basket; // NULL: it has none
 };
 
 // What a rule makes of an event.
 struct loyalty_judgement {
   const struct loyalty_live_rule *rule;
-  const char *skipped;   // NULL: it applies; else why not: "condition_false", "condition_unknown", "amount_null",
-                         // "amount_negative", "amount_zero", "once_null"
-  int64_t amount;        // to be earned before caps, in the currency's smallest unit
-  const int64_t *by_line; // of it, when the rule is computed line by line; NULL
-  struct bytes once;     // the value of once_by as text; no data: the rule has none
+  const char *skipped;        // NULL: it applies; else why not: "condition_false", "condition_unknown", "amount_null",
+                              // "amount_negative", "amount_zero", "once_null"
+  int64_t amount;             // to be earned before caps, in the currency's smallest unit
+  const int64_t *by_line;     // of it, when the rule is computed line by line; NULL
+  struct bytes once;          // the value of once_by as text; no data: the rule has none
   const bool *discount_lines; // which lines the rule's discount is for; NULL: all
 };
 // Runs the rule's programs. A property that is missing makes it skip, never fail; fails only as facts do.
