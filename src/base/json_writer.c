@@ -181,6 +181,18 @@ void json_member_i64(struct json_writer *writer, const char *name, int64_t numbe
   json_i64(writer, number);
 }
 
+void json_member_scaled(struct json_writer *writer, const char *name, int64_t number, int scale) {
+  char text[32];
+  uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number, unit = 1;
+  for (int i = 0; i < scale; i++) unit *= 10;
+  json_name(writer, name);
+  if (scale == 0)
+    snprintf(text, sizeof text, "%" PRId64, number);
+  else
+    snprintf(text, sizeof text, "%s%" PRIu64 ".%0*" PRIu64, number < 0 ? "-" : "", rest / unit, scale, rest % unit);
+  json_raw(writer, bytes_from_text(text));
+}
+
 void json_member_u64(struct json_writer *writer, const char *name, uint64_t number) {
   json_name(writer, name);
   json_u64(writer, number);

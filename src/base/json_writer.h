@@ -49,5 +49,7 @@ void json_member_text(struct json_writer *writer, const char *name, const char *
 void json_member_bytes(struct json_writer *writer, const char *name, struct bytes text);
 void json_member_i64(struct json_writer *writer, const char *name, int64_t number);
 void json_member_u64(struct json_writer *writer, const char *name, uint64_t number);
+// A number of so many digits after the point, at most 18: 1250 with scale 2 is 12.50.
+void json_member_scaled(struct json_writer *writer, const char *name, int64_t number, int scale);
 void json_member_bool(struct json_writer *writer, const char *name, bool value);
 void json_member_time(struct json_writer *writer, const char *name, int64_t time_us);

@@ -105,6 +105,7 @@ struct loyalty_counter_key {
 enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_key *keys, size_t count);
 // Of those that were locked; a bug otherwise (asserted).
 int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key *key);
+bool loyalty_counter_is_held(const struct work *work, const struct loyalty_counter_key *key);
 enum err loyalty_counters_emit(struct work *work);
 
 // --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
@@ -129,51 +130,97 @@ enum err loyalty_redeem(struct work *work, struct work_customer *customer, struc
 enum err loyalty_unredeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
                           struct loyalty_redemption *redemption);
 
-// --- events (loyalty_earn.c) ---------------------------------------------------------------------------------
+// --- events (loyalty_event.c) --------------------------------------------------------------------------------
 
 // What the API asks of an order's event, beside what the event says.
-struct loyalty_request {
-  const struct bytes *codes; // normalised
-  size_t code_count;
-  const struct loyalty_pay *pay;
-  size_t pay_count;
-  bool dry_run; // all but the commit
-  struct json_writer *writer;
-};
 struct loyalty_pay {
-  enum { LOYALTY_PAY_POINTS, LOYALTY_PAY_CARD, LOYALTY_PAY_HOLD } kind;
+  enum loyalty_pay_kind { LOYALTY_PAY_POINTS, LOYALTY_PAY_CARD, LOYALTY_PAY_HOLD } kind;
   uint32_t programme;
   uint8_t currency;
   int64_t amount; // points; of a card cents, 0: as much as it has and is due
   struct bytes code;
   uint64_t hold;
 };
+struct loyalty_request {
+  const struct bytes *codes; // normalised
+  size_t code_count;
+  const struct loyalty_pay *pay;
+  size_t pay_count;
+  int64_t business_us; // when the till says it was sold, if it was away; 0: it was not
+  struct json_writer *writer;
+};
 
-// Before the events of a transaction are taken: locks the counters that they may touch.
-enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count);
-// What the event just added to the customer's timeline does: an order is booked (loyalty_order.c) or returned, rules
-// earn, what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more.
+// Before the events of a transaction are taken: locks the codes of the request and the counters that all may touch.
+enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
+                         const struct loyalty_request *request);
+// What the event just added to the customer's timeline does: an order is booked, given back or cancelled, rules earn,
+// what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more.
 enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
                             const struct loyalty_request *request);
 
-// What rules earn for an event; `posted` is NULL unless it is an order: then what was earned is noted there.
-struct loyalty_earned {
-  struct loyalty_posted *posted;
-  size_t posted_count, posted_capacity;
+// --- rules (loyalty_earn.c) ----------------------------------------------------------------------------------
+
+// What rules made of an event, for whoever tells it.
+struct loyalty_outcome {
+  const struct loyalty_live_rule *rule;
+  const char *refusal; // code: it earned nothing, or less (`trimmed`); NULL
+  bool trimmed;
+  int64_t amount; // earned
+  struct loyalty_lot lot;
+  struct loyalty_code given; // by the rule; `code` empty: none
 };
-enum err loyalty_earn_rules(struct work *work, struct work_customer *customer, const struct work_event *event,
-                            const struct loyalty_event *in_hand, struct loyalty_earned *earned,
-                            const struct loyalty_request *request);
-// Facts of a customer for rules: memberships and attributes as they were before the event.
-enum err loyalty_facts(struct work *work, struct work_customer *customer, struct facts *facts);
+struct loyalty_outcomes {
+  struct loyalty_outcome *items;
+  size_t count, capacity;
+};
+
+// Facts of a customer for rules: memberships and attributes as they were before the event, points and tier as they are.
+// The machine is the transaction's; loyalty_facts_close gives it back.
+struct loyalty_kit {
+  struct rule_machine *machine;
+  struct facts facts;
+  struct work *work;
+  struct work_customer *customer;
+  struct membership *membership; // NULL: not read yet
+};
+enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
+void loyalty_kit_close(struct loyalty_kit *kit);
+
+// Runs the rules that earn or give for an event, within their caps and budgets. `reference`: the order's id, or that of
+// the message.
+enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
+                            struct bytes identifier, struct loyalty_outcomes *outcomes);
+// Takes back what rules gave that this event withdraws, and releases what waited for it.
+enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference);
+// How the counters of a campaign's budget and of caps for everybody are called, for an event at that time; at most
+// `room`, how many there are is returned.
+size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty_live_rule *rule, int64_t at_us,
+                             struct loyalty_counter_key *keys, size_t room);
+// How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
+int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 
 // --- orders (loyalty_order.c, loyalty_return.c) --------------------------------------------------------------
 
-enum err loyalty_order_book(struct work *work, struct work_customer *customer, const struct work_event *event,
-                            const struct loyalty_request *request);
-enum err loyalty_order_give_back(struct work *work, struct work_customer *customer, struct bytes order,
-                                 struct bytes return_id, struct value request, int64_t time_us,
-                                 struct json_writer *writer);
+enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,
+                            const struct loyalty_event *in_hand, const struct loyalty_request *request);
+// Gives back these quantities (NULL: all that is left) under a return's id; `cancel`: whatever is left, and its codes.
+enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *order, struct bytes return_id,
+                                 const int64_t *quantities, int64_t time_us, bool cancel, struct json_writer *writer);
+// An event "Order Refunded" or "Order Cancelled".
+enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
+                             const struct loyalty_event *in_hand, bool cancelled);
+// Why a code may not be used here and now; *refusal NULL: it may.
+enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event *event,
+                            const struct loyalty_held_code *held, const struct loyalty_voucher *voucher,
+                            const char **refusal);
+// The order of this id that she has; *order NULL: none.
+enum err loyalty_order_read(struct work *work, uint64_t customer, struct bytes id, struct loyalty_order **order);
+enum err loyalty_order_write(struct work *work, uint64_t customer, const struct loyalty_order *order);
+// The customers that have an order of this id, from ORDERS.
+enum err loyalty_order_owners(struct work *work, struct bytes id, uint64_t **customers, size_t *count);
+// The counters and codes that giving an order back may touch.
+size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
+                              struct loyalty_counter_key *keys, size_t room);
 
 // --- who becomes whom (loyalty_merge.c) ----------------------------------------------------------------------
 

@@ -281,6 +281,10 @@ int64_t loyalty_qualifying_now(const struct loyalty_wallet *wallet, const struct
 int64_t loyalty_to_next_level(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme,
                               const struct loyalty_level **next);
 
+// A member with the last day on which something can be used, "2026-06-30"; null: for ever.
+void loyalty_last_day_json(struct json_writer *writer, const char *name, int64_t expires_us,
+                           const struct rule_zone *zone);
+
 // --- rows (wallet_row.c, posting_row.c) ----------------------------------------------------------------------
 
 // All wallets of one member, in one row of CUSTOMER.

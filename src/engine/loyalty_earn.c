@@ -1,0 +1,426 @@
+// loyalty_earn.c: what rules earn for an event, within their caps and budgets; what is withdrawn; what is released.
+//
+// Rules are judged over the customer as she is with the event on her timeline, and with the memberships she had before
+// it. A rule that earns once for each value of something (a message opened, an order line reviewed) has a row of LEDGER
+// for each value: "k" campaign, rule, hash of the value: state (1 earned, 2 withdrawn), programme, currency, amount,
+// the lot. Withdrawn, it may be earned again. Caps are looked at in their order, then the campaign's budget; an amount
+// that is trimmed by one goes on trimmed. What is refused says by what.
+#include "engine/loyalty.h"
+
+#include <sodium.h>
+
+#include "base/varint.h"
+#include "engine/live.h"
+
+enum { ONCE_EARNED = 1, ONCE_WITHDRAWN = 2, ONCE_HASH_BYTES = 16 };
+
+// --- facts ---------------------------------------------------------------------------------------------------
+
+static enum err read_membership(struct loyalty_kit *kit) {
+  if (kit->membership != NULL) return ERR_OK;
+  struct membership *membership = arena_take_zero(kit->work->arena, 1, sizeof *membership);
+  if (membership == NULL) return ERR_NO_MEMORY;
+  enum err err = membership_decode(kit->customer->membership, kit->work->arena, membership);
+  if (err == ERR_OK) kit->membership = membership;
+  return err;
+}
+
+// As it was before the event: what time alone has changed since is worked out on the spot (segment_answer).
+static enum err ask_segment(struct loyalty_kit *kit, bool attribute, struct bytes id, int64_t now_us,
+                            struct rule_value *value, int64_t *until_us) {
+  const struct segment_set *set = kit->work->set;
+  const struct segment_definition *segment = set == NULL ? NULL : segment_set_live(set, id);
+  struct membership_entry entry;
+  if (segment == NULL || (segment->kind == SEGMENT_ATTRIBUTE) != attribute) return ERR_OK;
+  enum err err = read_membership(kit);
+  if (err != ERR_OK) return err;
+  struct rule_machine *machine = live_take_machine(kit->work->engine); // the other one is in the middle of a run
+  if (machine == NULL) return ERR_NO_MEMORY;
+  struct facts facts;
+  facts_init(&facts, (struct timeline_reader){.txn = kit->work->txn}, kit->work->arena, &kit->work->sources);
+  facts_reset(&facts, kit->customer->record.id, &kit->customer->record, &kit->customer->head);
+  struct segment_evaluation evaluation = {.set = set,
+                                          .machine = machine,
+                                          .facts = &facts,
+                                          .arena = kit->work->arena,
+                                          .membership = kit->membership,
+                                          .now_us = now_us};
+  err = segment_answer(&evaluation, segment->question, &entry);
+  live_give_machine(kit->work->engine, machine);
+  if (err != ERR_OK || entry.unknown) return err;
+  if (entry.valid_until_us < *until_us) *until_us = entry.valid_until_us;
+  *value =
+      attribute ? rule_value_of(entry.value) : (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = entry.member};
+  return ERR_OK;
+}
+
+static enum err look_up(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
+                        size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
+  struct loyalty_kit *kit = context;
+  (void)customer;
+  *value = (struct rule_value){.type = RULE_TYPE_NULL};
+  if (count > 0 && (function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment))
+    return ask_segment(kit, function == RULE_FUNCTION_NONE, arguments[0], now_us, value, until_us);
+  return loyalty_lookup(kit->work, kit->customer, function, arguments, count, now_us, value, until_us);
+}
+
+enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer) {
+  *kit = (struct loyalty_kit){.work = work, .customer = customer, .machine = live_take_machine(work->engine)};
+  if (kit->machine == NULL) return diag_no_memory(work->diag);
+  facts_init(&kit->facts, (struct timeline_reader){.txn = work->txn}, work->arena, &work->sources);
+  facts_reset(&kit->facts, customer->record.id, &customer->record, &customer->head);
+  kit->facts.lookup = look_up;
+  kit->facts.lookup_context = kit;
+  return ERR_OK;
+}
+
+void loyalty_kit_close(struct loyalty_kit *kit) {
+  if (kit->machine != NULL) live_give_machine(kit->work->engine, kit->machine);
+  kit->machine = NULL;
+}
+
+// --- counters ------------------------------------------------------------------------------------------------
+
+// The first local day of the period that holds an instant; of EVER 0.
+static int32_t start_day(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us) {
+  static const enum rule_unit units[] = {
+      [LOYALTY_DAY] = RULE_DAY, [LOYALTY_WEEK] = RULE_WEEK, [LOYALTY_MONTH] = RULE_MONTH, [LOYALTY_YEAR] = RULE_YEAR};
+  int64_t start_us;
+  if (period == LOYALTY_EVER || rule_time_start(zone, at_us, units[period], 0, &start_us) != ERR_OK) return 0;
+  int64_t wall_us = start_us + rule_zone_offset(zone, start_us) * INT64_C(1000000);
+  return (int32_t)(wall_us / CLOCK_DAY_US - (wall_us % CLOCK_DAY_US < 0));
+}
+
+static struct loyalty_counter_key cap_key(const struct loyalty_set *set, const struct loyalty_live_rule *rule,
+                                          size_t cap, int64_t at_us) {
+  const struct rule_zone *zone = loyalty_set_zone(set, rule->programme->number);
+  return (struct loyalty_counter_key){.kind = LOYALTY_COUNT_CAP,
+                                      .number = rule->programme->number,
+                                      .rule = rule->ref,
+                                      .cap = (uint8_t)cap,
+                                      .start_day = start_day(zone, rule->rule->caps[cap].period, at_us)};
+}
+
+static bool is_limited(const struct loyalty_budget *budget, enum loyalty_counter_kind kind) {
+  return (kind == LOYALTY_COUNT_POINTS  ? budget->points
+          : kind == LOYALTY_COUNT_CENTS ? budget->cents
+                                        : budget->uses) > 0;
+}
+
+size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty_live_rule *rule, int64_t at_us,
+                             struct loyalty_counter_key *keys, size_t room) {
+  static const enum loyalty_counter_kind kinds[] = {LOYALTY_COUNT_POINTS, LOYALTY_COUNT_CENTS, LOYALTY_COUNT_USES};
+  size_t count = 0;
+  for (size_t i = 0; rule->campaign != NULL && i < sizeof kinds / sizeof *kinds; i++) {
+    if (!is_limited(&rule->campaign->budget, kinds[i])) continue;
+    if (count < room) keys[count] = (struct loyalty_counter_key){.kind = kinds[i], .number = rule->campaign->number};
+    count++;
+  }
+  for (size_t i = 0; i < rule->rule->cap_count; i++) {
+    if (rule->rule->caps[i].scope != LOYALTY_CAP_EVERYBODY) continue;
+    if (count < room) keys[count] = cap_key(set, rule, i, at_us);
+    count++;
+  }
+  return count;
+}
+
+int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign,
+                            enum loyalty_counter_kind kind) {
+  struct loyalty_counter_key key = {.kind = kind, .number = campaign->number};
+  const struct loyalty_budget *budget = &campaign->budget;
+  if (!is_limited(budget, kind)) return INT64_MAX;
+  int64_t most = kind == LOYALTY_COUNT_POINTS  ? budget->points
+                 : kind == LOYALTY_COUNT_CENTS ? budget->cents
+                                               : budget->uses;
+  return most - *loyalty_counter_of(work, &key);
+}
+
+// --- what was earned once ------------------------------------------------------------------------------------
+
+static void once_key(struct key *key, uint64_t customer, struct loyalty_rule_ref rule, struct bytes value) {
+  uint8_t hash[ONCE_HASH_BYTES];
+  crypto_generichash(hash, sizeof hash, value.data, value.size_bytes, NULL, 0);
+  loyalty_row_key(key, customer, 'k', BYTES(""));
+  key_put_u32(key, rule.campaign);
+  key_put_u32(key, rule.rule);
+  key_put_raw(key, bytes_of(hash, sizeof hash));
+}
+
+struct once {
+  uint64_t state; // 0: there is no row
+  uint32_t programme;
+  struct loyalty_lot lot;
+};
+
+static enum err once_read(struct work *work, const struct key *key, struct once *once) {
+  struct bytes row;
+  *once = (struct once){0};
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(key), work->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  struct varint_reader reader = varint_reader_of(row);
+  once->state = varint_read_up_to(&reader, ONCE_WITHDRAWN);
+  once->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
+  once->lot.currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
+  once->lot.amount = varint_read_signed(&reader);
+  once->lot.id = varint_read(&reader);
+  once->lot.earned_us = varint_read_signed(&reader);
+  once->lot.active_us = varint_read_signed(&reader);
+  once->lot.expires_us = varint_read_signed(&reader);
+  return reader.failed || once->state == 0 ? diag_set(work->diag, ERR_CORRUPT, "corrupt",
+                                                      "a row of what was earned "
+                                                      "once cannot be read")
+                                           : ERR_OK;
+}
+
+static enum err once_write(struct work *work, const struct key *key, const struct once *once) {
+  uint8_t row[8 * VARINT_BYTES_MAX], *at = varint_put(row, once->state);
+  at = varint_put(at, once->programme);
+  at = varint_put(at, once->lot.currency);
+  at = varint_put_signed(at, once->lot.amount);
+  at = varint_put(at, once->lot.id);
+  at = varint_put_signed(at, once->lot.earned_us);
+  at = varint_put_signed(at, once->lot.active_us);
+  at = varint_put_signed(at, once->lot.expires_us);
+  return store_put(work->txn, STORE_LEDGER, key_view(key), bytes_of(row, (size_t)(at - row)));
+}
+
+// --- caps and budgets ----------------------------------------------------------------------------------------
+
+// Lets an amount through as far as there is room.
+static void limit(struct loyalty_outcome *outcome, int64_t room, enum loyalty_over over, const char *code) {
+  if (outcome->amount <= room) return;
+  outcome->refusal = code;
+  outcome->trimmed = over == LOYALTY_TRIM && room > 0;
+  outcome->amount = outcome->trimmed ? room : 0;
+}
+
+static void limit_lines(struct loyalty_outcome *outcome, const struct loyalty_judgement *judgement, size_t lines,
+                        const struct loyalty_cap *cap) {
+  int64_t amount = 0;
+  for (size_t i = 0; i < lines; i++) {
+    int64_t line = judgement->by_line[i];
+    if (line > cap->most) line = cap->over == LOYALTY_TRIM ? cap->most : 0;
+    amount += line;
+  }
+  if (amount >= outcome->amount) return;
+  outcome->refusal = "CAP_REACHED";
+  outcome->trimmed = amount > 0;
+  outcome->amount = amount;
+}
+
+static int64_t cap_room(struct loyalty_kit *kit, const struct loyalty_ledger *ledger,
+                        const struct loyalty_live_rule *rule, size_t index, int64_t at_us) {
+  const struct loyalty_cap *cap = &rule->rule->caps[index];
+  if (cap->scope == LOYALTY_CAP_MEMBER)
+    return loyalty_cap_room(ledger->wallet, ledger->zone, rule->ref, (uint8_t)index, cap->period, cap->most, at_us);
+  struct loyalty_counter_key key = cap_key(kit->work->loyalty, rule, index, at_us);
+  return cap->most - *loyalty_counter_of(kit->work, &key);
+}
+
+static const struct loyalty_rule_ref *campaign_ref(const struct loyalty_live_rule *rule, struct loyalty_rule_ref *ref) {
+  *ref = (struct loyalty_rule_ref){.campaign = rule->ref.campaign};
+  return ref;
+}
+
+static void limit_all(struct loyalty_kit *kit, const struct loyalty_ledger *ledger, const struct loyalty_event *event,
+                      const struct loyalty_judgement *judgement, struct loyalty_outcome *outcome) {
+  const struct loyalty_live_rule *rule = judgement->rule;
+  const struct loyalty_campaign *campaign = rule->campaign;
+  struct loyalty_rule_ref whole;
+  for (size_t i = 0; i < rule->rule->cap_count && outcome->amount > 0; i++) {
+    const struct loyalty_cap *cap = &rule->rule->caps[i];
+    if (cap->scope == LOYALTY_CAP_LINE && judgement->by_line != NULL)
+      limit_lines(outcome, judgement, event->basket->line_count, cap);
+    else if (cap->scope != LOYALTY_CAP_LINE)
+      limit(outcome, cap_room(kit, ledger, rule, i, event->at_us), cap->over, "CAP_REACHED");
+  }
+  if (campaign == NULL || outcome->amount == 0) return;
+  const struct loyalty_budget *budget = &campaign->budget;
+  limit(outcome, loyalty_budget_room(kit->work, campaign, LOYALTY_COUNT_POINTS), budget->over,
+        "CAMPAIGN_LIMIT_REACHED");
+  if (budget->member_points > 0 && outcome->amount > 0)
+    limit(outcome,
+          loyalty_cap_room(ledger->wallet, ledger->zone, *campaign_ref(rule, &whole), LOYALTY_BUDGET, LOYALTY_EVER,
+                           budget->member_points, event->at_us),
+          budget->over, "CAMPAIGN_LIMIT_REACHED");
+}
+
+static enum err count_all(struct loyalty_kit *kit, struct loyalty_ledger *ledger, const struct loyalty_event *event,
+                          const struct loyalty_live_rule *rule, int64_t amount) {
+  struct loyalty_rule_ref whole;
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < rule->rule->cap_count; i++) {
+    const struct loyalty_cap *cap = &rule->rule->caps[i];
+    if (cap->scope == LOYALTY_CAP_MEMBER)
+      err = loyalty_count(ledger, rule->ref, 0, (uint8_t)i, cap->period, event->at_us, amount);
+    if (cap->scope != LOYALTY_CAP_EVERYBODY) continue;
+    struct loyalty_counter_key key = cap_key(kit->work->loyalty, rule, i, event->at_us);
+    *loyalty_counter_of(kit->work, &key) += amount;
+  }
+  if (rule->campaign == NULL || err != ERR_OK) return err;
+  if (is_limited(&rule->campaign->budget, LOYALTY_COUNT_POINTS)) {
+    struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_POINTS, .number = rule->campaign->number};
+    *loyalty_counter_of(kit->work, &key) += amount;
+  }
+  if (rule->campaign->budget.member_points == 0) return ERR_OK;
+  return loyalty_count(ledger, *campaign_ref(rule, &whole), 0, LOYALTY_BUDGET, LOYALTY_EVER, event->at_us, amount);
+}
+
+// --- one rule ------------------------------------------------------------------------------------------------
+
+static struct loyalty_lot lot_at(const struct loyalty_ledger *ledger, uint64_t id, uint8_t currency, int64_t amount) {
+  for (size_t i = 0; i < ledger->wallet->lot_count; i++)
+    if (ledger->wallet->lots[i].id == id) return ledger->wallet->lots[i];
+  return (struct loyalty_lot){.id = id, .currency = currency, .amount = amount}; // it paid a debt at once
+}
+
+static enum err earn(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
+                     struct bytes identifier, const struct loyalty_judgement *judgement,
+                     struct loyalty_outcome *outcome) {
+  const struct loyalty_live_rule *rule = judgement->rule;
+  struct loyalty_ledger *ledger;
+  uint64_t lot;
+  enum err err = loyalty_ledger_open(kit->work, kit->customer, rule->programme->number, true, &ledger);
+  if (err != ERR_OK) return err;
+  if (ledger->wallet->blocked) {
+    outcome->amount = 0;
+    outcome->refusal = "MEMBER_BLOCKED";
+    return ERR_OK;
+  }
+  limit_all(kit, ledger, event, judgement, outcome);
+  if (outcome->amount == 0) return ERR_OK;
+  struct loyalty_cause cause = {.reference = reference,
+                                .identifier = identifier,
+                                .rule = rule->ref,
+                                .effective_us = event->at_us < ledger->now_us ? event->at_us : ledger->now_us};
+  err = loyalty_earn(ledger, &cause, rule->rule->currency, outcome->amount, &lot);
+  if (err == ERR_OK) err = count_all(kit, ledger, event, rule, outcome->amount);
+  if (err == ERR_OK) outcome->lot = lot_at(ledger, lot, rule->rule->currency, outcome->amount);
+  return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
+}
+
+static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
+                           struct bytes identifier, const struct loyalty_judgement *judgement,
+                           struct loyalty_outcome *outcome) {
+  const struct loyalty_live_rule *rule = judgement->rule;
+  uint64_t customer = kit->customer->record.id;
+  struct once once = {0};
+  struct key key;
+  enum err err = ERR_OK;
+  outcome->rule = rule;
+  outcome->refusal = judgement->skipped;
+  if (judgement->skipped != NULL) return ERR_OK;
+  if (judgement->once.data != NULL) {
+    once_key(&key, customer, rule->ref, judgement->once);
+    err = once_read(kit->work, &key, &once);
+    if (err == ERR_OK && once.state == ONCE_EARNED) outcome->refusal = "ALREADY_EARNED";
+    if (err != ERR_OK || outcome->refusal != NULL) return err;
+  }
+  outcome->amount = judgement->amount;
+  if (rule->earn != NULL) err = earn(kit, event, reference, identifier, judgement, outcome);
+  if (err != ERR_OK || (rule->earn != NULL && outcome->amount == 0)) return err;
+  if (rule->rule->give.size_bytes > 0) {
+    const struct loyalty_voucher *voucher = loyalty_set_voucher_find(kit->work->loyalty, rule->rule->give);
+    if (voucher != NULL)
+      err = loyalty_give(kit->work, kit->customer, voucher->number, outcome->lot.id >> 8, false, &outcome->given);
+  }
+  if (err != ERR_OK || judgement->once.data == NULL) return err;
+  once = (struct once){ONCE_EARNED, rule->programme->number, outcome->lot};
+  once.lot.currency = rule->rule->currency;
+  once.lot.amount = outcome->amount;
+  return once_write(kit->work, &key, &once);
+}
+
+static enum err add_outcome(struct work *work, struct loyalty_outcomes *outcomes, struct loyalty_outcome **outcome) {
+  if (outcomes->count == outcomes->capacity) {
+    size_t capacity = outcomes->capacity * 2 + 16;
+    struct loyalty_outcome *items = arena_take_zero(work->arena, capacity, sizeof *items);
+    if (items == NULL) return diag_no_memory(work->diag);
+    if (outcomes->count > 0) memcpy(items, outcomes->items, outcomes->count * sizeof *items);
+    outcomes->items = items;
+    outcomes->capacity = capacity;
+  }
+  *outcome = &outcomes->items[outcomes->count++];
+  return ERR_OK;
+}
+
+enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
+                            struct bytes identifier, struct loyalty_outcomes *outcomes) {
+  struct work *work = kit->work;
+  const struct loyalty_live_rule *const *rules;
+  size_t count;
+  enum err err =
+      loyalty_set_find(work->loyalty, event->name, event->message, event->at_us, work->arena, &rules, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct loyalty_judgement judgement;
+    struct loyalty_outcome *outcome;
+    if (rules[i]->earn == NULL && rules[i]->rule->give.size_bytes == 0) continue;
+    err = loyalty_judge(rules[i], event, kit->machine, &kit->facts, work->now_us, work->arena, &judgement);
+    if (err == ERR_OK) err = add_outcome(work, outcomes, &outcome);
+    if (err == ERR_OK) err = apply_rule(kit, event, reference, identifier, &judgement, outcome);
+  }
+  return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+}
+
+// --- what is withdrawn or released -----------------------------------------------------------------------------
+
+static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_rule *rule,
+                             const struct loyalty_event *event, struct bytes reference) {
+  struct loyalty_judgement judgement;
+  struct loyalty_ledger *ledger;
+  struct once once;
+  struct key key;
+  int64_t uncollected;
+  enum err err = loyalty_judge(rule, event, kit->machine, &kit->facts, kit->work->now_us, kit->work->arena, &judgement);
+  if (err != ERR_OK || judgement.once.data == NULL) return err;
+  once_key(&key, kit->customer->record.id, rule->ref, judgement.once);
+  err = once_read(kit->work, &key, &once);
+  if (err != ERR_OK || once.state != ONCE_EARNED) return err;
+  err = loyalty_ledger_open(kit->work, kit->customer, once.programme, false, &ledger);
+  if (err != ERR_OK || ledger == NULL) return err;
+  struct loyalty_cause cause = {.reference = reference, .rule = rule->ref, .effective_us = ledger->now_us};
+  if (once.lot.amount > 0)
+    err = loyalty_take_back(ledger, &cause, once.lot.currency, once.lot.amount, &once.lot, 1, &uncollected);
+  if (err == ERR_OK) err = count_all(kit, ledger, event, rule, -once.lot.amount);
+  once.state = ONCE_WITHDRAWN;
+  return err == ERR_OK ? once_write(kit->work, &key, &once) : err;
+}
+
+// Amounts of an order that wait for this event: those of the order that the event names.
+static enum err release(struct loyalty_kit *kit, const struct loyalty_event *event, const struct loyalty_order *order) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < order->posted_count; i++) {
+    const struct loyalty_posted *posted = &order->posted[i];
+    struct loyalty_ledger *ledger;
+    uint8_t currency;
+    if (!loyalty_set_releases(kit->work->loyalty, posted->programme, event->name, &currency)) continue;
+    err = loyalty_ledger_open(kit->work, kit->customer, posted->programme, false, &ledger);
+    if (err != ERR_OK || ledger == NULL || currency != posted->currency) continue;
+    uint64_t *lots = arena_take(kit->work->arena, (posted->lot_count + 1) * sizeof *lots);
+    if (lots == NULL) return diag_no_memory(kit->work->diag);
+    for (size_t j = 0; j < posted->lot_count; j++) lots[j] = posted->lots[j].id;
+    struct loyalty_cause cause = {.reference = order->id,
+                                  .effective_us = event->at_us < ledger->now_us ? event->at_us : ledger->now_us};
+    err = loyalty_release_lots(ledger, &cause, lots, posted->lot_count);
+    if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
+  }
+  return err;
+}
+
+enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference) {
+  struct work *work = kit->work;
+  const struct loyalty_live_rule *const *rules;
+  struct loyalty_order *order = NULL;
+  size_t count;
+  enum err err = loyalty_set_find_withdrawn(work->loyalty, event->name, work->arena, &rules, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = withdraw_one(kit, rules[i], event, reference);
+  bool releases = false;
+  for (size_t i = 0; i < loyalty_set_programmes(work->loyalty) && !releases; i++) {
+    uint8_t currency;
+    uint32_t number = loyalty_set_programme_at(work->loyalty, i)->number;
+    releases = loyalty_set_releases(work->loyalty, number, event->name, &currency);
+  }
+  if (err != ERR_OK || !releases || reference.size_bytes == 0) return err;
+  err = loyalty_order_read(work, kit->customer->record.id, reference, &order);
+  return err == ERR_OK && order != NULL ? release(kit, event, order) : err;
+}

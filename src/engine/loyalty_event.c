@@ -1,0 +1,181 @@
+// loyalty_event.c: what an event means to loyalty.
+//
+// Once for each event, after it was added to its customer's timeline and before segments are evaluated. What all events
+// of a transaction may touch of what members share is locked before the first of them is taken, in one call for each
+// class of locks: the codes of the request, then the counters.
+#include "engine/loyalty.h"
+
+enum { COUNTERS_MAX = 4096 };
+
+static uint32_t name_of(const struct work *work, const char *name) {
+  return names_find(work->engine->names, bytes_from_text(name));
+}
+
+struct names_of_orders {
+  uint32_t completed, refunded, cancelled;
+};
+
+static struct names_of_orders order_names(const struct work *work) {
+  return (struct names_of_orders){name_of(work, "Order Completed"), name_of(work, "Order Refunded"),
+                                  name_of(work, "Order Cancelled")};
+}
+
+static bool is_concerned(const struct work *work, uint32_t name) {
+  struct names_of_orders orders = order_names(work);
+  return loyalty_set_concerns(work->loyalty, name) || name == orders.completed || name == orders.refunded ||
+         name == orders.cancelled;
+}
+
+// --- before ----------------------------------------------------------------------------------------------------
+
+struct touching {
+  struct work *work;
+  struct loyalty_counter_key *keys;
+  size_t count;
+};
+
+static enum err touch_rules(struct touching *touching, const struct engine_event *event) {
+  const struct loyalty_live_rule *const *rules;
+  struct work *work = touching->work;
+  size_t count;
+  enum err err =
+      loyalty_set_find(work->loyalty, event->name, event->message, event->time_us, work->arena, &rules, &count);
+  if (err != ERR_OK) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count && touching->count < COUNTERS_MAX; i++)
+    touching->count += loyalty_rule_counters(work->loyalty, rules[i], event->time_us, touching->keys + touching->count,
+                                             COUNTERS_MAX - touching->count);
+  err = loyalty_set_find_withdrawn(work->loyalty, event->name, work->arena, &rules, &count);
+  if (err != ERR_OK) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count && touching->count < COUNTERS_MAX; i++)
+    touching->count += loyalty_rule_counters(work->loyalty, rules[i], event->time_us, touching->keys + touching->count,
+                                             COUNTERS_MAX - touching->count);
+  return ERR_OK;
+}
+
+// A return frees what its order used. The row may be read before its customer is known to be locked: what an order used
+// never changes.
+static enum err touch_order(struct touching *touching, const struct engine_event *event) {
+  struct work *work = touching->work;
+  struct value properties = value_member_id(event->message, work->engine->id.properties);
+  uint64_t *customers;
+  struct bytes id;
+  size_t count;
+  if (!value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), &id)) return ERR_OK;
+  if (id.size_bytes == 0 || id.size_bytes > LIMIT_NAME_BYTES) return ERR_OK;
+  enum err err = loyalty_order_owners(work, id, &customers, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct loyalty_order *order;
+    err = loyalty_order_read(work, customers[i], id, &order);
+    if (err == ERR_OK && order != NULL && touching->count < COUNTERS_MAX)
+      touching->count += loyalty_order_counters(order, work->loyalty, touching->keys + touching->count,
+                                                COUNTERS_MAX - touching->count);
+  }
+  return err;
+}
+
+static void touch_voucher(struct touching *touching, const struct loyalty_voucher *voucher) {
+  if (voucher->uses_total > 0 && touching->count < COUNTERS_MAX)
+    touching->keys[touching->count++] =
+        (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_USES, .number = voucher->number};
+  if (voucher->budget_cents > 0 && touching->count < COUNTERS_MAX)
+    touching->keys[touching->count++] =
+        (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = voucher->number};
+}
+
+static enum err touch_codes(struct touching *touching, const struct loyalty_request *request) {
+  struct work *work = touching->work;
+  struct bytes *codes = arena_take(work->arena, (request->code_count + request->pay_count + 1) * sizeof *codes);
+  size_t count = 0;
+  if (codes == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < request->code_count; i++) codes[count++] = request->codes[i];
+  for (size_t i = 0; i < request->pay_count; i++)
+    if (request->pay[i].kind == LOYALTY_PAY_CARD) codes[count++] = request->pay[i].code;
+  enum err err = loyalty_codes_lock(work, codes, count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    const struct loyalty_held_code *held = loyalty_code_of(work, codes[i]);
+    const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
+    if (voucher != NULL) touch_voucher(touching, voucher);
+  }
+  return err;
+}
+
+enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
+                         const struct loyalty_request *request) {
+  if (work->loyalty == NULL) return ERR_OK;
+  struct names_of_orders orders = order_names(work);
+  struct touching touching = {.work = work};
+  enum err err = ERR_OK;
+  bool any = request != NULL;
+  for (size_t i = 0; i < count && !any; i++) any = is_concerned(work, events[i].name);
+  if (!any) return ERR_OK;
+  touching.keys = arena_take(work->arena, COUNTERS_MAX * sizeof *touching.keys);
+  if (touching.keys == NULL) return diag_no_memory(work->diag);
+  if (request != NULL) err = touch_codes(&touching, request);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    if (!is_concerned(work, events[i].name)) continue;
+    err = touch_rules(&touching, &events[i]);
+    bool back = events[i].name == orders.refunded || events[i].name == orders.cancelled;
+    if (err == ERR_OK && back) err = touch_order(&touching, &events[i]);
+  }
+  if (err == ERR_OK && touching.count == COUNTERS_MAX)
+    return diag_set(work->diag, ERR_LIMIT, "too_many", "these events concern more than %d budgets at once",
+                    COUNTERS_MAX);
+  return err == ERR_OK ? loyalty_counters_lock(work, touching.keys, touching.count) : err;
+}
+
+// --- an event --------------------------------------------------------------------------------------------------
+
+// By what a movement is called: the order that the event names, else its message.
+static struct bytes reference_of(struct work *work, const struct work_event *event) {
+  struct value properties = value_member_id(event->event->message, work->engine->id.properties);
+  struct bytes id;
+  if (value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), &id) && id.size_bytes > 0)
+    return id;
+  return event->event->message_id;
+}
+
+static enum err read_basket(struct work *work, const struct work_event *event, struct loyalty_basket *basket) {
+  struct value properties = value_member_id(event->event->message, work->engine->id.properties);
+  const struct loyalty_programme *first = loyalty_set_programme_at(work->loyalty, 0);
+  return loyalty_basket_read(properties, work->engine->names, first->money, work->arena, basket, work->diag);
+}
+
+static enum err take_order(struct loyalty_kit *kit, const struct work_event *event, struct loyalty_event *in_hand,
+                           const struct loyalty_request *request) {
+  struct work *work = kit->work;
+  struct loyalty_basket basket;
+  enum err err = read_basket(work, event, &basket);
+  // What a shop tells and nobody can read earns nothing; it stands on the timeline.
+  if (request == NULL && (err == ERR_INVALID || err == ERR_LIMIT)) return ERR_OK;
+  if (err != ERR_OK) return err;
+  in_hand->basket = &basket;
+  return loyalty_order_book(kit, event, in_hand, request);
+}
+
+static enum err take(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_request *request) {
+  struct work *work = kit->work;
+  struct names_of_orders orders = order_names(work);
+  struct loyalty_event in_hand = {
+      .name = event->event->name, .at_us = event->at.time_us, .message = event->event->message};
+  struct loyalty_outcomes outcomes = {0};
+  struct bytes identifier =
+      event->accepted_count == 0 ? BYTES("") : engine_identifier_text(work->engine, event->accepted[0], work->arena);
+  enum err err = ERR_OK;
+  if (in_hand.name == orders.completed) return take_order(kit, event, &in_hand, request);
+  if (in_hand.name == orders.refunded || in_hand.name == orders.cancelled)
+    err = loyalty_order_event(kit, event, &in_hand, in_hand.name == orders.cancelled);
+  if (err == ERR_OK) err = loyalty_withdraw(kit, &in_hand, reference_of(work, event));
+  if (err == ERR_OK) err = loyalty_earn_rules(kit, &in_hand, reference_of(work, event), identifier, &outcomes);
+  return err;
+}
+
+enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
+                            const struct loyalty_request *request) {
+  struct loyalty_kit kit;
+  if (work->loyalty == NULL || loyalty_set_programmes(work->loyalty) == 0) return ERR_OK;
+  if (!is_concerned(work, event->event->name)) return ERR_OK;
+  enum err err = loyalty_kit_open(&kit, work, customer);
+  if (err == ERR_OK) err = take(&kit, event, request);
+  loyalty_kit_close(&kit);
+  return err;
+}

@@ -1,0 +1,749 @@
+// loyalty_order.c: a basket is priced, paid and booked.
+//
+// One way for an evaluation, an order of the API and an order that a shop tells by event. In this order: discounts of
+// rules and codes are laid over the basket (not for a shop's own event, which says what was paid); points, holds and
+// cards pay their part; what is left is money; rules earn on what was paid by money or card. The order is kept as one
+// row under the customer ("o", its id), with every share frozen, so that a return needs nothing else; ORDERS leads from
+// its id to whoever has it. An id that is there already is the same order: the first reply is given again.
+#include "engine/loyalty.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/varint.h"
+
+enum { OFFERS_MAX = 1000, REJECTED_MAX = 256, OWNERS_MAX = 16 };
+static const int64_t MICROS_PER_CENT = 10000;
+
+struct rejection {
+  struct bytes code, rule; // of one of the two
+  const char *reason;
+};
+
+// A code or a rule that offers something, beside what loyalty_discount sees of it.
+struct source {
+  struct loyalty_held_code *code; // NULL: a rule
+  const struct loyalty_voucher *voucher;
+  const struct loyalty_live_rule *rule;
+};
+
+struct booking {
+  struct loyalty_kit *kit;
+  struct work *work;
+  const struct work_event *event;
+  const struct loyalty_event *in_hand;
+  const struct loyalty_request *request; // NULL: a shop's own event
+  struct loyalty_basket *basket;
+  struct loyalty_offer *offers;
+  struct source *sources;
+  size_t offer_count;
+  struct rejection *rejected;
+  size_t rejected_count;
+  struct loyalty_order order;
+  int64_t due, money; // cents
+  struct loyalty_outcomes outcomes;
+};
+
+// --- rows ----------------------------------------------------------------------------------------------------
+
+static void order_key(struct key *key, uint64_t customer, struct bytes id) {
+  loyalty_row_key(key, customer, 'o', id);
+}
+
+enum err loyalty_order_read(struct work *work, uint64_t customer, struct bytes id, struct loyalty_order **order) {
+  struct bytes row;
+  struct key key;
+  *order = NULL;
+  order_key(&key, customer, id);
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(&key), work->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  struct loyalty_order *read = arena_take_zero(work->arena, 1, sizeof *read);
+  if (read == NULL) return diag_no_memory(work->diag);
+  err = loyalty_order_decode(row, work->arena, read);
+  if (err == ERR_CORRUPT)
+    return diag_set(work->diag, err, "corrupt", "an order of customer c%" PRIu64 " cannot be read; run `rapport check`",
+                    customer);
+  *order = read;
+  return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+enum err loyalty_order_write(struct work *work, uint64_t customer, const struct loyalty_order *order) {
+  struct key key;
+  order_key(&key, customer, order->id);
+  buffer_clear(work->buffer);
+  loyalty_order_encode(order, work->buffer);
+  if (work->buffer->failed) return diag_no_memory(work->diag);
+  return store_put(work->txn, STORE_LEDGER, key_view(&key), buffer_view(work->buffer));
+}
+
+// ORDERS: the customers, a varint each. Two who book the same id at once write it under its lock (class CODE).
+enum err loyalty_order_owners(struct work *work, struct bytes id, uint64_t **customers, size_t *count) {
+  struct bytes row;
+  *count = 0;
+  enum err err = store_get(work->txn, STORE_ORDERS, id, work->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  *customers = arena_take(work->arena, (row.size_bytes + 1) * sizeof **customers);
+  if (*customers == NULL) return diag_no_memory(work->diag);
+  struct varint_reader reader = varint_reader_of(row);
+  while (varint_rest_bytes(&reader) > 0) (*customers)[(*count)++] = varint_read(&reader);
+  return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "the owners of an order cannot be read") : ERR_OK;
+}
+
+static enum err add_owner(struct work *work, struct bytes id, uint64_t customer) {
+  uint64_t *customers;
+  size_t count;
+  enum err err = loyalty_order_owners(work, id, &customers, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    if (customers[i] == customer) return ERR_OK;
+  if (err != ERR_OK || count == OWNERS_MAX) return err;
+  uint8_t row[(OWNERS_MAX + 1) * VARINT_BYTES_MAX], *at = row;
+  for (size_t i = 0; i < count; i++) at = varint_put(at, customers[i]);
+  at = varint_put(at, customer);
+  return store_put(work->txn, STORE_ORDERS, id, bytes_of(row, (size_t)(at - row)));
+}
+
+// --- what is offered -------------------------------------------------------------------------------------------
+
+static void reject(struct booking *booking, struct bytes code, struct bytes rule, const char *reason) {
+  if (booking->rejected_count < REJECTED_MAX)
+    booking->rejected[booking->rejected_count++] = (struct rejection){code, rule, reason};
+}
+
+static enum err add_offer(struct booking *booking, const struct loyalty_offer *offer, struct source source) {
+  if (booking->offer_count == OFFERS_MAX)
+    return diag_set(booking->work->diag, ERR_LIMIT, "too_many", "a basket takes at most %d discounts", OFFERS_MAX);
+  booking->sources[booking->offer_count] = source;
+  booking->offers[booking->offer_count++] = *offer;
+  return ERR_OK;
+}
+
+static enum err offer_rule(struct booking *booking, const struct loyalty_live_rule *rule) {
+  struct work *work = booking->work;
+  struct loyalty_judgement judgement;
+  enum err err = loyalty_judge(rule, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
+                               work->arena, &judgement);
+  if (err != ERR_OK || judgement.skipped != NULL) return err;
+  struct loyalty_offer offer = {.discount = &rule->rule->discount,
+                                .lines = judgement.discount_lines,
+                                .room_cents = INT64_MAX,
+                                .over = LOYALTY_TRIM};
+  if (rule->campaign != NULL) {
+    offer.room_cents = loyalty_budget_room(work, rule->campaign, LOYALTY_COUNT_CENTS);
+    offer.over = rule->campaign->budget.over;
+    if (loyalty_budget_room(work, rule->campaign, LOYALTY_COUNT_USES) <= 0) {
+      reject(booking, BYTES(""), rule->rule->id, "CAMPAIGN_LIMIT_REACHED");
+      return ERR_OK;
+    }
+  }
+  return add_offer(booking, &offer, (struct source){.rule = rule});
+}
+
+static enum err offer_rules(struct booking *booking) {
+  const struct loyalty_live_rule *const *rules;
+  size_t count;
+  enum err err = loyalty_set_find(booking->work->loyalty, booking->in_hand->name, booking->in_hand->message,
+                                  booking->in_hand->at_us, booking->work->arena, &rules, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    if (rules[i]->rule->discount.kind != LOYALTY_NO_DISCOUNT) err = offer_rule(booking, rules[i]);
+  return err;
+}
+
+// Why a code may not be used here and now; NULL: it may.
+enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event *event,
+                            const struct loyalty_held_code *held, const struct loyalty_voucher *voucher,
+                            const char **refusal) {
+  struct work *work = kit->work;
+  struct loyalty_code_try attempt = {.voucher = voucher,
+                                     .code = held->there ? &held->code : NULL,
+                                     .customer = kit->customer->record.id,
+                                     .at_us = event->at_us};
+  struct loyalty_ledger *ledger;
+  struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_VOUCHER_USES,
+                                    .number = voucher == NULL ? 0 : voucher->number};
+  enum err err = ERR_OK;
+  if (attempt.code != NULL && voucher != NULL) {
+    err = loyalty_ledger_open(work, kit->customer, voucher->programme, false, &ledger);
+    if (err == ERR_OK && ledger != NULL) attempt.customer_uses = loyalty_voucher_uses(ledger->wallet, voucher->number);
+    if (voucher->uses_total > 0) attempt.voucher_uses = *loyalty_counter_of(work, &key);
+    if (err == ERR_OK)
+      err = loyalty_is_true(loyalty_set_recipients(work->loyalty, voucher->number), NULL, kit->machine, &kit->facts,
+                            work->now_us, &attempt.recipient);
+    if (err == ERR_OK)
+      err = loyalty_is_true(loyalty_set_condition(work->loyalty, voucher->number), event, kit->machine, &kit->facts,
+                            work->now_us, &attempt.condition);
+  }
+  if (err == ERR_OK) *refusal = loyalty_code_refusal(&attempt);
+  return err;
+}
+
+static enum err offer_code(struct booking *booking, struct bytes text) {
+  struct work *work = booking->work;
+  struct loyalty_held_code *held = loyalty_code_of(work, text);
+  const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
+  const char *refusal;
+  bool *lines = NULL;
+  enum err err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
+  if (err != ERR_OK) return err;
+  if (refusal != NULL) {
+    reject(booking, text, BYTES(""), refusal);
+    return ERR_OK;
+  }
+  if (voucher->discount.kind == LOYALTY_CREDIT) return ERR_OK; // a card pays
+  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
+  if (where != NULL)
+    err = loyalty_lines_where(where, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
+                              work->arena, &lines);
+  struct loyalty_counter_key money = {.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = voucher->number};
+  struct loyalty_offer offer = {.discount = &voucher->discount,
+                                .lines = lines,
+                                .minimum_cents = voucher->minimum_cents,
+                                .group = voucher->group,
+                                .exclusive = voucher->exclusive,
+                                .is_code = true,
+                                .room_cents = INT64_MAX,
+                                .over = voucher->over};
+  if (err == ERR_OK && voucher->budget_cents > 0)
+    offer.room_cents = voucher->budget_cents - *loyalty_counter_of(work, &money);
+  return err == ERR_OK ? add_offer(booking, &offer, (struct source){.code = held, .voucher = voucher}) : err;
+}
+
+static const struct loyalty_stacking *stacking_of(const struct booking *booking) {
+  static const struct loyalty_stacking plain;
+  for (size_t i = 0; i < booking->offer_count; i++)
+    if (booking->sources[i].voucher != NULL)
+      return &loyalty_set_programme(booking->work->loyalty, booking->sources[i].voucher->programme)->stacking;
+  for (size_t i = 0; i < booking->offer_count; i++) return &booking->sources[i].rule->programme->stacking;
+  return loyalty_set_programmes(booking->work->loyalty) > 0
+             ? &loyalty_set_programme_at(booking->work->loyalty, 0)->stacking
+             : &plain;
+}
+
+// The rules' refusals are no codes' concern.
+static bool is_code_rejected(const struct booking *booking) {
+  for (size_t i = 0; i < booking->rejected_count; i++)
+    if (booking->rejected[i].code.size_bytes > 0) return true;
+  return false;
+}
+
+static enum err price(struct booking *booking) {
+  struct work *work = booking->work;
+  booking->offers = arena_take_zero(work->arena, OFFERS_MAX, sizeof *booking->offers);
+  booking->sources = arena_take_zero(work->arena, OFFERS_MAX, sizeof *booking->sources);
+  booking->rejected = arena_take_zero(work->arena, REJECTED_MAX, sizeof *booking->rejected);
+  if (booking->offers == NULL || booking->sources == NULL || booking->rejected == NULL)
+    return diag_no_memory(work->diag);
+  enum err err = offer_rules(booking);
+  for (size_t i = 0; err == ERR_OK && i < booking->request->code_count; i++)
+    err = offer_code(booking, booking->request->codes[i]);
+  if (err == ERR_OK)
+    err = loyalty_discount(booking->basket, booking->offers, booking->offer_count, stacking_of(booking),
+                           is_code_rejected(booking), work->arena, work->diag);
+  for (size_t i = 0; err == ERR_OK && i < booking->offer_count; i++) {
+    const struct source *source = &booking->sources[i];
+    if (booking->offers[i].refusal != NULL)
+      reject(booking, source->code != NULL ? source->code->text : BYTES(""),
+             source->rule != NULL ? source->rule->rule->id : BYTES(""), booking->offers[i].refusal);
+  }
+  booking->due = loyalty_basket_due(booking->basket);
+  return err;
+}
+
+// A shop that tells of an order says what was paid: what the lines and the shipping come to beside that was taken off,
+// or was something else that was paid for.
+static enum err take_as_told(struct booking *booking) {
+  struct loyalty_basket *basket = booking->basket;
+  struct work *work = booking->work;
+  struct value total = value_member(basket->value, work->engine->names, BYTES("total"));
+  struct decimal number;
+  int64_t told, due = loyalty_basket_due(basket);
+  booking->due = due;
+  if (!value_as_number(total, &number) || decimal_to_scaled_i64(number, 2, &told) != ERR_OK || told < 0) return ERR_OK;
+  booking->due = told;
+  if (told >= due) {
+    basket->shipping += told - due;
+    return ERR_OK;
+  }
+  int64_t *weights = arena_take(work->arena, (basket->line_count + 1) * sizeof *weights);
+  int64_t *shares = arena_take(work->arena, (basket->line_count + 1) * sizeof *shares);
+  if (weights == NULL || shares == NULL) return diag_no_memory(work->diag);
+  int64_t off = due - told < basket->amount ? due - told : basket->amount;
+  for (size_t i = 0; i < basket->line_count; i++) weights[i] = basket->lines[i].amount;
+  loyalty_share_out(off, weights, basket->line_count, shares);
+  for (size_t i = 0; i < basket->line_count; i++) basket->lines[i].discount = shares[i];
+  basket->discount = off;
+  basket->shipping_discount = due - told - off;
+  return ERR_OK;
+}
+
+// --- paying --------------------------------------------------------------------------------------------------
+
+static enum err add_tender(struct booking *booking, const struct loyalty_tender *tender) {
+  struct loyalty_order *order = &booking->order;
+  struct loyalty_tender *tenders = arena_take(booking->work->arena, (order->tender_count + 1) * sizeof *tenders);
+  if (tenders == NULL) return diag_no_memory(booking->work->diag);
+  if (order->tender_count > 0) memcpy(tenders, order->tenders, order->tender_count * sizeof *tenders);
+  tenders[order->tender_count++] = *tender;
+  order->tenders = tenders;
+  booking->money -= tender->cents;
+  return ERR_OK;
+}
+
+static struct loyalty_cause cause_of(const struct booking *booking, const struct loyalty_ledger *ledger) {
+  int64_t at_us = booking->in_hand->at_us;
+  return (struct loyalty_cause){.reference = booking->order.id,
+                                .identifier = booking->order.identifier,
+                                .effective_us = at_us < ledger->now_us ? at_us : ledger->now_us};
+}
+
+// No more points than are due, and no fraction of one is given away.
+static enum err pay_points(struct booking *booking, const struct loyalty_pay *pay) {
+  struct work *work = booking->work;
+  struct loyalty_ledger *ledger;
+  enum err err = loyalty_ledger_open(work, booking->kit->customer, pay->programme, false, &ledger);
+  if (err != ERR_OK) return err;
+  if (ledger == NULL)
+    return diag_set(work->diag, ERR_DENIED, "INSUFFICIENT_POINTS", "this customer is no member of the programme");
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, pay->currency);
+  if (currency == NULL || currency->worth_micros == 0)
+    return diag_set(work->diag, ERR_INVALID, "not_a_tender", "nothing can be paid with this currency: it has no worth");
+  int64_t amount = pay->amount, most, cents;
+  if (__builtin_mul_overflow(booking->money, MICROS_PER_CENT, &most))
+    return diag_set(work->diag, ERR_LIMIT, "overflow", "this basket is too large to be paid with points");
+  most = (most + currency->worth_micros - 1) / currency->worth_micros;
+  if (amount > most) amount = most;
+  if (amount == 0) return ERR_OK;
+  if (__builtin_mul_overflow(amount, currency->worth_micros, &cents))
+    return diag_set(work->diag, ERR_LIMIT, "overflow", "this is too large an amount of points");
+  cents /= MICROS_PER_CENT;
+  struct loyalty_tender tender = {.kind = LOYALTY_TENDER_POINTS,
+                                  .programme = pay->programme,
+                                  .currency = pay->currency,
+                                  .amount = amount,
+                                  .cents = cents < booking->money ? cents : booking->money};
+  struct loyalty_cause cause = cause_of(booking, ledger);
+  if (pay->kind == LOYALTY_PAY_HOLD)
+    err = loyalty_hold_capture(ledger, &cause, pay->hold, amount, &tender.parts, &tender.part_count);
+  else
+    err = loyalty_spend(ledger, &cause, pay->currency, amount, &tender.parts, &tender.part_count);
+  return err == ERR_OK ? add_tender(booking, &tender) : err;
+}
+
+static enum err pay_card(struct booking *booking, struct bytes code, int64_t amount) {
+  struct work *work = booking->work;
+  struct loyalty_held_code *held = loyalty_code_of(work, code);
+  const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
+  const char *refusal;
+  enum err err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
+  if (err != ERR_OK) return err;
+  if (refusal != NULL) {
+    diag_set(work->diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
+    diag_in_field(work->diag, "pay.card");
+    return ERR_DENIED;
+  }
+  if (voucher->discount.kind != LOYALTY_CREDIT)
+    return diag_set(work->diag, ERR_INVALID, "not_a_card", "this code takes something off; only a card pays");
+  if (amount > held->code.balance)
+    return diag_set(work->diag, ERR_DENIED, "INSUFFICIENT_BALANCE", "the card holds less than that");
+  if (amount == 0 || amount > booking->money)
+    amount = held->code.balance < booking->money ? held->code.balance : booking->money;
+  if (amount == 0) return ERR_OK;
+  struct loyalty_redemption redemption = {.code = held->text,
+                                          .order = booking->order.id,
+                                          .identifier = booking->order.identifier,
+                                          .voucher = voucher->number,
+                                          .cents = amount,
+                                          .time_us = booking->in_hand->at_us,
+                                          .source = booking->order.source};
+  err = loyalty_redeem(work, booking->kit->customer, held, &redemption);
+  struct loyalty_tender tender = {.kind = LOYALTY_TENDER_CARD,
+                                  .programme = voucher->programme,
+                                  .code = held->text,
+                                  .amount = amount,
+                                  .cents = amount,
+                                  .redemption = redemption.id};
+  return err == ERR_OK ? add_tender(booking, &tender) : err;
+}
+
+static bool is_card(const struct booking *booking, struct bytes code) {
+  const struct loyalty_held_code *held = loyalty_code_of(booking->work, code);
+  const struct loyalty_voucher *voucher =
+      held->there ? loyalty_set_voucher(booking->work->loyalty, held->code.voucher) : NULL;
+  return voucher != NULL && voucher->discount.kind == LOYALTY_CREDIT;
+}
+
+static bool is_rejected(const struct booking *booking, struct bytes code) {
+  for (size_t i = 0; i < booking->rejected_count; i++)
+    if (bytes_equal(booking->rejected[i].code, code)) return true;
+  return false;
+}
+
+// A card among the codes pays as much as it can.
+static enum err pay(struct booking *booking) {
+  const struct loyalty_request *request = booking->request;
+  enum err err = ERR_OK;
+  booking->money = booking->due;
+  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->pay_count; i++)
+    err = request->pay[i].kind == LOYALTY_PAY_CARD ? pay_card(booking, request->pay[i].code, request->pay[i].amount)
+                                                   : pay_points(booking, &request->pay[i]);
+  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->code_count; i++)
+    if (!is_rejected(booking, request->codes[i]) && is_card(booking, request->codes[i]))
+      err = pay_card(booking, request->codes[i], 0);
+  return err;
+}
+
+// What was paid by money or card: points earn no points.
+static int64_t paid_of(const struct booking *booking) {
+  int64_t paid = booking->due;
+  for (size_t i = 0; i < booking->order.tender_count; i++)
+    if (booking->order.tenders[i].kind == LOYALTY_TENDER_POINTS) paid -= booking->order.tenders[i].cents;
+  return paid;
+}
+
+// --- what was used ---------------------------------------------------------------------------------------------
+
+static enum err use_code(struct booking *booking, const struct source *source, const struct loyalty_offer *offer,
+                         struct loyalty_used *used) {
+  struct loyalty_redemption redemption = {.code = source->code->text,
+                                          .order = booking->order.id,
+                                          .identifier = booking->order.identifier,
+                                          .voucher = source->voucher->number,
+                                          .cents = offer->cents,
+                                          .time_us = booking->in_hand->at_us,
+                                          .source = booking->order.source};
+  enum err err = loyalty_redeem(booking->work, booking->kit->customer, source->code, &redemption);
+  used->code = source->code->text;
+  used->voucher = source->voucher->number;
+  used->redemption = redemption.id;
+  return err;
+}
+
+static void count_rule(struct work *work, const struct loyalty_live_rule *rule, int64_t cents) {
+  struct loyalty_counter_key money = {.kind = LOYALTY_COUNT_CENTS, .number = rule->ref.campaign};
+  struct loyalty_counter_key uses = {.kind = LOYALTY_COUNT_USES, .number = rule->ref.campaign};
+  if (rule->campaign == NULL) return;
+  if (rule->campaign->budget.cents > 0) *loyalty_counter_of(work, &money) += cents;
+  if (rule->campaign->budget.uses > 0) *loyalty_counter_of(work, &uses) += 1;
+}
+
+static enum err use_offers(struct booking *booking) {
+  struct work *work = booking->work;
+  booking->order.used = arena_take_zero(work->arena, booking->offer_count + 1, sizeof *booking->order.used);
+  if (booking->order.used == NULL) return diag_no_memory(work->diag);
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < booking->offer_count; i++) {
+    const struct loyalty_offer *offer = &booking->offers[i];
+    const struct source *source = &booking->sources[i];
+    if (offer->refusal != NULL) continue;
+    struct loyalty_used *used = &booking->order.used[booking->order.used_count++];
+    *used = (struct loyalty_used){.cents = offer->cents, .shipping_cents = offer->shipping_cents};
+    if (source->rule != NULL) used->rule = source->rule->ref;
+    if (source->rule != NULL)
+      count_rule(work, source->rule, offer->cents + offer->shipping_cents);
+    else
+      err = use_code(booking, source, offer, used);
+  }
+  return err;
+}
+
+// --- the order -------------------------------------------------------------------------------------------------
+
+static enum err keep_lines(struct booking *booking) {
+  const struct loyalty_basket *basket = booking->basket;
+  struct loyalty_order *order = &booking->order;
+  order->lines = arena_take_zero(booking->work->arena, basket->line_count + 1, sizeof *order->lines);
+  if (order->lines == NULL) return diag_no_memory(booking->work->diag);
+  for (size_t i = 0; i < basket->line_count; i++)
+    order->lines[i] = (struct loyalty_order_line){.id = basket->lines[i].id,
+                                                  .sku = basket->lines[i].sku,
+                                                  .quantity = basket->lines[i].quantity,
+                                                  .amount = basket->lines[i].amount,
+                                                  .discount = basket->lines[i].discount};
+  order->line_count = basket->line_count;
+  order->shipping = basket->shipping;
+  order->shipping_discount = basket->shipping_discount;
+  order->tax = basket->tax;
+  return ERR_OK;
+}
+
+// One amount for each programme and currency, of however many rules.
+static enum err keep_posted(struct booking *booking) {
+  struct loyalty_order *order = &booking->order;
+  const struct loyalty_outcomes *outcomes = &booking->outcomes;
+  order->posted = arena_take_zero(booking->work->arena, outcomes->count + 1, sizeof *order->posted);
+  struct loyalty_lot *lots = arena_take_zero(booking->work->arena, outcomes->count + 1, sizeof *lots);
+  if (order->posted == NULL || lots == NULL) return diag_no_memory(booking->work->diag);
+  for (size_t i = 0; i < outcomes->count; i++) {
+    const struct loyalty_outcome *outcome = &outcomes->items[i];
+    if (outcome->amount == 0 || outcome->lot.id == 0) continue;
+    uint32_t programme = outcome->rule->programme->number;
+    struct loyalty_posted *posted = NULL;
+    for (size_t j = 0; j < order->posted_count; j++)
+      if (order->posted[j].programme == programme && order->posted[j].currency == outcome->lot.currency)
+        posted = &order->posted[j];
+    if (posted != NULL) continue;
+    posted = &order->posted[order->posted_count++];
+    *posted = (struct loyalty_posted){.programme = programme, .currency = outcome->lot.currency, .lots = lots};
+    for (size_t j = i; j < outcomes->count; j++) {
+      const struct loyalty_outcome *same = &outcomes->items[j];
+      if (same->amount == 0 || same->rule->programme->number != programme || same->lot.currency != posted->currency)
+        continue;
+      posted->amount += same->amount;
+      *lots++ = same->lot;
+      posted->lot_count++;
+    }
+  }
+  return ERR_OK;
+}
+
+// --- telling -------------------------------------------------------------------------------------------------
+
+static void put_cents(struct json_writer *writer, const char *name, int64_t cents) {
+  json_member_scaled(writer, name, cents, 2);
+}
+
+static void write_discount(const struct booking *booking, size_t index, struct json_writer *writer) {
+  const struct loyalty_offer *offer = &booking->offers[index];
+  const struct source *source = &booking->sources[index];
+  json_object_begin(writer);
+  json_member_text(writer, "type", "discount");
+  if (source->code != NULL) json_member_bytes(writer, "code", source->code->text);
+  if (source->voucher != NULL) json_member_bytes(writer, "voucher", source->voucher->id);
+  if (source->rule != NULL) json_member_bytes(writer, "rule", source->rule->rule->id);
+  if (source->rule != NULL && source->rule->campaign != NULL)
+    json_member_bytes(writer, "campaign", source->rule->campaign->id);
+  put_cents(writer, "amount", offer->cents);
+  if (offer->shipping_cents > 0) put_cents(writer, "shipping", offer->shipping_cents);
+  json_name(writer, "lines");
+  json_array_begin(writer);
+  for (size_t i = 0; offer->shares != NULL && i < booking->basket->line_count; i++) {
+    if (offer->shares[i] == 0) continue;
+    json_object_begin(writer);
+    json_member_bytes(writer, "line_id", booking->basket->lines[i].id);
+    put_cents(writer, "amount", offer->shares[i]);
+    json_object_end(writer);
+  }
+  json_array_end(writer);
+  json_object_end(writer);
+}
+
+static void write_rule(const struct loyalty_live_rule *rule, struct json_writer *writer) {
+  json_member_bytes(writer, "programme", rule->programme->id);
+  json_member_bytes(writer, "rule", rule->rule->id);
+  if (rule->campaign != NULL) json_member_bytes(writer, "campaign", rule->campaign->id);
+}
+
+static void write_points(const struct booking *booking, const struct loyalty_outcome *outcome,
+                         struct json_writer *writer) {
+  const struct loyalty_currency *currency =
+      loyalty_currency_at(outcome->rule->programme, outcome->rule->rule->currency);
+  const struct rule_zone *zone = loyalty_set_zone(booking->work->loyalty, outcome->rule->programme->number);
+  json_object_begin(writer);
+  json_member_text(writer, "type", "points");
+  write_rule(outcome->rule, writer);
+  json_member_bytes(writer, "currency", currency->id);
+  json_member_scaled(writer, "amount", outcome->amount, currency->scale);
+  if (outcome->lot.active_us != INT64_MAX) json_member_time(writer, "active_at", outcome->lot.active_us);
+  loyalty_last_day_json(writer, "expires_on", outcome->lot.expires_us, zone);
+  if (outcome->trimmed) json_member_text(writer, "trimmed_by", outcome->refusal);
+  json_object_end(writer);
+}
+
+static void write_given(const struct loyalty_outcome *outcome, struct json_writer *writer) {
+  json_object_begin(writer);
+  json_member_text(writer, "type", "voucher");
+  write_rule(outcome->rule, writer);
+  json_member_bytes(writer, "code", outcome->given.code);
+  json_object_end(writer);
+}
+
+static void write_tender(const struct loyalty_tender *tender, struct json_writer *writer) {
+  json_object_begin(writer);
+  json_member_text(writer, "type", "pay");
+  if (tender->kind == LOYALTY_TENDER_CARD) json_member_bytes(writer, "card", tender->code);
+  if (tender->kind == LOYALTY_TENDER_POINTS) json_member_i64(writer, "points", tender->amount);
+  put_cents(writer, "amount", tender->cents);
+  json_object_end(writer);
+}
+
+static void write_effects(const struct booking *booking, struct json_writer *writer) {
+  json_name(writer, "effects");
+  json_array_begin(writer);
+  for (size_t i = 0; i < booking->offer_count; i++)
+    if (booking->offers[i].refusal == NULL) write_discount(booking, i, writer);
+  for (size_t i = 0; i < booking->outcomes.count; i++) {
+    const struct loyalty_outcome *outcome = &booking->outcomes.items[i];
+    if (outcome->amount > 0) write_points(booking, outcome, writer);
+    if (outcome->given.code.size_bytes > 0) write_given(outcome, writer);
+  }
+  for (size_t i = 0; i < booking->order.tender_count; i++) write_tender(&booking->order.tenders[i], writer);
+  json_array_end(writer);
+}
+
+static void write_rejection(struct json_writer *writer, struct bytes code, struct bytes rule, const char *reason) {
+  json_object_begin(writer);
+  if (code.size_bytes > 0) json_member_bytes(writer, "code", code);
+  if (rule.size_bytes > 0) json_member_bytes(writer, "rule", rule);
+  json_member_text(writer, "reason", reason);
+  json_member_text(writer, "message", loyalty_refusal_words(reason));
+  json_object_end(writer);
+}
+
+static void write_rejected(const struct booking *booking, struct json_writer *writer) {
+  json_name(writer, "rejected");
+  json_array_begin(writer);
+  for (size_t i = 0; i < booking->rejected_count; i++)
+    write_rejection(writer, booking->rejected[i].code, booking->rejected[i].rule, booking->rejected[i].reason);
+  for (size_t i = 0; i < booking->outcomes.count; i++) {
+    const struct loyalty_outcome *outcome = &booking->outcomes.items[i];
+    if (outcome->refusal != NULL && !outcome->trimmed)
+      write_rejection(writer, BYTES(""), outcome->rule->rule->id, outcome->refusal);
+  }
+  json_array_end(writer);
+}
+
+static void write_totals(const struct booking *booking, struct json_writer *writer) {
+  const struct loyalty_basket *basket = booking->basket;
+  int64_t points = 0, cards = 0;
+  for (size_t i = 0; i < booking->order.tender_count; i++)
+    *(booking->order.tenders[i].kind == LOYALTY_TENDER_POINTS ? &points : &cards) += booking->order.tenders[i].cents;
+  json_name(writer, "totals");
+  json_object_begin(writer);
+  put_cents(writer, "amount", basket->amount);
+  put_cents(writer, "discount", basket->discount);
+  put_cents(writer, "shipping", basket->shipping - basket->shipping_discount);
+  put_cents(writer, "tax", basket->tax);
+  put_cents(writer, "due", booking->due);
+  put_cents(writer, "paid_with_points", points);
+  put_cents(writer, "paid_with_cards", cards);
+  put_cents(writer, "to_pay", booking->money);
+  json_object_end(writer);
+}
+
+// What is missing to the next tier, and to each reward.
+static enum err write_missing(const struct booking *booking, struct json_writer *writer) {
+  struct loyalty_wallet *wallets;
+  size_t count;
+  enum err err = loyalty_wallets(booking->work, booking->kit->customer, &wallets, &count);
+  json_name(writer, "missing");
+  json_array_begin(writer);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    const struct loyalty_programme *programme = loyalty_set_programme(booking->work->loyalty, wallets[i].programme);
+    const struct loyalty_level *next = NULL;
+    if (programme == NULL) continue;
+    int64_t missing = loyalty_to_next_level(&wallets[i], programme, &next);
+    if (next != NULL) {
+      json_object_begin(writer);
+      json_member_bytes(writer, "programme", programme->id);
+      json_member_bytes(writer, "tier", next->id);
+      json_member_i64(writer, "amount", missing);
+      json_object_end(writer);
+    }
+    for (size_t j = 0; j < programme->reward_count; j++) {
+      const struct loyalty_reward *reward = &programme->rewards[j];
+      int64_t has = loyalty_amount(&wallets[i], reward->currency, LOYALTY_ACTIVE);
+      json_object_begin(writer);
+      json_member_bytes(writer, "programme", programme->id);
+      json_member_bytes(writer, "reward", reward->id);
+      json_member_i64(writer, "amount", reward->cost > has ? reward->cost - has : 0);
+      json_object_end(writer);
+    }
+  }
+  json_array_end(writer);
+  return err;
+}
+
+static enum err write_reply(const struct booking *booking, struct json_writer *writer) {
+  char customer[CUSTOMER_ID_TEXT_BYTES];
+  json_object_begin(writer);
+  customer_id_format(booking->kit->customer->record.id, customer);
+  json_member_text(writer, "customer", customer);
+  if (booking->order.id.size_bytes > 0) json_member_bytes(writer, "order", booking->order.id);
+  write_effects(booking, writer);
+  write_rejected(booking, writer);
+  write_totals(booking, writer);
+  enum err err = write_missing(booking, writer);
+  json_object_end(writer);
+  return err;
+}
+
+// The first reply again, with a word that it is.
+static void write_replay(const struct loyalty_order *order, struct json_writer *writer) {
+  json_object_begin(writer);
+  json_member_bool(writer, "replayed", true);
+  json_name(writer, "reply");
+  if (order->reply.size_bytes > 0)
+    json_raw(writer, order->reply);
+  else
+    json_null(writer);
+  json_object_end(writer);
+}
+
+static enum err keep_reply(struct booking *booking) {
+  struct work *work = booking->work;
+  struct json_writer writer;
+  struct buffer reply;
+  buffer_init(&reply);
+  json_writer_init(&writer, &reply);
+  enum err err = write_reply(booking, &writer);
+  if (err == ERR_OK && !reply.failed) booking->order.reply = arena_copy(work->arena, buffer_view(&reply));
+  if (err == ERR_OK && booking->order.reply.data == NULL) err = diag_no_memory(work->diag);
+  buffer_release(&reply);
+  if (err == ERR_OK && booking->request != NULL) json_raw(booking->request->writer, booking->order.reply);
+  return err;
+}
+
+// --- booking -------------------------------------------------------------------------------------------------
+
+static struct bytes identifier_of(struct work *work, const struct work_event *event) {
+  return event->accepted_count == 0 ? BYTES("") : engine_identifier_text(work->engine, event->accepted[0], work->arena);
+}
+
+static enum err book(struct booking *booking) {
+  struct work *work = booking->work;
+  struct loyalty_event with_paid = *booking->in_hand;
+  with_paid.basket = booking->basket;
+  enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
+  if (err == ERR_OK) err = use_offers(booking);
+  if (err == ERR_OK) err = pay(booking);
+  if (err == ERR_OK)
+    err = loyalty_with_paid(booking->in_hand->message, booking->basket, paid_of(booking), work->engine->names,
+                            work->arena, &with_paid.message);
+  if (err == ERR_OK)
+    err =
+        loyalty_earn_rules(booking->kit, &with_paid, booking->order.id, booking->order.identifier, &booking->outcomes);
+  if (err == ERR_OK) err = keep_lines(booking);
+  if (err == ERR_OK) err = keep_posted(booking);
+  if (err == ERR_OK) err = keep_reply(booking);
+  if (err != ERR_OK || booking->order.id.size_bytes == 0)
+    return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+  err = loyalty_order_write(work, booking->kit->customer->record.id, &booking->order);
+  return err == ERR_OK ? add_owner(work, booking->order.id, booking->kit->customer->record.id) : err;
+}
+
+enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,
+                            const struct loyalty_event *in_hand, const struct loyalty_request *request) {
+  struct work *work = kit->work;
+  struct loyalty_basket basket = *in_hand->basket;
+  struct loyalty_order *known = NULL;
+  enum err err = ERR_OK;
+  if (basket.order.size_bytes > 0) err = loyalty_order_read(work, kit->customer->record.id, basket.order, &known);
+  if (err != ERR_OK) return err;
+  if (known != NULL) {
+    if (request != NULL) write_replay(known, request->writer);
+    return ERR_OK;
+  }
+  struct booking booking = {.kit = kit,
+                            .work = work,
+                            .event = event,
+                            .in_hand = in_hand,
+                            .request = request,
+                            .basket = &basket,
+                            .order = {.id = basket.order,
+                                      .posting = event->sequence,
+                                      .origin = kit->customer->record.id,
+                                      .identifier = identifier_of(work, event),
+                                      .time_us = in_hand->at_us,
+                                      .recorded_us = work->now_us,
+                                      .source = event->event->source}};
+  return book(&booking);
+}
