@@ -5,6 +5,8 @@
 #include "base/json_writer.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"

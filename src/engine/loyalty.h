@@ -118,7 +118,9 @@ struct loyalty_held_code {
   struct loyalty_code code;
   bool there, dirty;
 };
-enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count);
+// `orders`: ids of orders that will be booked, whose rows of ORDERS are locked in the same call.
+enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count, const struct bytes *orders,
+                            size_t order_count);
 struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code);
 enum err loyalty_codes_emit(struct work *work);
 // Gives a customer a new code of a voucher.
@@ -127,8 +129,18 @@ enum err loyalty_give(struct work *work, struct work_customer *customer, uint32_
 // Notes that a code was used: its uses and balance, the customer's uses, the counters; a row for the redemption.
 enum err loyalty_redeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
                         struct loyalty_redemption *redemption);
+// Gives back what a redemption used, by its id; one that was rolled back before, or is not there: nothing.
 enum err loyalty_unredeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
                           struct loyalty_redemption *redemption);
+enum err loyalty_redemption_read(struct work *work, struct bytes code, uint64_t id,
+                                 struct loyalty_redemption *redemption, bool *there);
+// Writes a new code, whose text and owner are set, with the dates and worth of its voucher.
+enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *voucher, struct loyalty_code *code);
+// All codes of a customer, in the arena.
+enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_code **codes, size_t *count);
+// Ends one of hers: cancelled when it was never used, else marked.
+enum err loyalty_code_end(struct work *work, struct work_customer *customer, struct loyalty_code *code,
+                          struct bytes reason);
 
 // --- events (loyalty_event.c) --------------------------------------------------------------------------------
 

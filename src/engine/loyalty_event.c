@@ -52,16 +52,20 @@ static enum err touch_rules(struct touching *touching, const struct engine_event
   return ERR_OK;
 }
 
+static bool order_id_of(const struct work *work, const struct engine_event *event, struct bytes *id) {
+  struct value properties = value_member_id(event->message, work->engine->id.properties);
+  return value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), id) && id->size_bytes > 0 &&
+         id->size_bytes <= LIMIT_NAME_BYTES;
+}
+
 // A return frees what its order used. The row may be read before its customer is known to be locked: what an order used
 // never changes.
 static enum err touch_order(struct touching *touching, const struct engine_event *event) {
   struct work *work = touching->work;
-  struct value properties = value_member_id(event->message, work->engine->id.properties);
   uint64_t *customers;
   struct bytes id;
   size_t count;
-  if (!value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), &id)) return ERR_OK;
-  if (id.size_bytes == 0 || id.size_bytes > LIMIT_NAME_BYTES) return ERR_OK;
+  if (!order_id_of(work, event, &id)) return ERR_OK;
   enum err err = loyalty_order_owners(work, id, &customers, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     struct loyalty_order *order;
@@ -82,15 +86,21 @@ static void touch_voucher(struct touching *touching, const struct loyalty_vouche
         (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = voucher->number};
 }
 
-static enum err touch_codes(struct touching *touching, const struct loyalty_request *request) {
+// The codes of the request, and the ids of the orders that are booked.
+static enum err touch_codes(struct touching *touching, const struct engine_event *events, size_t event_count,
+                            const struct loyalty_request *request) {
   struct work *work = touching->work;
-  struct bytes *codes = arena_take(work->arena, (request->code_count + request->pay_count + 1) * sizeof *codes);
-  size_t count = 0;
-  if (codes == NULL) return diag_no_memory(work->diag);
-  for (size_t i = 0; i < request->code_count; i++) codes[count++] = request->codes[i];
-  for (size_t i = 0; i < request->pay_count; i++)
+  uint32_t completed = name_of(work, "Order Completed");
+  size_t code_max = request == NULL ? 0 : request->code_count + request->pay_count, count = 0, order_count = 0;
+  struct bytes *codes = arena_take(work->arena, (code_max + 1) * sizeof *codes);
+  struct bytes *orders = arena_take(work->arena, (event_count + 1) * sizeof *orders);
+  if (codes == NULL || orders == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; request != NULL && i < request->code_count; i++) codes[count++] = request->codes[i];
+  for (size_t i = 0; request != NULL && i < request->pay_count; i++)
     if (request->pay[i].kind == LOYALTY_PAY_CARD) codes[count++] = request->pay[i].code;
-  enum err err = loyalty_codes_lock(work, codes, count);
+  for (size_t i = 0; i < event_count; i++)
+    if (events[i].name == completed && order_id_of(work, &events[i], &orders[order_count])) order_count++;
+  enum err err = loyalty_codes_lock(work, codes, count, orders, order_count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     const struct loyalty_held_code *held = loyalty_code_of(work, codes[i]);
     const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
@@ -110,7 +120,7 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
   if (!any) return ERR_OK;
   touching.keys = arena_take(work->arena, COUNTERS_MAX * sizeof *touching.keys);
   if (touching.keys == NULL) return diag_no_memory(work->diag);
-  if (request != NULL) err = touch_codes(&touching, request);
+  err = touch_codes(&touching, events, count, request);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     if (!is_concerned(work, events[i].name)) continue;
     err = touch_rules(&touching, &events[i]);

@@ -387,7 +387,8 @@ enum err loyalty_emit(struct work *work) {
     struct work_customer *customer = work->customers[i];
     if (customer->member != NULL && customer->member->dirty) err = emit_member(work, customer);
   }
-  return err;
+  if (err == ERR_OK) err = loyalty_codes_emit(work);
+  return err == ERR_OK ? loyalty_counters_emit(work) : err;
 }
 
 // --- what expressions ask ------------------------------------------------------------------------------------
