@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/live.h"
+#include "engine/loyalty.h"
 #include "engine/read.h"
 #include "engine/work.h"
 
@@ -24,9 +25,11 @@ struct slice {
   struct bytes *message_keys, *message_rows;
   struct identifier *identifiers; // all that the events carry, to be locked
   size_t identifier_count;
-  bool crowded;               // its one event needs more customers than a transaction may change
-  bool alone;                 // its one event is taken, or nothing is written
-  struct json_writer *writer; // of one alone: gets the record; NULL: nobody asks for it
+  bool crowded;                          // its one event needs more customers than a transaction may change
+  bool alone;                            // its one event is taken, or nothing is written
+  struct json_writer *writer;            // of one alone: gets the record; NULL: nobody asks for it
+  const struct loyalty_request *request; // of one alone that is a basket; NULL: it is none
+  bool dry_run;                          // nothing of it is written
   const struct engine_commit *commit;
 };
 
@@ -218,6 +221,8 @@ static enum err apply_event(struct work *work, const struct slice *slice, size_t
     err = set_aside(work, &event, result, from->aside_code, from->aside_words);
   else if (err == ERR_OK)
     err = slice->crowded ? set_crowd_aside(work, &event, result) : take_event(work, &event, result);
+  if (err == ERR_OK && result->outcome == ENGINE_APPLIED)
+    err = loyalty_take_event(work, work_held_customer(work, result->customer), &event, slice->request);
   if (err != ERR_OK) return err;
   return mark_message(work, slice->message_keys[index], from->received_us, result->code != NULL);
 }
@@ -253,6 +258,7 @@ static enum err slice_body(struct work *work, void *context) {
   enum err err =
       store_get_many(work->txn, STORE_MESSAGE, slice->message_keys, slice->count, work->arena, slice->message_rows);
   if (err == ERR_OK && atomic_load(&work->engine->has_receipts)) err = receipts_read(work);
+  if (err == ERR_OK) err = loyalty_prepare(work, slice->events, slice->count, slice->request);
   for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
     slice->results[i] = (struct engine_result){0};
     if (!seen_before(slice, i)) {
@@ -261,6 +267,7 @@ static enum err slice_body(struct work *work, void *context) {
     }
     slice->results[i].outcome = ENGINE_DUPLICATE;
     work->delta.duplicates++;
+    if (slice->request != NULL) return loyalty_order_replay(work, &slice->events[i], slice->request);
   }
   return err == ERR_OK && slice->alone ? answer_alone(work, slice) : err;
 }
@@ -298,7 +305,8 @@ static void choose_records(struct work *work, void *context) {
   for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->head_only = true;
   for (size_t i = 0; i < slice->count; i++) {
     const struct engine_event *event = &slice->events[i];
-    if (!live_concerns_event(work, event->name) && needs_no_record(work, slice, i)) continue;
+    bool concerned = live_concerns_event(work, event->name) || loyalty_concerns_event(work, event->name);
+    if (!concerned && needs_no_record(work, slice, i)) continue;
     for (size_t j = 0; j < event->identifier_count; j++) {
       const struct work_target *target = work_held_target(work, event->identifiers[j].identifier);
       if (target != NULL && target->device == NULL) need_record(work, target->person.customer);
@@ -334,6 +342,7 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
                            .identifier_count = slice->identifier_count,
                            .no_customers = slice->crowded,
                            .commit = slice->commit,
+                           .dry_run = slice->dry_run,
                            .choose_records = choose_records};
   return work_run(engine, &plan, slice_body, slice, mark, diag);
 }
@@ -391,5 +400,26 @@ enum err apply_alone(struct engine *engine, const struct engine_event *event, st
   enum err err = slice_init(&slice, &arena);
   err = err == ERR_OK ? run_slice(engine, &slice, &commit->mark, diag) : diag_no_memory(diag);
   arena_release(&arena);
+  return err;
+}
+
+enum err apply_basket(struct engine *engine, const struct engine_event *event, const struct loyalty_request *request,
+                      bool dry_run, struct engine_commit *commit, struct diag *diag) {
+  struct engine_result result;
+  struct slice slice = {.events = event,
+                        .count = 1,
+                        .results = &result,
+                        .request = request,
+                        .dry_run = dry_run,
+                        .commit = dry_run ? NULL : commit};
+  struct arena arena;
+  arena_init(&arena, 0);
+  enum err err = slice_init(&slice, &arena);
+  err = err == ERR_OK ? run_slice(engine, &slice, &commit->mark, diag) : diag_no_memory(diag);
+  arena_release(&arena);
+  if (err == ERR_OK && result.outcome == ENGINE_SUPPRESSED)
+    return diag_set(diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
+  if (err == ERR_OK && result.outcome == ENGINE_ASIDE)
+    return diag_set(diag, ERR_INVALID, result.code, "this basket could not be given to a customer; it is kept aside");
   return err;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "engine/draw.h"
+#include "engine/loyalty.h"
 #include "engine/parts.h"
 #include "segment/audience.h"
 
@@ -278,6 +279,19 @@ static enum err set_listed(struct work *work, struct work_customer *customer, st
   return err == ERR_OK ? write_change(work, customer, &change) : diag_no_memory(work->diag);
 }
 
+// Points and tier are those that the transaction leaves her with.
+struct looking_up {
+  struct work *work;
+  struct work_customer *customer;
+};
+
+static enum err look_up(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
+                        size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
+  const struct looking_up *looking_up = context;
+  (void)customer;
+  return loyalty_lookup(looking_up->work, looking_up->customer, function, arguments, count, now_us, value, until_us);
+}
+
 static enum err evaluate(struct work *work, struct rule_machine *machine, struct work_customer *customer,
                          struct membership *membership, const struct segment_triggers *triggers, bool *touched) {
   struct facts facts;
@@ -289,6 +303,9 @@ static enum err evaluate(struct work *work, struct rule_machine *machine, struct
                                           .now_us = work->now_us};
   facts_init(&facts, (struct timeline_reader){.txn = work->txn}, work->arena, &work->sources);
   facts_reset(&facts, customer->record.id, &customer->record, &customer->head);
+  struct looking_up looking_up = {work, customer};
+  facts.lookup = look_up;
+  facts.lookup_context = &looking_up;
   if (customer->chunk_count == customer->head.chunk_count) facts.rows = customer->chunks; // else one was split since
   enum err err = segment_evaluate(&evaluation, triggers);
   *touched |= evaluation.touched;
@@ -303,6 +320,10 @@ static const struct live_request *request_for(const struct work_plan *plan, size
   return plan->live != NULL && index < plan->customer_count ? plan->live : &nothing;
 }
 
+static const struct rule_need_lookup OF_LOYALTY[] = {{.function = RULE_FUNCTION_points},
+                                                     {.function = RULE_FUNCTION_tier}};
+enum { OF_LOYALTY_COUNT = sizeof OF_LOYALTY / sizeof *OF_LOYALTY };
+
 static struct segment_triggers triggers_for(const struct work_customer *customer, const struct live_request *request) {
   return (struct segment_triggers){.events = customer->added.items,
                                    .event_count = customer->added.count,
@@ -312,7 +333,9 @@ static struct segment_triggers triggers_for(const struct work_customer *customer
                                    .everything = customer->changed_hands,
                                    // A list has no expression; what refers to it has.
                                    .questions = request->list != 0 ? &request->list : request->questions,
-                                   .question_count = request->list != 0 ? 1 : request->question_count};
+                                   .question_count = request->list != 0 ? 1 : request->question_count,
+                                   .lookups = OF_LOYALTY,
+                                   .lookup_count = customer->loyalty_changed ? OF_LOYALTY_COUNT : 0};
 }
 
 // Is there anything to be asked about her?

@@ -170,6 +170,12 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
 enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
                             const struct loyalty_request *request);
 
+// Would loyalty look at an event of this name? Then it wants its customer's record.
+bool loyalty_concerns_event(const struct work *work, uint32_t name);
+// The order of this event was booked before: its reply again.
+enum err loyalty_order_replay(struct work *work, const struct engine_event *event,
+                              const struct loyalty_request *request);
+
 // --- rules (loyalty_earn.c) ----------------------------------------------------------------------------------
 
 // What rules made of an event, for whoever tells it.

@@ -26,6 +26,10 @@ static bool is_concerned(const struct work *work, uint32_t name) {
          name == orders.cancelled;
 }
 
+bool loyalty_concerns_event(const struct work *work, uint32_t name) {
+  return work->loyalty != NULL && is_concerned(work, name);
+}
+
 // --- before ----------------------------------------------------------------------------------------------------
 
 struct touching {

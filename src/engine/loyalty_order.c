@@ -747,3 +747,23 @@ enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *ev
                                       .source = event->event->source}};
   return book(&booking);
 }
+
+enum err loyalty_order_replay(struct work *work, const struct engine_event *event,
+                              const struct loyalty_request *request) {
+  struct value properties = value_member_id(event->message, work->engine->id.properties);
+  uint64_t *customers;
+  struct bytes id;
+  size_t count = 0;
+  enum err err = ERR_OK;
+  if (value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), &id))
+    err = loyalty_order_owners(work, id, &customers, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct loyalty_order *order;
+    err = loyalty_order_read(work, customers[i], id, &order);
+    if (err != ERR_OK || order == NULL) continue;
+    write_replay(order, request->writer);
+    return ERR_OK;
+  }
+  return err == ERR_OK ? diag_set(work->diag, ERR_BUSY, "duplicate", "this order was taken before, under another id")
+                       : err;
+}

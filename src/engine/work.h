@@ -157,6 +157,11 @@ void work_touch(struct work_customer *customer, int64_t received_us);
 enum err apply_alone(struct engine *engine, const struct engine_event *event, struct json_writer *writer,
                      struct engine_commit *commit, struct diag *diag);
 
+// Applies the event of a basket in a transaction of its own (loyalty.h), or only says what it would do.
+struct loyalty_request;
+enum err apply_basket(struct engine *engine, const struct engine_event *event, const struct loyalty_request *request,
+                      bool dry_run, struct engine_commit *commit, struct diag *diag);
+
 // --- resolve.c: who is it -----------------------------------------------------------------------------------
 
 enum { WORK_IDENTIFIERS_MAX = LIMIT_EVENT_IDENTIFIERS + 1 }; // an alias adds one
