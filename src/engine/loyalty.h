@@ -23,6 +23,7 @@ struct loyalty {
   pthread_mutex_t lock;          // of `set`
   const struct loyalty_set *set; // in force; NULL: there never was a document
   pthread_mutex_t changing;      // one change of documents at a time
+  pthread_mutex_t ticking;       // one look at what is due at a time
   uint32_t source;               // of the events the engine writes; 0: there is none yet
 };
 

@@ -128,6 +128,7 @@ enum err loyalty_open(struct engine *engine, struct store_snapshot *snapshot, st
   if (loyalty == NULL) return diag_no_memory(diag);
   pthread_mutex_init(&loyalty->lock, NULL);
   pthread_mutex_init(&loyalty->changing, NULL);
+  pthread_mutex_init(&loyalty->ticking, NULL);
   const struct engine_source *source = engine_source_find(engine, bytes_from_text(LOYALTY_SOURCE));
   if (source != NULL) loyalty->source = source->id;
   arena_init(&arena, 0);
@@ -147,6 +148,7 @@ void loyalty_close(struct engine *engine) {
   if (loyalty->set != NULL) loyalty_set_close(loyalty->set);
   pthread_mutex_destroy(&loyalty->lock);
   pthread_mutex_destroy(&loyalty->changing);
+  pthread_mutex_destroy(&loyalty->ticking);
   alloc_free(loyalty);
 }
 
