@@ -85,8 +85,9 @@ enum err member_call_amount(struct member_call *call, const char *name, int scal
   if (!value_as_number(member, &number) || decimal_to_scaled_i64(number, scale, amount) != ERR_OK || *amount == 0 ||
       (*amount < 0 && !either))
     return bad_member(name, "bad_amount",
-                      scale == 0 ? "a whole number above 0" : "an amount above 0 with at most two digits after the "
-                                                              "point",
+                      scale == 0 ? "a whole number above 0"
+                                 : "an amount above 0 with at most two digits after the "
+                                   "point",
                       diag);
   return ERR_OK;
 }

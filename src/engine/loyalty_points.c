@@ -1,0 +1,419 @@
+// loyalty_points.c: points are burned, held, captured, given back, corrected by a person, passed on.
+//
+// A hold's id is "h<customer>-<number>": it leads to its member, whoever she became. Row "h" number of LEDGER: varints
+// programme, state, currency, amount, expires. Its parts lie in the wallet while it is open (loyalty/ledger.h); whether
+// it ran out is told by the clock, so a crashed checkout never needs anybody.
+// What a caller names by a "reference" is done once: the same reference again gets the first reply (loyalty_request.h).
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/varint.h"
+#include "engine/loyalty_request.h"
+
+enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48 };
+enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED, HOLD_VOIDED };
+
+// What a request asks for; documents by their numbers, since others may be in force when it is done.
+struct points {
+  uint32_t programme;
+  uint8_t currency;
+  int64_t amount, approval_above;
+  struct bytes reference, reason;
+  int64_t ttl_us;
+  uint64_t hold;
+};
+
+static enum err read_points(struct member_call *call, struct points *points, bool either, struct diag *diag) {
+  const struct loyalty_set *set = loyalty_hold(call->engine);
+  const struct loyalty_programme *programme = NULL;
+  const struct loyalty_currency *currency = NULL;
+  enum err err = member_call_programme(call, set, &programme, diag);
+  if (err == ERR_OK) err = member_call_currency(call, programme, &currency, diag);
+  if (err == ERR_OK) err = member_call_amount(call, "amount", currency->scale, either, &points->amount, diag);
+  if (err == ERR_OK) err = member_call_text(call, "reference", false, &points->reference, diag);
+  if (err == ERR_OK) err = member_call_text(call, "reason", false, &points->reason, diag);
+  if (err == ERR_OK) {
+    points->programme = programme->number;
+    points->currency = currency->number;
+    points->approval_above = programme->approval_above;
+  }
+  if (set != NULL) loyalty_set_close(set);
+  return err;
+}
+
+static struct loyalty_cause cause_of(const struct member_call *call, const struct points *points) {
+  return (struct loyalty_cause){.reference = points->reference,
+                                .identifier = call->identifiers[0],
+                                .author = call->caller->author,
+                                .reason = points->reason,
+                                .effective_us = call->work->now_us};
+}
+
+static enum err no_member(struct work *work) {
+  return diag_set(work->diag, ERR_DENIED, "NOT_A_MEMBER", "%s", loyalty_refusal_words("NOT_A_MEMBER"));
+}
+
+// Her ledger; she has to be a member, and not blocked.
+static enum err open_ledger(struct member_call *call, int index, uint32_t programme, bool join,
+                            struct loyalty_ledger **ledger) {
+  enum err err = loyalty_ledger_open(call->work, call->members[index], programme, join, ledger);
+  if (err != ERR_OK) return err;
+  if (*ledger == NULL) return no_member(call->work);
+  if ((*ledger)->wallet->blocked)
+    return diag_set(call->work->diag, ERR_DENIED, "MEMBER_BLOCKED", "%s", loyalty_refusal_words("MEMBER_BLOCKED"));
+  return ERR_OK;
+}
+
+static void write_balance(struct json_writer *writer, const struct loyalty_ledger *ledger) {
+  json_name(writer, "balance");
+  loyalty_wallet_json(ledger->wallet, ledger->programme, ledger->zone, writer);
+}
+
+static uint64_t last_posting(const struct loyalty_ledger *ledger) {
+  return ledger->posting_count == 0 ? 0 : ledger->postings[ledger->posting_count - 1].id;
+}
+
+static void write_done(struct member_call *call, const struct loyalty_ledger *ledger) {
+  char id[32];
+  snprintf(id, sizeof id, "p%" PRIu64, last_posting(ledger));
+  json_object_begin(call->writer);
+  json_member_text(call->writer, "id", id);
+  write_balance(call->writer, ledger);
+  json_object_end(call->writer);
+}
+
+// --- burning ---------------------------------------------------------------------------------------------------
+
+static enum err burn(struct member_call *call, void *context) {
+  const struct points *points = context;
+  const struct loyalty_part *parts;
+  struct loyalty_ledger *ledger;
+  size_t count;
+  bool replayed;
+  enum err err = member_call_replay(call, 'b', points->reference, &replayed);
+  if (err != ERR_OK || replayed) return err;
+  err = open_ledger(call, 0, points->programme, false, &ledger);
+  if (err != ERR_OK) return err;
+  struct loyalty_cause cause = cause_of(call, points);
+  err = loyalty_spend(ledger, &cause, points->currency, points->amount, &parts, &count);
+  if (err != ERR_OK) return err;
+  write_done(call, ledger);
+  return member_call_keep(call, 'b', points->reference);
+}
+
+static const char *const CUSTOMER[] = {"customer"};
+
+static enum err run_points(struct engine *engine, const struct engine_caller *caller, struct value request, bool either,
+                           member_fn *body, struct json_writer *writer, struct engine_commit *commit,
+                           struct diag *diag) {
+  struct points points = {0};
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  enum err err = read_points(&call, &points, either, diag);
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, body, &points, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+enum err engine_points_burn(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  return run_points(engine, caller, request, false, burn, writer, commit, diag);
+}
+
+// --- holds -----------------------------------------------------------------------------------------------------
+
+struct hold_row {
+  uint32_t programme;
+  uint8_t currency;
+  enum hold_state state;
+  int64_t amount, expires_us;
+};
+
+static enum err write_hold(struct member_call *call, uint64_t number, const struct hold_row *hold) {
+  uint8_t row[5 * VARINT_BYTES_MAX], *at = varint_put(row, hold->programme);
+  struct key key;
+  at = varint_put(at, (uint64_t)hold->state);
+  at = varint_put(at, hold->currency);
+  at = varint_put_signed(at, hold->amount);
+  at = varint_put_signed(at, hold->expires_us);
+  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
+  return store_put(call->work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
+}
+
+static enum err no_hold(struct diag *diag) {
+  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "there is no such hold");
+}
+
+static enum err read_hold(struct member_call *call, uint64_t number, struct hold_row *hold) {
+  struct bytes row;
+  struct key key;
+  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
+  enum err err = store_get(call->work->txn, STORE_LEDGER, key_view(&key), call->work->arena, &row);
+  if (err != ERR_OK) return err;
+  if (row.data == NULL) return no_hold(call->work->diag);
+  struct varint_reader reader = varint_reader_of(row);
+  hold->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
+  hold->state = (enum hold_state)varint_read_up_to(&reader, HOLD_VOIDED);
+  hold->currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
+  hold->amount = varint_read_signed(&reader);
+  hold->expires_us = varint_read_signed(&reader);
+  return reader.failed ? diag_set(call->work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
+}
+
+static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
+                       const struct hold_row *hold, const char *status) {
+  char id[HOLD_ID_BYTES];
+  snprintf(id, sizeof id, "h%" PRIu64 "-%" PRIu64, call->members[0]->record.id, number);
+  json_object_begin(call->writer);
+  json_member_text(call->writer, "hold", id);
+  json_member_text(call->writer, "status", status);
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, hold->currency);
+  json_member_scaled(call->writer, "amount", hold->amount, currency->scale);
+  json_member_time(call->writer, "expires_at", hold->expires_us);
+  write_balance(call->writer, ledger);
+  json_object_end(call->writer);
+}
+
+static enum err hold(struct member_call *call, void *context) {
+  const struct points *points = context;
+  struct loyalty_ledger *ledger;
+  uint64_t number;
+  bool replayed;
+  enum err err = member_call_replay(call, 'h', points->reference, &replayed);
+  if (err != ERR_OK || replayed) return err;
+  err = open_ledger(call, 0, points->programme, false, &ledger);
+  if (err != ERR_OK) return err;
+  struct loyalty_cause cause = cause_of(call, points);
+  struct hold_row row = {.programme = points->programme,
+                         .currency = points->currency,
+                         .state = HOLD_OPEN,
+                         .amount = points->amount,
+                         .expires_us = call->work->now_us + points->ttl_us};
+  err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
+  if (err == ERR_OK) err = write_hold(call, number, &row);
+  if (err != ERR_OK) return err;
+  write_held(call, ledger, number, &row, "held");
+  return member_call_keep(call, 'h', points->reference);
+}
+
+static enum err read_ttl(struct member_call *call, int64_t *ttl_us, struct diag *diag) {
+  struct value member =
+      value_is_absent(call->request) ? call->request : value_member(call->request, call->engine->names, BYTES("ttl_s"));
+  struct decimal number;
+  int64_t seconds = HOLD_TTL_S;
+  if (!value_is_absent(member) &&
+      (!value_as_number(member, &number) || decimal_to_scaled_i64(number, 0, &seconds) != ERR_OK || seconds < 1 ||
+       seconds > HOLD_TTL_MAX_S)) {
+    diag_set(diag, ERR_INVALID, "out_of_range", "expected a number of seconds from 1 to %d", HOLD_TTL_MAX_S);
+    diag_in_field(diag, "ttl_s");
+    return ERR_INVALID;
+  }
+  *ttl_us = seconds * CLOCK_SECOND_US;
+  return ERR_OK;
+}
+
+enum err engine_points_hold(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct points points = {0};
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  enum err err = read_points(&call, &points, false, diag);
+  if (err == ERR_OK) err = read_ttl(&call, &points.ttl_us, diag);
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, hold, &points, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+bool loyalty_hold_parse(struct bytes text, uint64_t *customer, uint64_t *number) {
+  const uint8_t *dash = text.size_bytes < 4 ? NULL : memchr(text.data, '-', text.size_bytes);
+  if (dash == NULL || text.data[0] != 'h') return false;
+  struct bytes first = bytes_of(text.data + 1, (size_t)(dash - text.data) - 1);
+  struct bytes second = bytes_of(dash + 1, text.size_bytes - first.size_bytes - 2);
+  return bytes_to_u64(first, customer) == ERR_OK && bytes_to_u64(second, number) == ERR_OK;
+}
+
+static enum err refuse(struct work *work, const char *code) {
+  return diag_set(work->diag, ERR_DENIED, code, "%s", loyalty_refusal_words(code));
+}
+
+static enum err check_open(struct member_call *call, const struct hold_row *row) {
+  if (row->state == HOLD_CAPTURED) return refuse(call->work, "ALREADY_CAPTURED");
+  if (row->state == HOLD_VOIDED) return refuse(call->work, "ALREADY_VOIDED");
+  return call->work->now_us >= row->expires_us ? refuse(call->work, "HOLD_EXPIRED") : ERR_OK;
+}
+
+static enum err end_hold(struct member_call *call, struct points *points, bool capture) {
+  const struct loyalty_part *parts;
+  struct loyalty_ledger *ledger;
+  struct hold_row row;
+  size_t count;
+  enum err err = read_hold(call, points->hold, &row);
+  if (err == ERR_OK) err = check_open(call, &row);
+  if (err == ERR_OK) err = open_ledger(call, 0, row.programme, false, &ledger);
+  if (err != ERR_OK) return err;
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, row.currency);
+  int64_t amount = 0;
+  struct value said = value_is_absent(call->request)
+                          ? call->request
+                          : value_member(call->request, call->engine->names, BYTES("amount"));
+  if (!value_is_absent(said))
+    err = member_call_amount(call, "amount", currency->scale, false, &amount, call->work->diag);
+  if (err != ERR_OK) return err;
+  struct loyalty_cause cause = cause_of(call, points);
+  if (capture)
+    err = loyalty_hold_capture(ledger, &cause, points->hold, amount, &parts, &count);
+  else
+    err = loyalty_hold_void(ledger, &cause, points->hold);
+  row.state = capture ? HOLD_CAPTURED : HOLD_VOIDED;
+  if (capture && amount > 0) row.amount = amount;
+  if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
+  if (err == ERR_OK) err = write_hold(call, points->hold, &row);
+  if (err == ERR_OK) write_held(call, ledger, points->hold, &row, capture ? "captured" : "voided");
+  return err;
+}
+
+static enum err capture(struct member_call *call, void *context) {
+  return end_hold(call, context, true);
+}
+
+static enum err void_hold(struct member_call *call, void *context) {
+  return end_hold(call, context, false);
+}
+
+// Whoever had the id when the hold was made may have become another.
+static enum err find_holder(struct member_call *call, struct bytes hold, struct points *points, struct diag *diag) {
+  struct engine_view *view;
+  char reference[CUSTOMER_ID_TEXT_BYTES];
+  uint64_t customer;
+  if (!loyalty_hold_parse(hold, &customer, &points->hold)) return no_hold(diag);
+  enum err err = engine_view_open(call->engine, &view);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  customer_id_format(customer, reference);
+  err = engine_find(view, bytes_from_text(reference), &call->customers[0], diag);
+  call->customer_count = 1;
+  engine_view_close(view);
+  return err == ERR_NOT_FOUND || err == ERR_INVALID ? no_hold(diag) : err;
+}
+
+static enum err run_hold(struct engine *engine, const struct engine_caller *caller, struct bytes hold,
+                         struct value request, member_fn *body, struct json_writer *writer,
+                         struct engine_commit *commit, struct diag *diag) {
+  struct points points = {0};
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  points.reference = hold;
+  enum err err = find_holder(&call, hold, &points, diag);
+  if (err == ERR_OK) err = member_call_run_ids(&call, body, &points, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+enum err engine_hold_capture(struct engine *engine, const struct engine_caller *caller, struct bytes hold,
+                             struct value request, struct json_writer *writer, struct engine_commit *commit,
+                             struct diag *diag) {
+  return run_hold(engine, caller, hold, request, capture, writer, commit, diag);
+}
+
+enum err engine_hold_void(struct engine *engine, const struct engine_caller *caller, struct bytes hold,
+                          struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  return run_hold(engine, caller, hold, (struct value){{NULL, 0}}, void_hold, writer, commit, diag);
+}
+
+// --- by a person -------------------------------------------------------------------------------------------------
+
+static enum err adjust(struct member_call *call, void *context) {
+  const struct points *points = context;
+  struct loyalty_ledger *ledger;
+  bool replayed, more = points->amount > 0;
+  enum err err = member_call_replay(call, 'a', points->reference, &replayed);
+  if (err != ERR_OK || replayed) return err;
+  err = open_ledger(call, 0, points->programme, more, &ledger);
+  if (err != ERR_OK) return err;
+  struct loyalty_cause cause = cause_of(call, points);
+  err = loyalty_adjust(ledger, &cause, points->currency, more ? points->amount : -points->amount, more);
+  if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
+  if (err != ERR_OK) return err;
+  write_done(call, ledger);
+  return member_call_keep(call, 'a', points->reference);
+}
+
+enum err engine_points_adjust(struct engine *engine, const struct engine_caller *caller, struct value request,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct points points = {0};
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  enum err err = read_points(&call, &points, true, diag);
+  if (err == ERR_OK && points.amount == INT64_MIN)
+    err = diag_set(diag, ERR_INVALID, "bad_amount", "this amount is too large");
+  if (err == ERR_OK && points.reason.size_bytes == 0) {
+    err = diag_set(diag, ERR_INVALID, "missing_member", "say why: an adjustment is kept with its reason");
+    diag_in_field(diag, "reason");
+  }
+  int64_t size = points.amount < 0 ? -points.amount : points.amount;
+  if (err == ERR_OK && points.approval_above > 0 && size > points.approval_above)
+    err = diag_set(diag, ERR_DENIED, "APPROVAL_NEEDED", "%s", loyalty_refusal_words("APPROVAL_NEEDED"));
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, adjust, &points, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+static enum err transfer(struct member_call *call, void *context) {
+  const struct points *points = context;
+  struct loyalty_ledger *from, *to;
+  bool replayed;
+  if (call->customers[0] == call->customers[1])
+    return diag_set(call->work->diag, ERR_INVALID, "same_customer", "these are one customer already");
+  enum err err = member_call_replay(call, 't', points->reference, &replayed);
+  if (err != ERR_OK || replayed) return err;
+  err = open_ledger(call, 0, points->programme, false, &from);
+  if (err == ERR_OK) err = open_ledger(call, 1, points->programme, true, &to);
+  if (err != ERR_OK) return err;
+  struct loyalty_cause cause = cause_of(call, points);
+  err = loyalty_transfer(from, to, &cause, points->currency, points->amount);
+  if (err == ERR_OK) err = loyalty_advance(to, to->now_us);
+  if (err != ERR_OK) return err;
+  write_done(call, from);
+  return member_call_keep(call, 't', points->reference);
+}
+
+enum err engine_points_transfer(struct engine *engine, const struct engine_caller *caller, struct value request,
+                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  static const char *const names[] = {"from", "to"};
+  struct points points = {0};
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  enum err err = read_points(&call, &points, false, diag);
+  if (err == ERR_OK) err = member_call_run(&call, names, 2, transfer, &points, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+// --- joining -------------------------------------------------------------------------------------------------------
+
+static enum err join(struct member_call *call, void *context) {
+  const uint32_t *programme = context;
+  struct loyalty_ledger *ledger;
+  enum err err = loyalty_ledger_open(call->work, call->members[0], *programme, true, &ledger);
+  if (err != ERR_OK) return err;
+  char customer[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(call->members[0]->record.id, customer);
+  json_object_begin(call->writer);
+  json_member_text(call->writer, "customer", customer);
+  write_balance(call->writer, ledger);
+  json_object_end(call->writer);
+  return ERR_OK;
+}
+
+enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  const struct loyalty_programme *programme = NULL;
+  const struct loyalty_set *set = loyalty_hold(engine);
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  enum err err = member_call_programme(&call, set, &programme, diag);
+  uint32_t number = err == ERR_OK ? programme->number : 0;
+  if (set != NULL) loyalty_set_close(set);
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
+  member_call_close(&call);
+  return err;
+}
