@@ -1,7 +1,8 @@
 // rule_check: what expressions are refused for, what is warned of, and what they give.
 //
 // tests/golden/rule/check.txt: an expression, `value: ` before one that need not be a condition; `this: `, `item: ` and
-// `any: ` before it: asked with an Order Completed, an item of one, any event in hand. Below it, indented, what it gives and the warnings, or the refusal. A pilcrow stands for a new line; `#` begins a remark. With
+// `any: ` before it: asked with an Order Completed, an item of one, any event in hand. Below it, indented, what it
+// gives and the warnings, or the refusal. A pilcrow stands for a new line; `#` begins a remark. With
 // RAPPORT_GOLDEN_WRITE set to a file, the answers found are written there in the same form.
 #include <setjmp.h>
 #include <stdarg.h>
