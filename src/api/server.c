@@ -142,7 +142,7 @@ static enum MHD_Result take_upload(struct request *request, const char *data, si
 
 // --- running -------------------------------------------------------------------------------------------------
 
-// Adds to what a stop waits for. Nobody else does, so nobody is woken before.
+// What a stop waits for. Nobody else waits for it, so nobody is woken before one has begun.
 static void count(struct api *api, int running, int suspended, int syncing) {
   pthread_mutex_lock(&api->lock);
   api->running += (size_t)running;
