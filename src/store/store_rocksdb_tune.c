@@ -34,8 +34,8 @@ enum {
   MESSAGE_ROW_BYTES = 64, // in a memtable
   SHORT_ROW_BYTES = 128,
   LONG_ROW_BYTES = 512,
-  SHORT_ROWS_PERCENT = 52, // of the cache
-  LONG_ROWS_PERCENT = 28,
+  SHORT_ROWS_PERCENT = 52, // of the cache: identifiers and heads of a million customers
+  LONG_ROWS_PERCENT = 28,  // all rows of 20,000 to 30,000 customers
   LOG_PER_MEMTABLES = 3,
   LOG_PER_MEMTABLES_BULK = 6,
   RUNS = 4, // so many files lie side by side before they are merged
