@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "engine/draw.h"
+#include "engine/live_rows.h"
 #include "engine/parts.h"
-#include "segment/audience.h"
 
 enum { AHEAD_CHUNKS_MAX = 4 };
 
@@ -183,7 +183,7 @@ static enum err write_sides(struct work *work, uint64_t customer, uint32_t quest
   enum err err = ERR_OK;
   for (uint32_t differs = before ^ after; err == ERR_OK && differs != 0; differs &= differs - 1) {
     uint32_t side = (uint32_t)__builtin_ctz(differs);
-    err = audience_change(work->txn, question, side, customer, (after >> side & 1) != 0);
+    err = live_rows_side(work, question, side, customer, (after >> side & 1) != 0);
   }
   return err;
 }
@@ -215,25 +215,17 @@ static enum err write_row(struct work *work, uint64_t customer, const struct mem
 
 // --- timers --------------------------------------------------------------------------------------------------
 
-static enum err drop_timer(struct work *work, uint64_t customer, int64_t due_us) {
-  struct key key;
-  live_timer_key(&key, due_us, customer);
-  return store_delete(work->txn, STORE_TIMER, key_view(&key));
-}
-
 // Invariant 2. *touched when the row has to say so.
 static enum err set_timer(struct work *work, uint64_t customer, struct membership *membership, bool *touched) {
   int64_t due_us = membership_due_us(membership);
-  struct key key;
   enum err err = ERR_OK;
   if (due_us >= membership->timer_us && membership->timer_us > work->now_us) return ERR_OK;
   if (due_us == membership->timer_us) return ERR_OK;
-  if (membership->timer_us != MEMBERSHIP_FOREVER) err = drop_timer(work, customer, membership->timer_us);
+  if (membership->timer_us != MEMBERSHIP_FOREVER) err = live_rows_timer(work, customer, membership->timer_us, false);
   membership->timer_us = due_us;
   *touched = true;
   if (err != ERR_OK || due_us == MEMBERSHIP_FOREVER) return err;
-  live_timer_key(&key, due_us, customer);
-  return store_put(work->txn, STORE_TIMER, key_view(&key), BYTES(""));
+  return live_rows_timer(work, customer, due_us, true);
 }
 
 // A timer that fired is gone, whatever the row says of it.
@@ -243,7 +235,7 @@ static enum err take_timer(struct work *work, uint64_t customer, int64_t fired_u
     membership->timer_us = MEMBERSHIP_FOREVER;
     *touched = true;
   }
-  return drop_timer(work, customer, fired_us);
+  return live_rows_timer(work, customer, fired_us, false);
 }
 
 // --- one customer --------------------------------------------------------------------------------------------
@@ -355,7 +347,7 @@ static enum err forget(struct work *work, struct work_customer *customer) {
       err = set_listed(work, heir, &inherited, entry->question, true, &touched);
   }
   if (err == ERR_OK && membership.timer_us != MEMBERSHIP_FOREVER)
-    err = drop_timer(work, customer->record.id, membership.timer_us);
+    err = live_rows_timer(work, customer->record.id, membership.timer_us, false);
   struct key key;
   customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
@@ -431,21 +423,25 @@ static enum err look_at_all(struct work *work, const struct work_plan *plan) {
     if (is_there(work->customers[i]))
       err = look_at(work, machine, plan, i);
     else if (fired) // a timer that nobody took away with her
-      err = drop_timer(work, work->customers[i]->record.id, plan->live->timers_us[i]);
+      err = live_rows_timer(work, work->customers[i]->record.id, plan->live->timers_us[i], false);
   }
   if (machine != NULL) live_give_machine(work->engine, machine);
   return err;
 }
 
 enum err live_evaluate(struct work *work, const struct work_plan *plan) {
+  struct live_rows rows = {0};
   enum err err = ERR_OK;
   if (work->set == NULL || work->engine->read_only) return ERR_OK;
+  work->rows = &rows;
   work->now_us = clock_now_us(work->engine->clock);
   for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++)
     if (is_gone(work->customers[i])) err = forget(work, work->customers[i]);
   for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->concerned = is_concerned(work, plan, i);
   if (err == ERR_OK) err = read_ahead(work);
   if (err == ERR_OK) err = look_at_all(work, plan);
+  if (err == ERR_OK) err = live_rows_write(work);
+  work->rows = NULL;
   atomic_fetch_add_explicit(&work->engine->live->transitions, work->change_count, memory_order_relaxed);
   return err;
 }

@@ -89,6 +89,7 @@ struct work {
   const struct segment_set *set; // the live questions (live.c); NULL: there are none
   struct live_change *changes;   // what segments say of the customers of this transaction, and did not before
   size_t change_count, change_capacity;
+  struct live_rows *rows; // what live_evaluate gathers
   struct diag *diag;
 };
 
