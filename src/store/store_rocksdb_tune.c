@@ -192,7 +192,6 @@ static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace
   if (key_class == STORE_KEY_customer) {
     rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
   }
-  if (keyspace == STORE_CHANGE) store_memtable_set_ascending(family, sizeof(uint64_t));
   if (is_hashed(keyspace))
     store_memtable_set(family, key_class == STORE_KEY_customer ? CUSTOMER_ID_BYTES : 0, buckets_for(keyspace, bytes));
 }
