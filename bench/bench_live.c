@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "live/segments.h"
+#include "parts/segments.h"
 #include "live/server.h"
 #include "parts/load.h"
 #include "parts/program.h"
