@@ -3,8 +3,9 @@
 // The questions are those of bench_live. 1,500 customers have 30 to 60 events of the last 90 days and the traits of an
 // account. Events come in slices of 100 customers, as in a transaction: each is added to its timeline first, then the
 // slice is measured: membership decoded, questions answered, membership encoded. What an event writes is read by the
-// next one of the same customer. Processor time of the thread; `answers` is a sum over all rows and changes that two
-// builds must agree on. For instructions: valgrind --tool=callgrind --toggle-collect=evaluate_slice bench_evaluate.
+// next one of the same customer. Processor time of the thread. `answers` is a sum over all changes of answers, which
+// two builds must agree on, `rows` one over what was written, of which valid-until may differ. For instructions:
+// valgrind --tool=callgrind --toggle-collect=evaluate_slice bench_evaluate.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ struct shop {
   struct buffer packed, row;
   struct store_snapshot *snapshot;
   struct person *persons;
-  uint64_t random, events, evaluated, changes, answers;
+  uint64_t random, events, evaluated, changes, entries, answers, rows;
   uint32_t traits[TRAITS];
   int64_t now_us, cpu_ns;
 };
@@ -169,6 +170,18 @@ static void make_person(struct shop *shop, struct store_txn *txn, size_t index) 
 
 // --- slices --------------------------------------------------------------------------------------------------
 
+static uint64_t hash(uint64_t seed, struct bytes bytes) {
+  for (size_t i = 0; i < bytes.size_bytes; i++) seed = (seed ^ bytes.data[i]) * UINT64_C(0x100000001b3);
+  return seed;
+}
+
+static void add_change(struct shop *shop, const struct segment_change *change) {
+  uint64_t parts[] = {change->question, change->kind, change->sides_before, change->sides_after,
+                      (uint64_t)change->at_us};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    shop->answers = (shop->answers ^ parts[i]) * UINT64_C(0x100000001b3);
+}
+
 static void answer(struct shop *shop, struct person *person, bool everything) {
   struct facts facts;
   struct membership membership;
@@ -194,6 +207,8 @@ static void answer(struct shop *shop, struct person *person, bool everything) {
   must(!shop->row.failed, "memory");
   shop->evaluated += evaluation.evaluated;
   shop->changes += evaluation.change_count;
+  shop->entries += membership.count;
+  for (size_t i = 0; i < evaluation.change_count; i++) add_change(shop, &evaluation.changes[i]);
   // Values are views into the row that was read, so the new one takes its place only now.
   struct buffer before = person->membership;
   person->membership = shop->row;
@@ -208,11 +223,6 @@ __attribute__((noinline)) static void evaluate_slice(struct shop *shop, size_t f
 // What a build does.
 __attribute__((noinline)) static void evaluate_all(struct shop *shop, size_t first) {
   for (size_t i = first; i < first + SLICE; i++) answer(shop, &shop->persons[i], true);
-}
-
-static uint64_t hash(uint64_t seed, struct bytes bytes) {
-  for (size_t i = 0; i < bytes.size_bytes; i++) seed = (seed ^ bytes.data[i]) * UINT64_C(0x100000001b3);
-  return seed;
 }
 
 static void read_rows(struct shop *shop, struct arena *arena, struct person *person) {
@@ -239,7 +249,7 @@ static void measure_slice(struct shop *shop, size_t first, void (*evaluate)(stru
   evaluate(shop, first);
   shop->cpu_ns += cpu_ns() - start_ns;
   for (size_t i = first; i < first + SLICE; i++)
-    shop->answers = hash(shop->answers, buffer_view(&shop->persons[i].membership));
+    shop->rows = hash(shop->rows, buffer_view(&shop->persons[i].membership));
   store_snapshot_close(shop->snapshot);
   arena_release(&rows);
 }
@@ -305,11 +315,13 @@ static void close_shop(struct shop *shop) {
 }
 
 static void report(struct shop *shop, const char *what, uint64_t events) {
-  printf("%-9s %6llu events  %7.1f evaluations, %5.2f changes, %8.0f ns an event; %6.1f ns an evaluation; answers "
-         "%016llx\n",
+  printf("%-6s %6llu events: %6.1f evaluations, %5.2f changes, %5.1f entries; %7.0f ns an event, %5.1f ns an "
+         "evaluation; answers %016llx, rows %016llx\n",
          what, (unsigned long long)events, (double)shop->evaluated / (double)events,
-         (double)shop->changes / (double)events, (double)shop->cpu_ns / (double)events,
-         (double)shop->cpu_ns / (double)shop->evaluated, (unsigned long long)shop->answers);
+         (double)shop->changes / (double)events, (double)shop->entries / (double)events,
+         (double)shop->cpu_ns / (double)events, (double)shop->cpu_ns / (double)shop->evaluated,
+         (unsigned long long)shop->answers, (unsigned long long)shop->rows);
+  shop->entries = 0;
   shop->evaluated = shop->changes = 0;
   shop->cpu_ns = 0;
 }

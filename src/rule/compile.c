@@ -359,7 +359,9 @@ static void compile_events_node(struct compiler *compiler, const struct rule_nod
 static void compile_joined(struct compiler *compiler, const struct rule_node *node) {
   uint32_t count;
   const struct rule_node **operands = compile_operands(compiler, node, node->op, &count);
-  if (operands != NULL) compile_chain(compiler, operands, count, node->op == RULE_AND ? RULE_CODE_AND : RULE_CODE_OR);
+  if (operands == NULL) return;
+  if (node->op == RULE_AND) compile_order(compiler, operands, count);
+  compile_chain(compiler, operands, count, node->op == RULE_AND ? RULE_CODE_AND : RULE_CODE_OR);
 }
 
 static void compile_unary(struct compiler *compiler, const struct rule_node *node, enum rule_opcode opcode) {
