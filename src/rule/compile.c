@@ -445,6 +445,7 @@ enum err rule_compile(const struct rule_node *tree, const struct rule_compile *w
   arena_init(&made->arena, 0);
   made->serial = atomic_fetch_add(&serials, 1) + 1;
   made->zone = with->zone;
+  made->zone_serial = rule_zone_serial(with->zone);
   struct compiler compiler = {.with = with, .program = made, .arena = &made->arena, .diag = diag};
   compile_all(&compiler, tree);
   if (compiler.err != ERR_OK) {

@@ -115,12 +115,29 @@ static struct machine_span span_at(const struct rule_zone *zone, const struct ru
   return at;
 }
 
+// A transaction asks a thousand programs about its customers at one `now`, and their windows are a few: so they are
+// kept by what they say. That made a third of the 220 instructions that binding a program took.
+static struct machine_span kept_span_at(struct rule_machine *machine, const struct rule_span *span) {
+  const struct rule_program *program = machine->program;
+  if (span->kind == RULE_WINDOW_NONE || span->kind >= RULE_WINDOW_SINCE)
+    return (struct machine_span){span->from_us, INT64_MIN, span->to_us, INT64_MAX};
+  uint64_t hash = ((uint64_t)span->length.count << 5 ^ (uint64_t)span->length.unit << 2 ^ (uint64_t)span->kind) *
+                  UINT64_C(0x9e3779b97f4a7c15);
+  struct machine_kept_span *kept = &machine->kept_spans[hash >> (64 - MACHINE_KEPT_SPAN_BITS)];
+  if (kept->now_us == machine->now_us && kept->zone == program->zone_serial && kept->kind == span->kind &&
+      kept->length.count == span->length.count && kept->length.unit == span->length.unit)
+    return kept->span;
+  *kept = (struct machine_kept_span){program->zone_serial, machine->now_us, span->kind, span->length,
+                                     span_at(program->zone, span, machine->now_us)};
+  return kept->span;
+}
+
 void machine_set_spans(struct rule_machine *machine) {
   const struct rule_program *program = machine->program;
   struct rule_events_wanted *wanted = &machine->wanted;
   *wanted = (struct rule_events_wanted){program->needs.events, program->needs.event_count, INT64_MAX, INT64_MIN};
   for (uint32_t i = 0; i < program->span_count; i++) {
-    struct machine_span at = span_at(program->zone, &program->spans[i], machine->now_us);
+    struct machine_span at = kept_span_at(machine, &program->spans[i]);
     machine->spans[i] = at;
     if (at.from_us < wanted->from_us) wanted->from_us = at.from_us;
     if (at.to_us > wanted->to_us) wanted->to_us = at.to_us;

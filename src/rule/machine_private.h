@@ -18,6 +18,17 @@ struct machine_span {
   int64_t from_us, sure_us, to_us, boundary_us;
 };
 
+// What a window that moves means at a `now`, whichever programs ask for it.
+struct machine_kept_span {
+  uint64_t zone; // its serial; 0: nothing is kept
+  int64_t now_us;
+  enum rule_window_kind kind;
+  struct rule_duration length;
+  struct machine_span span;
+};
+
+enum { MACHINE_KEPT_SPAN_BITS = 6 };
+
 struct machine_trait {
   uint64_t run;
   struct rule_value value; // of the trait itself
@@ -49,6 +60,8 @@ struct rule_machine {
   struct machine_trait *traits;
   uint32_t span_capacity, stack_capacity, trait_capacity;
   struct rule_events_wanted wanted;
+
+  struct machine_kept_span kept_spans[1 << MACHINE_KEPT_SPAN_BITS];
 
   // Of one run.
   uint64_t run;

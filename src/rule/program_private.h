@@ -141,6 +141,7 @@ struct rule_sequence {
 struct rule_program {
   uint64_t serial; // no two programs of a process have the same: a machine knows again whose windows it keeps
   const struct rule_zone *zone;
+  uint64_t zone_serial;
   struct arena arena;
   struct rule_code *code;
   struct rule_value *constants;
