@@ -27,7 +27,15 @@ struct machine_kept_span {
   struct machine_span span;
 };
 
-enum { MACHINE_KEPT_SPAN_BITS = 6 };
+enum { MACHINE_KEPT_SPANS = 64 };
+
+// How many months, or years, T lay before `now`, and until when.
+struct machine_months {
+  uint64_t zone; // its serial; 0: nothing is kept
+  int64_t now_us, time_us, unit_months, units;
+  bool has_until;
+  int64_t until_us;
+};
 
 struct machine_trait {
   uint64_t run;
@@ -61,7 +69,8 @@ struct rule_machine {
   uint32_t span_capacity, stack_capacity, trait_capacity;
   struct rule_events_wanted wanted;
 
-  struct machine_kept_span kept_spans[1 << MACHINE_KEPT_SPAN_BITS];
+  struct machine_kept_span kept_spans[MACHINE_KEPT_SPANS];
+  struct machine_months months;
 
   // Of one run.
   uint64_t run;

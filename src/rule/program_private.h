@@ -79,6 +79,8 @@ struct rule_where {
 
 struct rule_span {
   enum rule_window_kind kind;
+  bool moves;   // with now: LAST, LAST_DAYS, PREVIOUS
+  uint8_t slot; // of a window that moves: where a machine keeps what it means at a now; a hash of kind and length
   struct rule_duration length;
   int64_t from_us, to_us; // SINCE, BEFORE, BETWEEN: [from, to)
 };

@@ -354,8 +354,9 @@ static bool may_fall_due(const struct evaluating *evaluating, uint16_t position)
 
 static uint16_t position_at(const struct evaluating *evaluating, size_t index) {
   size_t own = evaluating->membership->count;
-  if (index < own) return evaluating->position_of[index];
-  return segment_set_position(evaluating->set, evaluating->added[index - own].question);
+  const struct membership_entry *entry =
+      index < own ? &evaluating->membership->entries[index] : &evaluating->added[index - own];
+  return segment_set_position(evaluating->set, entry->question);
 }
 
 static int64_t until_at(const struct evaluating *evaluating, size_t index) {
@@ -433,28 +434,39 @@ static void ask_triggers(struct evaluating *evaluating, const struct segment_tri
 
 // --- begin and end -------------------------------------------------------------------------------------------
 
+// Once for each entry and event, so nothing goes through memory that need not.
+static void place_entries(struct evaluating *evaluating) {
+  const struct segment_set *set = evaluating->set;
+  const struct membership_entry *entries = evaluating->membership->entries;
+  uint32_t count = (uint32_t)evaluating->membership->count, *entry_of = evaluating->entry_of;
+  int64_t least_us = MEMBERSHIP_FOREVER;
+  size_t gone = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    uint16_t position = segment_set_position(set, entries[i].question);
+    if (position == SEGMENT_NOWHERE)
+      gone++;
+    else
+      entry_of[position] = i + 1;
+    if (entries[i].valid_until_us < least_us) least_us = entries[i].valid_until_us;
+    if (entries[i].valid_until_us == MEMBERSHIP_FOREVER) gone += says_nothing(&entries[i]);
+  }
+  evaluating->least_us = least_us;
+  evaluating->gone = gone;
+}
+
 static enum err begin(struct evaluating *evaluating, struct segment_evaluation *out) {
   const struct segment_set *set = out->set;
   struct membership *membership = out->membership;
   size_t words = set->count / WORD_BITS + 1;
-  *evaluating = (struct evaluating){
-      .out = out, .set = set, .membership = membership, .words = words, .least_us = MEMBERSHIP_FOREVER};
+  *evaluating = (struct evaluating){.out = out, .set = set, .membership = membership, .words = words};
   out->changes = NULL;
   out->change_count = 0;
   out->evaluated = 0;
   out->touched = false;
   evaluating->entry_of = arena_take_zero(out->arena, set->count + 1, sizeof *evaluating->entry_of);
-  evaluating->position_of = arena_take_zero(out->arena, membership->count + 1, sizeof *evaluating->position_of);
   evaluating->due = arena_take_zero(out->arena, words, sizeof *evaluating->due);
-  if (evaluating->entry_of == NULL || evaluating->position_of == NULL || evaluating->due == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < membership->count; i++) {
-    uint16_t position = segment_set_position(set, membership->entries[i].question);
-    evaluating->position_of[i] = position;
-    if (position != SEGMENT_NOWHERE) evaluating->entry_of[position] = (uint32_t)(i + 1);
-    int64_t until_us = membership->entries[i].valid_until_us;
-    if (until_us < evaluating->least_us) evaluating->least_us = until_us;
-    evaluating->gone += position == SEGMENT_NOWHERE || says_nothing(&membership->entries[i]);
-  }
+  if (evaluating->entry_of == NULL || evaluating->due == NULL) return ERR_NO_MEMORY;
+  place_entries(evaluating);
   buffer_init(&evaluating->packed);
   buffer_init(&evaluating->told);
   evaluating->earlier = out->facts->lookup;
@@ -477,8 +489,8 @@ static int by_question(const void *left, const void *right) {
 }
 
 static bool is_kept(const struct evaluating *evaluating, size_t index, bool drop) {
-  if (says_nothing(&evaluating->membership->entries[index])) return false;
-  return !drop || evaluating->position_of[index] != SEGMENT_NOWHERE;
+  const struct membership_entry *entry = &evaluating->membership->entries[index];
+  return !says_nothing(entry) && !(drop && segment_set_position(evaluating->set, entry->question) == SEGMENT_NOWHERE);
 }
 
 // Those of [from, to) that are kept, behind `into`. Mostly all are: nobody counts them one by one.
