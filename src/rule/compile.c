@@ -467,3 +467,11 @@ void rule_program_close(struct rule_program *program) {
 const struct rule_needs *rule_program_needs(const struct rule_program *program) {
   return &program->needs;
 }
+
+void rule_program_fetch_code(const struct rule_program *program) {
+  __builtin_prefetch(program->code);
+  __builtin_prefetch(program->spans);
+  if (program->gathers == NULL) return;
+  __builtin_prefetch(program->gathers);
+  __builtin_prefetch((const char *)program->gathers + 64);
+}

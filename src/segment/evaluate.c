@@ -309,11 +309,13 @@ static enum err answer_again(struct evaluating *evaluating, uint16_t position) {
     ask_dependents(evaluating, position);
     return ERR_OK;
   }
+  static const struct membership_entry nobody = {.valid_until_us = MEMBERSHIP_FOREVER};
   struct membership_entry *there = entry_at(evaluating, position);
-  struct membership_entry none = nothing(turn->question), next = none;
-  const struct membership_entry *old = there == NULL ? &none : there;
+  struct membership_entry next = nothing(turn->question);
+  const struct membership_entry *old = there == NULL ? &nobody : there;
   enum err err = find_answer(evaluating, position, old, &next);
-  if (err == ERR_OK) err = note_change(evaluating, old, &next);
+  if (err != ERR_OK || (there == NULL && says_nothing(&next))) return err; // as of most questions before
+  err = note_change(evaluating, old, &next);
   if (err != ERR_OK) return err;
   bool other = old->member != next.member || old->unknown != next.unknown || has_other_value(old, &next);
   if (other || next.valid_until_us < old->valid_until_us) ask_dependents(evaluating, position);
@@ -322,13 +324,16 @@ static enum err answer_again(struct evaluating *evaluating, uint16_t position) {
   return set_entry(evaluating, position, there, &next);
 }
 
-// A thousand questions with their programs are more than a processor's caches hold. What a run touches first of each is
-// asked for together, and comes together.
+// A thousand programs are more than a processor's caches hold. What runs touch first of each is asked for together, and
+// comes together.
 static void fetch(const struct evaluating *evaluating) {
   const struct segment_turn *turns = evaluating->set->turns;
-  for (size_t word = 0; word < evaluating->words; word++)
-    for (uint64_t bits = evaluating->due[word]; bits != 0; bits &= bits - 1)
-      __builtin_prefetch(turns[word * WORD_BITS + (size_t)__builtin_ctzll(bits)].include);
+  for (int step = 0; step < 2; step++)
+    for (size_t word = 0; word < evaluating->words; word++)
+      for (uint64_t bits = evaluating->due[word]; bits != 0; bits &= bits - 1) {
+        const struct rule_program *program = turns[word * WORD_BITS + (size_t)__builtin_ctzll(bits)].include;
+        if (program != NULL) (step == 0 ? rule_program_fetch : rule_program_fetch_code)(program);
+      }
 }
 
 // Answers whatever is to be asked, at one instant.
