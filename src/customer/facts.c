@@ -384,9 +384,10 @@ static enum err give_columns(void *context, const struct rule_events_wanted *wan
   struct facts *facts = context;
   if (facts->events != NULL && facts->events->projection != NULL)
     return give_projected(facts->events, facts->id, wanted, columns);
+  bool had_all = facts->events != NULL && facts->events->read_all; // the run that reads the rest may be the only one
   enum err err = need_events(facts, wanted);
   if (err != ERR_OK) return err;
-  if (facts->events->read_all) return give_some(facts, wanted, columns);
+  if (had_all) return give_some(facts, wanted, columns);
   *columns = columns_of(&facts->events->columns);
   return ERR_OK;
 }
