@@ -4,8 +4,11 @@
 // engine, over HTTP/1.1 on libmicrohttpd. docs/openapi.yaml describes every route; routes.def is the one table behind
 // dispatch, 404, 405, OPTIONS and the metrics.
 //
-// Durability. A reply leaves after everything it tells is on the disk. The connection is suspended meanwhile and
-// resumed by the store's sync thread, so a few threads serve many connections and one sync covers many replies.
+// Durability. A reply leaves after everything it tells is on the disk. No thread waits for that: the connection is
+// suspended, and resumed by the store's sync thread, so one sync covers many replies.
+//
+// Threads of its own. Two read and write HTTP for all connections; `threads` runners run what was asked, first come,
+// first served, but leave one of them to what is quick; see runners.h. The operations routes wait for no runner.
 //
 // Keys. Collect routes take any key with the scope "collect"; management routes take a secret key with the scope named
 // in routes.def. /healthz and /readyz are open. /metrics is open to a loopback peer whose request carries no
@@ -47,7 +50,7 @@ enum { API_THREADS_MAX = 16, API_CONNECTIONS_MAX = 65536 };
 // Zero (or NULL) means the default of each.
 struct api_options {
   const char *listen;     // "127.0.0.1:8080" (the default), "[::1]:0", "localhost:8080"; port 0 takes a free one
-  unsigned threads;       // 2 a core, at most API_THREADS_MAX
+  unsigned threads;       // that run requests; 2 a core, at most API_THREADS_MAX
   unsigned query_threads; // of one count; one a core
   // The clock the engine was opened with, when tests may hold it through /v1/clock; NULL: the route does not exist.
   struct clock *test_clock;
@@ -59,7 +62,7 @@ struct api_options {
   unsigned connections_max;   // 4096
   unsigned idle_timeout_s;    // a connection without traffic; 75
   unsigned request_timeout_s; // from the request line to the end of the body; 60
-  unsigned stop_timeout_s;    // what api_close gives to running requests; 10
+  unsigned stop_timeout_s;    // within which api_close lets replies be taken; 10
 };
 
 // Listens and starts to serve. ERR_INVALID code "bad_address", ERR_BUSY code "address_in_use", ERR_IO code
@@ -69,7 +72,7 @@ enum err api_open(struct api **api, struct engine *engine, const struct api_opti
 // The port in use.
 uint16_t api_port(const struct api *api);
 
-// Stops accepting, answers 503 to further requests on open connections, gives running requests `stop_timeout_s` to end,
-// waits for every pending sync and a running backup however long the store takes, then closes all connections. The
-// store must still be open.
+// Stops accepting, answers 503 to further requests on open connections and to those that no runner has taken yet, lets
+// the others end and their replies be taken until `stop_timeout_s` are over, then closes all connections. A handler
+// that runs, a pending sync and a running backup are waited for however long they take. The store must still be open.
 void api_close(struct api *api);

@@ -153,10 +153,13 @@ static enum err run_once(struct request *request, struct worker *worker, struct 
 
 // --- the steps -----------------------------------------------------------------------------------------------
 
+// Before a worker is taken: what was queued when a stop began costs nothing.
+static enum err check_running(const struct request *request, struct diag *diag) {
+  if (!request->api->stopping || request->route->flags & ROUTE_OPERATIONS) return ERR_OK;
+  return diag_set(diag, ERR_STOPPED, "stopping", "The server is shutting down; try again in a moment.");
+}
+
 static enum err run_steps(struct request *request, struct worker *worker, struct diag *diag) {
-  if (request->api->stopping && !(request->route->flags & ROUTE_OPERATIONS)) {
-    return diag_set(diag, ERR_STOPPED, "stopping", "The server is shutting down; try again in a moment.");
-  }
   // Without a key of its own in the headers a collect request must be read before it can be known; all others are
   // refused before their body is looked at.
   enum err err = ERR_OK;
@@ -182,9 +185,10 @@ void dispatch_run(struct request *request) {
   }
   struct diag diag;
   diag_init(&diag);
-  struct worker *worker;
-  enum err err = pool_take_worker(request->api, &worker);
-  if (!err) {
+  struct worker *worker = NULL;
+  enum err err = check_running(request, &diag);
+  if (!err) err = pool_take_worker(request->api, &worker);
+  if (worker) {
     err = run_steps(request, worker, &diag);
     pool_give_worker(request->api, worker);
   }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "api/handlers.h"
+#include "api/runners.h"
 #include "api/server.h"
 #include "api/stream.h"
 
@@ -121,13 +122,16 @@ static void write_store(struct api *api, struct buffer *out) {
 enum err operations_metrics(struct request *request, struct worker *worker, struct diag *diag) {
   struct api *api = request->api;
   struct buffer *out = &request->reply;
+  struct runners_counts runners = runners_get_counts(api->runners);
   (void)worker, (void)diag;
   pthread_mutex_lock(&api->lock);
-  size_t connections = api->link_count, suspended = api->suspended;
+  size_t connections = api->link_count, syncing = api->syncing;
   pthread_mutex_unlock(&api->lock);
   metrics_write(api->metrics, out);
   metrics_write_value(out, "http_connections", "gauge", connections);
-  metrics_write_value(out, "http_requests_awaiting_sync", "gauge", suspended);
+  metrics_write_value(out, "http_requests_queued", "gauge", runners.queued);
+  metrics_write_value(out, "http_requests_running", "gauge", runners.running);
+  metrics_write_value(out, "http_requests_awaiting_sync", "gauge", syncing);
   metrics_write_value(out, "resident_memory_bytes", "gauge", resident_bytes());
   write_counts(api, out);
   write_loads(api, out);

@@ -2,12 +2,11 @@
 //
 // Layer 8. A request is taken from the server's pool when its first line arrives and goes back when MHD is done with
 // it; its arena and buffers are kept for the next. A worker holds the parsers: one is taken while a handler runs.
-// Memory: views in a request live until it goes back. Threads: a request belongs to one thread at a time; `wait` alone
-// is touched by the sync thread.
+// Memory: views in a request live until it goes back. Threads: a request belongs to one thread at a time; server.c
+// tells to which.
 #pragma once
 
 #include <microhttpd.h>
-#include <stdatomic.h>
 
 #include "api/body.h"
 #include "api/credential.h"
@@ -39,21 +38,19 @@ struct worker {
 enum err worker_open(struct worker **worker, struct engine *engine);
 void worker_close(struct worker *worker);
 
-// How the reply's sync is waited for; see server.c.
-enum request_wait { WAIT_NONE, WAIT_PENDING, WAIT_SUSPENDED, WAIT_DONE };
-
-enum request_stage { REQUEST_READING, REQUEST_SYNCING, REQUEST_ANSWERED };
+// SUSPENDED: with the runners, or waiting for the disk; see server.c.
+enum request_stage { REQUEST_READING, REQUEST_SUSPENDED, REQUEST_ANSWERED };
 
 struct request {
   struct api *api;
   struct MHD_Connection *connection;
   struct link *link;
-  struct request *next;
+  struct request *next; // in the pool, or in the queue of the runners
+  uint64_t ticket;      // its place in the queue
   enum request_stage stage;
   bool begun;   // the headers were looked at
   bool running; // counted among those that a stop waits for
-  _Atomic int wait;
-  _Atomic int sync_err;
+  enum err sync_err;
   int64_t started_us; // monotonic
   struct arena arena;
 

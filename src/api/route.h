@@ -23,6 +23,7 @@ enum route_flag {
   ROUTE_OPERATIONS = 16, // about the process: reads nothing that a crash could take back, so waits for no sync
   ROUTE_LOOPBACK = 32,   // the scope is asked only of peers that are not on this machine
   ROUTE_PIXEL = 64,      // the message is in the parameters
+  ROUTE_SLOW = 128,      // reads many customers, or all events of one: never keeps all runners busy (runners.h)
 };
 
 struct request;

@@ -1,17 +1,27 @@
-// The server on libmicrohttpd: a pool of epoll threads, each serving its own connections.
+// The server on libmicrohttpd: a few epoll threads, the listeners, read and write HTTP; a crew of runners (runners.h)
+// runs what was asked.
 //
-// The life of a request, all in the thread of its connection:
-//   first_line   the request is taken from the pool and keeps the target
-//   answer       called once when the headers are there, once per piece of the body, once at the body's end, and once
-//                more after a resume
-//   completed    the request goes back to the pool
+// The life of a request:
+//   first_line   a listener takes it from the pool; it keeps the target
+//   answer       called by the listener once when the headers are there, once per piece of the body, and once at the
+//                body's end: there the connection is suspended and the request given to the runners
+//   run_request  a runner answers it; when the reply is to wait for the disk, the runner leaves it to the store
+//   synced       the store says that the disk has it, from its sync thread or at once
+//   answer       called once more, after the resume: the reply is queued
+//   completed    MHD is done with it, and it goes back to the pool
+// What must be answered when all runners are busy, and is cheap, is answered by the listener without a suspension: the
+// operations routes, what was refused at the headers, OPTIONS, and everything once a stop has begun.
 //
-// Waiting for the sync. store_notify may call back before it returns, from this thread, or at any later time, from the
-// sync thread. The two sides meet in `wait`: this thread moves it from PENDING to SUSPENDED after it has suspended the
-// connection, the callback swaps in DONE. Whoever comes second acts: a callback that finds SUSPENDED resumes; a thread
-// that finds DONE goes on, without ever suspending when the mark was durable already.
+// Who owns it. A listener, until it gives a suspended request to the runners; then the one runner that takes it; from
+// store_notify on the store; from MHD_resume_connection on the listener again. Nobody looks at a request that he gave
+// away: it may be answered and gone. The queue's lock, the store's and MHD's order what the owners write, so nothing
+// in a request is atomic. MHD itself leaves a suspended connection alone, so that a runner may read its headers; it
+// sees that a client has gone when the connection is resumed, and then calls `completed` in place of `answer`.
 //
-// Invariant: MHD aborts the process when it is stopped with suspended connections, so api_close waits for all of them.
+// Invariant: MHD aborts the process when it is stopped with suspended connections. So a connection is suspended only
+// after it was counted in `suspended`, none is counted once `stopping` is set (both under the lock), and api_close
+// waits until `answer` or `completed` has counted all of them down. `syncing` is counted down after the resume has
+// returned, so that no resume is under way in a daemon that ends; the runners are joined for the same reason.
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -22,6 +32,7 @@
 #include "api/listen.h"
 #include "api/problem.h"
 #include "api/reply.h"
+#include "api/runners.h"
 #include "api/server.h"
 #include "api/stream.h"
 #include "base/alloc.h"
@@ -29,6 +40,7 @@
 #include "base/log.h"
 
 enum {
+  LISTENERS = 2,                       // one is enough for the load; the other reads while it writes a long reply
   CONNECTION_MEMORY_BYTES = 48 * 1024, // request line, headers and the read buffer of one connection
   DRAIN_BYTES_MAX = 64 * 1024 * 1024,  // of a body over the limit, read and dropped so that the refusal is seen
   DEFAULT_CONNECTIONS = 4096,
@@ -128,52 +140,35 @@ static enum MHD_Result take_upload(struct request *request, const char *data, si
   return request->dropped_bytes > DRAIN_BYTES_MAX ? MHD_NO : MHD_YES;
 }
 
-// --- waiting for the sync ------------------------------------------------------------------------------------
+// --- running -------------------------------------------------------------------------------------------------
 
-static void synced(void *context, enum err err) {
-  struct request *request = context;
-  struct MHD_Connection *connection = request->connection;
-  request->sync_err = (int)err;
-  // After the exchange the request may be answered and gone, unless it is suspended.
-  if (atomic_exchange(&request->wait, WAIT_DONE) == WAIT_SUSPENDED) MHD_resume_connection(connection);
-}
-
-static void count(struct api *api, int running, int suspended) {
+// What a stop waits for. Nobody else waits for it, so nobody is woken before one has begun.
+static void count(struct api *api, int running, int suspended, int syncing) {
   pthread_mutex_lock(&api->lock);
   api->running += (size_t)running;
   api->suspended += (size_t)suspended;
-  if (running < 0 || suspended < 0) pthread_cond_broadcast(&api->changed);
+  api->syncing += (size_t)syncing;
+  if (api->stopping) pthread_cond_broadcast(&api->changed);
   pthread_mutex_unlock(&api->lock);
 }
 
-// Counts one more, unless the server has been drained: then nobody would wait for it and it must not suspend.
-static bool count_suspended(struct api *api) {
-  pthread_mutex_lock(&api->lock);
-  bool allowed = !api->drained;
-  if (allowed) api->suspended++;
-  pthread_mutex_unlock(&api->lock);
-  return allowed;
+static void synced(void *context, enum err err) {
+  struct request *request = context;
+  struct api *api = request->api;
+  request->sync_err = err;
+  MHD_resume_connection(request->connection);
+  count(api, 0, 0, -1);
 }
 
-// True when the connection was suspended: `answer` is called again after the sync.
-static bool wait_for_sync(struct request *request) {
-  if (!count_suspended(request->api)) {
-    request->sync_err = (int)store_wait(request->api->store, request->commit.mark, NULL);
-    return false;
-  }
-  request->wait = WAIT_PENDING;
-  store_notify(request->api->store, request->commit.mark, synced, request);
-  if (request->wait == WAIT_DONE) {
-    count(request->api, 0, -1);
-    return false;
-  }
-  request->stage = REQUEST_SYNCING;
-  MHD_suspend_connection(request->connection);
-  int expected = WAIT_PENDING;
-  if (!atomic_compare_exchange_strong(&request->wait, &expected, WAIT_SUSPENDED)) {
+// In a runner; in the thread that stops them, or in a listener, when a stop has begun. The connection is suspended.
+static void run_request(struct request *request) {
+  dispatch_run(request);
+  if (!request->marked) {
     MHD_resume_connection(request->connection);
+    return;
   }
-  return true;
+  count(request->api, 0, 0, 1);
+  store_notify(request->api->store, request->commit.mark, synced, request);
 }
 
 static enum MHD_Result send_reply(struct request *request) {
@@ -188,13 +183,32 @@ static enum MHD_Result send_reply(struct request *request) {
   return reply_queue(request);
 }
 
+static bool is_answered_here(const struct request *request) {
+  return request->status || !request->route || request->route->flags & ROUTE_OPERATIONS;
+}
+
+// Counts a request among those that a stop waits for. True when it is to be suspended.
+static bool enter(struct request *request) {
+  struct api *api = request->api;
+  request->running = true;
+  pthread_mutex_lock(&api->lock);
+  bool suspends = !is_answered_here(request) && !api->stopping;
+  api->running++;
+  if (suspends) api->suspended++;
+  pthread_mutex_unlock(&api->lock);
+  return suspends;
+}
+
 static enum MHD_Result run(struct request *request) {
   set_deadline(request->link, 0);
-  request->running = true;
-  count(request->api, 1, 0);
-  dispatch_run(request);
-  if (request->marked && wait_for_sync(request)) return MHD_YES;
-  return send_reply(request);
+  if (!enter(request)) {
+    dispatch_run(request);
+    return send_reply(request);
+  }
+  request->stage = REQUEST_SUSPENDED;
+  MHD_suspend_connection(request->connection);
+  runners_add(request->api->runners, request);
+  return MHD_YES;
 }
 
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url, const char *method,
@@ -207,7 +221,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
   if (request->stage == REQUEST_READING) return run(request);
   if (request->stage == REQUEST_ANSWERED) return MHD_YES;
   request->stage = REQUEST_READING;
-  count(request->api, 0, -1);
+  count(request->api, 0, -1, 0);
   return send_reply(request);
 }
 
@@ -219,9 +233,9 @@ static void completed(void *context, struct MHD_Connection *connection, void **r
   if (!request) return;
   set_deadline(request->link, api->options.idle_timeout_s + api->options.request_timeout_s);
   int running = request->running ? -1 : 0;
-  int suspended = request->stage == REQUEST_SYNCING ? -1 : 0;
+  int suspended = request->stage == REQUEST_SUSPENDED ? -1 : 0;
   pool_give_request(api, request);
-  if (running || suspended) count(api, running, suspended);
+  if (running || suspended) count(api, running, suspended, 0);
   *request_context = NULL;
 }
 
@@ -268,9 +282,9 @@ static enum err start_daemon(struct api *api, int fd, struct diag *diag) {
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   // MHD divides the limit among its threads.
   unsigned connections = api->options.connections_max;
-  if (connections < api->options.threads) connections = api->options.threads;
+  if (connections < LISTENERS) connections = LISTENERS;
   api->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, api, MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
-                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, api->options.threads,
+                                 MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, LISTENERS,
                                  MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT,
                                  api->options.idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                                  (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_URI_LOG_CALLBACK, first_line, api,
@@ -281,6 +295,7 @@ static enum err start_daemon(struct api *api, int fd, struct diag *diag) {
 }
 
 static void release(struct api *api) {
+  runners_close(api->runners);
   pool_release(api);
   stream_board_close(api->streams);
   job_board_close(api->jobs);
@@ -308,7 +323,7 @@ static struct api *make(struct engine *engine, const struct api_options *options
   cors_init(&api->cors, options->cors_origins);
   if (limiter_open(&api->limiter, options->rate_events_per_s, options->rate_burst_events) ||
       metrics_open(&api->metrics) || job_board_open(&api->jobs, engine, options->backup_dir) ||
-      stream_board_open(&api->streams, engine)) {
+      stream_board_open(&api->streams, engine) || runners_open(&api->runners, api->options.threads, run_request)) {
     release(api);
     return NULL;
   }
@@ -362,24 +377,26 @@ uint16_t api_port(const struct api *api) {
   return api->port;
 }
 
-// Running requests get their time; a sync is waited for as long as it takes, because its callback holds the request.
-static void drain(struct api *api) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += (time_t)api->options.stop_timeout_s;
+// Replies get their time to be read; a sync is waited for as long as it takes, because its callback holds the request.
+static void drain(struct api *api, const struct timespec *until) {
   int result = 0;
   pthread_mutex_lock(&api->lock);
-  while (api->running && result != ETIMEDOUT) result = pthread_cond_timedwait(&api->changed, &api->lock, &until);
-  while (api->suspended) pthread_cond_wait(&api->changed, &api->lock);
-  api->drained = true;
+  while (api->running && result != ETIMEDOUT) result = pthread_cond_timedwait(&api->changed, &api->lock, until);
+  while (api->suspended || api->syncing) pthread_cond_wait(&api->changed, &api->lock);
   pthread_mutex_unlock(&api->lock);
 }
 
 void api_close(struct api *api) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += (time_t)api->options.stop_timeout_s;
+  pthread_mutex_lock(&api->lock);
   api->stopping = true;
+  pthread_mutex_unlock(&api->lock);
   MHD_socket fd = MHD_quiesce_daemon(api->daemon);
   stream_board_stop(api->streams);
-  drain(api);
+  runners_stop(api->runners); // what is queued is refused: "stopping"
+  drain(api, &until);
   MHD_stop_daemon(api->daemon);
   if (fd != MHD_INVALID_SOCKET) close(fd);
   timers_stop(api);

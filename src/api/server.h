@@ -30,20 +30,21 @@ struct api {
   struct metrics *metrics;
   struct job_board *jobs;
   struct stream_board *streams;
+  struct runners *runners;
   struct MHD_Daemon *daemon;
   uint16_t port;
-  _Atomic bool stopping;
+  _Atomic bool stopping; // set under the lock
 
   pthread_mutex_t lock;
-  pthread_cond_t changed; // running fell, or the upkeep thread should look
+  pthread_cond_t changed; // while it stops: a count fell; or the upkeep thread should look
   struct request *requests;
   struct worker *workers;
   size_t request_count; // free ones
   struct link links;    // head of a ring
   size_t link_count;
-  size_t running;               // requests between dispatch and their end
-  size_t suspended;             // of them: waiting for a sync
-  bool drained;                 // nothing may be suspended any more
+  size_t running;               // requests between the end of their body and their own end
+  size_t suspended;             // of them: with the runners or the store
+  size_t syncing;               // those that the store is to call back for
   bool upkeep_ends, upkeep_due; // it stops; it has work that should not wait
   pthread_t upkeep;
   _Atomic bool timers_end;

@@ -32,7 +32,7 @@ struct stream {
   int64_t patience_us;
   char segment[SEGMENT_BYTES_MAX + 1];
   char key[ENGINE_KEY_TEXT_BYTES];
-  char cursor[ENGINE_CURSOR_BYTES]; // of the last change in `out`
+  char cursor[ENGINE_CURSOR_BYTES]; // all up to it is in `out` or was, or is of other segments
   struct buffer out;
   size_t sent_bytes; // of `out`
   size_t rows;       // of the page being filled
@@ -147,8 +147,7 @@ struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connectio
 
 static enum err append_change(void *context, struct bytes cursor, struct bytes document) {
   struct stream *stream = context;
-  snprintf(stream->cursor, sizeof stream->cursor, "%.*s", BYTES_ARG(cursor));
-  buffer_append_format(&stream->out, "id: %s\nevent: segment\ndata: ", stream->cursor);
+  buffer_append_format(&stream->out, "id: %.*s\nevent: segment\ndata: ", BYTES_ARG(cursor));
   buffer_append_bytes(&stream->out, document);
   buffer_append_text(&stream->out, "\n\n");
   stream->rows++;
@@ -161,8 +160,9 @@ static bool fill(struct stream *stream) {
   int64_t now_us = clock_monotonic_us();
   diag_init(&diag);
   stream->rows = 0;
-  enum err err = engine_changes_each(stream->board->engine, bytes_from_text(stream->segment),
-                                     bytes_from_text(stream->cursor), STREAM_PAGE_ROWS, append_change, stream, &diag);
+  enum err err =
+      engine_changes_each(stream->board->engine, bytes_from_text(stream->segment), bytes_from_text(stream->cursor),
+                          STREAM_PAGE_ROWS, append_change, stream, stream->cursor, &diag);
   if (err == ERR_OK && stream->rows == 0 && now_us - stream->fed_us >= STREAM_HEARTBEAT_S * (int64_t)CLOCK_SECOND_US)
     buffer_append_text(&stream->out, ":\n\n");
   if (stream->out.size_bytes > 0) stream->fed_us = now_us;
@@ -335,9 +335,10 @@ static enum err begin(struct stream *stream, struct bytes after, struct diag *di
   } else {
     snprintf(stream->cursor, sizeof stream->cursor, "%.*s", BYTES_ARG(after));
     if (after.size_bytes >= sizeof stream->cursor) stream->cursor[0] = '-'; // no cursor is as long
+    char next[ENGINE_CURSOR_BYTES];
     // Read once, so that a wrong cursor is refused now.
     enum err err =
-        engine_changes_each(engine, BYTES(""), bytes_from_text(stream->cursor), 1, append_change, stream, diag);
+        engine_changes_each(engine, BYTES(""), bytes_from_text(stream->cursor), 1, append_change, stream, next, diag);
     buffer_clear(&stream->out);
     if (err) return err;
     snprintf(stream->cursor, sizeof stream->cursor, "%.*s", BYTES_ARG(after));

@@ -41,6 +41,22 @@ static inline uint8_t *varint_put_raw(uint8_t *out, struct bytes raw) {
   return out + raw.size_bytes;
 }
 
+// A number that is mostly of several bytes, in one step instead of one a byte: its groups of seven bits are moved apart
+// in a word. Writes up to 8 bytes, or as many as varint_put, where the caller has made room for VARINT_BYTES_MAX.
+static inline uint8_t *varint_put_wide(uint8_t *out, uint64_t number) {
+  if (number >> 56 != 0) return varint_put(out, number);
+  unsigned more = (63 - (unsigned)__builtin_clzll(number | 1)) / 7; // bytes behind the first
+  number = (number & UINT64_C(0x00fffffff0000000)) << 4 | (number & UINT64_C(0x000000000fffffff));
+  number = (number & UINT64_C(0x0fffc0000fffc000)) << 2 | (number & UINT64_C(0x00003fff00003fff));
+  number = (number & UINT64_C(0x3f803f803f803f80)) << 1 | (number & UINT64_C(0x007f007f007f007f));
+  number |= ((UINT64_C(1) << 8 * more) - 1) & UINT64_C(0x8080808080808080);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  number = __builtin_bswap64(number);
+#endif
+  memcpy(out, &number, sizeof number);
+  return out + more + 1;
+}
+
 // Its size, then `raw`.
 static inline uint8_t *varint_put_bytes(uint8_t *out, struct bytes raw) {
   return varint_put_raw(varint_put(out, raw.size_bytes), raw);
@@ -75,6 +91,23 @@ static inline uint64_t varint_read(struct varint_reader *reader) {
     if (byte < 0x80) return number;
   }
   return varint_fail(reader);
+}
+
+// The same, for a number that is mostly of several bytes: those of up to 8 are taken from a word in one step.
+static inline uint64_t varint_read_wide(struct varint_reader *reader) {
+  uint64_t word, ends;
+  if (varint_rest_bytes(reader) < sizeof word) return varint_read(reader);
+  memcpy(&word, reader->at, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  word = __builtin_bswap64(word);
+#endif
+  ends = ~word & UINT64_C(0x8080808080808080);
+  if (ends == 0) return varint_read(reader);
+  reader->at += (unsigned)__builtin_ctzll(ends) / 8 + 1;
+  word &= (ends ^ (ends - 1)) & UINT64_C(0x7f7f7f7f7f7f7f7f); // up to the first byte that is the last one
+  word = (word & UINT64_C(0x7f007f007f007f00)) >> 1 | (word & UINT64_C(0x007f007f007f007f));
+  word = (word & UINT64_C(0x3fff00003fff0000)) >> 2 | (word & UINT64_C(0x00003fff00003fff));
+  return (word & UINT64_C(0x0fffffff00000000)) >> 4 | (word & UINT64_C(0x000000000fffffff));
 }
 
 static inline int64_t varint_read_signed(struct varint_reader *reader) {

@@ -14,6 +14,8 @@ typedef enum err facts_lookup_fn(void *context, uint64_t customer, enum rule_fun
                                  const struct bytes *arguments, size_t count, int64_t now_us, struct rule_value *value,
                                  int64_t *until_us);
 
+enum { FACTS_TRAITS_KEPT = 8 };
+
 struct facts {
   struct rule_customer customer; // for rule_run
   struct timeline_reader reader;
@@ -29,7 +31,13 @@ struct facts {
   // Many customers come, in ascending order of their ids, from a snapshot: once many messages were asked for, rows are
   // read by walks that go along. Whoever sets it calls facts_release, before the snapshot is closed.
   bool ascending;
-  uint64_t message_count;    // that were read; private
+  uint64_t message_count; // that were read; private
+  // The first traits that were asked for, as they count: a hundred questions ask for the same few. Private.
+  struct {
+    uint32_t name;
+    struct value value;
+  } traits[FACTS_TRAITS_KEPT];
+  size_t trait_count;
   struct facts_walks *walks; // NULL: not yet; private
 };
 

@@ -16,6 +16,15 @@ struct facts_item {
 
 struct facts_chunk;
 
+// Her events of one name, out of all of them.
+struct facts_named {
+  uint32_t name;
+  struct rule_columns columns;
+  struct facts_item **items; // by index of these columns
+};
+
+enum { FACTS_NAMED_MAX = 6 };
+
 struct facts_events {
   struct timeline_columns columns; // of what was read
   bool whole;                      // columns have all there is
@@ -31,6 +40,13 @@ struct facts_events {
   bool has_parts;
   struct facts_item **items; // by index of the columns; NULL: nothing was read, or a scan has kept the columns only
   size_t item_count;
+  // Once all chunks are read, most runs are given the events of the name they ask for and no others: `items` are then
+  // of that name.
+  bool read_all;
+  struct facts_item **all_items;
+  size_t all_count;
+  struct facts_named named[FACTS_NAMED_MAX];
+  size_t named_count;
   size_t asked, ahead;        // of messages: the index asked for last, and how many were read for it; ahead 0: none yet
   struct facts_chunk *chunks; // of all parts
   size_t chunk_count;

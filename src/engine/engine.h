@@ -391,16 +391,17 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
 
 // The feed: {"items":[{"cursor","segment","version","customer","change":"entered"|"left","at","recorded_at",
 // "backfill"}],"next":cursor}, in order of commits; `segment` empty: of all. A page that is not full reaches the
-// present; ask again with "next". ERR_INVALID codes "bad_cursor", "bad_limit"; ERR_NOT_FOUND code
-// "cursor_too_old" when changes after it are gone, which are kept for 30 days.
+// present; ask again with "next", which is then past all that was looked through. ERR_INVALID codes "bad_cursor",
+// "bad_limit"; ERR_NOT_FOUND code "cursor_too_old" when changes after it are gone, which are kept for 30 days.
+enum { ENGINE_CURSOR_BYTES = 20 };
 enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
                              struct json_writer *writer, struct diag *diag);
 // The same, one change at a time: its cursor and its document, valid during the call. A failure of `each` ends it.
+// `next` may be what `after` is a view of.
 typedef enum err engine_change_fn(void *context, struct bytes cursor, struct bytes document);
 enum err engine_changes_each(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
-                             engine_change_fn *each, void *context, struct diag *diag);
+                             engine_change_fn *each, void *context, char next[ENGINE_CURSOR_BYTES], struct diag *diag);
 // The cursor of the newest change: whoever reads after it is told of what comes. Durable once store_mark_now is.
-enum { ENGINE_CURSOR_BYTES = 20 };
 enum err engine_changes_present(struct engine *engine, char cursor[ENGINE_CURSOR_BYTES], struct diag *diag);
 // `wake` is called after each commit with changes, from any thread; it must not block.
 typedef void engine_wake_fn(void *context);

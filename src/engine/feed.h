@@ -1,8 +1,8 @@
 // feed: who entered and who left which segment, in order of commits.
 //
-// Rows of CHANGE: "a" number (u64): a change; "s" segment id, 0, number: the same by segment, without value. Numbers
-// are taken just before a commit and given back after it, so that a reader, who goes no further than the lowest number
-// in use, never passes one that is still to come.
+// A commit writes its changes as one row of CHANGE (feed_row.h), and now and then says in which stretch of the feed a
+// segment has changes. Numbers are taken just before a commit and given back after it, so that a reader, who goes no
+// further than the lowest number in use, never passes one that is still to come.
 #pragma once
 
 #include "engine/work.h"
@@ -18,23 +18,34 @@ struct live_change {
 
 struct feed;
 
+// A segment of which a commit says that it has changes in a block.
+struct feed_told {
+  const struct segment_definition *segment;
+  uint64_t block;
+};
+
 // Numbers taken by one transaction; a link of the list of those in use.
 struct feed_claim {
   uint64_t first;
   size_t count; // 0: none
   struct feed_claim *previous, *next;
+  struct feed_told *told; // in the work's arena
+  size_t told_count, told_capacity;
+  uint32_t generation; // of the store (store_generation), when `told` was made out
 };
 
 enum err feed_open(struct feed **feed, struct store_snapshot *snapshot);
 void feed_close(struct feed *feed);
 
 // Writes the changes of the transaction, as its last step but what rides. feed_release is called in every case, after
-// the commit.
+// the commit, while the work's arena and set are still there.
 enum err feed_write(struct work *work, struct feed_claim *claim);
-void feed_release(struct engine *engine, struct feed_claim *claim);
+void feed_release(struct engine *engine, struct feed_claim *claim, bool committed);
 
 // Deletes changes that are too old, some a call; whoever calls holds upkeep_mutex.
 enum err feed_sweep(struct engine *engine, bool *more, struct diag *diag);
 
 // The first number that may still be missing.
 uint64_t feed_horizon(struct engine *engine);
+// The number of the last change a snapshot has; 0: it has none.
+enum err feed_last(struct store_snapshot *snapshot, uint64_t *last);

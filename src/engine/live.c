@@ -15,9 +15,9 @@
 #include <string.h>
 
 #include "engine/draw.h"
+#include "engine/live_rows.h"
 #include "engine/loyalty.h"
 #include "engine/parts.h"
-#include "segment/audience.h"
 
 enum { AHEAD_CHUNKS_MAX = 4 };
 
@@ -136,13 +136,12 @@ static void put_text(struct value_builder *builder, const char *name, struct byt
   value_put_text(builder, text);
 }
 
-// {"type":"track","event":"Segment Entered","messageId":…,"properties":{"segment":"vip","version":2}}
+// {"type":"track","event":"Segment Entered","messageId":…,"properties":{"segment":"vip","version":2}}, in work->buffer.
 static enum err pack_event(struct work *work, const struct live_change *change, struct bytes message_id,
                            struct bytes *packed) {
   struct value_builder builder;
-  struct buffer buffer;
-  buffer_init(&buffer);
-  value_builder_init(&builder, &buffer, work->engine->names);
+  buffer_clear(work->buffer);
+  value_builder_init(&builder, work->buffer, work->engine->names);
   value_document_begin(&builder);
   put_text(&builder, "type", BYTES("track"));
   put_text(&builder, "event", change->entered ? BYTES("Segment Entered") : BYTES("Segment Left"));
@@ -155,9 +154,7 @@ static enum err pack_event(struct work *work, const struct live_change *change, 
   value_document_end(&builder);
   value_document_end(&builder);
   enum err err = value_builder_finish(&builder);
-  if (err == ERR_OK) *packed = arena_copy(work->arena, buffer_view(&buffer));
-  if (err == ERR_OK && packed->data == NULL) err = ERR_NO_MEMORY;
-  buffer_release(&buffer);
+  *packed = buffer_view(work->buffer);
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
@@ -187,7 +184,7 @@ static enum err write_sides(struct work *work, uint64_t customer, uint32_t quest
   enum err err = ERR_OK;
   for (uint32_t differs = before ^ after; err == ERR_OK && differs != 0; differs &= differs - 1) {
     uint32_t side = (uint32_t)__builtin_ctz(differs);
-    err = audience_change(work->txn, question, side, customer, (after >> side & 1) != 0);
+    err = live_rows_side(work, question, side, customer, (after >> side & 1) != 0);
   }
   return err;
 }
@@ -219,25 +216,17 @@ static enum err write_row(struct work *work, uint64_t customer, const struct mem
 
 // --- timers --------------------------------------------------------------------------------------------------
 
-static enum err drop_timer(struct work *work, uint64_t customer, int64_t due_us) {
-  struct key key;
-  live_timer_key(&key, due_us, customer);
-  return store_delete(work->txn, STORE_TIMER, key_view(&key));
-}
-
 // Invariant 2. *touched when the row has to say so.
 static enum err set_timer(struct work *work, uint64_t customer, struct membership *membership, bool *touched) {
   int64_t due_us = membership_due_us(membership);
-  struct key key;
   enum err err = ERR_OK;
   if (due_us >= membership->timer_us && membership->timer_us > work->now_us) return ERR_OK;
   if (due_us == membership->timer_us) return ERR_OK;
-  if (membership->timer_us != MEMBERSHIP_FOREVER) err = drop_timer(work, customer, membership->timer_us);
+  if (membership->timer_us != MEMBERSHIP_FOREVER) err = live_rows_timer(work, customer, membership->timer_us, false);
   membership->timer_us = due_us;
   *touched = true;
   if (err != ERR_OK || due_us == MEMBERSHIP_FOREVER) return err;
-  live_timer_key(&key, due_us, customer);
-  return store_put(work->txn, STORE_TIMER, key_view(&key), BYTES(""));
+  return live_rows_timer(work, customer, due_us, true);
 }
 
 // A timer that fired is gone, whatever the row says of it.
@@ -247,7 +236,7 @@ static enum err take_timer(struct work *work, uint64_t customer, int64_t fired_u
     membership->timer_us = MEMBERSHIP_FOREVER;
     *touched = true;
   }
-  return drop_timer(work, customer, fired_us);
+  return live_rows_timer(work, customer, fired_us, false);
 }
 
 // --- one customer --------------------------------------------------------------------------------------------
@@ -338,21 +327,13 @@ static struct segment_triggers triggers_for(const struct work_customer *customer
                                    .lookup_count = customer->loyalty_changed ? OF_LOYALTY_COUNT : 0};
 }
 
-// Is there anything to be asked about her?
-static bool is_concerned(const struct work *work, const struct live_request *request,
-                         const struct segment_triggers *triggers) {
-  bool reads_record;
-  return request->timers_us != NULL || request->question_count > 0 || request->list != 0 ||
-         segment_set_concerns(work->set, triggers, &reads_record);
-}
-
 static enum err look_at(struct work *work, struct rule_machine *machine, const struct work_plan *plan, size_t index) {
   struct work_customer *customer = work->customers[index];
   const struct live_request *request = request_for(plan, index);
   struct segment_triggers triggers = triggers_for(customer, request);
   struct membership membership;
   bool touched = false;
-  if (!is_concerned(work, request, &triggers)) return ERR_OK;
+  if (!customer->concerned) return ERR_OK;
   // Without her record nobody knows whether rows of hers lie elsewhere.
   if (customer->head_only && work_customer(work, customer->record.id) == NULL) return ERR_CONFLICT;
   enum err err = read_membership(work, customer, &membership);
@@ -389,7 +370,7 @@ static enum err forget(struct work *work, struct work_customer *customer) {
       err = set_listed(work, heir, &inherited, entry->question, true, &touched);
   }
   if (err == ERR_OK && membership.timer_us != MEMBERSHIP_FOREVER)
-    err = drop_timer(work, customer->record.id, membership.timer_us);
+    err = live_rows_timer(work, customer->record.id, membership.timer_us, false);
   struct key key;
   customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
@@ -411,13 +392,19 @@ static bool is_there(const struct work_customer *customer) {
 
 // --- timelines, in one round ---------------------------------------------------------------------------------
 
-// How many rows of hers are read ahead: of a long timeline, whose summaries spare most rows, none.
-static size_t rows_ahead(const struct work *work, const struct work_plan *plan, size_t index) {
+// Is there anything to be asked about her?
+static bool is_concerned(const struct work *work, const struct work_plan *plan, size_t index) {
   const struct work_customer *customer = work->customers[index];
   const struct live_request *request = request_for(plan, index);
   struct segment_triggers triggers = triggers_for(customer, request);
-  if (!is_there(customer) || customer->head.chunk_count > AHEAD_CHUNKS_MAX) return 0;
-  return is_concerned(work, request, &triggers) ? customer->head.chunk_count : 0;
+  bool reads_record;
+  return is_there(customer) && (request->timers_us != NULL || request->question_count > 0 || request->list != 0 ||
+                                segment_set_concerns(work->set, &triggers, &reads_record));
+}
+
+// How many rows of hers are read ahead: of a long timeline, whose summaries spare most rows, none.
+static size_t rows_ahead(const struct work_customer *customer) {
+  return customer->concerned && customer->head.chunk_count <= AHEAD_CHUNKS_MAX ? customer->head.chunk_count : 0;
 }
 
 static enum err put_keys(struct work *work, const struct work_customer *customer, struct bytes *keys) {
@@ -432,15 +419,15 @@ static enum err put_keys(struct work *work, const struct work_customer *customer
 
 // The timelines of all customers that are concerned: one round for a slice of events, and one look at each block of the
 // store. What this transaction writes of the timelines later is events of segments, which no question asks for.
-static enum err read_ahead(struct work *work, const struct work_plan *plan) {
+static enum err read_ahead(struct work *work) {
   size_t count = 0, at = 0;
-  for (size_t i = 0; i < work->customer_count; i++) count += rows_ahead(work, plan, i);
+  for (size_t i = 0; i < work->customer_count; i++) count += rows_ahead(work->customers[i]);
   if (count == 0) return ERR_OK;
   struct bytes *keys = arena_take(work->arena, count * sizeof *keys);
   struct bytes *rows = arena_take(work->arena, count * sizeof *rows);
   if (keys == NULL || rows == NULL) return diag_no_memory(work->diag);
   for (size_t i = 0; i < work->customer_count; i++) {
-    size_t ahead = rows_ahead(work, plan, i);
+    size_t ahead = rows_ahead(work->customers[i]);
     if (ahead == 0) continue;
     enum err err = put_keys(work, work->customers[i], keys + at);
     if (err != ERR_OK) return err;
@@ -459,20 +446,25 @@ static enum err look_at_all(struct work *work, const struct work_plan *plan) {
     if (is_there(work->customers[i]))
       err = look_at(work, machine, plan, i);
     else if (fired) // a timer that nobody took away with her
-      err = drop_timer(work, work->customers[i]->record.id, plan->live->timers_us[i]);
+      err = live_rows_timer(work, work->customers[i]->record.id, plan->live->timers_us[i], false);
   }
   if (machine != NULL) live_give_machine(work->engine, machine);
   return err;
 }
 
 enum err live_evaluate(struct work *work, const struct work_plan *plan) {
+  struct live_rows rows = {0};
   enum err err = ERR_OK;
   if (work->set == NULL || work->engine->read_only) return ERR_OK;
+  work->rows = &rows;
   work->now_us = clock_now_us(work->engine->clock);
   for (size_t i = 0; err == ERR_OK && i < work->customer_count; i++)
     if (is_gone(work->customers[i])) err = forget(work, work->customers[i]);
-  if (err == ERR_OK) err = read_ahead(work, plan);
+  for (size_t i = 0; i < work->customer_count; i++) work->customers[i]->concerned = is_concerned(work, plan, i);
+  if (err == ERR_OK) err = read_ahead(work);
   if (err == ERR_OK) err = look_at_all(work, plan);
+  if (err == ERR_OK) err = live_rows_write(work);
+  work->rows = NULL;
   atomic_fetch_add_explicit(&work->engine->live->transitions, work->change_count, memory_order_relaxed);
   return err;
 }

@@ -160,7 +160,10 @@ struct loyalty_request {
   const struct loyalty_pay *pay;
   size_t pay_count;
   int64_t business_us; // when the till says it was sold, if it was away; 0: it was not
-  struct json_writer *writer;
+  int64_t *due;            // what it comes to, in cents, is told here; NULL: nobody asks
+  const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
+  bool *differs;
+  struct json_writer *writer; // gets the reply, into an empty buffer
 };
 
 // Before the events of a transaction are taken: locks the codes of the request and the counters that all may touch.

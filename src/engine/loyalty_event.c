@@ -122,6 +122,10 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
   bool any = request != NULL;
   for (size_t i = 0; i < count && !any; i++) any = is_concerned(work, events[i].name);
   if (!any) return ERR_OK;
+  if (request != NULL) {
+    buffer_clear(request->writer->out);
+    json_writer_init(request->writer, request->writer->out);
+  }
   touching.keys = arena_take(work->arena, COUNTERS_MAX * sizeof *touching.keys);
   if (touching.keys == NULL) return diag_no_memory(work->diag);
   err = touch_codes(&touching, events, count, request);

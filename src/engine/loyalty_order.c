@@ -698,11 +698,21 @@ static struct bytes identifier_of(struct work *work, const struct work_event *ev
   return event->accepted_count == 0 ? BYTES("") : engine_identifier_text(work->engine, event->accepted[0], work->arena);
 }
 
+// The order's event says what it comes to, and was made before it was priced.
+static enum err compare_due(struct booking *booking) {
+  const struct loyalty_request *request = booking->request;
+  if (request->due != NULL) *request->due = booking->due;
+  if (request->expected == NULL || *request->expected == booking->due) return ERR_OK;
+  *request->differs = true;
+  return diag_set(booking->work->diag, ERR_BUSY, "basket_changed", "what the basket comes to has changed");
+}
+
 static enum err book(struct booking *booking) {
   struct work *work = booking->work;
   struct loyalty_event with_paid = *booking->in_hand;
   with_paid.basket = booking->basket;
   enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
+  if (err == ERR_OK && booking->request != NULL) err = compare_due(booking);
   if (err == ERR_OK) err = use_offers(booking);
   if (err == ERR_OK) err = pay(booking);
   if (err == ERR_OK)

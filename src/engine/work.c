@@ -564,7 +564,7 @@ static enum err finish(struct work *work, const struct work_plan *plan, struct s
     store_abort(work->txn);
   if (err == ERR_OK) projections_committed(work);
   engine_count_end(work->engine, &count, err);
-  feed_release(work->engine, &claim);
+  feed_release(work->engine, &claim, err == ERR_OK);
   return err;
 }
 

@@ -37,6 +37,7 @@ struct work_customer {
   size_t chunk_count;               // of them; 0: they were not read
   struct work_names added, changed; // names of events that were added, of traits that changed
   bool changed_hands;               // events came from another customer, or went to one
+  bool concerned;                   // some question is to be asked about her (live.c)
   bool tokens_taken;                // `tokens` holds what the search knew before this transaction
   struct bytes *tokens;
   size_t token_count;
@@ -98,6 +99,7 @@ struct work {
   struct loyalty_codes *codes;       // that were locked (loyalty_code.c); NULL: none
   struct live_change *changes;       // what segments say of the customers of this transaction, and did not before
   size_t change_count, change_capacity;
+  struct live_rows *rows; // what live_evaluate gathers
   struct diag *diag;
 };
 

@@ -359,7 +359,9 @@ static void compile_events_node(struct compiler *compiler, const struct rule_nod
 static void compile_joined(struct compiler *compiler, const struct rule_node *node) {
   uint32_t count;
   const struct rule_node **operands = compile_operands(compiler, node, node->op, &count);
-  if (operands != NULL) compile_chain(compiler, operands, count, node->op == RULE_AND ? RULE_CODE_AND : RULE_CODE_OR);
+  if (operands == NULL) return;
+  if (node->op == RULE_AND) compile_order(compiler, operands, count);
+  compile_chain(compiler, operands, count, node->op == RULE_AND ? RULE_CODE_AND : RULE_CODE_OR);
 }
 
 static void compile_unary(struct compiler *compiler, const struct rule_node *node, enum rule_opcode opcode) {
@@ -443,6 +445,7 @@ enum err rule_compile(const struct rule_node *tree, const struct rule_compile *w
   arena_init(&made->arena, 0);
   made->serial = atomic_fetch_add(&serials, 1) + 1;
   made->zone = with->zone;
+  made->zone_serial = rule_zone_serial(with->zone);
   struct compiler compiler = {.with = with, .program = made, .arena = &made->arena, .diag = diag};
   compile_all(&compiler, tree);
   if (compiler.err != ERR_OK) {
@@ -463,4 +466,12 @@ void rule_program_close(struct rule_program *program) {
 
 const struct rule_needs *rule_program_needs(const struct rule_program *program) {
   return &program->needs;
+}
+
+void rule_program_fetch_code(const struct rule_program *program) {
+  __builtin_prefetch(program->code);
+  __builtin_prefetch(program->spans);
+  if (program->gathers == NULL) return;
+  __builtin_prefetch(program->gathers);
+  __builtin_prefetch((const char *)program->gathers + 64);
 }

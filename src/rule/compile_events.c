@@ -28,6 +28,11 @@ static bool same_span(const struct rule_span *a, const struct rule_span *b) {
          a->from_us == b->from_us && a->to_us == b->to_us;
 }
 
+static uint8_t slot_of(const struct rule_span *span) {
+  uint64_t length = (uint64_t)span->length.count << 5 | (uint64_t)span->length.unit << 2 | (uint64_t)span->kind;
+  return (uint8_t)(length * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
 static uint32_t compile_window(struct compiler *compiler, const struct rule_window *window) {
   struct rule_program *program = compiler->program;
   struct rule_span span = {.kind = window->kind, .from_us = INT64_MIN, .to_us = INT64_MAX};
@@ -37,6 +42,8 @@ static uint32_t compile_window(struct compiler *compiler, const struct rule_wind
     span.to_us = end_of(compiler, window->to, window->kind == RULE_WINDOW_BETWEEN);
   } else if (window->kind != RULE_WINDOW_NONE) {
     span.length = window->length;
+    span.moves = true;
+    span.slot = slot_of(&span);
     program->needs.time = true;
   }
   for (uint32_t i = 0; i < program->span_count; i++)

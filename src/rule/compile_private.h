@@ -50,6 +50,8 @@ void compile_chain(struct compiler *compiler, const struct rule_node *const *nod
 // The operands of a chain of `op` (RULE_AND, RULE_OR) that leans to the left, in the order of the text.
 const struct rule_node **compile_operands(struct compiler *compiler, const struct rule_node *node, enum rule_op op,
                                           uint32_t *count);
+// Puts first, of the operands of `and`, what decides for little and for ever (compile_order.c).
+void compile_order(struct compiler *compiler, const struct rule_node **operands, uint32_t count);
 // A DATE or TIME as an instant. False: it lies outside the years 1 to 9999.
 bool compile_instant(const struct compiler *compiler, const struct rule_node *node, int64_t *time_us);
 // A literal, also behind a minus. False: it is none.

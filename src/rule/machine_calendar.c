@@ -115,16 +115,33 @@ static struct machine_span span_at(const struct rule_zone *zone, const struct ru
   return at;
 }
 
+// A transaction asks a thousand programs about its customers at one `now`, and their windows are a few: so those that
+// move are kept by what they say. That made 110 of the 220 instructions that binding a program took.
+static const struct machine_span *moving_span(struct rule_machine *machine, const struct rule_span *span) {
+  const struct rule_program *program = machine->program;
+  struct machine_kept_span *kept = &machine->kept_spans[span->slot % MACHINE_KEPT_SPANS];
+  if (kept->now_us != machine->now_us || kept->zone != program->zone_serial || kept->kind != span->kind ||
+      kept->length.count != span->length.count || kept->length.unit != span->length.unit)
+    *kept = (struct machine_kept_span){program->zone_serial, machine->now_us, span->kind, span->length,
+                                       span_at(program->zone, span, machine->now_us)};
+  return &kept->span;
+}
+
 void machine_set_spans(struct rule_machine *machine) {
   const struct rule_program *program = machine->program;
   struct rule_events_wanted *wanted = &machine->wanted;
-  *wanted = (struct rule_events_wanted){program->needs.events, program->needs.event_count, INT64_MAX, INT64_MIN};
+  int64_t from_us = INT64_MAX, to_us = INT64_MIN;
   for (uint32_t i = 0; i < program->span_count; i++) {
-    struct machine_span at = span_at(program->zone, &program->spans[i], machine->now_us);
-    machine->spans[i] = at;
-    if (at.from_us < wanted->from_us) wanted->from_us = at.from_us;
-    if (at.to_us > wanted->to_us) wanted->to_us = at.to_us;
+    const struct rule_span *span = &program->spans[i];
+    struct machine_span *at = &machine->spans[i];
+    if (span->moves)
+      *at = *moving_span(machine, span);
+    else
+      *at = (struct machine_span){span->from_us, INT64_MIN, span->to_us, INT64_MAX};
+    if (at->from_us < from_us) from_us = at->from_us;
+    if (at->to_us > to_us) to_us = at->to_us;
   }
+  *wanted = (struct rule_events_wanted){program->needs.events, program->needs.event_count, from_us, to_us};
   for (uint32_t i = 0; i < program->sequence_count; i++) // what must not follow may lie behind the window
     if (program->sequences[i].has_trailing) wanted->to_us = INT64_MAX;
 }
@@ -175,12 +192,21 @@ static int64_t when_months(const struct rule_zone *zone, int64_t time_us, int64_
   return in;
 }
 
+// A hundred questions ask for the age of one customer, so the last answer is kept: 1,100 instructions each.
 static void months_since(struct rule_machine *machine, int64_t time_us, int64_t unit_months, struct rule_value *value) {
-  const struct rule_zone *zone = machine->program->zone;
-  int64_t units = rule_months_between(zone, time_us, machine->now_us) / unit_months;
-  if (machine->want_until)
-    machine_until(machine, when_months(zone, time_us, machine->now_us, (units + 1) * unit_months));
-  give(value, units);
+  const struct rule_program *program = machine->program;
+  struct machine_months *kept = &machine->months;
+  bool same = kept->zone == program->zone_serial && kept->now_us == machine->now_us && kept->time_us == time_us &&
+              kept->unit_months == unit_months && (kept->has_until || !machine->want_until);
+  if (!same) {
+    int64_t units = rule_months_between(program->zone, time_us, machine->now_us) / unit_months;
+    *kept = (struct machine_months){program->zone_serial, machine->now_us, time_us, unit_months, units,
+                                    machine->want_until,  INT64_MAX};
+    if (machine->want_until)
+      kept->until_us = when_months(program->zone, time_us, machine->now_us, (units + 1) * unit_months);
+  }
+  if (machine->want_until) machine_until(machine, kept->until_us);
+  give(value, kept->units);
 }
 
 static int64_t local_day(const struct rule_zone *zone, int64_t time_us) {

@@ -18,6 +18,25 @@ struct machine_span {
   int64_t from_us, sure_us, to_us, boundary_us;
 };
 
+// What a window that moves means at a `now`, whichever programs ask for it.
+struct machine_kept_span {
+  uint64_t zone; // its serial; 0: nothing is kept
+  int64_t now_us;
+  enum rule_window_kind kind;
+  struct rule_duration length;
+  struct machine_span span;
+};
+
+enum { MACHINE_KEPT_SPANS = 64 };
+
+// How many months, or years, T lay before `now`, and until when.
+struct machine_months {
+  uint64_t zone; // its serial; 0: nothing is kept
+  int64_t now_us, time_us, unit_months, units;
+  bool has_until;
+  int64_t until_us;
+};
+
 struct machine_trait {
   uint64_t run;
   struct rule_value value; // of the trait itself
@@ -49,6 +68,9 @@ struct rule_machine {
   struct machine_trait *traits;
   uint32_t span_capacity, stack_capacity, trait_capacity;
   struct rule_events_wanted wanted;
+
+  struct machine_kept_span kept_spans[MACHINE_KEPT_SPANS];
+  struct machine_months months;
 
   // Of one run.
   uint64_t run;

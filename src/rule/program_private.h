@@ -81,6 +81,8 @@ struct rule_where {
 
 struct rule_span {
   enum rule_window_kind kind;
+  bool moves;   // with now: LAST, LAST_DAYS, PREVIOUS
+  uint8_t slot; // of a window that moves: where a machine keeps what it means at a now; a hash of kind and length
   struct rule_duration length;
   int64_t from_us, to_us; // SINCE, BEFORE, BETWEEN: [from, to)
 };
@@ -140,26 +142,29 @@ struct rule_sequence {
   struct rule_funnel funnel;
 };
 
-// The arrays belong to the arena; `patterns` are closed one by one.
+// The arrays belong to the arena; `patterns` are closed one by one. What every run touches comes first, in two lines of
+// cache (rule_program_fetch).
 struct rule_program {
   uint64_t serial; // no two programs of a process have the same: a machine knows again whose windows it keeps
-  const struct rule_zone *zone;
-  struct arena arena;
   struct rule_code *code;
+  struct rule_span *spans;
+  struct rule_gather *gathers;
+  uint64_t zone_serial;
+  uint32_t span_count;
+  uint32_t stack_depth; // most values on the stack, a part inside the main one included
+  uint32_t sequence_count, code_count;
   struct rule_value *constants;
   struct rule_path *paths;
+  const struct rule_zone *zone;
+  struct rule_needs needs;
+  struct rule_sequence *sequences;
   struct rule_literals *literals;
   struct rule_channels *channels;
   struct rule_duration *shifts; // of T beside now; count 0: none
-  struct rule_span *spans;
-  struct rule_gather *gathers;
-  struct rule_sequence *sequences;
   pcre2_code **patterns;
   pcre2_general_context *pattern_memory;
-  uint32_t code_count, constant_count, path_count, literals_count, channels_count, shift_count, span_count,
-      gather_count, sequence_count, pattern_count;
-  uint32_t stack_depth; // most values on the stack, a part inside the main one included
-  struct rule_needs needs;
+  uint32_t constant_count, path_count, literals_count, channels_count, shift_count, gather_count, pattern_count;
+  struct arena arena;
 };
 
 // PCRE2 takes its memory where everything else does. NULL: there is none.

@@ -13,6 +13,7 @@
 #include "rule/zone.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ struct change {
 };
 
 struct rule_zone {
+  uint64_t serial;
   struct change *changes;
   size_t change_count;
   int32_t first_offset_s; // before changes[0]
@@ -372,10 +374,12 @@ static enum err read_file(struct source *source, struct block *block, struct byt
 }
 
 static struct rule_zone *new_zone(const char *name, size_t changes_max) {
+  static _Atomic uint64_t serials;
   size_t name_bytes = strlen(name) + 1;
   struct rule_zone *zone = alloc_zero(1, sizeof *zone + name_bytes);
   if (zone == NULL) return NULL;
   memcpy(zone->name, name, name_bytes);
+  zone->serial = atomic_fetch_add(&serials, 1) + 1;
   if (changes_max > 0 && (zone->changes = alloc_zero(changes_max, sizeof *zone->changes)) == NULL) {
     alloc_free(zone);
     return NULL;
@@ -428,6 +432,10 @@ void rule_zone_close(struct rule_zone *zone) {
   if (zone == NULL) return;
   alloc_free(zone->changes);
   alloc_free(zone);
+}
+
+uint64_t rule_zone_serial(const struct rule_zone *zone) {
+  return zone->serial;
 }
 
 const char *rule_zone_name(const struct rule_zone *zone) {

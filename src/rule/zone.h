@@ -19,6 +19,8 @@ enum err rule_zone_open(struct rule_zone **zone, const char *name, struct bytes 
 enum err rule_zone_open_utc(struct rule_zone **zone);
 void rule_zone_close(struct rule_zone *zone);
 const char *rule_zone_name(const struct rule_zone *zone);
+// No two zones of a process have the same, from 1: whoever keeps what was worked out with one knows it again.
+uint64_t rule_zone_serial(const struct rule_zone *zone);
 
 // Seconds east of Greenwich in force at an instant (microseconds since 1970 UTC).
 int32_t rule_zone_offset(const struct rule_zone *zone, int64_t time_us);

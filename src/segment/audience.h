@@ -19,6 +19,14 @@ enum { AUDIENCE_BLOCK_IDS = 65536, AUDIENCE_ID_MAX_BITS = 32 };
 // Appends a change of one customer.
 enum err audience_change(struct store_txn *txn, uint32_t question, uint32_t side, uint64_t customer, bool in);
 
+// Changes of several, in their order: those of neighbours that stand together are appended together.
+struct audience_move {
+  uint64_t customer;
+  bool in;
+};
+enum err audience_change_many(struct store_txn *txn, uint32_t question, uint32_t side,
+                              const struct audience_move *moves, size_t count);
+
 // Appends the row folded to one 'R' piece (nothing when the block is empty); also what the store calls when it tidies
 // rows. Only ever the beginning of a row or all of it: an 'R' voids what stands before. Equal sets give equal bytes.
 // Pure, without allocation but that of `out`. ERR_CORRUPT and ERR_NO_MEMORY leave what `out` holds as it was.

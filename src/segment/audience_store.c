@@ -10,7 +10,7 @@
 #include "segment/audience_block.h"
 #include "value/key.h"
 
-enum { KEY_BYTES = 9, BLOCKS = 65536, NO_BLOCK = BLOCKS };
+enum { KEY_BYTES = 9, BLOCKS = 65536, NO_BLOCK = BLOCKS, PIECE_BYTES = 3, RUN_MOVES = 64 };
 
 struct walk {
   struct store_cursor *cursor;
@@ -32,11 +32,37 @@ static void put_key(struct key *key, uint32_t question, uint32_t side, uint32_t 
 }
 
 enum err audience_change(struct store_txn *txn, uint32_t question, uint32_t side, uint64_t customer, bool in) {
+  return audience_change_many(txn, question, side, &(struct audience_move){customer, in}, 1);
+}
+
+// The pieces of as many as are of one block and have room; *count is how many.
+static enum err append_run(struct store_txn *txn, uint32_t question, uint32_t side, const struct audience_move *moves,
+                           size_t *count) {
+  uint8_t pieces[RUN_MOVES * PIECE_BYTES];
+  uint64_t block = moves->customer / AUDIENCE_BLOCK_IDS;
+  size_t done = 0;
   struct key key;
-  if (customer > UINT32_MAX) return ERR_LIMIT;
-  const uint8_t piece[] = {in ? '+' : '-', (uint8_t)customer, (uint8_t)(customer >> 8)};
-  put_key(&key, question, side, (uint32_t)(customer / AUDIENCE_BLOCK_IDS));
-  return store_append(txn, STORE_AUDIENCE, key_view(&key), bytes_of(piece, sizeof piece));
+  if (block >= BLOCKS) return ERR_LIMIT;
+  for (; done < *count && done < RUN_MOVES && moves[done].customer / AUDIENCE_BLOCK_IDS == block; done++) {
+    uint8_t *piece = pieces + done * PIECE_BYTES;
+    piece[0] = moves[done].in ? '+' : '-';
+    piece[1] = (uint8_t)moves[done].customer;
+    piece[2] = (uint8_t)(moves[done].customer >> 8);
+  }
+  *count = done;
+  put_key(&key, question, side, (uint32_t)block);
+  return store_append(txn, STORE_AUDIENCE, key_view(&key), bytes_of(pieces, done * PIECE_BYTES));
+}
+
+enum err audience_change_many(struct store_txn *txn, uint32_t question, uint32_t side,
+                              const struct audience_move *moves, size_t count) {
+  enum err err = ERR_OK;
+  for (size_t done = 0; err == ERR_OK && done < count;) {
+    size_t run = count - done;
+    err = append_run(txn, question, side, moves + done, &run);
+    done += run;
+  }
+  return err;
 }
 
 // --- walking -------------------------------------------------------------------------------------------------

@@ -18,11 +18,13 @@ struct evaluating {
   struct membership *membership; // as it came: entries of [0, count)
   struct membership_entry *added;
   size_t added_count, added_room;
-  uint32_t *entry_of;    // by position: index + 1 of the entry; first those of the membership, then the added ones
+  size_t gone;        // entries of the membership that say nothing (any more), or are of questions no longer in the set
+  uint32_t *entry_of; // by position: index + 1 of the entry; first those of the membership, then the added ones
   uint16_t *position_of; // by entry of the membership; SEGMENT_NOWHERE: no longer in the set
   uint64_t *due;         // bit by position
   const uint64_t *only;  // what may be asked; NULL: all
   size_t words;          // of both
+  int64_t least_us;      // no entry that was there ends before
   int64_t at_us;         // the instant of the pass
   uint16_t asking;       // the position of the question whose program runs
   bool met_unknown;      // the run asked for an answer that is not known
@@ -56,8 +58,8 @@ static struct membership_entry nothing(uint32_t question) {
   return (struct membership_entry){.question = question, .valid_until_us = MEMBERSHIP_FOREVER};
 }
 
-static bool says_nothing(const struct membership_entry *entry) {
-  return !entry->member && !entry->unknown && entry->excluded == 0 && entry->valid_until_us == MEMBERSHIP_FOREVER &&
+static inline bool says_nothing(const struct membership_entry *entry) {
+  return entry->valid_until_us == MEMBERSHIP_FOREVER && !entry->member && !entry->unknown && entry->excluded == 0 &&
          value_is_absent(entry->value);
 }
 
@@ -75,9 +77,11 @@ static enum err add_entry(struct evaluating *evaluating, uint16_t position, cons
   return ERR_OK;
 }
 
-static enum err set_entry(struct evaluating *evaluating, uint16_t position, const struct membership_entry *entry) {
-  struct membership_entry *there = entry_at(evaluating, position);
+// `there`: what entry_at says.
+static enum err set_entry(struct evaluating *evaluating, uint16_t position, struct membership_entry *there,
+                          const struct membership_entry *entry) {
   if (there == NULL) return says_nothing(entry) ? ERR_OK : add_entry(evaluating, position, entry);
+  evaluating->gone += says_nothing(entry); // counted too often when it comes and goes: it only says where to look
   *there = *entry;
   return ERR_OK;
 }
@@ -217,11 +221,11 @@ static enum err take_value(struct evaluating *evaluating, const struct membershi
 
 // --- one question --------------------------------------------------------------------------------------------
 
-static enum err run(struct evaluating *evaluating, const struct segment_program *program, struct rule_answer *answer,
+static enum err run(struct evaluating *evaluating, const struct rule_program *program, struct rule_answer *answer,
                     struct membership_entry *next) {
   struct segment_evaluation *out = evaluating->out;
   evaluating->met_unknown = false;
-  enum err err = rule_run(out->machine, program->rule, &out->facts->customer, evaluating->at_us, true, answer);
+  enum err err = rule_run(out->machine, program, &out->facts->customer, evaluating->at_us, true, answer);
   if (err != ERR_OK) return err;
   out->evaluated++;
   // Whoever asks for what is not known, does not know.
@@ -237,7 +241,7 @@ static enum err run_exclusions(struct evaluating *evaluating, const struct segme
   uint16_t unsure = 0;
   for (size_t i = 0; i < question->definition.exclusion_count; i++) {
     struct rule_answer answer;
-    enum err err = run(evaluating, question->exclusions[i], &answer, next);
+    enum err err = run(evaluating, question->exclusions[i]->rule, &answer, next);
     if (err != ERR_OK) return err;
     uint16_t bit = (uint16_t)(1U << i);
     if (answer.status == RULE_UNKNOWN) unsure |= bit;
@@ -248,15 +252,18 @@ static enum err run_exclusions(struct evaluating *evaluating, const struct segme
   return ERR_OK;
 }
 
-static enum err find_answer(struct evaluating *evaluating, const struct segment_question *question,
-                            const struct membership_entry *old, struct membership_entry *next) {
+static enum err find_answer(struct evaluating *evaluating, uint16_t position, const struct membership_entry *old,
+                            struct membership_entry *next) {
+  const struct segment_turn *turn = &evaluating->set->turns[position];
   struct rule_answer answer;
-  enum err err = run(evaluating, question->include, &answer, next);
+  enum err err = run(evaluating, turn->include, &answer, next);
   if (err != ERR_OK) return err;
   next->unknown = answer.status == RULE_UNKNOWN;
   if (next->unknown) return ERR_OK;
-  if (question->definition.kind == SEGMENT_ATTRIBUTE) return take_value(evaluating, old, &answer.value, next);
-  if (rule_is_true(&answer)) err = run_exclusions(evaluating, question, next);
+  if (turn->kind == SEGMENT_ATTRIBUTE) return take_value(evaluating, old, &answer.value, next);
+  if (!rule_is_true(&answer)) return ERR_OK;
+  next->member = true;
+  if (turn->excludes) err = run_exclusions(evaluating, &evaluating->set->questions[position], next);
   if (next->member) next->since_us = old->member ? old->since_us : evaluating->at_us;
   return err;
 }
@@ -296,39 +303,36 @@ static void ask_dependents(struct evaluating *evaluating, uint16_t position) {
 }
 
 static enum err answer_again(struct evaluating *evaluating, uint16_t position) {
-  const struct segment_question *question = &evaluating->set->questions[position];
+  const struct segment_turn *turn = &evaluating->set->turns[position];
   evaluating->asking = position;
-  if (question->include == NULL) {
+  if (turn->include == NULL) {
     ask_dependents(evaluating, position);
     return ERR_OK;
   }
-  const struct membership_entry *there = entry_at(evaluating, position);
-  struct membership_entry next = nothing(question->definition.question), old = there == NULL ? next : *there;
-  enum err err = find_answer(evaluating, question, &old, &next);
-  if (err == ERR_OK) err = note_change(evaluating, &old, &next);
+  static const struct membership_entry nobody = {.valid_until_us = MEMBERSHIP_FOREVER};
+  struct membership_entry *there = entry_at(evaluating, position);
+  struct membership_entry next = nothing(turn->question);
+  const struct membership_entry *old = there == NULL ? &nobody : there;
+  enum err err = find_answer(evaluating, position, old, &next);
+  if (err != ERR_OK || (there == NULL && says_nothing(&next))) return err; // as of most questions before
+  err = note_change(evaluating, old, &next);
   if (err != ERR_OK) return err;
-  bool other = old.member != next.member || old.unknown != next.unknown || has_other_value(&old, &next);
-  if (other || next.valid_until_us < old.valid_until_us) ask_dependents(evaluating, position);
-  if (!other && old.excluded == next.excluded && old.valid_until_us == next.valid_until_us) return ERR_OK;
+  bool other = old->member != next.member || old->unknown != next.unknown || has_other_value(old, &next);
+  if (other || next.valid_until_us < old->valid_until_us) ask_dependents(evaluating, position);
+  if (!other && old->excluded == next.excluded && old->valid_until_us == next.valid_until_us) return ERR_OK;
   evaluating->out->touched = true;
-  return set_entry(evaluating, position, &next);
+  return set_entry(evaluating, position, there, &next);
 }
 
-// A thousand questions with their programs are more than a processor's caches hold, and each was waited for twice when
-// its turn came. Asked for together, they come together.
+// A thousand programs are more than a processor's caches hold. What runs touch first of each is asked for together, and
+// comes together.
 static void fetch(const struct evaluating *evaluating) {
-  const struct segment_question *questions = evaluating->set->questions;
-  for (int step = 0; step < 3; step++)
+  const struct segment_turn *turns = evaluating->set->turns;
+  for (int step = 0; step < 2; step++)
     for (size_t word = 0; word < evaluating->words; word++)
       for (uint64_t bits = evaluating->due[word]; bits != 0; bits &= bits - 1) {
-        const struct segment_question *question = &questions[word * WORD_BITS + (size_t)__builtin_ctzll(bits)];
-        if (step == 0) {
-          __builtin_prefetch(&question->definition.kind);
-          __builtin_prefetch(&question->definition.question);
-          __builtin_prefetch(&question->include);
-        } else if (question->include != NULL) {
-          __builtin_prefetch(step == 1 ? (const void *)question->include : (const void *)question->include->rule);
-        }
+        const struct rule_program *program = turns[word * WORD_BITS + (size_t)__builtin_ctzll(bits)].include;
+        if (program != NULL) (step == 0 ? rule_program_fetch : rule_program_fetch_code)(program);
       }
 }
 
@@ -349,14 +353,15 @@ static enum err pass(struct evaluating *evaluating, int64_t at_us) {
 // --- what the clock asks for ---------------------------------------------------------------------------------
 
 static bool may_fall_due(const struct evaluating *evaluating, uint16_t position) {
-  if (position == SEGMENT_NOWHERE || evaluating->set->questions[position].include == NULL) return false;
+  if (position == SEGMENT_NOWHERE || evaluating->set->turns[position].include == NULL) return false;
   return evaluating->only == NULL || has_bit(evaluating->only, position);
 }
 
 static uint16_t position_at(const struct evaluating *evaluating, size_t index) {
   size_t own = evaluating->membership->count;
-  if (index < own) return evaluating->position_of[index];
-  return segment_set_position(evaluating->set, evaluating->added[index - own].question);
+  const struct membership_entry *entry =
+      index < own ? &evaluating->membership->entries[index] : &evaluating->added[index - own];
+  return segment_set_position(evaluating->set, entry->question);
 }
 
 static int64_t until_at(const struct evaluating *evaluating, size_t index) {
@@ -395,6 +400,14 @@ static enum err catch_up(struct evaluating *evaluating) {
   }
 }
 
+// All that fell due; nearly always nothing did, which begin has seen.
+static enum err ask_clock(struct evaluating *evaluating) {
+  if (evaluating->least_us > evaluating->out->now_us) return ERR_OK;
+  enum err err = catch_up(evaluating);
+  if (err == ERR_OK) ask_due(evaluating, evaluating->out->now_us);
+  return err;
+}
+
 // --- what happened asks for ----------------------------------------------------------------------------------
 
 static void ask_names(struct evaluating *evaluating, const struct segment_name_index *index, const uint32_t *names,
@@ -426,6 +439,26 @@ static void ask_triggers(struct evaluating *evaluating, const struct segment_tri
 
 // --- begin and end -------------------------------------------------------------------------------------------
 
+// Once for each entry and event, so nothing goes through memory that need not.
+static void place_entries(struct evaluating *evaluating) {
+  const struct segment_set *set = evaluating->set;
+  const struct membership_entry *entries = evaluating->membership->entries;
+  uint32_t count = (uint32_t)evaluating->membership->count, *entry_of = evaluating->entry_of;
+  int64_t least_us = MEMBERSHIP_FOREVER;
+  size_t gone = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    uint16_t position = segment_set_position(set, entries[i].question);
+    if (position == SEGMENT_NOWHERE)
+      gone++;
+    else
+      entry_of[position] = i + 1;
+    if (entries[i].valid_until_us < least_us) least_us = entries[i].valid_until_us;
+    if (entries[i].valid_until_us == MEMBERSHIP_FOREVER) gone += says_nothing(&entries[i]);
+  }
+  evaluating->least_us = least_us;
+  evaluating->gone = gone;
+}
+
 static enum err begin(struct evaluating *evaluating, struct segment_evaluation *out) {
   const struct segment_set *set = out->set;
   struct membership *membership = out->membership;
@@ -436,14 +469,9 @@ static enum err begin(struct evaluating *evaluating, struct segment_evaluation *
   out->evaluated = 0;
   out->touched = false;
   evaluating->entry_of = arena_take_zero(out->arena, set->count + 1, sizeof *evaluating->entry_of);
-  evaluating->position_of = arena_take_zero(out->arena, membership->count + 1, sizeof *evaluating->position_of);
   evaluating->due = arena_take_zero(out->arena, words, sizeof *evaluating->due);
-  if (evaluating->entry_of == NULL || evaluating->position_of == NULL || evaluating->due == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < membership->count; i++) {
-    uint16_t position = segment_set_position(set, membership->entries[i].question);
-    evaluating->position_of[i] = position;
-    if (position != SEGMENT_NOWHERE) evaluating->entry_of[position] = (uint32_t)(i + 1);
-  }
+  if (evaluating->entry_of == NULL || evaluating->due == NULL) return ERR_NO_MEMORY;
+  place_entries(evaluating);
   buffer_init(&evaluating->packed);
   buffer_init(&evaluating->told);
   evaluating->earlier = out->facts->lookup;
@@ -466,34 +494,64 @@ static int by_question(const void *left, const void *right) {
 }
 
 static bool is_kept(const struct evaluating *evaluating, size_t index, bool drop) {
-  if (says_nothing(&evaluating->membership->entries[index])) return false;
-  return !drop || evaluating->position_of[index] != SEGMENT_NOWHERE;
+  const struct membership_entry *entry = &evaluating->membership->entries[index];
+  return !says_nothing(entry) && !(drop && segment_set_position(evaluating->set, entry->question) == SEGMENT_NOWHERE);
+}
+
+// Those of [from, to) that are kept, behind `into`. Mostly all are: nobody counts them one by one.
+static struct membership_entry *copy_kept(const struct evaluating *evaluating, size_t from, size_t to, bool drop,
+                                          struct membership_entry *into) {
+  const struct membership_entry *entries = evaluating->membership->entries;
+  if (evaluating->gone == 0) {
+    if (to > from) memcpy(into, entries + from, (to - from) * sizeof *into);
+    return into + (to - from);
+  }
+  for (size_t i = from; i < to; i++)
+    if (is_kept(evaluating, i, drop)) *into++ = entries[i];
+  return into;
+}
+
+// The index of the first entry behind `question`.
+static size_t upper_bound(const struct membership *membership, uint32_t question) {
+  size_t low = 0, high = membership->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (membership->entries[middle].question <= question)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static bool keeps_all(const struct evaluating *evaluating, bool drop) {
+  bool all = true;
+  for (size_t i = 0; all && evaluating->gone > 0 && i < evaluating->membership->count; i++)
+    all = is_kept(evaluating, i, drop);
+  return all;
 }
 
 // One array by question, without entries that say nothing and, to `drop`, without those of questions that are gone.
 static enum err merge_entries(struct evaluating *evaluating, bool drop) {
   struct membership *membership = evaluating->membership;
-  size_t kept = 0;
-  for (size_t i = 0; i < membership->count; i++) kept += is_kept(evaluating, i, drop);
-  if (kept == membership->count && evaluating->added_count == 0) return ERR_OK;
+  if (evaluating->added_count == 0 && keeps_all(evaluating, drop)) return ERR_OK;
   evaluating->out->touched = true;
-  size_t room = kept + evaluating->added_count, count = 0;
-  struct membership_entry *merged = arena_take(evaluating->out->arena, (room + 1) * sizeof *merged);
+  size_t room = membership->count + evaluating->added_count + 1, from = 0;
+  struct membership_entry *merged = arena_take(evaluating->out->arena, room * sizeof *merged), *into = merged;
   if (merged == NULL) return ERR_NO_MEMORY;
   if (evaluating->added_count > 1) qsort(evaluating->added, evaluating->added_count, sizeof *merged, by_question);
-  size_t next = 0;
-  for (size_t i = 0; i <= membership->count; i++) {
-    bool last = i == membership->count;
-    for (; next < evaluating->added_count; next++) {
-      const struct membership_entry *added = &evaluating->added[next];
-      if (!last && added->question > membership->entries[i].question) break;
-      if (!says_nothing(added)) merged[count++] = *added;
-    }
-    if (!last && is_kept(evaluating, i, drop)) merged[count++] = membership->entries[i];
+  for (size_t i = 0; i < evaluating->added_count; i++) {
+    const struct membership_entry *added = &evaluating->added[i];
+    if (says_nothing(added)) continue;
+    size_t to = upper_bound(membership, added->question);
+    into = copy_kept(evaluating, from, to, drop, into);
+    *into++ = *added;
+    from = to;
   }
+  into = copy_kept(evaluating, from, membership->count, drop, into);
   membership->entries = merged;
-  membership->count = count;
-  membership->capacity = room + 1;
+  membership->count = (size_t)(into - merged);
+  membership->capacity = room;
   return ERR_OK;
 }
 
@@ -501,9 +559,8 @@ enum err segment_evaluate(struct segment_evaluation *evaluation, const struct se
   struct evaluating evaluating;
   enum err err = begin(&evaluating, evaluation);
   if (err != ERR_OK) return err;
-  err = catch_up(&evaluating);
+  err = ask_clock(&evaluating);
   if (err == ERR_OK) {
-    ask_due(&evaluating, evaluation->now_us);
     ask_triggers(&evaluating, triggers);
     err = pass(&evaluating, evaluation->now_us);
   }
@@ -535,11 +592,8 @@ static enum err answer_stale(struct segment_evaluation *evaluation, uint16_t pos
   enum err err = begin(&evaluating, evaluation);
   if (err != ERR_OK) return err;
   evaluating.only = sources;
-  err = catch_up(&evaluating);
-  if (err == ERR_OK) {
-    ask_due(&evaluating, evaluation->now_us);
-    err = pass(&evaluating, evaluation->now_us);
-  }
+  err = ask_clock(&evaluating);
+  if (err == ERR_OK) err = pass(&evaluating, evaluation->now_us);
   end(&evaluating);
   return err == ERR_OK ? merge_entries(&evaluating, false) : err;
 }

@@ -8,6 +8,8 @@
 
 #include "segment/set_private.h"
 
+enum { DIRECT_SPARE = 4096, DIRECT_SPARE_EACH = 16 }; // unused numbers in a table by number
+
 // The least power of two that is twice `count`, less one.
 static uint32_t mask_for(size_t count) {
   uint32_t size = 4;
@@ -28,7 +30,7 @@ static uint32_t id_hash(struct bytes id) {
 
 // --- by number and id ----------------------------------------------------------------------------------------
 
-uint16_t segment_set_position(const struct segment_set *set, uint32_t question) {
+uint16_t segment_set_search(const struct segment_set *set, uint32_t question) {
   if (set->numbers == NULL || question == 0) return SEGMENT_NOWHERE;
   for (uint32_t at = spread(question) & set->numbers_mask;; at = (at + 1) & set->numbers_mask) {
     const struct segment_number_slot *slot = &set->numbers[at];
@@ -46,6 +48,33 @@ uint16_t segment_set_live_position(const struct segment_set *set, struct bytes i
   return SEGMENT_NOWHERE;
 }
 
+static enum err index_turns(struct segment_set *set, struct diag *diag) {
+  set->turns = arena_take_zero(&set->arena, set->count + 1, sizeof *set->turns);
+  if (set->turns == NULL) return diag_no_memory(diag);
+  for (size_t i = 0; i < set->count; i++) {
+    const struct segment_question *question = &set->questions[i];
+    set->turns[i] = (struct segment_turn){.include = question->include == NULL ? NULL : question->include->rule,
+                                          .question = question->definition.question,
+                                          .kind = (uint8_t)question->definition.kind,
+                                          .excludes = question->definition.exclusion_count > 0};
+  }
+  return ERR_OK;
+}
+
+// A table of all numbers up to the highest, unless most of it would be empty: then the hash does.
+static enum err index_direct(struct segment_set *set, struct diag *diag) {
+  uint32_t highest = 0;
+  for (size_t i = 0; i < set->count; i++)
+    if (set->questions[i].definition.question > highest) highest = set->questions[i].definition.question;
+  if (highest > DIRECT_SPARE + DIRECT_SPARE_EACH * set->count) return ERR_OK;
+  set->direct = arena_take(&set->arena, ((size_t)highest + 1) * sizeof *set->direct);
+  if (set->direct == NULL) return diag_no_memory(diag);
+  memset(set->direct, 0xff, ((size_t)highest + 1) * sizeof *set->direct); // SEGMENT_NOWHERE
+  for (size_t i = 0; i < set->count; i++) set->direct[set->questions[i].definition.question] = (uint16_t)i;
+  set->direct_count = highest + 1;
+  return ERR_OK;
+}
+
 static enum err index_numbers(struct segment_set *set, struct diag *diag) {
   set->numbers_mask = mask_for(set->count);
   set->numbers = arena_take_zero(&set->arena, (size_t)set->numbers_mask + 1, sizeof *set->numbers);
@@ -58,7 +87,7 @@ static enum err index_numbers(struct segment_set *set, struct diag *diag) {
     while (set->numbers[at].question != 0) at = (at + 1) & set->numbers_mask;
     set->numbers[at] = (struct segment_number_slot){question, (uint16_t)i};
   }
-  return ERR_OK;
+  return index_direct(set, diag);
 }
 
 static enum err index_live(struct segment_set *set, struct diag *diag) {
@@ -213,7 +242,8 @@ static enum err index_lookups(struct segment_set *set, struct diag *diag) {
 
 enum err segment_set_index(struct segment_set *set, struct diag *diag) {
   find_readers(set);
-  enum err err = index_numbers(set, diag);
+  enum err err = index_turns(set, diag);
+  if (err == ERR_OK) err = index_numbers(set, diag);
   if (err == ERR_OK) err = index_live(set, diag);
   if (err == ERR_OK) err = index_names(set, USE_EVENTS, &set->events, diag);
   if (err == ERR_OK) err = index_names(set, USE_TRAITS, &set->traits, diag);

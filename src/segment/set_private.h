@@ -23,6 +23,15 @@ struct segment_question {
   bool reads_record;                   // its programs, or those of a question that depends on it, ask for traits
 };
 
+// What an evaluation needs of each question that it asks, side by side: a question with its definition is five lines of
+// cache, of these four are one.
+struct segment_turn {
+  const struct rule_program *include; // NULL: of a list
+  uint32_t question;
+  uint8_t kind;  // enum segment_kind
+  bool excludes; // it has exclusions
+};
+
 // For each of `count` rows some positions, ascending: positions[first[row] .. first[row + 1]).
 struct segment_lists {
   uint32_t *first;
@@ -58,9 +67,12 @@ struct segment_set {
   const struct rule_zone *zone;
   size_t count;
   struct segment_question *questions;  // by position
+  struct segment_turn *turns;          // by position
   bool reads_record;                   // some question does
   struct segment_number_slot *numbers; // open addressing by the question's number
   uint32_t numbers_mask;
+  uint16_t *direct; // by the question's number, below direct_count: numbers are mostly dense
+  uint32_t direct_count;
   uint16_t *live; // open addressing by id: position + 1 of the live version; 0 free
   uint32_t live_mask;
   struct segment_lists references, dependents; // by position: to versions of others; and back
@@ -88,8 +100,11 @@ enum err segment_set_index(struct segment_set *set, struct diag *diag);
 // Fills `fresh`.
 enum err segment_set_find_fresh(struct segment_set *set, struct diag *diag);
 
-// SEGMENT_NOWHERE: not in the set.
-uint16_t segment_set_position(const struct segment_set *set, uint32_t question);
+// SEGMENT_NOWHERE: not in the set. Each entry of a membership asks for its position with each event.
+uint16_t segment_set_search(const struct segment_set *set, uint32_t question);
+static inline uint16_t segment_set_position(const struct segment_set *set, uint32_t question) {
+  return question < set->direct_count ? set->direct[question] : segment_set_search(set, question);
+}
 uint16_t segment_set_live_position(const struct segment_set *set, struct bytes id);
 bool segment_lookup_matches(const struct segment_lookup_use *use, const struct rule_need_lookup *lookup);
 const struct segment_name_slot *segment_name_find(const struct segment_name_index *index, uint32_t name); // NULL: none

@@ -17,7 +17,6 @@
 
 #include <rocksdb/memtablerep.h>
 #include <rocksdb/options.h>
-#include <rocksdb/slice_transform.h>
 #include <rocksdb/version.h>
 
 #include <algorithm>
@@ -430,25 +429,7 @@ private:
   uint64_t seed_;
 };
 
-// All of a key but the number at its end.
-class AllButNumber : public rocksdb::SliceTransform {
-public:
-  explicit AllButNumber(size_t number_bytes) : number_bytes_(number_bytes) {}
-  const char *Name() const override { return "rapport.all_but_number"; }
-  rocksdb::Slice Transform(const rocksdb::Slice &key) const override {
-    return rocksdb::Slice(key.data(), key.size() - number_bytes_);
-  }
-  bool InDomain(const rocksdb::Slice &key) const override { return key.size() > number_bytes_; }
-
-private:
-  size_t number_bytes_;
-};
-
 } // namespace
-
-void store_memtable_set_ascending(rocksdb_options_t *family, size_t number_bytes) {
-  family->rep.memtable_insert_with_hint_prefix_extractor = std::make_shared<AllButNumber>(number_bytes);
-}
 
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count) {
   family->rep.memtable_factory = std::make_shared<Factory>(prefix_bytes, bucket_count);

@@ -16,10 +16,6 @@ extern "C" {
 // are then found by hash as well.
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count);
 
-// For a family with a skip list whose keys end in a number of so many bytes that ascends, by itself, under each
-// beginning of a key: its place is looked for from the one before on.
-void store_memtable_set_ascending(rocksdb_options_t *family, size_t number_bytes);
-
 #ifdef __cplusplus
 }
 #endif

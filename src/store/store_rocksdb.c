@@ -227,7 +227,7 @@ static enum err get_chunk_kept(struct rocks *rocks, enum store_keyspace keyspace
   err = get_chunk(rocks, NULL, keyspace, missing_keys, missing_count, arena, missing);
   for (size_t i = 0; i < missing_count && err == ERR_OK; i++) {
     values[positions[i]] = missing[i];
-    if (missing[i].data) store_rows_keep(rocks->rows, &places[positions[i]], missing[i]);
+    if (missing[i].data) store_rows_keep(rocks->rows, keyspace, &places[positions[i]], missing[i]);
   }
   return err;
 }
@@ -672,7 +672,9 @@ static struct rocks *rocks_new(void) {
 static enum err rocks_prepare(struct rocks *rocks, const struct store_options *options, struct diag *diag) {
   enum err err = store_disk_path(rocks->db_path, options->path, "db", diag);
   if (err != ERR_OK) return err;
-  if (store_rows_open(&rocks->rows, store_rocksdb_rows_bytes(options)) != ERR_OK) return diag_no_memory(diag);
+  struct store_rocksdb_memory memory = store_rocksdb_memory(options);
+  if (store_rows_open(&rocks->rows, memory.short_rows_bytes, memory.long_rows_bytes) != ERR_OK)
+    return diag_no_memory(diag);
   if (store_log_open(&rocks->log, rocks->db_path) != ERR_OK) return diag_no_memory(diag);
   memcpy(rocks->space.path, options->path, strlen(options->path) + 1); // shorter than db_path, which fits
   rocks->read = rocksdb_readoptions_create();

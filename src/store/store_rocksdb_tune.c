@@ -1,11 +1,11 @@
 // How RocksDB is set up.
 //
-// Memory is bounded by numbers that do not grow with the data: one cache, of which short rows have a part
-// (store_rows.h) and blocks, indexes and filters of all files the rest; one budget for the memtables of all keyspaces
-// together; a limit on open files. The log limit follows from the memtables: a log is kept as long as one keyspace has
-// unflushed rows in it, and at its limit all are flushed, full or not. So a low limit makes many small files, each of
-// which is asked for every key: an import, whose log need not be read again soon, has twice the log of a server (30.6
-// us an event instead of 34.7).
+// Memory is bounded by numbers that do not grow with the data: one cache, of which single rows have a part, short and
+// long (store_rows.h), and blocks, indexes and filters of all files the rest; one budget for the memtables of all
+// keyspaces together; a limit on open files. The log limit follows from the memtables: a log is kept as long as one
+// keyspace has unflushed rows in it, and at its limit all are flushed, full or not. So a low limit makes many small
+// files, each of which is asked for every key: an import, whose log need not be read again soon, has twice the log of a
+// server (30.6 us an event instead of 34.7).
 //
 // Memtables. With random keys most of the cost of a write is finding its place in a skip list (40 % of all processor
 // time, measured). Keyspaces that are written at random therefore have hash tables of our own (store_memtable.h). A
@@ -34,7 +34,8 @@ enum {
   MESSAGE_ROW_BYTES = 64, // in a memtable
   SHORT_ROW_BYTES = 128,
   LONG_ROW_BYTES = 512,
-  ROWS_SHARE_PERCENT = 56, // of the cache, for short rows
+  SHORT_ROWS_PERCENT = 52, // of the cache: identifiers and heads of a million customers
+  LONG_ROWS_PERCENT = 28,  // all rows of 20,000 to 30,000 customers
   LOG_PER_MEMTABLES = 3,
   LOG_PER_MEMTABLES_BULK = 6,
   RUNS = 4, // so many files lie side by side before they are merged
@@ -191,7 +192,6 @@ static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace
   if (key_class == STORE_KEY_customer) {
     rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
   }
-  if (keyspace == STORE_CHANGE) store_memtable_set_ascending(family, sizeof(uint64_t));
   if (is_hashed(keyspace))
     store_memtable_set(family, key_class == STORE_KEY_customer ? CUSTOMER_ID_BYTES : 0, buckets_for(keyspace, bytes));
 }
@@ -265,20 +265,19 @@ static rocksdb_cache_t *create_cache(size_t cache_bytes) {
   return cache;
 }
 
-static size_t cache_bytes(const struct store_options *options) {
-  return options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
-}
-
-size_t store_rocksdb_rows_bytes(const struct store_options *options) {
-  return cache_bytes(options) / 100 * ROWS_SHARE_PERCENT;
+struct store_rocksdb_memory store_rocksdb_memory(const struct store_options *options) {
+  size_t total = options->cache_bytes ? options->cache_bytes : CACHE_MIB * MIB;
+  struct store_rocksdb_memory memory = {.short_rows_bytes = total / 100 * SHORT_ROWS_PERCENT,
+                                        .long_rows_bytes = total / 100 * LONG_ROWS_PERCENT};
+  memory.blocks_bytes = total - memory.short_rows_bytes - memory.long_rows_bytes;
+  return memory;
 }
 
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env) {
-  size_t block_bytes = cache_bytes(options) - store_rocksdb_rows_bytes(options);
   tune->memtable_limit_bytes = options->write_buffer_bytes ? options->write_buffer_bytes : MEMTABLES_MIB * MIB;
   if (tune->memtable_limit_bytes < MIB) tune->memtable_limit_bytes = MIB;
   tune->log_limit_bytes = tune->memtable_limit_bytes * (options->bulk ? LOG_PER_MEMTABLES_BULK : LOG_PER_MEMTABLES);
-  tune->cache = create_cache(block_bytes);
+  tune->cache = create_cache(store_rocksdb_memory(options).blocks_bytes);
   tune->names[0] = "default";
   tune->families[0] = database_options(tune, options->create);
   rocksdb_options_set_env(tune->families[0], env);

@@ -27,5 +27,8 @@ struct store_rocksdb_tune {
 void store_rocksdb_tune_init(struct store_rocksdb_tune *tune, const struct store_options *options, rocksdb_env_t *env);
 void store_rocksdb_tune_release(struct store_rocksdb_tune *tune);
 
-// How much of the cache is for single rows (store_rows.h); RocksDB's blocks have the rest.
-size_t store_rocksdb_rows_bytes(const struct store_options *options);
+// How the cache is divided: single rows (store_rows.h), and RocksDB's blocks.
+struct store_rocksdb_memory {
+  size_t short_rows_bytes, long_rows_bytes, blocks_bytes;
+};
+struct store_rocksdb_memory store_rocksdb_memory(const struct store_options *options);

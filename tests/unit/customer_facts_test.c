@@ -92,6 +92,12 @@ static void test_windows(void **state) {
   check_window(bench, 9, INT64_MIN, INT64_MAX); // nobody did
   check_window(bench, 2, INT64_MIN, INT64_MAX);
   people_check_columns(&bench->facts, &bench->person);
+  for (uint32_t name = 1; name <= PEOPLE_NAMES + 2;
+       name++) { // everything is read: one name's alone, and more than are kept
+    check_window(bench, name, INT64_MIN, INT64_MAX);
+    check_window(bench, 1 + name / 2, INT64_MIN, 2000000);
+  }
+  people_check_columns(&bench->facts, &bench->person);
   close_bench(bench);
 }
 

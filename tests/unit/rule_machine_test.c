@@ -623,6 +623,32 @@ static void counts_what_is_in_hand(void **state) {
   assert_int_equal(status_within(shop, "count(this.list)", too_few), RULE_UNKNOWN);
 }
 
+// The first instruction of a program, which says what is asked first.
+static void expect_first(const char *expression, const char *first) {
+  struct world world;
+  struct buffer out;
+  open_world(&world, shop, expression);
+  buffer_init(&out);
+  rule_program_print(world.trial.program, &out);
+  buffer_append_byte(&out, 0);
+  if (strncmp((const char *)out.data, first, strlen(first)) != 0) fail_msg("%s:\n%s", expression, (char *)out.data);
+  buffer_release(&out);
+  close_world(&world);
+}
+
+static void asks_traits_before_events(void **state) {
+  (void)state;
+  expect_first("exists(\"Order\") and traits.n > 1", "0000  trait");
+  expect_first("age(traits.n) > 1 and exists(\"Order\") and (traits.n > 1 or not traits.m)",
+               "0000  trait  n\n0001  const");
+  expect_first("exists(\"Order\") and traits.n > now", "0000  aggregate");
+  expect_first("exists(\"Order\") or traits.n > 1", "0000  aggregate");
+  // Nothing is moved past what may be unknown.
+  expect_first("exists(\"Order\") and in_segment(\"a\") and traits.n > 1", "0000  aggregate");
+  expect_first("exists(\"Order\" where sku matches \"a+\") and traits.n > 1", "0000  aggregate");
+  expect_first("exists(\"Order\" where attributes.a = sku) and traits.n > 1", "0000  aggregate");
+}
+
 static int close_zones(void **state) {
   (void)state;
   sample_close_zones();
@@ -645,6 +671,7 @@ int main(void) {
       cmocka_unit_test(prints_instructions_and_passes),
       cmocka_unit_test(prints_what_is_in_hand),
       cmocka_unit_test(counts_what_is_in_hand),
+      cmocka_unit_test(asks_traits_before_events),
   };
   return cmocka_run_group_tests_name("rule machine", tests, NULL, close_zones);
 }

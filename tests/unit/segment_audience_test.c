@@ -625,6 +625,36 @@ static void test_a_change_without_a_place(void **state) {
   close_bench(&bench);
 }
 
+// Whether changes are appended one by one or together, over blocks and with people who come twice, is the same.
+static void test_many_changes_are_as_each_alone(void **state) {
+  (void)state;
+  static struct audience_move moves[3000];
+  enum { COUNT = sizeof moves / sizeof *moves };
+  struct bench bench;
+  struct store_snapshot *snapshot;
+  struct audience *alone, *together;
+  uint64_t seed = 5;
+  open_bench(&bench, KIT_KIND_MEMORY);
+  for (size_t i = 0; i < COUNT; i++) // neighbours for a while, then elsewhere
+    moves[i] = (struct audience_move){(i / 150 % 4) * IDS + next_random(&seed) % 500, next_random(&seed) % 3 != 0};
+  struct store_txn *txn = kit_begin(bench.store);
+  for (size_t i = 0; i < COUNT; i++)
+    assert_int_equal(audience_change(txn, 1, 2, moves[i].customer, moves[i].in), ERR_OK);
+  assert_int_equal(audience_change_many(txn, 2, 2, moves, COUNT), ERR_OK);
+  assert_int_equal(audience_change_many(txn, 3, 2, moves, 0), ERR_OK);
+  kit_commit(txn);
+  assert_int_equal(store_snapshot_open(bench.store, &snapshot), ERR_OK);
+  assert_int_equal(audience_read(&alone, snapshot, 1, 2), ERR_OK);
+  assert_int_equal(audience_read(&together, snapshot, 2, 2), ERR_OK);
+  assert_true(audience_count(alone) > 500);
+  assert_int_equal(audience_count(alone), audience_count(together));
+  assert_int_equal(audience_and_count(alone, together), audience_count(alone));
+  audience_close(alone);
+  audience_close(together);
+  store_snapshot_close(snapshot);
+  close_bench(&bench);
+}
+
 // Everything that reads question 1, as one.
 static enum err read_all_ways(struct store *store) {
   static const uint32_t questions[] = {2, 1};
@@ -718,6 +748,7 @@ int main(void) {
       cmocka_unit_test(test_in_rocksdb),
       cmocka_unit_test(test_a_snapshot_stays_as_it_was),
       cmocka_unit_test(test_a_change_without_a_place),
+      cmocka_unit_test(test_many_changes_are_as_each_alone),
       cmocka_unit_test(test_reading_in_short_memory),
       cmocka_unit_test(test_a_store_that_fails),
       cmocka_unit_test(test_damage_in_the_store),

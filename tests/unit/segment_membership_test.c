@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/varint.h"
 #include "segment/membership.h"
 
 enum { MODEL_QUESTIONS = 40, MODEL_STEPS = 4000 };
@@ -100,6 +101,26 @@ static void test_rows_come_back(void **state) {
   expect_same(&back, &membership);
   assert_true(bytes_equal(encoded(&back, &arena), row));
   arena_release(&arena);
+}
+
+// Numbers that are written and read a word at a time are the same bytes as those a byte at a time, wherever they end.
+static void test_wide_numbers(void **state) {
+  (void)state;
+  for (unsigned bits = 0; bits <= 64; bits++)
+    for (int less = 0; less < 2; less++) {
+      uint64_t number = (bits == 64 ? 0 : UINT64_C(1) << bits) - (uint64_t)less;
+      uint8_t narrow[2 * VARINT_BYTES_MAX] = {0}, wide[2 * VARINT_BYTES_MAX] = {0};
+      size_t size_bytes = (size_t)(varint_put(narrow, number) - narrow);
+      assert_int_equal(varint_put_wide(wide, number) - wide, size_bytes);
+      assert_memory_equal(narrow, wide, size_bytes);
+      for (size_t more = 0; more <= VARINT_BYTES_MAX; more++) {
+        struct varint_reader reader = varint_reader_of(bytes_of(wide, size_bytes + more));
+        assert_true(varint_read_wide(&reader) == number && !reader.failed);
+        assert_int_equal(varint_rest_bytes(&reader), more);
+      }
+      struct varint_reader cut = varint_reader_of(bytes_of(wide, size_bytes - 1));
+      assert_true(varint_read_wide(&cut) == 0 && cut.failed);
+    }
 }
 
 static void test_nothing_to_say_is_no_row(void **state) {
@@ -356,6 +377,7 @@ static void test_short_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rows_come_back),
+      cmocka_unit_test(test_wide_numbers),
       cmocka_unit_test(test_nothing_to_say_is_no_row),
       cmocka_unit_test(test_a_timer_alone_is_a_row),
       cmocka_unit_test(test_the_row_as_bytes),

@@ -1,6 +1,6 @@
 // The store on disk does what the store in memory does: the same random writes go into both, and they are read back by
-// every way there is. The memtables are small, so rows lie in several of them and in files; the rows kept in memory
-// (store_rows.h) are fewer than the keys.
+// every way there is. The memtables are small, so rows lie in several of them and in files. Of the rows kept in memory
+// (store_rows.h) there are fewer than keys, and no long ones; or all.
 #include "store_test_kit.h"
 
 enum {
@@ -170,14 +170,13 @@ static void read_snapshot(struct pair *pair, int at) {
   arena_release(&arena);
 }
 
-static void both_stores_answer_the_same(void **state) {
-  (void)state;
+static void compare(size_t cache_bytes) {
   struct pair pair = {.random = 20261122};
   kit_directory(pair.path);
   kit_remove(pair.path);
   struct store_options options = {.path = pair.path,
                                   .create = true,
-                                  .cache_bytes = 1 << 20,
+                                  .cache_bytes = cache_bytes,
                                   .write_buffer_bytes = 8 << 20,
                                   .reserve_bytes = 1 << 20};
   struct diag diag;
@@ -209,11 +208,22 @@ static void both_stores_answer_the_same(void **state) {
   kit_remove(pair.path);
 }
 
+static void both_stores_answer_the_same(void **state) {
+  (void)state;
+  compare(1 << 20);
+}
+
+static void with_much_memory_too(void **state) {
+  (void)state;
+  compare(48 << 20);
+}
+
 int main(void) {
   if (!KIT_ROCKSDB) {
     print_message("skipped: RocksDB is not built for ThreadSanitizer\n");
     return 0;
   }
-  static const struct CMUnitTest tests[] = {cmocka_unit_test(both_stores_answer_the_same)};
+  static const struct CMUnitTest tests[] = {cmocka_unit_test(both_stores_answer_the_same),
+                                            cmocka_unit_test(with_much_memory_too)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,445 @@
+// loyalty_basket.c: baskets and orders as the API asks for them.
+//
+// An order is an event, "Order Completed", and takes the way of every event (apply.c), with what the caller asks for
+// beside it: codes, points and cards to pay with. What it comes to is not known before it was priced, and it stands on
+// the timeline: without a total in the cart it is priced once without writing, then booked with that total, which must
+// come out again. An evaluation is the first half alone.
+#include <sodium.h>
+#include <stdio.h>
+
+#include "base/varint.h"
+#include "engine/loyalty_request.h"
+#include "engine/parts.h"
+
+enum { PRICE_TRIES_MAX = 4, MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16, RANDOM_BYTES = 16, BATCH_ITEMS_MAX = 1000 };
+
+struct basket_call {
+  struct engine *engine;
+  const struct engine_caller *caller;
+  struct arena arena;
+  struct value request, cart;
+  struct bytes order;
+  struct identifier identifier;
+  struct loyalty_request wanted;
+  int64_t at_us;
+  bool has_total;
+  struct buffer message;
+};
+
+static struct value member_of(const struct basket_call *call, struct value document, const char *name) {
+  if (value_is_absent(document) || value_type(document) != VALUE_DOCUMENT) return (struct value){{NULL, 0}};
+  return value_member(document, call->engine->names, bytes_from_text(name));
+}
+
+static enum err bad(const char *name, const char *code, const char *expected, struct diag *diag) {
+  diag_set(diag, ERR_INVALID, code, "the member \"%s\" must be %s", name, expected);
+  diag_in_field(diag, "%s", name);
+  return ERR_INVALID;
+}
+
+// --- reading the request -----------------------------------------------------------------------------------------
+
+static enum err read_cart(struct basket_call *call, bool order, struct diag *diag) {
+  call->cart = member_of(call, call->request, "cart");
+  if (value_is_absent(call->cart) || value_type(call->cart) != VALUE_DOCUMENT)
+    return bad("cart", "missing_member", "an object as the properties of an \"Order Completed\"", diag);
+  struct value id = member_of(call, call->cart, "order_id");
+  if (!value_is_absent(id) && (!value_as_text(id, &call->order) || call->order.size_bytes == 0 ||
+                               call->order.size_bytes > LIMIT_NAME_BYTES ||
+                               memchr(call->order.data, 0, call->order.size_bytes) != NULL))
+    return bad("cart.order_id", "wrong_type", "a text of 1 to 256 bytes", diag);
+  if (order && call->order.size_bytes == 0)
+    return bad("cart.order_id", "missing_member", "said: an order is booked once by its id", diag);
+  call->has_total = !value_is_absent(member_of(call, call->cart, "total"));
+  return ERR_OK;
+}
+
+static enum err read_codes(struct basket_call *call, struct diag *diag) {
+  struct value list = member_of(call, call->request, "codes");
+  if (value_is_absent(list)) return ERR_OK;
+  if (value_type(list) != VALUE_LIST) return bad("codes", "wrong_type", "a list of texts", diag);
+  struct bytes *codes = arena_take(&call->arena, LOYALTY_CODES_MAX * sizeof *codes);
+  if (codes == NULL) return diag_no_memory(diag);
+  struct value_iter iter = value_iterate(list);
+  while (value_next(&iter)) {
+    char text[LOYALTY_CODE_BYTES + 1];
+    struct bytes raw;
+    if (call->wanted.code_count == LOYALTY_CODES_MAX)
+      return diag_set(diag, ERR_LIMIT, "too_many", "a basket takes at most %d codes", LOYALTY_CODES_MAX);
+    if (!value_as_text(iter.item, &raw)) return bad("codes", "wrong_type", "a list of texts", diag);
+    // What no code can be is a code that is not there.
+    if (loyalty_code_normalise(raw, text, NULL) != ERR_OK) snprintf(text, sizeof text, "-");
+    codes[call->wanted.code_count] = arena_copy(&call->arena, bytes_from_text(text));
+    if (codes[call->wanted.code_count++].data == NULL) return diag_no_memory(diag);
+  }
+  call->wanted.codes = codes;
+  return ERR_OK;
+}
+
+static enum err read_pay_points(struct basket_call *call, struct value one, struct loyalty_pay *pay,
+                                struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = one};
+  const struct loyalty_set *set = loyalty_hold(call->engine);
+  const struct loyalty_programme *programme = NULL;
+  const struct loyalty_currency *currency = NULL;
+  enum err err = member_call_programme(&like, set, &programme, diag);
+  if (err == ERR_OK) err = member_call_currency(&like, programme, &currency, diag);
+  if (err == ERR_OK) err = member_call_amount(&like, "amount", currency->scale, false, &pay->amount, diag);
+  if (err == ERR_OK) pay->programme = programme->number;
+  if (err == ERR_OK) pay->currency = currency->number;
+  if (set != NULL) loyalty_set_close(set);
+  return err;
+}
+
+static enum err read_pay_card(struct basket_call *call, struct value one, struct loyalty_pay *pay, struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = one};
+  char text[LOYALTY_CODE_BYTES + 1];
+  struct bytes code;
+  pay->kind = LOYALTY_PAY_CARD;
+  enum err err = member_call_text(&like, "code", true, &code, diag);
+  if (err == ERR_OK) err = loyalty_code_normalise(code, text, diag);
+  if (err == ERR_OK) pay->code = arena_copy(&call->arena, bytes_from_text(text));
+  if (err == ERR_OK && pay->code.data == NULL) return diag_no_memory(diag);
+  if (err == ERR_OK && !value_is_absent(member_of(call, one, "amount")))
+    err = member_call_amount(&like, "amount", 2, false, &pay->amount, diag);
+  return err;
+}
+
+static enum err read_pay_one(struct basket_call *call, struct value one, struct loyalty_pay *pay, struct diag *diag) {
+  struct value points = member_of(call, one, "points"), card = member_of(call, one, "card");
+  if (!value_is_absent(points)) return read_pay_points(call, points, pay, diag);
+  if (!value_is_absent(card)) return read_pay_card(call, card, pay, diag);
+  return bad("pay", "unknown_member", "a list of {\"points\":{…}} and {\"card\":{…}}", diag);
+}
+
+static enum err read_pay(struct basket_call *call, struct diag *diag) {
+  struct value list = member_of(call, call->request, "pay");
+  if (value_is_absent(list)) return ERR_OK;
+  if (value_type(list) != VALUE_LIST) return bad("pay", "wrong_type", "a list", diag);
+  struct loyalty_pay *pay = arena_take_zero(&call->arena, LOYALTY_CODES_MAX, sizeof *pay);
+  if (pay == NULL) return diag_no_memory(diag);
+  call->wanted.pay = pay;
+  struct value_iter iter = value_iterate(list);
+  while (value_next(&iter)) {
+    if (call->wanted.pay_count == LOYALTY_CODES_MAX)
+      return diag_set(diag, ERR_LIMIT, "too_many", "a basket is paid in at most %d ways", LOYALTY_CODES_MAX);
+    enum err err = read_pay_one(call, iter.item, &pay[call->wanted.pay_count++], diag);
+    if (err == ERR_OK) continue;
+    if (diag != NULL && diag->field[0] != 0) diag_in_field(diag, "pay[%zu]", call->wanted.pay_count - 1);
+    return err;
+  }
+  return ERR_OK;
+}
+
+// "c42", or an identifier as events carry it.
+static enum err read_customer(struct basket_call *call, bool order, struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = call->request};
+  struct bytes reference;
+  enum err err = member_call_text(&like, "customer", false, &reference, diag);
+  if (err != ERR_OK) return err;
+  if (reference.size_bytes == 0 && order)
+    return diag_set(diag, ERR_DENIED, "ProfileRequired", "%s", loyalty_refusal_words("ProfileRequired"));
+  if (reference.size_bytes == 0) { // nobody known: somebody who is nobody, for the time of the evaluation
+    uint8_t random[RANDOM_BYTES];
+    char text[2 * RANDOM_BYTES + 1];
+    randombytes_buf(random, sizeof random);
+    bytes_to_hex(bytes_of(random, sizeof random), text);
+    call->identifier =
+        (struct identifier){call->engine->id.anonymous_id, arena_copy(&call->arena, bytes_from_text(text))};
+    return call->identifier.value.data == NULL ? diag_no_memory(diag) : ERR_OK;
+  }
+  struct engine_view *view;
+  uint64_t customer;
+  if (memchr(reference.data, ':', reference.size_bytes) != NULL) {
+    err = parts_identifier(call->engine, reference, &call->arena, &call->identifier, diag);
+  } else {
+    err = engine_view_open(call->engine, &view);
+    if (err != ERR_OK) return engine_explain_failure(err, diag);
+    err = engine_find(view, reference, &customer, diag);
+    engine_view_close(view);
+    if (err == ERR_OK) err = parts_anchor(call->engine, customer, &call->arena, &call->identifier, diag);
+  }
+  if (err == ERR_INVALID || err == ERR_NOT_FOUND) diag_in_field(diag, "customer");
+  return err;
+}
+
+// --- sales of tills that were away -----------------------------------------------------------------------------
+
+static enum err too_late(struct basket_call *call, struct diag *diag) {
+  struct store_mark mark;
+  struct buffer text;
+  struct json_writer writer;
+  buffer_init(&text);
+  json_writer_init(&writer, &text);
+  value_to_json(&writer, call->request, call->engine->names);
+  enum err err = text.failed ? diag_no_memory(diag)
+                             : engine_set_aside(call->engine, "TOO_LATE", loyalty_refusal_words("TOO_LATE"),
+                                                buffer_view(&text), call->caller->source, &mark, diag);
+  buffer_release(&text);
+  return err == ERR_OK ? diag_set(diag, ERR_DENIED, "TOO_LATE", "%s", loyalty_refusal_words("TOO_LATE")) : err;
+}
+
+static enum err check_lateness(struct basket_call *call, struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = call->request};
+  int64_t now_us = clock_now_us(call->engine->clock), latest_us = INT64_MAX;
+  enum err err = member_call_time(&like, "time", now_us, &call->at_us, diag);
+  if (err == ERR_OK) err = member_call_time(&like, "business_time", 0, &call->wanted.business_us, diag);
+  if (err != ERR_OK) return err;
+  if (call->wanted.business_us == 0) return ERR_OK;
+  call->at_us = call->wanted.business_us;
+  const struct loyalty_set *set = loyalty_hold(call->engine);
+  bool burns = call->wanted.pay_count > 0 || call->wanted.code_count > 0;
+  for (size_t i = 0; set != NULL && i < loyalty_set_programmes(set); i++) {
+    const struct loyalty_programme *programme = loyalty_set_programme_at(set, i);
+    int64_t until_us;
+    if (burns && programme->offline.earn_only)
+      err = diag_set(diag, ERR_DENIED, "OFFLINE_EARN_ONLY", "%s", loyalty_refusal_words("OFFLINE_EARN_ONLY"));
+    if (programme->offline.lateness.count > 0 &&
+        rule_time_add(loyalty_set_zone(set, programme->number), call->at_us, programme->offline.lateness, &until_us) ==
+            ERR_OK &&
+        until_us < latest_us)
+      latest_us = until_us;
+  }
+  if (set != NULL) loyalty_set_close(set);
+  return err == ERR_OK && now_us > latest_us ? too_late(call, diag) : err;
+}
+
+// --- the event ---------------------------------------------------------------------------------------------------
+
+static void put_text(struct value_builder *builder, const char *name, struct bytes text) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_text(builder, text);
+}
+
+static void put_properties(const struct basket_call *call, struct value_builder *builder, const int64_t *total) {
+  value_put_name(builder, BYTES("properties"));
+  value_document_begin(builder);
+  struct value_iter iter = value_iterate(call->cart);
+  while (value_next(&iter)) {
+    value_put_name(builder, value_iter_name(&iter, call->engine->names));
+    value_put_value(builder, iter.item);
+  }
+  if (total != NULL) {
+    struct decimal number = decimal_from_i64(*total);
+    number.exponent = -2;
+    value_put_name(builder, BYTES("total"));
+    value_put_number(builder, number);
+  }
+  value_document_end(builder);
+}
+
+// `total` NULL: as the cart says.
+static enum err build_message(struct basket_call *call, struct bytes message_id, const int64_t *total) {
+  struct value_builder builder;
+  buffer_clear(&call->message);
+  value_builder_init(&builder, &call->message, call->engine->names);
+  value_document_begin(&builder);
+  put_text(&builder, "type", BYTES("track"));
+  put_text(&builder, "event", BYTES("Order Completed"));
+  put_text(&builder, "messageId", message_id);
+  put_properties(call, &builder, total);
+  value_document_end(&builder);
+  return value_builder_finish(&builder);
+}
+
+static enum err apply(struct basket_call *call, bool dry_run, const int64_t *total, struct engine_commit *commit,
+                      struct diag *diag) {
+  char id[MESSAGE_ID_BYTES];
+  int size = snprintf(id, sizeof id, "order:%.*s", BYTES_ARG(call->order));
+  struct engine_event event = {.type = ENGINE_TRACK,
+                               .source = call->caller->source,
+                               .trusted = true,
+                               .time_us = call->at_us,
+                               .received_us = clock_now_us(call->engine->clock),
+                               .message_id = bytes_of(id, (size_t)size),
+                               .identifiers = {{call->identifier, IDENTITY_OK}},
+                               .identifier_count = 1,
+                               .amount_code = RULE_AMOUNT_NONE,
+                               .dims = {0, RULE_DIM_NONE}};
+  enum err err = names_intern(call->engine->names, BYTES("Order Completed"), &event.name, diag);
+  if (err == ERR_OK) err = build_message(call, event.message_id, total);
+  if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
+  if (err != ERR_OK) return err;
+  event.message = (struct value){buffer_view(&call->message)};
+  engine_hot_columns(call->engine, &event);
+  return apply_basket(call->engine, &event, &call->wanted, dry_run, commit, diag);
+}
+
+static enum err open_call(struct basket_call *call, struct engine *engine, const struct engine_caller *caller,
+                          struct value request, bool order, struct json_writer *writer, struct diag *diag) {
+  *call = (struct basket_call){.engine = engine, .caller = caller, .request = request};
+  arena_init(&call->arena, 0);
+  buffer_init(&call->message);
+  call->wanted.writer = writer;
+  enum err err = read_cart(call, order, diag);
+  if (err == ERR_OK) err = read_customer(call, order, diag);
+  if (err == ERR_OK) err = read_codes(call, diag);
+  if (err == ERR_OK) err = read_pay(call, diag);
+  return err == ERR_OK ? check_lateness(call, diag) : err;
+}
+
+static void close_call(struct basket_call *call) {
+  buffer_release(&call->message);
+  arena_release(&call->arena);
+}
+
+enum err engine_evaluate(struct engine *engine, const struct engine_caller *caller, struct value request,
+                         struct json_writer *writer, struct diag *diag) {
+  struct engine_commit commit = {0};
+  struct basket_call call;
+  enum err err = open_call(&call, engine, caller, request, false, writer, diag);
+  if (err == ERR_OK) err = apply(&call, true, NULL, &commit, diag);
+  close_call(&call);
+  return err;
+}
+
+enum err engine_order(struct engine *engine, const struct engine_caller *caller, struct value request,
+                      struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct basket_call call;
+  int64_t due;
+  bool differs = true;
+  enum err err = open_call(&call, engine, caller, request, true, writer, diag);
+  for (int tries = 0; err == ERR_OK && differs && tries < PRICE_TRIES_MAX; tries++) {
+    call.wanted.due = &due;
+    call.wanted.expected = NULL;
+    if (!call.has_total) err = apply(&call, true, NULL, commit, diag);
+    if (err != ERR_OK) break;
+    call.wanted.due = NULL;
+    call.wanted.expected = call.has_total ? NULL : &due;
+    call.wanted.differs = &differs;
+    differs = false;
+    err = apply(&call, false, call.has_total ? NULL : &due, commit, diag);
+    if (differs) err = ERR_OK; // budgets or points changed in between: priced again
+  }
+  close_call(&call);
+  if (err == ERR_OK && differs)
+    return diag_set(diag, ERR_CONFLICT, "conflict", "what this basket comes to kept changing; send it again");
+  return err;
+}
+
+// --- orders that are there -------------------------------------------------------------------------------------
+
+struct order_call {
+  struct bytes order, return_id;
+  bool cancel;
+  int64_t time_us;
+};
+
+// Who has the order now, as far as a look without locks can tell.
+static enum err find_owner(struct member_call *call, struct bytes order, struct diag *diag) {
+  struct store_snapshot *snapshot;
+  struct engine_view *view;
+  struct bytes row;
+  enum err err = store_snapshot_open(call->engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = store_snapshot_get(snapshot, STORE_ORDERS, order, &call->arena, &row);
+  store_snapshot_close(snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  struct varint_reader reader = varint_reader_of(row);
+  if (row.data == NULL) return diag_set(diag, ERR_NOT_FOUND, "no_order", "there is no order of this id");
+  char reference[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(varint_read(&reader), reference);
+  err = engine_view_open(call->engine, &view);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = engine_find(view, bytes_from_text(reference), &call->customers[0], diag);
+  call->customer_count = 1;
+  engine_view_close(view);
+  return err;
+}
+
+static enum err lock_order(struct work *work, const struct loyalty_order *order) {
+  size_t count = order->used_count + order->tender_count, code_count = 0;
+  struct bytes *codes = arena_take(work->arena, (count + 1) * sizeof *codes);
+  if (codes == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < order->used_count; i++)
+    if (order->used[i].code.size_bytes > 0) codes[code_count++] = order->used[i].code;
+  for (size_t i = 0; i < order->tender_count; i++)
+    if (order->tenders[i].kind == LOYALTY_TENDER_CARD) codes[code_count++] = order->tenders[i].code;
+  enum err err = loyalty_codes_lock(work, codes, code_count, NULL, 0);
+  if (err != ERR_OK) return err;
+  size_t room = loyalty_order_counters(order, work->loyalty, NULL, 0);
+  struct loyalty_counter_key *keys = arena_take(work->arena, (room + 1) * sizeof *keys);
+  if (keys == NULL) return diag_no_memory(work->diag);
+  loyalty_order_counters(order, work->loyalty, keys, room);
+  return loyalty_counters_lock(work, keys, room);
+}
+
+static enum err no_order(struct work *work) {
+  return diag_set(work->diag, ERR_NOT_FOUND, "no_order", "there is no order of this id");
+}
+
+static enum err give_back(struct member_call *call, void *context) {
+  const struct order_call *asked = context;
+  struct work *work = call->work;
+  struct loyalty_order *order = NULL;
+  struct loyalty_kit kit;
+  int64_t *quantities = NULL;
+  enum err err = ERR_OK;
+  if (work->loyalty == NULL) return no_order(work);
+  err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
+  if (err == ERR_OK && order == NULL) return no_order(work);
+  if (err == ERR_OK) err = lock_order(work, order);
+  if (err == ERR_OK && !asked->cancel && !value_is_absent(call->request))
+    err = loyalty_return_read(call->request, call->engine->names, order, work->arena, &quantities, work->diag);
+  if (err != ERR_OK) return err;
+  err = loyalty_kit_open(&kit, work, call->members[0]);
+  if (err == ERR_OK)
+    err = loyalty_order_give_back(&kit, order, asked->return_id, quantities, asked->time_us, asked->cancel,
+                                  call->writer);
+  loyalty_kit_close(&kit);
+  return err;
+}
+
+static enum err run_order(struct member_call *call, struct order_call *asked, member_fn *body,
+                          struct engine_commit *commit, struct diag *diag) {
+  enum err err = find_owner(call, asked->order, diag);
+  return err == ERR_OK ? member_call_run_ids(call, body, asked, commit, diag) : err;
+}
+
+enum err engine_order_return(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct value request, struct json_writer *writer, struct engine_commit *commit,
+                             struct diag *diag) {
+  struct order_call asked = {.order = order};
+  struct member_call call;
+  member_call_open(&call, engine, caller, request, writer);
+  enum err err = member_call_text(&call, "return_id", true, &asked.return_id, diag);
+  if (err == ERR_OK) err = member_call_time(&call, "time", clock_now_us(engine->clock), &asked.time_us, diag);
+  if (err == ERR_OK) err = run_order(&call, &asked, give_back, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+enum err engine_order_cancel(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct order_call asked = {
+      .order = order, .return_id = BYTES("cancel"), .cancel = true, .time_us = clock_now_us(engine->clock)};
+  struct member_call call;
+  member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
+  enum err err = run_order(&call, &asked, give_back, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+static enum err tell_order(struct member_call *call, void *context) {
+  const struct order_call *asked = context;
+  struct loyalty_order *order = NULL;
+  enum err err = loyalty_order_read(call->work, call->members[0]->record.id, asked->order, &order);
+  if (err == ERR_OK && order == NULL) return no_order(call->work);
+  if (err != ERR_OK) return err;
+  char customer[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(call->members[0]->record.id, customer);
+  loyalty_order_json(order, call->writer);
+  json_member_text(call->writer, "customer", customer);
+  json_object_end(call->writer);
+  return ERR_OK;
+}
+
+enum err engine_order_json(struct engine *engine, struct bytes order, struct json_writer *writer, struct diag *diag) {
+  struct order_call asked = {.order = order};
+  struct engine_commit commit = {0};
+  struct member_call call;
+  member_call_open(&call, engine, NULL, (struct value){{NULL, 0}}, writer);
+  enum err err = run_order(&call, &asked, tell_order, &commit, diag);
+  member_call_close(&call);
+  return err;
+}
