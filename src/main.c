@@ -2,8 +2,9 @@
 #include "api/api.h"
 #include "cli/cli.h"
 
-// jemalloc reads this when the program starts. The C library's allocator kept what any thread once needed: 740 MiB under
-// a thousand segments, of which 390 were in use; with fewer heaps its threads waited for each other (6 % of an event).
+// jemalloc reads this when the program starts. The C library's allocator kept what any thread once needed: 740 MiB
+// under a thousand segments, of which 390 were in use; with fewer heaps its threads waited for each other (6 % of an
+// event).
 extern const char *malloc_conf;
 const char *malloc_conf = "narenas:4,background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
