@@ -23,38 +23,6 @@ static enum err build_message(struct engine *engine, struct value traits, struct
   return value_builder_finish(&builder);
 }
 
-struct anchor_request {
-  uint64_t customer;
-  struct arena *arena; // the caller's: the answer outlives the transaction
-  struct identifier *identifier;
-};
-
-// The identifier of highest rank that leads to this customer: the event is bound to it, also through later splits.
-static enum err find_anchor(struct work *work, void *context) {
-  const struct anchor_request *request = context;
-  struct work_customer *customer = work_customer(work, request->customer);
-  if (customer == NULL) return ERR_CONFLICT;
-  enum err err = parts_check_live(work, customer);
-  if (err != ERR_OK) return err;
-  size_t count = customer->record.identifier_count;
-  struct identifier *sorted = arena_take(work->arena, count * sizeof *sorted);
-  if (sorted == NULL) return diag_no_memory(work->diag);
-  for (size_t i = 0; i < count; i++) sorted[i] = customer->record.identifiers[i].member.identifier;
-  identity_sort(work->rules, sorted, count);
-  for (size_t i = 0; i < count; i++) {
-    const struct work_target *target = work_target(work, sorted[i]);
-    if (target == NULL) return ERR_CONFLICT;
-    bool leads = target->device == NULL ? target->person.customer == request->customer && !target->person.shared
-                                        : target->device->own == request->customer;
-    if (!leads) continue;
-    *request->identifier = sorted[i];
-    request->identifier->value = arena_copy(request->arena, sorted[i].value);
-    return request->identifier->value.data == NULL ? diag_no_memory(work->diag) : ERR_OK;
-  }
-  return diag_set(work->diag, ERR_INVALID, "no_identifier",
-                  "no identifier leads to this customer alone, so a correction could not be kept with it");
-}
-
 static enum err apply_correction(struct engine *engine, struct identifier anchor, struct value message,
                                  struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   uint8_t random[RANDOM_ID_BYTES];
@@ -100,8 +68,6 @@ enum err engine_correct(struct engine *engine, uint64_t customer, struct value t
   struct identifier anchor;
   struct buffer message;
   struct arena arena;
-  struct anchor_request request = {customer, &arena, &anchor};
-  struct work_plan plan = {.customers = &customer, .customer_count = 1};
   enum err err = check_traits(traits, diag);
   if (err == ERR_OK && author.size_bytes == 0)
     err = diag_set(diag, ERR_INVALID, "missing_author", "say who corrects: a correction is kept with its author");
@@ -109,7 +75,7 @@ enum err engine_correct(struct engine *engine, uint64_t customer, struct value t
   if (err != ERR_OK) return err;
   arena_init(&arena, 0);
   buffer_init(&message);
-  err = work_run(engine, &plan, find_anchor, &request, &commit->mark, diag);
+  err = parts_anchor(engine, customer, &arena, &anchor, diag);
   if (err == ERR_OK) err = build_message(engine, traits, author, &message);
   if (err == ERR_OK)
     err = apply_correction(engine, anchor, (struct value){buffer_view(&message)}, writer, commit, diag);

@@ -11,6 +11,7 @@
 #include "engine/loyalty_request.h"
 #include "engine/parts.h"
 
+enum { AMOUNT_IN_MESSAGE = 255 }; // timeline.h: to be looked up there
 enum { PRICE_TRIES_MAX = 4, MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16, RANDOM_BYTES = 16, BATCH_ITEMS_MAX = 1000 };
 
 struct basket_call {
@@ -44,9 +45,9 @@ static enum err read_cart(struct basket_call *call, bool order, struct diag *dia
   if (value_is_absent(call->cart) || value_type(call->cart) != VALUE_DOCUMENT)
     return bad("cart", "missing_member", "an object as the properties of an \"Order Completed\"", diag);
   struct value id = member_of(call, call->cart, "order_id");
-  if (!value_is_absent(id) && (!value_as_text(id, &call->order) || call->order.size_bytes == 0 ||
-                               call->order.size_bytes > LIMIT_NAME_BYTES ||
-                               memchr(call->order.data, 0, call->order.size_bytes) != NULL))
+  if (!value_is_absent(id) &&
+      (!value_as_text(id, &call->order) || call->order.size_bytes == 0 || call->order.size_bytes > LIMIT_NAME_BYTES ||
+       memchr(call->order.data, 0, call->order.size_bytes) != NULL))
     return bad("cart.order_id", "wrong_type", "a text of 1 to 256 bytes", diag);
   if (order && call->order.size_bytes == 0)
     return bad("cart.order_id", "missing_member", "said: an order is booked once by its id", diag);
@@ -173,8 +174,8 @@ static enum err too_late(struct basket_call *call, struct diag *diag) {
   json_writer_init(&writer, &text);
   value_to_json(&writer, call->request, call->engine->names);
   enum err err = text.failed ? diag_no_memory(diag)
-                             : engine_set_aside(call->engine, "TOO_LATE", loyalty_refusal_words("TOO_LATE"),
-                                                buffer_view(&text), call->caller->source, &mark, diag);
+                             : engine_set_aside(call->engine, call->caller->source, "TOO_LATE",
+                                                loyalty_refusal_words("TOO_LATE"), buffer_view(&text), &mark, diag);
   buffer_release(&text);
   return err == ERR_OK ? diag_set(diag, ERR_DENIED, "TOO_LATE", "%s", loyalty_refusal_words("TOO_LATE")) : err;
 }
@@ -254,14 +255,16 @@ static enum err apply(struct basket_call *call, bool dry_run, const int64_t *tot
                                .message_id = bytes_of(id, (size_t)size),
                                .identifiers = {{call->identifier, IDENTITY_OK}},
                                .identifier_count = 1,
-                               .amount_code = RULE_AMOUNT_NONE,
-                               .dims = {0, RULE_DIM_NONE}};
+                               .amount_code = AMOUNT_IN_MESSAGE};
   enum err err = names_intern(call->engine->names, BYTES("Order Completed"), &event.name, diag);
   if (err == ERR_OK) err = build_message(call, event.message_id, total);
   if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
   if (err != ERR_OK) return err;
   event.message = (struct value){buffer_view(&call->message)};
-  engine_hot_columns(call->engine, &event);
+  if (total != NULL) {
+    event.amount = *total;
+    event.amount_code = RULE_AMOUNT_TOTAL << RULE_AMOUNT_SHIFT | 2;
+  }
   return apply_basket(call->engine, &event, &call->wanted, dry_run, commit, diag);
 }
 
@@ -384,8 +387,8 @@ static enum err give_back(struct member_call *call, void *context) {
   if (err != ERR_OK) return err;
   err = loyalty_kit_open(&kit, work, call->members[0]);
   if (err == ERR_OK)
-    err = loyalty_order_give_back(&kit, order, asked->return_id, quantities, asked->time_us, asked->cancel,
-                                  call->writer);
+    err =
+        loyalty_order_give_back(&kit, order, asked->return_id, quantities, asked->time_us, asked->cancel, call->writer);
   loyalty_kit_close(&kit);
   return err;
 }

@@ -280,3 +280,45 @@ enum err parts_move_edges(struct work *work, uint64_t whole, struct work_custome
   store_cursor_close(cursor);
   return err == ERR_OK ? write_history(&move) : err;
 }
+
+// --- by whom an event is bound to a customer ---------------------------------------------------------------------
+
+struct anchor_request {
+  uint64_t customer;
+  struct arena *arena; // the caller's: the answer outlives the transaction
+  struct identifier *identifier;
+};
+
+// The identifier of highest rank that leads to this customer: the event is bound to it, also through later splits.
+static enum err find_anchor(struct work *work, void *context) {
+  const struct anchor_request *request = context;
+  struct work_customer *customer = work_customer(work, request->customer);
+  if (customer == NULL) return ERR_CONFLICT;
+  enum err err = parts_check_live(work, customer);
+  if (err != ERR_OK) return err;
+  size_t count = customer->record.identifier_count;
+  struct identifier *sorted = arena_take(work->arena, count * sizeof *sorted);
+  if (sorted == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) sorted[i] = customer->record.identifiers[i].member.identifier;
+  identity_sort(work->rules, sorted, count);
+  for (size_t i = 0; i < count; i++) {
+    const struct work_target *target = work_target(work, sorted[i]);
+    if (target == NULL) return ERR_CONFLICT;
+    bool leads = target->device == NULL ? target->person.customer == request->customer && !target->person.shared
+                                        : target->device->own == request->customer;
+    if (!leads) continue;
+    *request->identifier = sorted[i];
+    request->identifier->value = arena_copy(request->arena, sorted[i].value);
+    return request->identifier->value.data == NULL ? diag_no_memory(work->diag) : ERR_OK;
+  }
+  return diag_set(work->diag, ERR_INVALID, "no_identifier",
+                  "no identifier leads to this customer alone, so nothing could be kept with it");
+}
+
+enum err parts_anchor(struct engine *engine, uint64_t customer, struct arena *arena, struct identifier *identifier,
+                      struct diag *diag) {
+  struct anchor_request request = {customer, arena, identifier};
+  struct work_plan plan = {.customers = &customer, .customer_count = 1};
+  struct store_mark mark;
+  return work_run(engine, &plan, find_anchor, &request, &mark, diag);
+}

@@ -8,6 +8,11 @@
 enum err parts_identifier(struct engine *engine, struct bytes text, struct arena *arena, struct identifier *identifier,
                           struct diag *diag);
 
+// The identifier of highest rank that leads to this customer alone, in `arena`: what is bound to it is hers, also
+// through later splits. ERR_INVALID code "no_identifier".
+enum err parts_anchor(struct engine *engine, uint64_t customer, struct arena *arena, struct identifier *identifier,
+                      struct diag *diag);
+
 // ERR_NOT_FOUND code "no_customer" when the customer is not there or has become another one.
 enum err parts_check_live(struct work *work, const struct work_customer *customer);
 
