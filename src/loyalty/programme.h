@@ -41,6 +41,10 @@ enum {
   LOYALTY_REWARDS_MAX = 32,   // of a programme
   LOYALTY_ALL_RULES_MAX = 20000, // in force, in one workspace
   LOYALTY_VOUCHERS_MAX = 20000,  // definitions
+  LOYALTY_YEARS_MAX = 100,       // of a length of time
+  LOYALTY_PREFIX_BYTES = 24,     // of codes
+  LOYALTY_RANDOM_LEAST = 6,      // characters of a code, without prefix and check character
+  LOYALTY_RANDOM_MOST = 32,
   LOYALTY_SHARE_UNIT = 10000,    // shares and percentages are kept in hundredths of a percent
 };
 
@@ -70,6 +74,7 @@ enum loyalty_validity_kind {
 };
 enum loyalty_return_policy { LOYALTY_ONLY_PENDING, LOYALTY_WITHIN_BALANCE, LOYALTY_UNLIMITED };
 
+#define LOYALTY_AMOUNT_MAX INT64_C(1000000000000000) // 10^15: of any amount or money in a document, in its smallest unit
 struct loyalty_currency {
   uint8_t number;        // from 1, within the programme
   struct bytes id, name;
@@ -158,6 +163,7 @@ struct loyalty_rule {
   struct loyalty_discount discount;
   struct bytes give;    // voucher that is given; empty: none
   struct loyalty_span span; // of the event's own time
+  struct bytes from, to;    // the same as the person wrote it
   const struct loyalty_cap *caps;
   size_t cap_count;
 };
@@ -216,6 +222,7 @@ struct loyalty_programme {
   bool tender_first;         // a return is paid back to points and cards first, else in proportion
   bool keep_all_vouchers;    // on a merge (keep_all), else doubles are cancelled (dedupe_by_entitlement)
   int64_t approval_above;    // adjustments above need a second person; 0: none does
+  uint32_t level_numbers, rule_numbers, reward_numbers; // how many were ever given: none is given twice
   bool archived;
   int64_t created_us;
   struct bytes author;
@@ -231,8 +238,10 @@ struct loyalty_campaign {
   uint32_t programme; // number
   struct bytes id, name;
   struct loyalty_span span;
+  struct bytes from, to; // the same as the person wrote it
   const struct loyalty_rule *rules;
   size_t rule_count;
+  uint32_t rule_numbers; // how many were ever given
   struct loyalty_budget budget;
   bool archived;
   int64_t created_us;
@@ -247,6 +256,7 @@ struct loyalty_voucher {
   struct loyalty_discount discount;
   int64_t uses_total, uses_per_code, uses_per_customer; // 0: no limit
   struct loyalty_span span;
+  struct bytes from, to;          // the same as the person wrote it
   struct rule_duration valid_for; // after it was given; count 0: as long as `span`
   struct bytes recipients;        // condition over the customer; empty: everybody
   struct bytes when;              // condition over the basket
@@ -282,7 +292,9 @@ struct loyalty_catalog {
 // number, version, created_us and author are the caller's. ERR_INVALID with the member in words in the diag's field; of
 // a wrong expression its place in *where (may be NULL; zero when the mistake is elsewhere). Codes as of
 // segment/definition.h, and: unknown_programme, unknown_currency, unknown_voucher, bad_timezone, bad_currency_code,
-// bad_date, bad_duration, bad_amount, wrong_order (levels that do not ascend), removed (a currency that is gone).
+// bad_date, bad_duration, bad_amount, wrong_order (levels that do not ascend, an end before its beginning), removed (a
+// currency that is gone), scale_changed, conflict (two members of which only one may stand there).
+// What is told beside a document ("version", "created_at"…) may stand in it and means nothing, but for "archived".
 // Warnings of expressions go to `warnings` (may be NULL).
 enum err loyalty_programme_read(struct value document, const struct names *names, const struct loyalty_catalog *catalog,
                                 const struct loyalty_programme *older, struct arena *arena,
