@@ -20,7 +20,7 @@
 //   unit       = "second" | "minute" | "hour" | "day" | "week" | "month" | "quarter" | "year", each also with "s"
 //   call       = name "(" [ expression { "," expression } ] ")"
 //   aggregate  = aggregator "(" [ expression "of" ] events ")"
-//   events     = text [ "." path ] [ "where" expression ] [ window ]
+//   events     = ( text | "this" ) [ "." path ] [ "where" expression ] [ window ]
 //   window     = "in" ( "last" | "previous" ) number unit [ "by" "day" ] | "since" instant | "before" instant
 //              | "between" instant "and" instant
 //   instant    = date | time
@@ -31,12 +31,14 @@
 // "in" begins a list when a parenthesis follows and a window otherwise.
 // Words that join (and or not in is where of then within by since before between contains starts ends matches) and
 // true, false, null, now begin no path; after a dot or inside quotes every word is a name: traits."first name". The
-// others (last, previous, with, day, count...) are words only where the grammar has them. Words are in lower case.
-// A name is letters, digits (not first), _ and $; letters outside ASCII count. `--` begins a comment that ends with its
-// line. A text is in double or single quotes, ends on its line, and holds its quote doubled or after a backslash;
-// \n \t \\ and \u{1F600} are understood. A date is 2026-01-31, a time 2026-01-31T10:00:00 with an optional fraction and
-// offset (none: the workspace's zone). Nothing is before year 1; a second 60 is refused.
-// In `where` and before `of` a path is of the event (or of its item); traits.x and every call are of the customer.
+// others (last, previous, with, day, count, this...) are words only where the grammar has them. Words are in lower
+// case. A name is letters, digits (not first), _ and $; letters outside ASCII count. `--` begins a comment that ends
+// with its line. A text is in double or single quotes, ends on its line, and holds its quote doubled or after a
+// backslash; \n \t \\ and \u{1F600} are understood. A date is 2026-01-31, a time 2026-01-31T10:00:00 with an optional
+// fraction and offset (none: the workspace's zone). Nothing is before year 1; a second 60 is refused. In `where` and
+// before `of` a path is of the event (or of its item); traits.x and every call are of the customer. An expression may
+// be asked with an event in hand: `this` is that event, and a path outside of `where` and `of` is of it, or of one item
+// of it (rule/check.h: `subject`).
 #pragma once
 
 #include "base/arena.h"
@@ -137,12 +139,20 @@ struct rule_window {
 
 // Which events, or which items of them.
 struct rule_events {
+  bool subject;        // `this`: the event in hand alone; it has no name and no window
   struct bytes name;   // "Order Completed"
   struct bytes *items; // products: the path of the list within each event; NULL: the events themselves
   uint32_t item_count;
   struct rule_node *where; // NULL: all
   struct rule_window window;
   struct rule_place place;
+};
+
+// What a path outside of `where` and `of` is of, when it is not the customer's.
+enum rule_subject {
+  RULE_SUBJECT_NONE,  // nothing: it is refused
+  RULE_SUBJECT_EVENT, // the event in hand
+  RULE_SUBJECT_ITEM,  // an item of it: a line of a basket
 };
 
 struct rule_step {
@@ -171,5 +181,6 @@ struct rule_node {
   struct rule_step *steps;
   uint32_t step_count;
   enum rule_function function; // of a CALL, once it is checked
+  enum rule_subject subject;   // of a PATH outside of `where` and `of`, once it is checked
   rule_types types;            // what its value can be, once it is checked
 };

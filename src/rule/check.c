@@ -143,6 +143,7 @@ static void init(struct checker *checker, struct rule_check *check, struct rule_
   checker->diag = diag;
   checker->err = ERR_OK;
   checker->events = NULL;
+  checker->subject = (struct rule_events){.subject = true, .item_count = check->subject == RULE_SUBJECT_ITEM};
   checker->waiting_count = 0;
   check->warning_count = 0;
   memset(diag, 0, sizeof *diag);

@@ -33,6 +33,8 @@ enum {
 
 struct rule_check {
   const struct rule_catalog *catalog;           // NULL: everything is known
+  enum rule_subject subject;                    // what is in hand when it is asked
+  struct bytes subject_event;                   // its event's name; empty: of any, and no property is unknown
   bool condition;                               // true or false is wanted (segments); else any value (attributes)
   struct rule_diag warnings[RULE_WARNINGS_MAX]; // out, in the order of the text; no two at one place with one code
   size_t warning_count;                         // out; more than RULE_WARNINGS_MAX are left out
@@ -40,9 +42,10 @@ struct rule_check {
 
 // Codes of refusals, beside the parser's: unknown_function, wrong_arguments (how many), wrong_type, wrong_now (the
 // message has the rewrite), wrong_window (not longer than the last `within`), wrong_within, wrong_path (`traits`
-// alone, or a path of an event outside one), unknown_segment, unknown_attribute (these two must exist), bad_pattern
-// (PCRE2's words), too_long (a pattern). An aggregate inside `where` or before `of` is misplaced.
-// Codes of warnings: unknown_trait, unknown_event, unknown_property, may_be_null, never_true (types that meet only as
-// null, a window that ends before it begins).
-// ERR_INVALID or ERR_NO_MEMORY with `diag` (it may be NULL); the warnings are then those that were found before.
+// alone, or a path of an event where there is none), unknown_segment, unknown_attribute (these two must exist),
+// bad_pattern (PCRE2's words), too_long (a pattern). An aggregate inside `where` or before `of` is misplaced, and
+// `this` where no event is in hand; a window of `this` is a wrong_window. Codes of warnings: unknown_trait,
+// unknown_event, unknown_property, may_be_null, never_true (types that meet only as null, a window that ends before it
+// begins). ERR_INVALID or ERR_NO_MEMORY with `diag` (it may be NULL); the warnings are then those that were found
+// before.
 enum err rule_check(struct rule_node *tree, struct rule_check *check, struct rule_diag *diag);

@@ -104,6 +104,7 @@ bool check_aggregate(struct checker *checker, struct rule_node *node) {
   enum rule_aggregator aggregator = RULE_COUNT;
   bool found = rule_aggregator_find(node->text, &aggregator);
   assert(found); // the parser knows them
+  if (!check_this(checker, node->events)) return false;
   if (node->left != NULL) {
     if (!check_node_of(checker, node->events, node->left)) return false;
     if (!check_wanted(checker, node->left, taken(aggregator))) return false;

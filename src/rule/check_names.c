@@ -68,7 +68,23 @@ static void warn_name(struct checker *checker, enum rule_name_kind kind, struct 
 
 // --- events --------------------------------------------------------------------------------------------------
 
+static struct bytes name_of(const struct checker *checker, const struct rule_events *events) {
+  return events->subject ? checker->check->subject_event : events->name;
+}
+
+bool check_this(struct checker *checker, const struct rule_events *events) {
+  if (!events->subject) return true;
+  if (checker->check->subject == RULE_SUBJECT_NONE)
+    return check_refuse(checker, events->place, "misplaced",
+                        "`this` is the event in hand, and here there is none: write the name of an event in quotes, as "
+                        "in \"Order Completed\"");
+  if (events->window.kind == RULE_WINDOW_NONE) return true;
+  return check_refuse(checker, events->window.place, "wrong_window",
+                      "`this` is one event and has no window: leave it out, or compare `time` in `where`");
+}
+
 void check_event_name(struct checker *checker, const struct rule_events *events) {
+  if (events->subject) return; // who asks has named it
   if (!is_known(checker, RULE_NAME_EVENT, BYTES(""), events->name))
     warn_name(checker, RULE_NAME_EVENT, BYTES(""), events->name, events->place);
 }
@@ -81,10 +97,9 @@ void check_property(struct checker *checker, const struct rule_events *events, c
                     uint32_t count, struct rule_place place) {
   bool prefixed = bytes_equal(names[0], BYTES("properties"));
   if (bytes_equal(names[0], BYTES("context")) || (prefixed && count == 1)) return;
-  struct bytes name = names[prefixed ? 1 : 0];
-  if (!is_known(checker, RULE_NAME_EVENT, BYTES(""), events->name)) return; // that was said already
-  if (!is_known(checker, RULE_NAME_PROPERTY, events->name, name))
-    warn_name(checker, RULE_NAME_PROPERTY, events->name, name, place);
+  struct bytes name = names[prefixed ? 1 : 0], event = name_of(checker, events);
+  if (event.size_bytes == 0 || !is_known(checker, RULE_NAME_EVENT, BYTES(""), event)) return; // that was said already
+  if (!is_known(checker, RULE_NAME_PROPERTY, event, name)) warn_name(checker, RULE_NAME_PROPERTY, event, name, place);
 }
 
 // --- paths ---------------------------------------------------------------------------------------------------
@@ -128,14 +143,30 @@ static bool refuse_path(struct checker *checker, const struct rule_node *node) {
                       hint[0] != '\0' ? "" : "; what an event has is named in its `where` or before its `of`");
 }
 
+// `this.total` where `total` is meant.
+static void warn_this(struct checker *checker, const struct rule_node *node) {
+  struct rule_diag warning = {.found = "this"};
+  bool of_this = node->name_count > 1 && bytes_equal(node->names[0], BYTES("this"));
+  if (!of_this || is_known(checker, RULE_NAME_PROPERTY, checker->check->subject_event, node->names[0])) return;
+  complain_cut(node->names[1], COMPLAIN_FOUND_BYTES, warning.nearest);
+  check_warn(checker, &warning, node->place, "unknown_property",
+             "`this` is the event only in count, sum and the like; what it has is named alone: `%s`", warning.nearest);
+}
+
 bool check_path(struct checker *checker, struct rule_node *node) {
   const struct rule_events *events = checker->events;
+  node->subject = RULE_SUBJECT_NONE;
   bool traits = bytes_equal(node->names[0], BYTES("traits"));
   if (traits || bytes_equal(node->names[0], BYTES("attributes"))) {
     if (node->name_count == 1) return refuse_alone(checker, node, traits ? "traits.country" : "attributes.orders");
     return traits ? check_trait(checker, node) : check_attribute(checker, node);
   }
-  if (events == NULL) return refuse_path(checker, node);
+  if (events == NULL) {
+    if (checker->check->subject == RULE_SUBJECT_NONE) return refuse_path(checker, node);
+    node->subject = checker->check->subject;
+    events = &checker->subject;
+    warn_this(checker, node);
+  }
   node->types = RULE_TYPES_STORED;
   if (node->name_count == 1 && bytes_equal(node->names[0], BYTES("time"))) {
     node->types = CHECK_BIT(TIME);

@@ -13,7 +13,7 @@ enum { SHOWN_BYTES = 100 }; // of a value that may be null: more than COMPLAIN_F
 
 struct scope {
   struct checker *checker;
-  const struct rule_events *events; // NULL: the customer
+  const struct rule_events *events; // NULL: the customer alone
   const struct rule_node *root;     // the condition: of the whole, or after `where`
 };
 
@@ -198,6 +198,7 @@ static void walk(const struct scope *scope, const struct rule_node *node, bool n
 }
 
 void check_nulls(struct checker *checker, const struct rule_node *tree) {
-  struct scope scope = {checker, NULL, tree};
+  bool in_hand = checker->check->subject != RULE_SUBJECT_NONE;
+  struct scope scope = {checker, in_hand ? &checker->subject : NULL, tree};
   walk(&scope, tree, false);
 }

@@ -10,7 +10,8 @@ struct checker {
   struct rule_check *check;
   struct rule_diag *diag; // never NULL
   enum err err;
-  const struct rule_events *events; // inside `where` and before `of`; NULL outside: paths are the customer's
+  const struct rule_events *events; // inside `where` and before `of`; NULL outside: paths are the subject's
+  struct rule_events subject;       // as if the whole stood in its `where`
   // Nodes on the way down along `left` that wait for their operand; calls share it as a stack. No node is on it twice.
   struct rule_node *waiting[RULE_NODES_MAX];
   uint32_t waiting_count;
@@ -74,6 +75,8 @@ bool check_now(struct checker *checker, struct rule_node *node);
 // --- names (check_names.c) -----------------------------------------------------------------------------------
 
 bool check_path(struct checker *checker, struct rule_node *node);
+// `this` stands for an event in hand.
+bool check_this(struct checker *checker, const struct rule_events *events);
 void check_event_name(struct checker *checker, const struct rule_events *events);
 // A path that begins in an event's properties: is its first part known?
 void check_property(struct checker *checker, const struct rule_events *events, const struct bytes *names,

@@ -65,7 +65,7 @@ static void compile_value(struct compiler *compiler, const struct rule_node *nod
   gather->amount = compile_amount(compiler, node);
   if (gather->amount != 0) {
     gather->gathered = RULE_GATHER_AMOUNT;
-    gather->value = compile_event_path(compiler, node->names, node->name_count);
+    gather->value = compile_event_path(compiler, RULE_ROOT_MESSAGE, node->names, node->name_count);
   } else if (compile_is_time(compiler, node)) {
     gather->gathered = RULE_GATHER_TIME;
   } else {
@@ -79,6 +79,7 @@ static void compile_value(struct compiler *compiler, const struct rule_node *nod
 void compile_part(struct compiler *compiler, const struct compile_part *part) {
   if (compiler->err != ERR_OK) return;
   compiler->in_items = part->items;
+  compiler->of_subject = part->of_subject;
   struct rule_where where = all_events();
   if (part->where != NULL) compile_where(compiler, part->where, &where);
   compiler->depth = 0;
@@ -94,26 +95,38 @@ void compile_part(struct compiler *compiler, const struct compile_part *part) {
 
 // --- aggregates ----------------------------------------------------------------------------------------------
 
+// Of `this` nothing is asked of the customer: neither a name nor a window.
+static void compile_source(struct compiler *compiler, const struct rule_events *events, struct rule_gather *gather) {
+  struct rule_program *program = compiler->program;
+  enum rule_root root = events->subject ? RULE_ROOT_SUBJECT : RULE_ROOT_MESSAGE;
+  gather->subject = events->subject;
+  if (!events->subject) {
+    gather->name = compile_name(compiler, events->name);
+    gather->name_text = compile_copy(compiler, events->name);
+    gather->window = compile_window(compiler, &events->window);
+    compile_need_event(compiler, gather->name);
+  }
+  if (events->item_count == 0) return;
+  gather->items = compile_event_path(compiler, root, events->items, events->item_count);
+  if (!events->subject) program->needs.payloads = true;
+}
+
 uint32_t compile_gather(struct compiler *compiler, const struct rule_node *node) {
   struct rule_program *program = compiler->program;
   const struct rule_events *events = node->events;
-  struct rule_gather gather = {.where = all_events(), .items = RULE_NONE};
+  struct rule_gather gather = {.where = all_events(), .window = RULE_NONE, .items = RULE_NONE};
   void *gathers = program->gathers;
   if (!rule_aggregator_find(node->text, &gather.aggregator))
     compile_fail(compiler, ERR_INVALID, "unknown_word", "what gathers events is not known");
-  gather.name = compile_name(compiler, events->name);
-  gather.name_text = compile_copy(compiler, events->name);
-  gather.window = compile_window(compiler, &events->window);
-  compile_need_event(compiler, gather.name);
-  if (events->item_count > 0) {
-    gather.items = compile_event_path(compiler, events->items, events->item_count);
-    program->needs.payloads = true;
-  }
+  compile_source(compiler, events, &gather);
   if (!compile_grow(compiler, &gathers, program->gather_count, sizeof gather)) return 0;
   program->gathers = gathers;
   program->gathers[program->gather_count] = gather;
-  put_aside(compiler,
-            (struct compile_part){events->where, node->left, NULL, program->gather_count, events->item_count > 0});
+  put_aside(compiler, (struct compile_part){.where = events->where,
+                                            .value = node->left,
+                                            .gather = program->gather_count,
+                                            .items = events->item_count > 0,
+                                            .of_subject = events->subject});
   return program->gather_count++;
 }
 
@@ -128,7 +141,8 @@ static void add_step(struct compiler *compiler, struct rule_sequence *sequence, 
   into->name_text = compile_copy(compiler, step->events.name);
   into->where = all_events();
   compile_need_event(compiler, into->name);
-  put_aside(compiler, (struct compile_part){step->events.where, NULL, &into->where, RULE_NONE, false});
+  put_aside(compiler,
+            (struct compile_part){.where = step->events.where, .into_where = &into->where, .gather = RULE_NONE});
   sequence->has_trailing = step->negated;
   if (step->negated) {
     into->index = (uint8_t)(sequence->positive_count - 1);
@@ -160,7 +174,7 @@ uint32_t compile_sequence(struct compiler *compiler, const struct rule_node *nod
   sequence.window = compile_window(compiler, &node->events->window);
   for (uint32_t i = 0; i < node->step_count; i++) add_step(compiler, &sequence, &steps[i], &node->steps[i]);
   if (node->name_count > 0) {
-    sequence.key = compile_event_path(compiler, node->names, node->name_count);
+    sequence.key = compile_event_path(compiler, RULE_ROOT_MESSAGE, node->names, node->name_count);
     program->needs.payloads = true;
   }
   if (!compile_grow(compiler, &sequences, program->sequence_count, sizeof sequence)) return 0;

@@ -1,8 +1,9 @@
 // compile_paths: names as dictionary ids, and what a program depends on.
 //
 // A path in an event begins in message.properties, unless its first name is context or properties; inside items it
-// begins in the item. `time` alone is the event's time. What a column may hold (compile_amount, compile_is_channel) is
-// told by the path alone.
+// begins in the item. `time` alone is the event's time. Of the event in hand (in parts of `this`, and in the main part)
+// it is the same, from other roots; it comes as a message alone. What a column may hold (compile_amount,
+// compile_is_channel) is told by the path alone.
 #include "rule/compile_private.h"
 
 #include <stdlib.h>
@@ -33,27 +34,35 @@ uint32_t compile_path(struct compiler *compiler, enum rule_root root, struct byt
   return program->path_count++;
 }
 
-uint32_t compile_event_path(struct compiler *compiler, const struct bytes *names, uint32_t count) {
-  bool from_root = bytes_equal(names[0], BYTES("context")) || bytes_equal(names[0], BYTES("properties"));
-  return compile_path(compiler, RULE_ROOT_MESSAGE, from_root ? bytes_of(NULL, 0) : BYTES("properties"), names, count);
+static bool is_from_root(struct bytes first) {
+  return bytes_equal(first, BYTES("context")) || bytes_equal(first, BYTES("properties"));
+}
+
+uint32_t compile_event_path(struct compiler *compiler, enum rule_root root, const struct bytes *names, uint32_t count) {
+  return compile_path(compiler, root, is_from_root(names[0]) ? bytes_of(NULL, 0) : BYTES("properties"), names, count);
 }
 
 static bool is_path(const struct rule_node *node, uint32_t count) {
   return node->kind == RULE_NODE_PATH && node->name_count == count;
 }
 
+static bool has_columns(const struct compiler *compiler) {
+  return compiler->in_events && !compiler->of_subject;
+}
+
 bool compile_is_time(const struct compiler *compiler, const struct rule_node *node) {
-  return compiler->in_events && is_path(node, 1) && bytes_equal(node->names[0], BYTES("time"));
+  bool of_event = compiler->in_events || node->subject != RULE_SUBJECT_NONE;
+  return of_event && is_path(node, 1) && bytes_equal(node->names[0], BYTES("time"));
 }
 
 bool compile_is_channel(const struct compiler *compiler, const struct rule_node *node) {
-  return compiler->in_events && is_path(node, 2) && bytes_equal(node->names[0], BYTES("context")) &&
+  return has_columns(compiler) && is_path(node, 2) && bytes_equal(node->names[0], BYTES("context")) &&
          bytes_equal(node->names[1], BYTES("channel"));
 }
 
 enum rule_amount compile_amount(const struct compiler *compiler, const struct rule_node *node) {
   bool long_form = is_path(node, 2) && bytes_equal(node->names[0], BYTES("properties"));
-  if (!compiler->in_events || !(long_form || (is_path(node, 1) && !compiler->in_items))) return 0;
+  if (!has_columns(compiler) || !(long_form || (is_path(node, 1) && !compiler->in_items))) return 0;
   struct bytes name = node->names[node->name_count - 1];
   return bytes_equal(name, BYTES("total"))     ? RULE_AMOUNT_TOTAL
          : bytes_equal(name, BYTES("revenue")) ? RULE_AMOUNT_REVENUE
@@ -88,12 +97,14 @@ static void compile_attribute(struct compiler *compiler, const struct rule_node 
 
 static void compile_property(struct compiler *compiler, const struct rule_node *node) {
   struct bytes first = node->names[0];
-  bool from_root = bytes_equal(first, BYTES("context")) || bytes_equal(first, BYTES("properties"));
-  compiler->program->needs.payloads = true;
-  uint32_t path = compiler->in_items && !from_root
-                      ? compile_path(compiler, RULE_ROOT_ITEM, bytes_of(NULL, 0), node->names, node->name_count)
-                      : compile_event_path(compiler, node->names, node->name_count);
-  bool item = compiler->in_items && node->name_count == 1 && bytes_equal(first, BYTES("item"));
+  bool main = !compiler->in_events, items = main ? node->subject == RULE_SUBJECT_ITEM : compiler->in_items;
+  enum rule_root of_event = has_columns(compiler) ? RULE_ROOT_MESSAGE : RULE_ROOT_SUBJECT;
+  enum rule_root of_item = main ? RULE_ROOT_SUBJECT_ITEM : RULE_ROOT_ITEM;
+  if (has_columns(compiler)) compiler->program->needs.payloads = true;
+  uint32_t path = items && !is_from_root(first)
+                      ? compile_path(compiler, of_item, bytes_of(NULL, 0), node->names, node->name_count)
+                      : compile_event_path(compiler, of_event, node->names, node->name_count);
+  bool item = items && node->name_count == 1 && bytes_equal(first, BYTES("item"));
   compile_emit(compiler, item ? RULE_CODE_ITEM : RULE_CODE_PROPERTY, 0, path);
 }
 
@@ -107,12 +118,12 @@ void compile_path_node(struct compiler *compiler, const struct rule_node *node) 
     compile_trait(compiler, node);
   } else if (customer) {
     compile_attribute(compiler, node);
-  } else if (!compiler->in_events) {
+  } else if (!compiler->in_events && node->subject == RULE_SUBJECT_NONE) {
     compile_fail(compiler, ERR_INVALID, "wrong_path", "outside events a path begins with traits or attributes");
   } else if (compile_is_time(compiler, node)) {
-    compile_emit(compiler, RULE_CODE_EVENT_TIME, 0, 0);
+    compile_emit(compiler, has_columns(compiler) ? RULE_CODE_EVENT_TIME : RULE_CODE_SUBJECT_TIME, 0, 0);
   } else if (amount != 0) {
-    uint32_t path = compile_event_path(compiler, node->names, node->name_count);
+    uint32_t path = compile_event_path(compiler, RULE_ROOT_MESSAGE, node->names, node->name_count);
     compile_emit(compiler, RULE_CODE_EVENT_AMOUNT, (uint8_t)amount, path);
   } else {
     compile_property(compiler, node);

@@ -12,6 +12,7 @@ struct compile_part {
   struct rule_where *into_where;
   uint32_t gather; // whose value; RULE_NONE: a step's
   bool items;
+  bool of_subject;
 };
 
 struct compiler {
@@ -20,8 +21,9 @@ struct compiler {
   struct arena *arena;
   struct diag *diag;
   enum err err;
-  uint32_t depth, deepest; // of the stack, in the part being compiled
-  bool in_events, in_items;
+  uint32_t depth, deepest;  // of the stack, in the part being compiled
+  bool in_events, in_items; // in a part
+  bool of_subject;          // and that is of `this`, of which there are no columns
   struct compile_part *parts;
   uint32_t part_count;
   uint32_t *events, *traits; // ids, unsorted; traits are told apart
@@ -65,7 +67,7 @@ void compile_matches(struct compiler *compiler, const struct rule_node *node);
 uint32_t compile_path(struct compiler *compiler, enum rule_root root, struct bytes extra, const struct bytes *names,
                       uint32_t count);
 // A path in an event: properties, unless it begins with context or properties.
-uint32_t compile_event_path(struct compiler *compiler, const struct bytes *names, uint32_t count);
+uint32_t compile_event_path(struct compiler *compiler, enum rule_root root, const struct bytes *names, uint32_t count);
 void compile_path_node(struct compiler *compiler, const struct rule_node *node);
 bool compile_is_time(const struct compiler *compiler, const struct rule_node *node);
 bool compile_is_channel(const struct compiler *compiler, const struct rule_node *node);

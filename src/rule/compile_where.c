@@ -3,6 +3,7 @@
 // A `where` is a chain of `and`. Comparisons of the event's time with a literal become bounds of its time; those of one
 // hot amount with literals become a range of whole numbers for each scale, so that a pass over the events compares two
 // integers and never a decimal; one comparison of context.channel with literal texts becomes ids. The rest is code.
+// Of the event in hand there are no columns: all is code.
 // The ranges are exact: amount * 10^-scale >= L holds for the whole numbers from ceil(L * 10^scale) on.
 #include "rule/compile_private.h"
 
@@ -120,7 +121,7 @@ static bool take_amount(struct compiler *compiler, struct hot *hot, const struct
   hot->bounds = bounds;
   if (!compile_grow(compiler, &ops, hot->bound_count, sizeof *hot->ops)) return true;
   hot->ops = ops;
-  if (hot->amount == 0) hot->path = compile_event_path(compiler, path->names, path->name_count);
+  if (hot->amount == 0) hot->path = compile_event_path(compiler, RULE_ROOT_MESSAGE, path->names, path->name_count);
   hot->amount = amount;
   hot->bounds[hot->bound_count] = literal->number;
   hot->ops[hot->bound_count++] = op;
@@ -166,7 +167,7 @@ static uint32_t new_channels(struct compiler *compiler, const struct rule_node *
     copies[i] = compile_copy(compiler, texts[i]->text);
     unknown = unknown || ids[i] == 0;
   }
-  uint32_t channel = compile_event_path(compiler, path->names, path->name_count);
+  uint32_t channel = compile_event_path(compiler, RULE_ROOT_MESSAGE, path->names, path->name_count);
   struct rule_channels channels = {ids, copies, count, negated, unknown, channel};
   if (!compile_grow(compiler, &all, program->channels_count, sizeof channels)) return 0;
   program->channels = all;
@@ -212,7 +213,7 @@ void compile_where(struct compiler *compiler, const struct rule_node *node, stru
   const struct rule_node **operands = compile_operands(compiler, node, RULE_AND, &count);
   if (operands == NULL) return;
   for (uint32_t i = 0; i < count; i++)
-    if (!take_hot(compiler, &hot, operands[i])) operands[left++] = operands[i];
+    if (compiler->of_subject || !take_hot(compiler, &hot, operands[i])) operands[left++] = operands[i];
   if (hot.bound_count > 0 && compiler->err == ERR_OK) finish_cells(compiler, &hot);
   if (left == 0 || compiler->err != ERR_OK) return;
   where->code = compiler->program->code_count;

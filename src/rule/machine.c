@@ -95,6 +95,9 @@ bool machine_execute(struct rule_machine *machine, uint32_t entry, struct rule_v
     case RULE_CODE_EVENT_TIME:
       *top++ = machine_time(machine->columns.time_us[machine->event]);
       break;
+    case RULE_CODE_SUBJECT_TIME:
+      *top++ = machine_subject_time(machine);
+      break;
     case RULE_CODE_MEMBER:
       top[-1] = machine_member(&program->paths[code->arg], &top[-1]);
       break;

@@ -51,6 +51,10 @@ struct rule_customer {
   // value of type null: nobody knows. *until_us (INT64_MAX before the call): the value is good until then.
   enum err (*lookup)(void *context, enum rule_function function, const struct bytes *arguments, size_t count,
                      int64_t now_us, struct rule_value *value, int64_t *until_us);
+  // The event in hand, of which the program may ask (rule/check.h: `subject`): its packed message and its time, which
+  // may be later than now; absent: its paths are null, and `this` holds none. `subject_item`: the item of it.
+  struct value subject, subject_item;
+  int64_t subject_time_us;
 };
 
 enum rule_status {

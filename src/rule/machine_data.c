@@ -55,17 +55,37 @@ static struct value follow(struct value value, const struct rule_path *path, uin
   return value;
 }
 
+static struct value item_of(const struct rule_machine *machine, const struct rule_path *path) {
+  return path->root == RULE_ROOT_SUBJECT_ITEM ? machine->customer->subject_item : machine->item;
+}
+
+bool machine_stored(struct rule_machine *machine, const struct rule_path *path, struct value *value) {
+  struct value root;
+  if (path->root == RULE_ROOT_MESSAGE) {
+    if (!machine_message(machine, machine->event, &root)) return false;
+  } else {
+    root = path->root == RULE_ROOT_SUBJECT ? machine->customer->subject : item_of(machine, path);
+  }
+  *value = follow(root, path, 0);
+  return true;
+}
+
 bool machine_property(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value) {
-  struct value root = machine->item;
-  if (path->root == RULE_ROOT_MESSAGE && !machine_message(machine, machine->event, &root)) return false;
-  *value = rule_value_of(follow(root, path, 0));
+  struct value stored;
+  if (!machine_stored(machine, path, &stored)) return false;
+  *value = rule_value_of(stored);
   return true;
 }
 
 bool machine_item(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value) {
-  bool document = value_type(machine->item) == VALUE_DOCUMENT;
-  *value = rule_value_of(document ? follow(machine->item, path, 0) : machine->item);
+  struct value item = item_of(machine, path);
+  *value = rule_value_of(value_type(item) == VALUE_DOCUMENT ? follow(item, path, 0) : item);
   return true;
+}
+
+struct rule_value machine_subject_time(const struct rule_machine *machine) {
+  const struct rule_customer *customer = machine->customer;
+  return value_is_absent(customer->subject) ? machine_null() : machine_time(customer->subject_time_us);
 }
 
 struct rule_value machine_member(const struct rule_path *path, const struct rule_value *document) {

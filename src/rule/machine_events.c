@@ -2,6 +2,7 @@
 //
 // Three ways, from the fastest: a pass over the columns without a branch (machine_where.c), when the columns alone
 // decide; a walk from the newest event back, when only `enough` is asked (exists, count >= K); a walk from the oldest.
+// The event in hand is visited alone.
 // Until when the answer holds: an aggregate of events that leave a window changes first when the earliest event that
 // adds to it leaves; `enough` changes when the K-th newest does; first, last, min and max when the event that holds
 // the value does. Where more events could change it, the first one later than now ends it.
@@ -152,16 +153,15 @@ static bool visit(struct gathering *gathering) {
 static bool visit_items(struct gathering *gathering) {
   struct rule_machine *machine = gathering->machine;
   const struct rule_path *path = &machine->program->paths[gathering->gather->items];
-  struct rule_value items;
-  if (!machine_property(machine, path, &items) || items.type == RULE_TYPE_NULL) return machine->stop == MACHINE_GOES_ON;
-  if (items.type != RULE_TYPE_LIST) {
-    struct value root;
-    if (!machine_message(machine, machine->event, &root)) return false;
-    for (uint32_t i = 0; i < path->count; i++) root = value_member_id(root, path->ids[i]);
-    machine->item = root;
+  struct value items;
+  if (!machine_stored(machine, path, &items)) return false;
+  enum value_type type = value_type(items);
+  if (type == VALUE_NULL) return true;
+  if (type != VALUE_LIST) {
+    machine->item = items;
     return visit(gathering);
   }
-  struct value_iter iter = value_iterate(items.packed);
+  struct value_iter iter = value_iterate(items);
   while (value_next(&iter)) {
     machine->item = iter.item;
     if (!machine_count(machine, 1) || !visit(gathering)) return false;
@@ -413,10 +413,40 @@ static bool gather_all(struct gathering *gathering, struct machine_range range, 
   return result(gathering, out);
 }
 
+static void init(struct gathering *gathering, struct rule_machine *machine, const struct rule_gather *gather,
+                 int64_t needed, struct rule_value *stack) {
+  memset(gathering, 0, sizeof *gathering);
+  gathering->machine = machine;
+  gathering->gather = gather;
+  gathering->stack = stack;
+  gathering->needed = needed;
+  gathering->earliest_us = gathering->kept_us = INT64_MAX;
+  if (gather->aggregator == RULE_MOST_FREQUENT) gathering->set.extra_bytes = sizeof(struct frequency);
+}
+
+// The event in hand stays what it is: it sets no end to the answer.
+static bool gather_subject(struct gathering *gathering, bool asks_enough, struct rule_value *out) {
+  const struct rule_gather *gather = gathering->gather;
+  const struct rule_customer *customer = gathering->machine->customer;
+  gathering->time_us = customer->subject_time_us;
+  if (!value_is_absent(customer->subject)) {
+    if (!machine_count(gathering->machine, 1)) return false;
+    if (!(gather->items == RULE_NONE ? visit : visit_items)(gathering)) return false;
+  }
+  if (!asks_enough) return result(gathering, out);
+  machine_set_bool(out, (gathering->count >= gathering->needed) != gather->test_negated);
+  return true;
+}
+
 bool machine_gather(struct rule_machine *machine, const struct rule_gather *gather, struct rule_value *top) {
   bool asks_enough = gather->tested || gather->aggregator == RULE_EXISTS;
   int64_t needed = gather->tested ? gather->at_least : 1;
   struct machine_range range = {0, 0, false};
+  struct gathering gathering;
+  if (gather->subject) {
+    init(&gathering, machine, gather, needed, top + 1);
+    return gather_subject(&gathering, asks_enough, top);
+  }
   if (gather->name != 0) {
     if (!machine_columns(machine)) return false;
     range = machine_range(machine, gather->window, &gather->where);
@@ -425,13 +455,6 @@ bool machine_gather(struct rule_machine *machine, const struct rule_gather *gath
   if (!machine_count(machine, range.to - range.from)) return false;
   if (asks_enough ? enough_by_pass(machine, gather, range, needed, top) : all_by_pass(machine, gather, range, top))
     return true;
-  struct gathering gathering;
-  memset(&gathering, 0, sizeof gathering);
-  gathering.machine = machine;
-  gathering.gather = gather;
-  gathering.stack = top + 1;
-  gathering.needed = asks_enough ? needed : INT64_MAX;
-  gathering.earliest_us = gathering.kept_us = INT64_MAX;
-  if (gather->aggregator == RULE_MOST_FREQUENT) gathering.set.extra_bytes = sizeof(struct frequency);
+  init(&gathering, machine, gather, asks_enough ? needed : INT64_MAX, top + 1);
   return asks_enough ? gather_enough(&gathering, range, top) : gather_all(&gathering, range, top);
 }

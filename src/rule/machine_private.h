@@ -127,6 +127,8 @@ static inline struct rule_value machine_time(int64_t time_us) {
 bool machine_columns(struct rule_machine *machine);
 bool machine_message(struct rule_machine *machine, size_t event, struct value *message);
 bool machine_trait(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value);
+// What lies in an event, in the one in hand, or in an item.
+bool machine_stored(struct rule_machine *machine, const struct rule_path *path, struct value *value);
 bool machine_property(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value);
 bool machine_item(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value);
 bool machine_amount(struct rule_machine *machine, enum rule_amount amount, const struct rule_path *path,
@@ -134,6 +136,7 @@ bool machine_amount(struct rule_machine *machine, enum rule_amount amount, const
 bool machine_channel_in(struct rule_machine *machine, const struct rule_channels *channels, bool *is);
 bool machine_lookup(struct rule_machine *machine, enum rule_function function, struct rule_value *arguments,
                     uint32_t count);
+struct rule_value machine_subject_time(const struct rule_machine *machine);
 bool machine_attribute(struct rule_machine *machine, const struct rule_path *path, struct rule_value *value);
 struct rule_value machine_member(const struct rule_path *path, const struct rule_value *document);
 

@@ -1,8 +1,8 @@
 // parser_events: aggregates, windows and sequences.
 //
 // What begins an aggregate is an expression or already the events: a text is the events unless an operator, `of` or a
-// comma follows it. The order of what can follow an event's name is fixed; what comes twice or in another order is
-// refused with what is meant.
+// comma follows it, and `this` is behind `of` and in what takes no value (elsewhere it begins a path). The order of
+// what can follow an event's name is fixed; what comes twice or in another order is refused with what is meant.
 #include <stdio.h>
 
 #include "base/nearest.h"
@@ -129,8 +129,9 @@ static bool read_where(struct parser *parser, struct rule_events *events) {
 
 static bool read_events(struct parser *parser, struct rule_events *events) {
   events->place = parser->token.place;
-  if (parser->token.kind != RULE_TOKEN_TEXT) return parser_expected(parser, an_event, NULL, 0);
-  if (!parser_name_text(parser, &events->name)) return false;
+  events->subject = parser_take_word(parser, "this");
+  if (!events->subject && parser->token.kind != RULE_TOKEN_TEXT) return parser_expected(parser, an_event, NULL, 0);
+  if (!events->subject && !parser_name_text(parser, &events->name)) return false;
   while (parser_take(parser, "."))
     if (!parser_path_part(parser, &events->items, &events->item_count, "the name of a list in the event")) return false;
   if (!read_where(parser, events) || !read_window(parser, &events->window)) return false;
@@ -189,11 +190,14 @@ static struct rule_node *finish_as_call(struct parser *parser, struct rule_node 
   return NULL;
 }
 
+static bool takes_no_value(const struct rule_node *node) {
+  return bytes_equal(node->text, BYTES("count")) || bytes_equal(node->text, BYTES("exists"));
+}
+
 // `of`, or what is missing in its place.
 static bool take_of(struct parser *parser, const struct rule_node *node) {
   static const char *const words[] = {"of"};
-  bool only_events = bytes_equal(node->text, BYTES("count")) || bytes_equal(node->text, BYTES("exists"));
-  if (only_events && parser->err == ERR_OK)
+  if (takes_no_value(node) && parser->err == ERR_OK)
     return parser_refuse(parser, node->left->place, ERR_INVALID, "syntax",
                          "expected %s: %.*s(\"Order Completed\" where ...); what counts different values is "
                          "distinct(x of \"Order Completed\")",
@@ -202,7 +206,7 @@ static bool take_of(struct parser *parser, const struct rule_node *node) {
 }
 
 static bool needs_no_value(struct parser *parser, const struct rule_node *node) {
-  if (bytes_equal(node->text, BYTES("count")) || bytes_equal(node->text, BYTES("exists"))) return true;
+  if (takes_no_value(node)) return true;
   return parser_refuse(parser, parser->token.place, ERR_INVALID, "syntax",
                        "expected what is gathered, and `of`: %.*s(total of \"Order Completed\")",
                        BYTES_ARG(node->text));
@@ -217,7 +221,7 @@ struct rule_node *parser_aggregate(struct parser *parser) {
     parser_expected(parser, an_event, NULL, 0);
     return NULL;
   }
-  if (at_events(parser)) {
+  if (at_events(parser) || (takes_no_value(node) && parser_at_word(parser, "this"))) {
     if (!needs_no_value(parser, node)) return NULL;
   } else {
     node->left = parser_expression(parser);
@@ -261,6 +265,8 @@ static bool read_step(struct parser *parser, struct rule_node *node) {
   step->negated = parser_take_word(parser, "not");
   if (parser_at_word(parser, "not")) return repeated(parser, "one `not` is enough: then not \"Event\"");
   step->events.place = parser->token.place;
+  if (parser_at_word(parser, "this"))
+    return misplaced(parser, "`this` is one event: it stands in count, sum and the like, and not in a sequence");
   if (parser->token.kind != RULE_TOKEN_TEXT) return parser_expected(parser, an_event, NULL, 0);
   if (!parser_name_text(parser, &step->events.name)) return false;
   if (parser_at(parser, ".")) return misplaced(parser, "a step is a whole event, not an item of one");

@@ -142,7 +142,10 @@ static void print_window(const struct rule_window *window, struct buffer *out) {
 }
 
 static void print_events(const struct rule_events *events, struct buffer *out) {
-  print_text(events->name, out);
+  if (events->subject)
+    buffer_append_text(out, "this");
+  else
+    print_text(events->name, out);
   if (events->item_count > 0) buffer_append_byte(out, '.');
   print_path(events->items, events->item_count, out);
   if (events->where != NULL) {

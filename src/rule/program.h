@@ -25,7 +25,8 @@ enum err rule_compile(const struct rule_node *tree, const struct rule_compile *w
                       struct diag *diag);
 void rule_program_close(struct rule_program *program);
 
-// What is asked of a customer's data, all in all. Arrays are sorted and belong to the program.
+// What is asked of a customer's data, all in all; the event in hand is given and does not count. Arrays are sorted and
+// belong to the program.
 struct rule_needs {
   const uint32_t *events; // dictionary ids of the names of events
   size_t event_count;

@@ -60,7 +60,9 @@ static void print_value(const struct rule_value *value, struct buffer *out) {
 }
 
 static void print_path(const struct rule_path *path, struct buffer *out) {
-  if (path->root == RULE_ROOT_ITEM) buffer_append_text(out, "item.");
+  static const char *const roots[] = {
+      [RULE_ROOT_ITEM] = "item.", [RULE_ROOT_SUBJECT] = "this.", [RULE_ROOT_SUBJECT_ITEM] = "this item."};
+  if (path->root != RULE_ROOT_MESSAGE && path->root != RULE_ROOT_CUSTOMER) buffer_append_text(out, roots[path->root]);
   for (uint32_t i = 0; i < path->count; i++) {
     if (i > 0) buffer_append_byte(out, '.');
     buffer_append_bytes(out, path->names[i]);
@@ -161,13 +163,16 @@ static void print_where(const struct rule_program *program, const struct rule_wh
 
 static void print_gather(const struct rule_program *program, uint32_t index, struct buffer *out) {
   const struct rule_gather *gather = &program->gathers[index];
-  buffer_append_format(out, "aggregate #%u: %s \"%.*s\"", index, rule_aggregator_name(gather->aggregator),
-                       BYTES_ARG(gather->name_text));
+  buffer_append_format(out, "aggregate #%u: %s ", index, rule_aggregator_name(gather->aggregator));
+  if (gather->subject)
+    buffer_append_text(out, "this");
+  else
+    buffer_append_format(out, "\"%.*s\"", BYTES_ARG(gather->name_text));
   if (gather->items != RULE_NONE) {
     buffer_append_text(out, ", items ");
     print_path(&program->paths[gather->items], out);
   }
-  print_span(&program->spans[gather->window], out);
+  if (!gather->subject) print_span(&program->spans[gather->window], out);
   if (gather->tested)
     buffer_append_format(out, ", %s %lld", gather->test_negated ? "fewer than" : "at least",
                          (long long)gather->at_least);
@@ -212,7 +217,8 @@ void rule_program_print(const struct rule_program *program, struct buffer *out) 
   }
   for (uint32_t i = 0; i < program->gather_count; i++) print_gather(program, i, out);
   for (uint32_t i = 0; i < program->sequence_count; i++) print_sequence(program, i, out);
-  size_t passes = program->gather_count + program->sequence_count;
+  size_t passes = program->sequence_count;
+  for (uint32_t i = 0; i < program->gather_count; i++) passes += !program->gathers[i].subject;
   buffer_append_format(out, "passes over the events: %zu; messages: %s\n", passes,
                        program->needs.payloads ? "read" : "only where a column does not know");
 }

@@ -27,8 +27,10 @@ struct rule_code {
 
 enum rule_root {
   RULE_ROOT_MESSAGE,  // a property of the event has the name `properties` in front
-  RULE_ROOT_ITEM,     // of a list in it
+  RULE_ROOT_ITEM,     // of a list in it, or in the event in hand
   RULE_ROOT_CUSTOMER, // TRAIT, ATTRIBUTE, MEMBER
+  RULE_ROOT_SUBJECT,  // as MESSAGE, of the event in hand
+  RULE_ROOT_SUBJECT_ITEM,
 };
 
 struct rule_path {
@@ -92,8 +94,9 @@ enum rule_gathered {
 
 struct rule_gather {
   enum rule_aggregator aggregator;
-  uint32_t name; // id; 0: there is no such event
-  uint32_t window;
+  bool subject;    // of the event in hand alone, by no column and through no window
+  uint32_t name;   // id; 0: there is no such event
+  uint32_t window; // RULE_NONE: of `subject`
   struct rule_where where;
   uint32_t items; // path; RULE_NONE: whole events
   enum rule_gathered gathered;

@@ -38,7 +38,8 @@ static enum err pass_lookup(void *context, enum rule_function function, const st
 static enum err answer_all(struct segment_set *set, struct rule_machine *machine, struct arena *arena,
                            struct membership *membership) {
   struct facts facts = {.arena = arena};
-  facts.customer = (struct rule_customer){&facts, no_columns, no_message, no_trait, pass_lookup};
+  facts.customer = (struct rule_customer){
+      .context = &facts, .columns = no_columns, .message = no_message, .trait = no_trait, .lookup = pass_lookup};
   struct segment_evaluation evaluation = {
       .set = set, .machine = machine, .facts = &facts, .arena = arena, .membership = membership};
   return segment_evaluate(&evaluation, &(struct segment_triggers){.everything = true});

@@ -2,10 +2,10 @@
 //
 // The input is a text and, behind its first NUL, what a customer is drawn from; when those bytes end, or there are
 // none, a generator goes on. Checked: a text gives a tree or a refusal with a place inside it; a tree's print is parsed
-// again and prints the same; a tree is checked or refused, with places inside the text. What is checked is compiled,
-// its program printed, and run over the customer under limits of steps and bytes: the answer is the same whether an
-// until is wanted or not, and just before that, and a run fails when the data does. Every cell of the columns has to be
-// looked up in the messages.
+// again and prints the same; a tree is checked or refused, with places inside the text, whatever is in hand. What is
+// checked is compiled, its program printed, and run over the customer under limits of steps and bytes: the answer is
+// the same whether an until is wanted or not, and just before that, and a run fails when the data does. Every cell of
+// the columns has to be looked up in the messages.
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +28,7 @@ struct drawn {
   size_t id_count;
   struct value traits[NAMES_MAX]; // of ids
   struct value messages[EVENTS_MAX];
+  struct value in_hand, item;
   struct rule_columns columns;
   int64_t times[EVENTS_MAX], amounts[EVENTS_MAX];
   uint32_t event_names[EVENTS_MAX], channels[EVENTS_MAX];
@@ -64,9 +65,10 @@ static bool next(void *context, enum rule_name_kind kind, struct bytes of, size_
   return true;
 }
 
-static void check(struct rule_node *tree, size_t size_bytes, bool condition) {
+static void check(struct rule_node *tree, size_t size_bytes, bool condition, enum rule_subject subject) {
   static const struct rule_catalog catalog = {NULL, known, next};
-  struct rule_check what = {.catalog = &catalog, .condition = condition};
+  struct rule_check what = {.catalog = &catalog, .condition = condition, .subject = subject};
+  if (condition) what.subject_event = BYTES("Page");
   struct rule_diag diag;
   enum err err = rule_check(tree, &what, &diag);
   assert((err == ERR_OK) == (diag.code[0] == '\0'));
@@ -178,6 +180,8 @@ static void draw_customer(struct drawn *drawn, const struct rule_needs *needs) {
     drawn->event_names[i] = needs->event_count == 0 ? 1 : needs->events[draw(drawn, (uint32_t)needs->event_count)];
     if (draw(drawn, 8) > 0) drawn->messages[i] = draw_value(drawn, true);
   }
+  if (draw(drawn, 4) > 0) drawn->in_hand = draw_value(drawn, true);
+  if (draw(drawn, 4) > 0) drawn->item = draw_value(drawn, draw(drawn, 2) == 1);
   drawn->columns =
       (struct rule_columns){count, drawn->times, drawn->event_names, drawn->amounts, drawn->codes, drawn->channels};
 }
@@ -232,7 +236,14 @@ static enum err give_lookup(void *context, enum rule_function function, const st
 static bool run(struct drawn *drawn, struct rule_machine *machine, const struct rule_limits *limits,
                 const struct rule_program *program, int64_t now_us, bool want_until, int64_t *until_us,
                 struct buffer *out) {
-  struct rule_customer customer = {drawn, give_columns, give_message, give_trait, give_lookup};
+  struct rule_customer customer = {.context = drawn,
+                                   .columns = give_columns,
+                                   .message = give_message,
+                                   .trait = give_trait,
+                                   .lookup = give_lookup,
+                                   .subject = drawn->in_hand,
+                                   .subject_item = drawn->item,
+                                   .subject_time_us = NOW_US - DAY_US};
   struct rule_answer answer;
   struct json_writer writer;
   size_t allowed = drawn->allowed;
@@ -289,7 +300,7 @@ static const struct rule_zone *zone(void) {
 static void compile(struct rule_node *tree, struct bytes text, struct bytes rest) {
   static const struct rule_limits small = {200, 1024}, larger = {50000, (size_t)256 << 10};
   struct drawn drawn = {.text = text, .rest = rest, .random = text.size_bytes, .allowed = SIZE_MAX};
-  struct rule_check what = {.catalog = NULL};
+  struct rule_check what = {.subject = (enum rule_subject)draw(&drawn, RULE_SUBJECT_ITEM + 1)};
   struct rule_program *program;
   struct rule_diag refusal;
   struct diag diag;
@@ -330,8 +341,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
   } else {
     rule_print(tree, &first);
     assert(!first.failed);
-    check(tree, text.size_bytes, false);
-    check(tree, text.size_bytes, true);
+    for (int subject = RULE_SUBJECT_NONE; subject <= RULE_SUBJECT_ITEM; subject++) {
+      check(tree, text.size_bytes, false, (enum rule_subject)subject);
+      check(tree, text.size_bytes, true, (enum rule_subject)subject);
+    }
     compile(tree, text, rest);
     if (first.size_bytes <= RULE_TEXT_BYTES_MAX) {
       assert(rule_parse(buffer_view(&first), &arena, &tree, &diag) == ERR_OK);

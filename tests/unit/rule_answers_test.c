@@ -147,10 +147,10 @@ static bool check_row(const struct row *row) {
   struct rule_diag diag;
   struct expected expected;
   char problem[256];
-  bool refused = trial_parse(&trial, bytes_from_text(row->expression), &diag) != ERR_OK;
   bool wrong = strncmp(row->answer, "error ", 6) == 0;
   sample_init(&sample);
   enum sample_read read = sample_read(&sample, bytes_from_text(row->customer), problem);
+  bool refused = trial_parse(&trial, bytes_from_text(row->expression), &sample, &diag) != ERR_OK;
   if (wrong != refused)
     complain(row, wrong ? "it is not refused" : "it is refused", refused ? diag.message : "");
   else if (refused)
@@ -250,7 +250,7 @@ static void read_many(struct sample *sample) {
 
 static void ask(struct trial *trial, struct sample *sample, const char *expression) {
   struct rule_diag diag;
-  if (trial_parse(trial, bytes_from_text(expression), &diag) != ERR_OK) fail_msg("%s", diag.message);
+  if (trial_parse(trial, bytes_from_text(expression), sample, &diag) != ERR_OK) fail_msg("%s", diag.message);
   trial_compile(trial, sample);
 }
 
@@ -381,7 +381,7 @@ static void survives_short_memory(void **state) {
     struct trial trial;
     struct rule_diag diag;
     uint64_t allowed = 0;
-    if (trial_parse(&trial, bytes_from_text(expressions[i]), &diag) != ERR_OK) fail_msg("%s", diag.message);
+    if (trial_parse(&trial, bytes_from_text(expressions[i]), &sample, &diag) != ERR_OK) fail_msg("%s", diag.message);
     struct reference_answer expected = rule_reference_run(trial.tree, &sample, sample.now_us, &trial.arena);
     while (fails_at(&trial, &sample, &expected, allowed)) allowed++;
     assert_true(allowed > 2);

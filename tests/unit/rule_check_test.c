@@ -1,7 +1,8 @@
 // rule_check: what expressions are refused for, what is warned of, and what they give.
 //
-// tests/golden/rule/check.txt: an expression, `value: ` before one that need not be a condition; below it, indented,
-// what it gives and the warnings, or the refusal. A pilcrow stands for a new line; `#` begins a remark. With
+// tests/golden/rule/check.txt: an expression, `value: ` before one that need not be a condition; `this: `, `item: ` and
+// `any: ` before it: asked with an Order Completed, an item of one, any event in hand. Below it, indented, what it
+// gives and the warnings, or the refusal. A pilcrow stands for a new line; `#` begins a remark. With
 // RAPPORT_GOLDEN_WRITE set to a file, the answers found are written there in the same form.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,12 +108,29 @@ static void append_types(char *answer, rule_types types) {
   append(answer, "\n");
 }
 
+// What stands before the expression, which is returned.
+static const char *read_marks(const char *text, struct rule_check *check) {
+  static const struct {
+    const char *mark, *event;
+    enum rule_subject subject;
+  } subjects[] = {{"this: ", "Order Completed", RULE_SUBJECT_EVENT},
+                  {"item: ", "Order Completed", RULE_SUBJECT_ITEM},
+                  {"any: ", "", RULE_SUBJECT_EVENT}};
+  *check = (struct rule_check){.catalog = &catalog};
+  for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+    if (!starts(text, subjects[i].mark)) continue;
+    check->subject = subjects[i].subject;
+    check->subject_event = bytes_from_text(subjects[i].event);
+    text += strlen(subjects[i].mark);
+  }
+  check->condition = !starts(text, "value: ");
+  return check->condition ? text : text + strlen("value: ");
+}
+
 // Parses and checks `text` as a line of the file says.
 static enum err check_text(const char *text, struct arena *arena, struct rule_node **tree, struct rule_check *check,
                            struct rule_diag *diag) {
-  check->catalog = &catalog;
-  check->condition = !starts(text, "value: ");
-  enum err err = rule_parse(bytes_from_text(check->condition ? text : text + 7), arena, tree, diag);
+  enum err err = rule_parse(bytes_from_text(read_marks(text, check)), arena, tree, diag);
   return err == ERR_OK ? rule_check(*tree, check, diag) : err;
 }
 

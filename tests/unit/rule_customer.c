@@ -142,13 +142,22 @@ static int compare_events(const void *a, const void *b) {
   return x->order < y->order ? -1 : x->order > y->order;
 }
 
+// `this` and `item`; null: it is asked of an event, or an item, that is not there.
+static bool read_subject(struct sample *sample, struct value in_hand, char problem[256]) {
+  sample->item = member(sample, sample->document, "item");
+  if (!value_is_absent(in_hand)) sample->subject = RULE_SUBJECT_EVENT;
+  if (!value_is_absent(sample->item)) sample->subject = RULE_SUBJECT_ITEM;
+  return value_type(in_hand) == VALUE_NULL || read_event(sample, in_hand, &sample->in_hand, problem);
+}
+
 static bool read_events(struct sample *sample, char problem[256]) {
-  struct value list = member(sample, sample->document, "events");
+  struct value list = member(sample, sample->document, "events"), in_hand = member(sample, sample->document, "this");
   size_t count = 0;
   for (struct value_iter iter = value_iterate(list); value_next(&iter);) count++;
   sample->events = arena_take_zero(&sample->arena, count + 1, sizeof *sample->events);
   assert_non_null(sample->events);
-  assert_true(buffer_reserve(&sample->packed[1], list.packed.size_bytes + 64 * (count + 1)));
+  size_t size_bytes = list.packed.size_bytes + in_hand.packed.size_bytes;
+  assert_true(buffer_reserve(&sample->packed[1], size_bytes + 64 * (count + 2)));
   struct value_iter iter = value_iterate(list);
   while (value_next(&iter)) {
     struct sample_event *event = &sample->events[sample->event_count];
@@ -156,13 +165,13 @@ static bool read_events(struct sample *sample, char problem[256]) {
     if (!read_event(sample, iter.item, event, problem)) return false;
   }
   qsort(sample->events, sample->event_count, sizeof *sample->events, compare_events);
-  return true;
+  return read_subject(sample, in_hand, problem);
 }
 
 // A misspelt member would be a fact that silently is not there.
 static bool check_members(const struct sample *sample, char problem[256]) {
-  static const char *const known[] = {"now",     "zone", "traits", "attributes", "segments",
-                                      "consent", "tier", "points", "score",      "events"};
+  static const char *const known[] = {"now",  "zone",   "traits", "attributes", "segments", "consent",
+                                      "tier", "points", "score",  "events",     "this",     "item"};
   for (struct value_iter iter = value_iterate(sample->document); value_next(&iter);) {
     struct bytes name = value_iter_name(&iter, sample->names);
     bool found = false;
@@ -346,7 +355,14 @@ void sample_view_reset(struct sample_view *view) {
 }
 
 struct rule_customer sample_customer(struct sample_view *view) {
-  return (struct rule_customer){view, give_columns, give_message, give_trait, give_lookup};
+  return (struct rule_customer){.context = view,
+                                .columns = give_columns,
+                                .message = give_message,
+                                .trait = give_trait,
+                                .lookup = give_lookup,
+                                .subject = view->sample->in_hand.message,
+                                .subject_item = view->sample->item,
+                                .subject_time_us = view->sample->in_hand.time_us};
 }
 
 enum err sample_name_id(void *context, struct bytes name, uint32_t *id) {

@@ -27,6 +27,9 @@ struct sample {
   struct value document, traits;
   struct sample_event *events; // ascending by (time, order)
   size_t event_count;
+  enum rule_subject subject; // what is in hand
+  struct sample_event in_hand;
+  struct value item; // of it, when the subject is an item
 };
 
 void sample_init(struct sample *sample);

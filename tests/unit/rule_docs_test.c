@@ -87,9 +87,9 @@ static void check_example(const struct example *example) {
   struct bytes expected;
   int64_t until_us;
   char problem[256];
-  enum err err = trial_parse(&trial, bytes_from_text(example->expression), &diag);
   sample_init(&sample);
   enum sample_read read = sample_read(&sample, bytes_from_text(example->customer), problem);
+  enum err err = trial_parse(&trial, bytes_from_text(example->expression), &sample, &diag);
   if (err != ERR_OK)
     complain(example, "it is refused", diag.message);
   else if (read == SAMPLE_WRONG || (read == SAMPLE_READ && !read_answer(example, sample.zone, &expected, &until_us)))

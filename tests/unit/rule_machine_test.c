@@ -21,7 +21,8 @@ static void open_world(struct world *world, const char *customer, const char *ex
   char problem[256];
   sample_init(&world->sample);
   if (sample_read(&world->sample, bytes_from_text(customer), problem) != SAMPLE_READ) fail_msg("%s", problem);
-  if (trial_parse(&world->trial, bytes_from_text(expression), &diag) != ERR_OK) fail_msg("%s", diag.message);
+  if (trial_parse(&world->trial, bytes_from_text(expression), &world->sample, &diag) != ERR_OK)
+    fail_msg("%s", diag.message);
   trial_compile(&world->trial, &world->sample);
   sample_view_init(&world->view, &world->sample, SAMPLE_HOT);
 }
@@ -61,12 +62,38 @@ static void expect(const char *customer, const char *expression, const char *exp
 
 // --- instructions --------------------------------------------------------------------------------------------
 
+#define IN_HAND                                                                                                        \
+  "\"this\":[\"Order\",\"2026-03-30T09:59:00Z\",{\"total\":80.75,\"list\":[1,2.5,\"x\",null]},{\"channel\":\"store\"}" \
+  "]"
+
 static const char shop[] =
     "{" NOW ",\"traits\":{\"n\":5,\"s\":\"abc\",\"o\":{\"p\":[1,2.50]},\"t\":\"2026-01-31\"},"
     "\"attributes\":{\"x\":7},\"segments\":{\"vip\":true},\"score\":{\"rfm\":{\"f\":4}},\"events\":["
     "[\"Order\",\"2026-03-01T09:00:00Z\",{\"total\":50.00,\"sku\":\"A1\",\"list\":[1,2]},{\"channel\":\"store\"}],"
     "[\"Order\",\"2026-03-02T09:00:00Z\",{\"total\":20,\"sku\":\"B2\",\"list\":[3]},{\"channel\":\"web\"}],"
-    "[\"Gone\",\"2026-03-03T09:00:00Z\",{\"sku\":\"B2\"}]]}";
+    "[\"Gone\",\"2026-03-03T09:00:00Z\",{\"sku\":\"B2\"}]]," IN_HAND "}";
+
+static const char line_in_hand[] = "{" NOW "," IN_HAND ",\"item\":{\"price\":19.90}}",
+                  text_in_hand[] = "{" NOW "," IN_HAND ",\"item\":\"x\"}",
+                  nothing_in_hand[] = "{" NOW ",\"this\":null,\"item\":null}";
+
+static const struct {
+  const char *customer, *expression, *answer;
+} subjects[] = {
+    {shop, "floor(total) * if(traits.n = 5, 2, 1)", "160"},
+    {shop, "time", "\"2026-03-30T09:59:00Z\""},
+    {shop, "context.channel = \"store\" and properties.total > 80", "true"},
+    {shop, "total + sum(total of \"Order\")", "150.75"},
+    {shop, "sum(item of this.list)", "3.5"},
+    {shop, "count(this.list where item = \"x\" and time > 2026-03-30 and properties.total > 80) >= 1", "true"},
+    {shop, "first(total of this where total > 1000)", "null"},
+    {shop, "price", "null"},
+    {line_in_hand, "price > 19 and properties.total > 80 and total is null", "true"},
+    {line_in_hand, "item is null", "true"},
+    {text_in_hand, "item", "\"x\""},
+    {text_in_hand, "count(this.list where item = 1) + length(item)", "2"}, // the walk leaves the item in hand alone
+    {nothing_in_hand, "time is null and item is null and context.channel is null and count(this) = 0", "true"},
+};
 
 static const struct {
   const char *expression, *answer;
@@ -123,15 +150,23 @@ static const struct {
     {"2026-01-31T10:00:00.5Z - 2026-01-30T10:00:00Z", "\"P1DT0.5S\""},
 };
 
+static void mark_used(const char *customer, const char *expression, bool used[RULE_CODE_COUNT]) {
+  struct world world;
+  open_world(&world, customer, expression);
+  for (uint32_t i = 0; i < world.trial.program->code_count; i++) used[world.trial.program->code[i].opcode] = true;
+  close_world(&world);
+}
+
 static void answers_with_every_instruction(void **state) {
   bool used[RULE_CODE_COUNT] = {false};
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    struct world world;
     expect(shop, cases[i].expression, cases[i].answer);
-    open_world(&world, shop, cases[i].expression);
-    for (uint32_t k = 0; k < world.trial.program->code_count; k++) used[world.trial.program->code[k].opcode] = true;
-    close_world(&world);
+    mark_used(shop, cases[i].expression, used);
+  }
+  for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
+    expect(subjects[i].customer, subjects[i].expression, subjects[i].answer);
+    mark_used(subjects[i].customer, subjects[i].expression, used);
   }
   for (int i = 0; i < RULE_CODE_COUNT; i++)
     if (!used[i]) fail_msg("no case has the instruction %s", rule_opcode_name((enum rule_opcode)i));
@@ -297,7 +332,7 @@ static void compares_amounts_exactly(void **state) {
       struct rule_diag diag;
       char text[128];
       snprintf(text, sizeof text, "exists(\"A\" where total %s %s)", ops[o], literals[l]);
-      if (trial_parse(&trial, bytes_from_text(text), &diag) != ERR_OK) fail_msg("%s", diag.message);
+      if (trial_parse(&trial, bytes_from_text(text), NULL, &diag) != ERR_OK) fail_msg("%s", diag.message);
       assert_int_equal(rule_compile(trial.tree, &with, &trial.program, NULL), ERR_OK);
       for (size_t a = 0; a < sizeof amounts / sizeof amounts[0]; a++) {
         for (int scale = 0; scale < 32; scale++) {
@@ -354,6 +389,7 @@ static const char *const all_kinds[] = {
     "sequence(\"Order\" then \"Gone\" within 1 day by sku)",
     "length(list(item of \"Order\".list)) > 1 and in_segment(\"vip\") and traits.n in (1, 5)",
     "most_frequent(sku of \"Order\") = \"B2\" and traits.t > now - 900 days",
+    "distinct(item of this.list) + total > 1 and time < now and length(list(item of this.list)) = 3",
 };
 
 // What a sample gives, taken before memory is short.
@@ -405,7 +441,12 @@ static void survives_short_memory(void **state) {
     bool failed = true;
     open_world(&world, shop, all_kinds[i]);
     hold(&held, &world);
-    struct rule_customer customer = {&held, held_columns, held_message, held_trait, held_lookup};
+    struct rule_customer customer = held.inner;
+    customer.context = &held;
+    customer.columns = held_columns;
+    customer.message = held_message;
+    customer.trait = held_trait;
+    customer.lookup = held_lookup;
     struct rule_compile with = {world.sample.zone, sample_name_id, world.sample.names};
     for (uint64_t allowed = 0; failed; allowed++) {
       struct rule_program *program = NULL;
@@ -446,7 +487,7 @@ static void runs_over_columns_without_memory(void **state) {
     struct trial trial;
     struct rule_diag diag;
     struct rule_answer answer;
-    if (trial_parse(&trial, bytes_from_text(hot[i]), &diag) != ERR_OK) fail_msg("%s", diag.message);
+    if (trial_parse(&trial, bytes_from_text(hot[i]), NULL, &diag) != ERR_OK) fail_msg("%s", diag.message);
     assert_int_equal(rule_compile(trial.tree, &with, &trial.program, NULL), ERR_OK);
     struct cell cell = {0, 5000, names_find(names, BYTES("Order")), RULE_DIM_NONE,
                         RULE_AMOUNT_TOTAL << RULE_AMOUNT_SHIFT | 2};
@@ -496,6 +537,9 @@ static void says_what_it_needs(void **state) {
       {"age(traits.t) > 18", 0, 1, 0, false, true, false},
       {"sequence(\"Order\" then not \"Gone\" within 1 day)", 2, 0, 0, false, true, false},
       {"sequence(\"Order\" then \"Order\" by sku)", 1, 0, 0, true, true, true},
+      {"total > 5 and exists(this.list where price > 1) and time < 2026-03-30", 0, 0, 0, false, false, false},
+      {"total > 5 and exists(this where sku = \"A1\") or exists(\"Order\")", 1, 0, 0, false, true, true},
+      {"time < now - 1 day and points(\"club\", \"credit\") > 1", 0, 0, 1, false, true, false},
   };
   (void)state;
   for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
@@ -539,6 +583,46 @@ static void prints_instructions_and_passes(void **state) {
   close_world(&world);
 }
 
+static void prints_what_is_in_hand(void **state) {
+  static const char expected[] =
+      "0000  property  this item.price\n"
+      "0001  coalesce  to 0007\n"
+      "0002  property  this.context.channel\n"
+      "0003  coalesce  to 0007\n"
+      "0004  subject_time\n"
+      "0005  coalesce  to 0007\n"
+      "0006  aggregate  #0\n"
+      "0007  return\n"
+      "0008  property  this.properties.total\n"
+      "0009  constant  50\n"
+      "0010  greater\n"
+      "0011  is_true\n"
+      "0012  return\n"
+      "0013  property  item.price\n"
+      "0014  return\n"
+      "aggregate #0: sum this, items this.properties.list, of the value at 0013, where at 0008\n"
+      "passes over the events: 0; messages: only where a column does not know\n";
+  struct world world;
+  struct buffer out;
+  (void)state;
+  open_world(&world, line_in_hand,
+             "coalesce(price, context.channel, time, sum(price of this.list where properties.total > 50))");
+  buffer_init(&out);
+  rule_program_print(world.trial.program, &out);
+  buffer_append_byte(&out, 0);
+  assert_string_equal((const char *)out.data, expected);
+  buffer_release(&out);
+  close_world(&world);
+}
+
+// The event in hand and each of its items is a step.
+static void counts_what_is_in_hand(void **state) {
+  (void)state;
+  struct rule_limits enough = {7, 4096}, too_few = {6, 4096}; // 2 instructions, an event, 4 items
+  assert_int_equal(status_within(shop, "count(this.list)", enough), RULE_KNOWN);
+  assert_int_equal(status_within(shop, "count(this.list)", too_few), RULE_UNKNOWN);
+}
+
 static int close_zones(void **state) {
   (void)state;
   sample_close_zones();
@@ -559,6 +643,8 @@ int main(void) {
       cmocka_unit_test(counts_many_values),
       cmocka_unit_test(says_what_it_needs),
       cmocka_unit_test(prints_instructions_and_passes),
+      cmocka_unit_test(prints_what_is_in_hand),
+      cmocka_unit_test(counts_what_is_in_hand),
   };
   return cmocka_run_group_tests_name("rule machine", tests, NULL, close_zones);
 }

@@ -1,5 +1,6 @@
 // Grammar-directed: one function per type that is wanted, which picks a construct of that type and asks for its parts.
 // `inside` says that it stands in a `where` or before `of`, where paths are an event's and aggregates are refused.
+// With something in hand, paths outside are of it as often as they are the customer's.
 #include "rule_random.h"
 
 #include <stdio.h>
@@ -92,15 +93,14 @@ static void append_items(char *out, size_t size) {
   snprintf(out + used, size - used, ",\"list\":%s", PICK(lists));
 }
 
-static void random_event(struct random_customer *customer, int index) {
+// At `time_us`.
+static void write_event(const struct random_customer *customer, int64_t time_us, char out[RANDOM_EVENT_BYTES]) {
   static const char *const names[] = {"A", "A", "A", "B", "B", "C"};
   static const char *const contexts[] = {
       "", "", ",{}", ",{\"channel\":\"web\"}", ",{\"channel\":\"store\"}", ",{\"channel\":null}", ",{\"channel\":3}"};
-  char *out = customer->events[index], time[CLOCK_TEXT_BYTES], due[CLOCK_TEXT_BYTES + 2];
+  char time[CLOCK_TEXT_BYTES], due[CLOCK_TEXT_BYTES + 2];
   size_t size = RANDOM_EVENT_BYTES;
-  bool again = index > 0 && random_below(4) == 0;
-  customer->times_us[index] = again ? customer->times_us[index - 1] : customer->anchor_us + offset_us();
-  print_instant(customer->times_us[index], time);
+  print_instant(time_us, time);
   snprintf(out, size, "[\"%s\",\"%s\",{\"k\":%u", PICK(names), time, random_below(3));
   if (random_below(3) > 0) snprintf(out + strlen(out), size - strlen(out), ",\"v\":%s", PICK(small_values));
   if (random_below(3) > 0) snprintf(out + strlen(out), size - strlen(out), ",\"total\":%s", PICK(amounts));
@@ -109,6 +109,25 @@ static void random_event(struct random_customer *customer, int index) {
   if (random_below(2) == 0) snprintf(out + strlen(out), size - strlen(out), ",\"due\":%s", stored_time(customer, due));
   if (random_below(3) == 0) append_items(out, size);
   snprintf(out + strlen(out), size - strlen(out), "}%s]", PICK(contexts));
+}
+
+static void random_event(struct random_customer *customer, int index) {
+  bool again = index > 0 && random_below(4) == 0;
+  customer->times_us[index] = again ? customer->times_us[index - 1] : customer->anchor_us + offset_us();
+  write_event(customer, customer->times_us[index], customer->events[index]);
+}
+
+static void take_in_hand(struct random_customer *customer) {
+  static const char *const items[] = {"{\"p\":2.5,\"q\":2,\"sku\":\"a\",\"item\":1}", "{\"p\":\"1\",\"sku\":null}",
+                                      "2.0", "\"x\"", "null"};
+  static const enum rule_subject subjects[] = {RULE_SUBJECT_NONE, RULE_SUBJECT_EVENT, RULE_SUBJECT_ITEM};
+  char event[RANDOM_EVENT_BYTES] = "null", item[RANDOM_ITEM_BYTES] = "";
+  customer->subject = PICK(subjects);
+  customer->in_hand[0] = '\0';
+  if (customer->subject == RULE_SUBJECT_NONE) return;
+  if (random_below(8) > 0) write_event(customer, customer->anchor_us + offset_us(), event);
+  if (customer->subject == RULE_SUBJECT_ITEM) snprintf(item, sizeof item, ",\"item\":%s", PICK(items));
+  snprintf(customer->in_hand, sizeof customer->in_hand, ",\"this\":%s%s", event, item);
 }
 
 void random_customer(struct random_customer *customer) {
@@ -129,12 +148,13 @@ void random_customer(struct random_customer *customer) {
            PICK(small_values), time);
   customer->event_count = (int)random_below(RANDOM_EVENTS_MAX + 1);
   for (int i = 0; i < customer->event_count; i++) random_event(customer, i);
+  take_in_hand(customer);
 }
 
 void random_customer_print(const struct random_customer *customer, int64_t now_us, struct buffer *out) {
   char now[CLOCK_TEXT_BYTES];
   print_instant(now_us, now);
-  buffer_append_format(out, "{\"now\":\"%s\",%s,\"events\":[", now, customer->head);
+  buffer_append_format(out, "{\"now\":\"%s\",%s%s,\"events\":[", now, customer->head, customer->in_hand);
   for (int i = 0; i < customer->event_count; i++)
     buffer_append_format(out, "%s%s", i == 0 ? "" : ",", customer->events[i]);
   buffer_append_text(out, "]}");
@@ -156,6 +176,7 @@ struct writer {
   int depth;   // how many levels of constructs are left
   bool inside; // of events
   bool items;  // of their items
+  enum rule_subject subject;
 };
 
 static void put(struct writer *writer, const char *text) {
@@ -166,6 +187,23 @@ static struct writer deeper(const struct writer *writer) {
   struct writer next = *writer;
   next.depth--;
   return next;
+}
+
+// What paths are of: nothing but the customer, an event, an item.
+static enum rule_subject paths_of(const struct writer *writer) {
+  if (writer->inside) return writer->items ? RULE_SUBJECT_ITEM : RULE_SUBJECT_EVENT;
+  return random_below(2) ? writer->subject : RULE_SUBJECT_NONE;
+}
+
+// The list that goes with it.
+#define PICK_OF(writer)                                                                                                \
+  pick_of(paths_of(writer), outside, LENGTH(outside), inside, LENGTH(inside), items, LENGTH(items))
+#define LENGTH(array) (unsigned)(sizeof(array) / sizeof *(array))
+static const char *pick_of(enum rule_subject of, const char *const *outside, unsigned outside_count,
+                           const char *const *inside, unsigned inside_count, const char *const *items,
+                           unsigned item_count) {
+  if (of == RULE_SUBJECT_ITEM) return items[random_below(item_count)];
+  return of == RULE_SUBJECT_EVENT ? inside[random_below(inside_count)] : outside[random_below(outside_count)];
 }
 
 static void condition(struct writer *writer);
@@ -242,7 +280,7 @@ static void where(struct writer *writer, bool items) {
 // `of` what: NULL for count and exists.
 static void aggregate(struct writer *writer, const char *name, void (*of)(struct writer *)) {
   struct writer inside = deeper(writer);
-  bool items = random_below(4) == 0;
+  bool items = random_below(4) == 0, subject = writer->subject != RULE_SUBJECT_NONE && random_below(3) == 0;
   inside.inside = true;
   inside.items = items;
   put(writer, name);
@@ -251,10 +289,13 @@ static void aggregate(struct writer *writer, const char *name, void (*of)(struct
     of(&inside);
     put(writer, " of ");
   }
-  event_name(writer);
+  if (subject)
+    put(writer, "this");
+  else
+    event_name(writer);
   if (items) put(writer, ".list");
   where(writer, items);
-  window(writer);
+  if (!subject) window(writer);
   put(writer, ")");
 }
 
@@ -337,7 +378,7 @@ static void plain_number(struct writer *writer) {
   static const char *const inside[] = {"1",       "2",        "50", "v", "total", "total", "properties.total",
                                        "revenue", "traits.n", "k"};
   static const char *const items[] = {"1", "2", "p", "q", "item", "properties.total", "p * q"};
-  put(writer, writer->items ? PICK(items) : writer->inside ? PICK(inside) : PICK(outside));
+  put(writer, PICK_OF(writer));
 }
 
 static void number(struct writer *writer) {
@@ -408,7 +449,7 @@ static void text(struct writer *writer) {
   } else if (choice > 5) {
     aggregate(writer, PICK(gathers), text);
   } else {
-    put(writer, writer->items ? PICK(items) : writer->inside ? PICK(inside) : PICK(outside));
+    put(writer, PICK_OF(writer));
   }
 }
 
@@ -422,10 +463,10 @@ static void moment(struct writer *writer) {
   static const char *const signs[] = {" + ", " - "};
   struct writer next = deeper(writer);
   unsigned choice = random_below(8);
-  bool shallow = !writer->inside && writer->depth <= 0;
+  bool of_event = paths_of(writer) != RULE_SUBJECT_NONE, shallow = !of_event && writer->depth <= 0;
   if (choice == 0) {
     put(writer, "(");
-    put(writer, writer->inside ? (random_below(2) ? "time" : "due") : "traits.t");
+    put(writer, of_event ? (random_below(2) ? "time" : "due") : "traits.t");
     put(writer, PICK(signs));
     duration(writer);
     put(writer, ")");
@@ -433,7 +474,7 @@ static void moment(struct writer *writer) {
     instant(writer);
   } else if (choice == 1 || shallow) {
     put(writer, "traits.t");
-  } else if (writer->inside) {
+  } else if (of_event) {
     event_time(writer);
   } else {
     aggregate(&next, PICK(gathers), event_time);
@@ -549,7 +590,7 @@ static void condition(struct writer *writer) {
                                        "traits.t in (2026-01-31, 2026-03-29)",
                                        "traits.t != 2026-03-29"};
   struct writer next = deeper(writer);
-  if (writer->inside && random_below(3) == 0) {
+  if (random_below(3) == 0 && paths_of(writer) != RULE_SUBJECT_NONE) {
     hot_condition(writer);
     return;
   }
@@ -593,8 +634,8 @@ static void condition(struct writer *writer) {
   }
 }
 
-void random_expression(struct buffer *out) {
-  struct writer writer = {out, (int)random_below(4), false, false};
+void random_expression(enum rule_subject subject, struct buffer *out) {
+  struct writer writer = {out, (int)random_below(4), false, false, subject};
   switch (random_below(12)) {
   case 0:
   case 1:

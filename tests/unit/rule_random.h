@@ -6,8 +6,9 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "rule/ast.h"
 
-enum { RANDOM_EVENTS_MAX = 12, RANDOM_EVENT_BYTES = 512, RANDOM_HEAD_BYTES = 1024 };
+enum { RANDOM_EVENTS_MAX = 12, RANDOM_EVENT_BYTES = 512, RANDOM_HEAD_BYTES = 1024, RANDOM_ITEM_BYTES = 64 };
 
 struct random_customer {
   int64_t anchor_us;
@@ -15,6 +16,8 @@ struct random_customer {
   char events[RANDOM_EVENTS_MAX][RANDOM_EVENT_BYTES];
   int64_t times_us[RANDOM_EVENTS_MAX];
   int event_count;
+  enum rule_subject subject;
+  char in_hand[RANDOM_EVENT_BYTES + RANDOM_ITEM_BYTES]; // its members
 };
 
 void random_seed(uint64_t seed);
@@ -26,5 +29,5 @@ void random_customer_print(const struct random_customer *customer, int64_t now_u
 // An instant worth asking at: near an event, a boundary of the calendar, or anywhere.
 int64_t random_now(const struct random_customer *customer);
 
-// The text of an expression, NUL-terminated. Few are refused by the checker.
-void random_expression(struct buffer *out);
+// The text of an expression, NUL-terminated, to be asked with `subject` in hand. Few are refused by the checker.
+void random_expression(enum rule_subject subject, struct buffer *out);

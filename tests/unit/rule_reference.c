@@ -44,9 +44,15 @@ static struct value members(const struct reference *reference, struct value valu
   return value;
 }
 
+const struct sample_event *reference_in_hand(const struct reference *reference) {
+  const struct sample_event *event = &reference->sample->in_hand;
+  return value_is_absent(event->message) ? NULL : event;
+}
+
 struct value reference_in_message(const struct reference *reference, const struct sample_event *event,
                                   const struct bytes *path, uint32_t count) {
   const struct bytes properties = BYTES("properties");
+  if (event == NULL) return (struct value){{NULL, 0}};
   if (bytes_equal(path[0], properties) || bytes_equal(path[0], BYTES("context")))
     return members(reference, event->message, path, count);
   return members(reference, members(reference, event->message, &properties, 1), path, count);
@@ -72,8 +78,8 @@ static struct rule_value path_value(const struct reference *reference, const str
         sample_lookup(reference->sample, RULE_FUNCTION_NONE, path + 1, 1, reference->now_us, &until_us);
     return rule_value_of(members(reference, found, path + 2, count - 2));
   }
-  if (scope->event == NULL) return NOTHING;
-  if (count == 1 && bytes_equal(path[0], BYTES("time"))) return time_of(ERR_OK, scope->event->time_us);
+  if (count == 1 && bytes_equal(path[0], BYTES("time")))
+    return scope->event == NULL ? NOTHING : time_of(ERR_OK, scope->event->time_us);
   bool from_root = bytes_equal(path[0], BYTES("properties")) || bytes_equal(path[0], BYTES("context"));
   if (scope->has_item && !from_root) return rule_value_of(in_item(reference, scope->item, path, count));
   return rule_value_of(reference_in_message(reference, scope->event, path, count));
@@ -381,7 +387,7 @@ struct rule_value reference_evaluate(struct reference *reference, const struct s
 struct reference_answer rule_reference_run(const struct rule_node *tree, const struct sample *sample, int64_t now_us,
                                            struct arena *arena) {
   struct reference reference = {sample, now_us, arena, false};
-  struct scope outside = {NULL, false, {{NULL, 0}}};
+  struct scope outside = {reference_in_hand(&reference), sample->subject == RULE_SUBJECT_ITEM, sample->item};
   struct rule_value value = reference_evaluate(&reference, &outside, tree);
   if (reference.unknown) return (struct reference_answer){RULE_UNKNOWN, NOTHING};
   return (struct reference_answer){RULE_KNOWN, value};

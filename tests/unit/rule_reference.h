@@ -13,7 +13,7 @@ struct reference_answer {
   struct rule_value value; // in the arena, the tree or the sample
 };
 
-// The tree may be checked or only parsed.
+// Asked with what the sample has in hand. The tree may be checked or only parsed.
 struct reference_answer rule_reference_run(const struct rule_node *tree, const struct sample *sample, int64_t now_us,
                                            struct arena *arena);
 

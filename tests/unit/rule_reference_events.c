@@ -120,6 +120,11 @@ static void gather_event(struct reference *reference, const struct rule_node *no
 
 static struct values gather(struct reference *reference, const struct rule_node *node) {
   struct values values = {NULL, 0, 0};
+  if (node->events->subject) {
+    const struct sample_event *event = reference_in_hand(reference);
+    if (event != NULL) gather_event(reference, node, event, &values);
+    return values;
+  }
   for (size_t i = 0; i < reference->sample->event_count; i++) {
     const struct sample_event *event = &reference->sample->events[i];
     if (bytes_equal(event->name, node->events->name) && in_window(reference, &node->events->window, event->time_us))

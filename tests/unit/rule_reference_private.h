@@ -18,9 +18,9 @@ struct reference {
   bool unknown;
 };
 
-// The event (and item) that `where` and `of` speak of.
+// The event (and item) that `where` and `of` speak of; outside of them, what is in hand.
 struct scope {
-  const struct sample_event *event; // NULL: outside of events
+  const struct sample_event *event; // NULL: there is none
   bool has_item;
   struct value item;
 };
@@ -71,5 +71,7 @@ struct rule_value reference_calculate(enum rule_op op, struct decimal a, struct 
 struct rule_value reference_text(struct reference *reference, struct rule_value value);
 struct rule_value reference_call(struct reference *reference, const struct scope *scope, const struct rule_node *node);
 
+// The event in hand; NULL: there is none.
+const struct sample_event *reference_in_hand(const struct reference *reference);
 struct rule_value reference_aggregate(struct reference *reference, const struct rule_node *node);
 struct rule_value reference_sequence(struct reference *reference, const struct rule_node *node);

@@ -20,9 +20,11 @@ struct trial {
   struct rule_machine *machine;
 };
 
-// ERR_INVALID with the diag when the expression is refused.
-static inline enum err trial_parse(struct trial *trial, struct bytes expression, struct rule_diag *diag) {
+// With what `sample` (NULL: nothing) has in hand. ERR_INVALID with the diag when the expression is refused.
+static inline enum err trial_parse(struct trial *trial, struct bytes expression, const struct sample *sample,
+                                   struct rule_diag *diag) {
   struct rule_check check = {.catalog = NULL};
+  if (sample != NULL) check.subject = sample->subject;
   *trial = (struct trial){0};
   arena_init(&trial->arena, 0);
   enum err err = rule_parse(expression, &trial->arena, &trial->tree, diag);

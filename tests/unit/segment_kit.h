@@ -103,7 +103,8 @@ static inline int kit_setup(void **state) {
   arena_init(&kit->texts, 0);
   arena_init(&kit->scratch, 0);
   arena_init(&kit->rows, 0);
-  kit->facts.customer = (struct rule_customer){kit, kit_columns, kit_message, kit_trait, kit_lookup};
+  kit->facts.customer = (struct rule_customer){
+      .context = kit, .columns = kit_columns, .message = kit_message, .trait = kit_trait, .lookup = kit_lookup};
   kit->facts.arena = &kit->scratch;
   kit->facts.id = 42;
   kit->membership.timer_us = MEMBERSHIP_FOREVER;
