@@ -173,7 +173,7 @@ static enum err finish_tiers(struct reading *reading, void *item) {
   return reading_refuse(reading, "levels", "missing_member", "expected at least one level, from 0");
 }
 
-static const struct table TIERS_TABLE = {"a programme's tiers", TABLE_MEMBERS(TIERS_MEMBERS),
+static const struct table TIERS_TABLE = {"a programme with tiers", TABLE_MEMBERS(TIERS_MEMBERS),
                                          .item_bytes = sizeof(struct loyalty_tiers), .defaults = &TIERS_DEFAULTS,
                                          .finish = finish_tiers};
 

@@ -196,7 +196,7 @@ static enum err read_member(struct reading *reading, const struct table *table, 
   if (given)
     err = read_given(reading, table, member, value, item);
   else if (member->required)
-    err = diag_set(reading->diag, ERR_INVALID, "missing_member", "missing: %s has it always", table->what);
+    err = diag_set(reading->diag, ERR_INVALID, "missing_member", "missing: %s must have it", table->what);
   else if (member->form == FORM_CURRENCY)
     reading_default_currency(reading, member, item);
   placed(reading, err);

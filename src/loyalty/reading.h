@@ -178,8 +178,8 @@ void document_pack(struct value_builder *builder, const struct table *table, con
 
 // --- tables ---
 
-extern const struct table loyalty_rule_table;             // rule.c: a struct loyalty_rule
-extern const struct table loyalty_voucher_discount_table; // rule.c: a struct loyalty_discount, with cards
+extern const struct table loyalty_rule_table;     // rule.c: a struct loyalty_rule
+extern const struct table loyalty_discount_table; // rule.c: a struct loyalty_discount
 extern const char *const loyalty_over_words[2];
 enum err loyalty_rules_number(struct reading *reading, const struct loyalty_rule *rules, size_t count,
                               const struct loyalty_rule *older, size_t older_count, uint32_t *given);

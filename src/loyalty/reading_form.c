@@ -168,13 +168,18 @@ static enum err read_programme(struct reading *reading, const struct member *mem
 
 static enum over over_what(const struct member *member, const void *item) {
   if (member->over != OVER_RULE) return member->over;
-  return ((const struct loyalty_rule *)item)->by_line ? OVER_LINE : OVER_EVENT;
+  const struct loyalty_rule *rule = item;
+  return rule->by_line || rule->lines.size_bytes > 0 ? OVER_LINE : OVER_EVENT;
 }
 
 // The one place that says to the checker what paths are about.
 static struct rule_check check_over(const struct reading *reading, enum over over, bool condition) {
-  (void)over;
-  return (struct rule_check){.catalog = reading->catalog->rules, .condition = condition};
+  static const enum rule_subject SUBJECTS[] = {
+      [OVER_CUSTOMER] = RULE_SUBJECT_NONE, [OVER_EVENT] = RULE_SUBJECT_EVENT, [OVER_LINE] = RULE_SUBJECT_ITEM};
+  return (struct rule_check){.catalog = reading->catalog->rules,
+                             .subject = SUBJECTS[over],
+                             .subject_event = over == OVER_CUSTOMER ? BYTES("") : reading->event,
+                             .condition = condition};
 }
 
 static enum err read_expression(struct reading *reading, const struct member *member, struct value value, void *item) {
@@ -278,19 +283,29 @@ static enum err read_currency(struct reading *reading, const struct member *memb
 
 // --- words ---------------------------------------------------------------------------------------------------
 
-static enum err read_word(struct reading *reading, const struct member *member, struct value value, void *item) {
-  struct bytes word;
-  size_t position;
+// All words that may stand there, and the one that was probably meant.
+static enum err unknown_word(struct reading *reading, const struct member *member, struct bytes word) {
   const char *known[READING_MEMBERS_MAX];
-  size_t count = 0;
-  if (!value_as_text(value, &word)) return wrong_type(reading, "a text");
-  if (given_word_find(word, member->words, member->word_count, &position)) {
-    form_set_number(member, item, (int64_t)position);
-    return ERR_OK;
+  char list[DIAG_MESSAGE_BYTES / 2] = "";
+  size_t count = 0, size = 0;
+  for (size_t i = 0; i < member->word_count; i++) {
+    if (member->words[i] == NULL) continue;
+    int more = snprintf(list + size, sizeof list - size, "%s\"%s\"", count == 0 ? "" : ", ", member->words[i]);
+    if (more > 0 && (size_t)more < sizeof list - size) size += (size_t)more;
+    known[count++] = member->words[i];
   }
-  for (size_t i = 0; i < member->word_count; i++)
-    if (member->words[i] != NULL) known[count++] = member->words[i];
-  return diag_set(reading->diag, ERR_INVALID, "unknown_word", "did you mean \"%s\"?", nearest_word(word, known, count));
+  if (word.size_bytes == 0) return diag_set(reading->diag, ERR_INVALID, "wrong_type", "expected one of %s", list);
+  return diag_set(reading->diag, ERR_INVALID, "unknown_word", "expected one of %s; did you mean \"%s\"?", list,
+                  nearest_word(word, known, count));
+}
+
+static enum err read_word(struct reading *reading, const struct member *member, struct value value, void *item) {
+  struct bytes word = {NULL, 0};
+  size_t position;
+  value_as_text(value, &word);
+  if (!given_word_find(word, member->words, member->word_count, &position)) return unknown_word(reading, member, word);
+  form_set_number(member, item, (int64_t)position);
+  return ERR_OK;
 }
 
 static enum err read_flag(struct reading *reading, const struct member *member, struct value value, void *item) {

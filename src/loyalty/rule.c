@@ -33,7 +33,6 @@ static const struct member FREE_MEMBERS[] = {
 static const struct table FREE_TABLE = {"a free product", TABLE_MEMBERS(FREE_MEMBERS),
                                         .item_bytes = sizeof(struct loyalty_discount)};
 
-// The last member is a voucher's alone.
 static const struct member DISCOUNT_MEMBERS[] = {
     {"percent", FORM_PERCENT, MEMBER_AT(loyalty_discount, percent), .choice = LOYALTY_PERCENT},
     {"amount", FORM_CENTS, MEMBER_AT(loyalty_discount, cents), .least = 1, .choice = LOYALTY_AMOUNT},
@@ -58,20 +57,12 @@ static enum err finish_discount(struct reading *reading, void *item) {
   return ERR_OK;
 }
 
-enum { RULE_DISCOUNT_MEMBERS = sizeof DISCOUNT_MEMBERS / sizeof *DISCOUNT_MEMBERS - 1 };
-static const struct table RULE_DISCOUNT_TABLE = {.what = "a rule's discount",
-                                                 .members = DISCOUNT_MEMBERS,
-                                                 .member_count = RULE_DISCOUNT_MEMBERS,
-                                                 .item_bytes = sizeof(struct loyalty_discount),
-                                                 .choice_at = offsetof(struct loyalty_discount, kind),
-                                                 .defaults = &DISCOUNT_DEFAULTS,
-                                                 .finish = finish_discount};
-const struct table loyalty_voucher_discount_table = {"a voucher's discount",
-                                                     TABLE_MEMBERS(DISCOUNT_MEMBERS),
-                                                     .item_bytes = sizeof(struct loyalty_discount),
-                                                     .choice_at = offsetof(struct loyalty_discount, kind),
-                                                     .defaults = &DISCOUNT_DEFAULTS,
-                                                     .finish = finish_discount};
+const struct table loyalty_discount_table = {"a discount",
+                                             TABLE_MEMBERS(DISCOUNT_MEMBERS),
+                                             .item_bytes = sizeof(struct loyalty_discount),
+                                             .choice_at = offsetof(struct loyalty_discount, kind),
+                                             .defaults = &DISCOUNT_DEFAULTS,
+                                             .finish = finish_discount};
 
 // --- rules ---------------------------------------------------------------------------------------------------
 
@@ -92,7 +83,7 @@ static const struct member RULE_MEMBERS[] = {
     {"earn", FORM_FORMULA, MEMBER_AT(loyalty_rule, earn), .over = OVER_RULE},
     {"once_by", FORM_KEY, MEMBER_AT(loyalty_rule, once_by), .over = OVER_EVENT},
     {"withdrawn_by", FORM_NAME, MEMBER_AT(loyalty_rule, withdrawn_by)},
-    {"discount", FORM_OBJECT, MEMBER_AT(loyalty_rule, discount), .table = &RULE_DISCOUNT_TABLE},
+    {"discount", FORM_OBJECT, MEMBER_AT(loyalty_rule, discount), .table = &loyalty_discount_table},
     {"give", FORM_VOUCHER, MEMBER_AT(loyalty_rule, give)},
     {"caps", FORM_LIST, MEMBER_AT(loyalty_rule, caps), MEMBER_ALSO(loyalty_rule, cap_count), .most = LOYALTY_CAPS_MAX,
      .table = &CAP_TABLE},
@@ -111,6 +102,7 @@ static enum err finish_rule(struct reading *reading, void *item) {
   struct loyalty_rule *rule = item;
   bool earns = rule->earn.size_bytes > 0, discounts = rule->discount.kind != LOYALTY_NO_DISCOUNT;
   if (rule->name.size_bytes == 0) rule->name = rule->id;
+  if (rule->lines.size_bytes > 0) rule->by_line = true;
   if (!earns && !discounts && rule->give.size_bytes == 0)
     return reading_refuse(reading, NULL, "missing_member",
                           "a rule does something: expected \"earn\", \"discount\" or \"give\"");
@@ -119,6 +111,9 @@ static enum err finish_rule(struct reading *reading, void *item) {
                           "missing: what each line earns; the lines of a discount are in \"discount\"");
   if (discounts && !bytes_equal(rule->on, ORDER_EVENT))
     return reading_refuse(reading, "discount", "conflict", "only a rule on \"Order Completed\" has a discount");
+  if (rule->discount.kind == LOYALTY_CREDIT)
+    return reading_refuse(reading, "discount.credit", "conflict",
+                          "only a voucher is a card: it pays, and takes nothing off");
   if (rule->withdrawn_by.size_bytes > 0 && rule->once_by.size_bytes == 0)
     return reading_refuse(reading, "once_by", "missing_member", "missing: by what an event and its withdrawal meet");
   if (rule->span.from_us >= rule->span.to_us)
