@@ -74,7 +74,9 @@ enum loyalty_validity_kind {
 };
 enum loyalty_return_policy { LOYALTY_ONLY_PENDING, LOYALTY_WITHIN_BALANCE, LOYALTY_UNLIMITED };
 
-#define LOYALTY_AMOUNT_MAX INT64_C(1000000000000000) // 10^15: of any amount or money in a document, in its smallest unit
+// Of any amount or money in a document, in its smallest unit: 10^15.
+#define LOYALTY_AMOUNT_MAX INT64_C(1000000000000000)
+
 struct loyalty_currency {
   uint8_t number;        // from 1, within the programme
   struct bytes id, name;
@@ -276,7 +278,8 @@ struct loyalty_voucher {
 
 // --- reading and telling -------------------------------------------------------------------------------------
 
-// What references in a document may lead to; `find` gives the number of an id, 0: there is none.
+// What references in a document may lead to. `voucher` gives the number of an id, 0: there is none; it may be NULL,
+// then all are known. `programme` is asked by campaigns and vouchers alone.
 enum loyalty_kind { LOYALTY_KIND_PROGRAMME, LOYALTY_KIND_CAMPAIGN, LOYALTY_KIND_VOUCHER };
 struct loyalty_catalog {
   const struct rule_catalog *rules; // of expressions

@@ -219,6 +219,7 @@ enum err reading_object(struct reading *reading, const struct table *table, stru
 enum err reading_document(struct reading *reading, const struct table *table, struct value document, void *item) {
   struct diag unwanted;
   struct rule_diag nowhere;
+  assert(reading->catalog != NULL && reading->catalog->zone != NULL);
   if (reading->diag == NULL) reading->diag = &unwanted;
   if (reading->where == NULL) reading->where = &nowhere;
   diag_init(reading->diag);

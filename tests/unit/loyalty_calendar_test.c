@@ -54,7 +54,7 @@ static void test_activation(void **state) {
   rule_zone_close(zone);
 }
 
-// Back over the night of two 02:30: an amount that was earned in winter keeps the winter's.
+// At once, by an event, and beyond the calendar.
 static void test_activation_kinds(void **state) {
   struct rule_zone *zone;
   int64_t active_us;

@@ -332,6 +332,59 @@ static void test_too_many(void **state) {
   buffer_release(&json);
 }
 
+static void test_too_long(void **state) {
+  struct kit *kit = *state;
+  union kit_document document;
+  struct buffer json;
+  buffer_init(&json);
+  for (int more = 0; more < 2; more++) {
+    buffer_clear(&json);
+    buffer_append_text(&json, "{" KIT_CLUB ",\"description\":\"");
+    for (int i = 0; i < LOYALTY_TEXT_BYTES + more; i++) buffer_append_byte(&json, 'a');
+    buffer_append(&json, "\"}", 3);
+    enum err err = kit_try(kit, LOYALTY_KIND_PROGRAMME, (const char *)json.data, NULL, &document);
+    assert_int_equal(err, more ? ERR_LIMIT : ERR_OK);
+  }
+  assert_string_equal(kit->diag.code, "too_long");
+  buffer_release(&json);
+}
+
+static void test_corrupt(void **state) {
+  static const char *const CASES[] = {
+      "[]",
+      "{}",
+      "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[]}",
+      "{\"id\":\"cl ub\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":1}]}",
+      "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":256}]}",
+      "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":-1}]}",
+      "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":1}],"
+      "\"number\":4294967296}",
+      "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"returns\":\"x\"}]}",
+  };
+  struct kit *kit = *state;
+  union kit_document document;
+  for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+    struct value packed = kit_pack_json(kit, CASES[i]);
+    enum err err = kit_unpack(kit, LOYALTY_KIND_PROGRAMME, packed, &kit->arena, &document);
+    if (err != ERR_CORRUPT) fail_msg("%s: %d", CASES[i], err);
+  }
+}
+
+static void test_lookups(void **state) {
+  struct kit *kit = *state;
+  union kit_document document;
+  kit_read(kit, LOYALTY_KIND_PROGRAMME, FULL, NULL, &document);
+  const struct loyalty_programme *read = &document.programme;
+  assert_ptr_equal(loyalty_currency_find(read, BYTES("credit")), &read->currencies[1]);
+  assert_null(loyalty_currency_find(read, BYTES("Credit")));
+  assert_ptr_equal(loyalty_currency_at(read, 3), &read->currencies[2]);
+  assert_null(loyalty_currency_at(read, 0));
+  assert_ptr_equal(loyalty_level_at(read, 2), &read->tiers.levels[1]);
+  assert_null(loyalty_level_at(read, 3));
+  assert_true(loyalty_id_is_good(BYTES("a-1_B")));
+  assert_false(loyalty_id_is_good(BYTES("1a")));
+}
+
 static void test_wrong_types(void **state) {
   kit_wrong_types(*state, LOYALTY_KIND_PROGRAMME, FULL);
 }
@@ -353,6 +406,9 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_level_numbers_end, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_warnings, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_too_many, kit_setup, kit_teardown),
+      cmocka_unit_test_setup_teardown(test_too_long, kit_setup, kit_teardown),
+      cmocka_unit_test_setup_teardown(test_corrupt, kit_setup, kit_teardown),
+      cmocka_unit_test_setup_teardown(test_lookups, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_wrong_types, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_out_of_memory, kit_setup, kit_teardown),
   };
