@@ -31,14 +31,14 @@
 // "in" begins a list when a parenthesis follows and a window otherwise.
 // Words that join (and or not in is where of then within by since before between contains starts ends matches) and
 // true, false, null, now begin no path; after a dot or inside quotes every word is a name: traits."first name". The
-// others (last, previous, with, day, count, this...) are words only where the grammar has them. Words are in lower
-// case. A name is letters, digits (not first), _ and $; letters outside ASCII count. `--` begins a comment that ends
-// with its line. A text is in double or single quotes, ends on its line, and holds its quote doubled or after a
-// backslash; \n \t \\ and \u{1F600} are understood. A date is 2026-01-31, a time 2026-01-31T10:00:00 with an optional
-// fraction and offset (none: the workspace's zone). Nothing is before year 1; a second 60 is refused. In `where` and
-// before `of` a path is of the event (or of its item); traits.x and every call are of the customer. An expression may
-// be asked with an event in hand: `this` is that event, and a path outside of `where` and `of` is of it, or of one item
-// of it (rule/check.h: `subject`).
+// others (last, previous, with, day, this...) are words only where the grammar has them. Words are in lower case.
+// A name is letters, digits (not first), _ and $; letters outside ASCII count. `--` begins a comment that ends with its
+// line. A text is in double or single quotes, ends on its line, and holds its quote doubled or after a backslash;
+// \n \t \\ and \u{1F600} are understood. A date is 2026-01-31, a time 2026-01-31T10:00:00 with an optional fraction and
+// offset (none: the workspace's zone). Nothing is before year 1; a second 60 is refused.
+// In `where` and before `of` a path is of the event (or of its item); traits.x and every call are of the customer.
+// An expression may be asked with an event in hand: `this` is that event, and a path outside of `where` and `of` is of
+// it, or of an item of it (rule/check.h: `subject`).
 #pragma once
 
 #include "base/arena.h"

@@ -97,9 +97,9 @@ static void compile_attribute(struct compiler *compiler, const struct rule_node 
 
 static void compile_property(struct compiler *compiler, const struct rule_node *node) {
   struct bytes first = node->names[0];
-  bool main = !compiler->in_events, items = main ? node->subject == RULE_SUBJECT_ITEM : compiler->in_items;
+  bool outside = !compiler->in_events, items = outside ? node->subject == RULE_SUBJECT_ITEM : compiler->in_items;
   enum rule_root of_event = has_columns(compiler) ? RULE_ROOT_MESSAGE : RULE_ROOT_SUBJECT;
-  enum rule_root of_item = main ? RULE_ROOT_SUBJECT_ITEM : RULE_ROOT_ITEM;
+  enum rule_root of_item = outside ? RULE_ROOT_SUBJECT_ITEM : RULE_ROOT_ITEM;
   if (has_columns(compiler)) compiler->program->needs.payloads = true;
   uint32_t path = items && !is_from_root(first)
                       ? compile_path(compiler, of_item, bytes_of(NULL, 0), node->names, node->name_count)

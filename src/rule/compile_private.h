@@ -66,7 +66,7 @@ void compile_matches(struct compiler *compiler, const struct rule_node *node);
 // `extra` (no bytes: none) goes in front of the names.
 uint32_t compile_path(struct compiler *compiler, enum rule_root root, struct bytes extra, const struct bytes *names,
                       uint32_t count);
-// A path in an event: properties, unless it begins with context or properties.
+// A path in the event of `root`: properties, unless it begins with context or properties.
 uint32_t compile_event_path(struct compiler *compiler, enum rule_root root, const struct bytes *names, uint32_t count);
 void compile_path_node(struct compiler *compiler, const struct rule_node *node);
 bool compile_is_time(const struct compiler *compiler, const struct rule_node *node);
