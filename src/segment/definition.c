@@ -12,8 +12,9 @@
 
 #include "base/limits.h"
 #include "base/nearest.h"
+#include "rule/admit.h"
 #include "segment/words.h"
-#include "value/decimal.h"
+#include "value/given.h"
 
 struct reading {
   const struct names *names;
@@ -46,62 +47,16 @@ static enum err keep(struct reading *reading, struct bytes text, struct bytes *o
 
 static enum err read_text(struct reading *reading, struct value value, size_t most_bytes, struct bytes *out) {
   struct bytes text;
-  if (!value_as_text(value, &text) || text.size_bytes == 0) return wrong_type(reading, "a text that is not empty");
-  if (text.size_bytes > most_bytes)
-    return diag_set(reading->diag, ERR_LIMIT, "too_long", "expected at most %zu bytes, found %zu", most_bytes,
-                    text.size_bytes);
-  if (memchr(text.data, 0, text.size_bytes) != NULL)
-    return diag_set(reading->diag, ERR_INVALID, "bad_text", "expected a text without a zero character");
-  return keep(reading, text, out);
-}
-
-static enum err read_whole(struct reading *reading, struct value value, int64_t most, int64_t *out) {
-  struct decimal number;
-  if (!value_as_number(value, &number)) return wrong_type(reading, "a whole number");
-  if (decimal_to_scaled_i64(number, 0, out) != ERR_OK || *out < 1 || *out > most)
-    return diag_set(reading->diag, ERR_INVALID, "out_of_range", "expected a whole number from 1 to %lld",
-                    (long long)most);
-  return ERR_OK;
+  enum err err = given_text(value, most_bytes, &text, reading->diag);
+  return err == ERR_OK ? keep(reading, text, out) : err;
 }
 
 static enum err read_share(struct reading *reading, struct value value, uint32_t *share) {
-  struct decimal number;
-  if (!value_as_number(value, &number)) return wrong_type(reading, "a number from 0 to 1");
-  int64_t parts;
-  if (decimal_to_scaled_i64(number, SEGMENT_SHARE_DIGITS, &parts) != ERR_OK || parts < 0 || parts > SEGMENT_SHARE_UNIT)
-    return diag_set(reading->diag, ERR_INVALID, "out_of_range",
-                    "expected a number from 0 to 1 with at most %d digits after the point", SEGMENT_SHARE_DIGITS);
-  *share = (uint32_t)parts;
-  return ERR_OK;
-}
-
-static bool is_letter(uint8_t byte) {
-  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+  return given_share(value, SEGMENT_SHARE_DIGITS, share, reading->diag);
 }
 
 bool segment_id_is_good(struct bytes id) {
-  if (id.size_bytes == 0 || id.size_bytes > SEGMENT_ID_BYTES || !is_letter(id.data[0])) return false;
-  for (size_t i = 1; i < id.size_bytes; i++) {
-    uint8_t byte = id.data[i];
-    if (!is_letter(byte) && !(byte >= '0' && byte <= '9') && byte != '_' && byte != '-') return false;
-  }
-  return true;
-}
-
-// --- expressions ---------------------------------------------------------------------------------------------
-
-// Warnings of several expressions come to one list: those beside the main one say which they are about.
-static void keep_warnings(struct reading *reading, const struct rule_check *check, const char *member) {
-  struct rule_check *kept = reading->warnings;
-  if (kept == NULL) return;
-  for (size_t i = 0; i < check->warning_count && kept->warning_count < RULE_WARNINGS_MAX; i++) {
-    struct rule_diag *warning = &kept->warnings[kept->warning_count++];
-    *warning = check->warnings[i];
-    if (member == NULL) continue;
-    struct diag worded;
-    diag_set(&worded, ERR_INVALID, "", "%s: %s", member, check->warnings[i].message);
-    memcpy(warning->message, worded.message, sizeof warning->message);
-  }
+  return given_id_is_good(id, SEGMENT_ID_BYTES);
 }
 
 // `member`: of which the expression is, for its warnings; NULL for the main one.
@@ -109,19 +64,8 @@ static enum err read_expression(struct reading *reading, struct value value, boo
                                 struct bytes *out) {
   enum err err = read_text(reading, value, RULE_TEXT_BYTES_MAX, out);
   if (err != ERR_OK) return err;
-  struct arena scratch;
-  arena_init(&scratch, 0);
   struct rule_check check = {.catalog = reading->catalog, .condition = condition};
-  struct rule_node *tree = NULL;
-  err = rule_parse(*out, &scratch, &tree, reading->wrong);
-  if (err == ERR_OK) err = rule_check(tree, &check, reading->wrong);
-  arena_release(&scratch);
-  if (err == ERR_OK) {
-    keep_warnings(reading, &check, member);
-    return ERR_OK;
-  }
-  if (err == ERR_NO_MEMORY) return diag_no_memory(reading->diag);
-  return diag_set(reading->diag, err, reading->wrong->code, "%s", reading->wrong->message);
+  return rule_admit(*out, &check, member, reading->warnings, NULL, reading->wrong, reading->diag);
 }
 
 // --- objects by table ----------------------------------------------------------------------------------------
@@ -173,18 +117,11 @@ static enum err missing(struct reading *reading, const char *name, const char *w
   return ERR_INVALID;
 }
 
-static size_t items_of(struct value list) {
-  size_t count = 0;
-  struct value_iter iter = value_iterate(list);
-  while (value_next(&iter)) count++;
-  return count;
-}
-
 // A list of at most `most` objects, read one by one. The items are gone through twice: to make room, then to read.
 static enum err read_list(struct reading *reading, struct value list, size_t most, size_t item_bytes, void **items,
                           size_t *count, enum err (*read)(struct reading *, void *items, size_t index, struct value)) {
   if (value_type(list) != VALUE_LIST) return wrong_type(reading, "a list of objects");
-  *count = items_of(list);
+  *count = given_item_count(list);
   if (*count > most) return diag_set(reading->diag, ERR_LIMIT, "too_many", "expected at most %zu items", most);
   *items = *count == 0 ? NULL : arena_take_zero(reading->arena, *count, item_bytes);
   if (*count > 0 && *items == NULL) return diag_no_memory(reading->diag);
@@ -292,10 +229,10 @@ static enum err read_variants(struct reading *reading, struct value value) {
 // --- limit ---------------------------------------------------------------------------------------------------
 
 static enum err read_limit_top(struct reading *reading, struct value value) {
-  return read_whole(reading, value, SEGMENT_LIMIT_MAX, &reading->limit_top);
+  return given_whole(value, 1, SEGMENT_LIMIT_MAX, &reading->limit_top, reading->diag);
 }
 static enum err read_limit_random(struct reading *reading, struct value value) {
-  return read_whole(reading, value, SEGMENT_LIMIT_MAX, &reading->limit_random);
+  return given_whole(value, 1, SEGMENT_LIMIT_MAX, &reading->limit_random, reading->diag);
 }
 static enum err read_limit_by(struct reading *reading, struct value value) {
   return read_expression(reading, value, false, "limit", &reading->definition->limit_by);
@@ -355,7 +292,7 @@ static enum err read_kind(struct reading *reading, struct value document) {
   enum err err = wrong_type(reading, "a text");
   if (value_as_text(value, &word)) {
     size_t kind;
-    if (segment_word_find(word, segment_kind_words, SEGMENT_KINDS, &kind)) {
+    if (given_word_find(word, segment_kind_words, SEGMENT_KINDS, &kind)) {
       reading->definition->kind = (enum segment_kind)kind;
       return ERR_OK;
     }

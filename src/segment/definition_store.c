@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "segment/definition.h"
 #include "segment/words.h"
+#include "value/given.h"
 
 const char *const segment_kind_words[SEGMENT_KINDS] = {
     [SEGMENT_EXPRESSION] = "segment", [SEGMENT_LIST] = "list", [SEGMENT_ATTRIBUTE] = "attribute"};
@@ -21,12 +22,6 @@ const char *segment_kind_name(enum segment_kind kind) {
 }
 const char *segment_status_name(enum segment_status status) {
   return segment_status_words[status];
-}
-
-bool segment_word_find(struct bytes word, const char *const *words, size_t count, size_t *position) {
-  for (*position = 0; *position < count; ++*position)
-    if (bytes_equal(word, bytes_from_text(words[*position]))) return true;
-  return false;
 }
 
 // --- packed --------------------------------------------------------------------------------------------------
@@ -133,7 +128,7 @@ static size_t get_word(struct unpacking *unpacking, struct value document, struc
   struct bytes word;
   size_t position = 0;
   struct value value = value_member(document, unpacking->names, name);
-  if (value_as_text(value, &word) && segment_word_find(word, words, count, &position)) return position;
+  if (value_as_text(value, &word) && given_word_find(word, words, count, &position)) return position;
   fail(unpacking, ERR_CORRUPT);
   return 0;
 }
@@ -142,8 +137,7 @@ static size_t get_word(struct unpacking *unpacking, struct value document, struc
 static void *get_list(struct unpacking *unpacking, struct value list, size_t most, size_t item_bytes, size_t *count) {
   *count = 0;
   if (value_is_absent(list)) return NULL;
-  struct value_iter iter = value_iterate(list);
-  while (value_next(&iter)) ++*count;
+  *count = given_item_count(list);
   if (value_type(list) != VALUE_LIST || *count == 0 || *count > most) {
     fail(unpacking, ERR_CORRUPT);
     *count = 0;

@@ -9,6 +9,3 @@ enum { SEGMENT_KINDS = 3, SEGMENT_STATUSES = 4, SEGMENT_SHARE_DIGITS = 4 };
 
 extern const char *const segment_kind_words[SEGMENT_KINDS];      // by enum segment_kind
 extern const char *const segment_status_words[SEGMENT_STATUSES]; // by enum segment_status
-
-// The position of `word`; false when it is none of them.
-bool segment_word_find(struct bytes word, const char *const *words, size_t count, size_t *position);
