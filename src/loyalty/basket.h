@@ -10,7 +10,12 @@
 
 #include "loyalty/ledger.h"
 
-enum { LOYALTY_LINES_MAX = 1000, LOYALTY_CODES_MAX = 32, LOYALTY_QUANTITY_UNIT = 1000 };
+enum {
+  LOYALTY_LINES_MAX = 1000,
+  LOYALTY_CODES_MAX = 32,
+  LOYALTY_TENDERS_MAX = 64, // of an order
+  LOYALTY_QUANTITY_UNIT = 1000,
+};
 
 struct loyalty_line {
   struct bytes id;    // "line_id"; else its number, from 1
@@ -29,14 +34,16 @@ struct loyalty_basket {
   int64_t amount;   // of the lines, before discounts
   int64_t shipping; // before discounts
   int64_t shipping_discount;
-  int64_t tax;      // that is in it, as sent; never changed: a tender is no discount
-  int64_t discount; // of the lines
+  int64_t tax;        // that is in it, as sent; never changed: a tender is no discount
+  int64_t discount;   // of the lines
   struct value value; // the document it was read from
 };
 
 // ERR_INVALID with the field: bad_amount (negative, more than two digits after the point of a price that is money),
-// missing_member, wrong_type; "currency_mismatch"; ERR_LIMIT too_many, overflow. A basket without products is one line
-// of its "total" or "revenue". `value` stays in use.
+// bad_quantity (not above zero, more than three digits after the point), missing_member, wrong_type, duplicate_line
+// (two with one "line_id"); "currency_mismatch"; ERR_LIMIT too_many, too_long, overflow. A basket without products is
+// one line of its "total", less the shipping that is in it, or of its "revenue"; with an empty list of products and no
+// sum it has no lines. `value` stays in use.
 enum err loyalty_basket_read(struct value value, const struct names *names, struct bytes currency, struct arena *arena,
                              struct loyalty_basket *basket, struct diag *diag);
 
@@ -51,23 +58,24 @@ void loyalty_share_out(int64_t amount, const int64_t *weights, size_t count, int
 
 struct loyalty_offer {
   const struct loyalty_discount *discount; // not of kind CREDIT
-  const bool *lines;        // which lines it is for; NULL: all
-  int64_t minimum_cents;    // of the basket before discounts; 0: none
-  struct bytes group;       // of one group only one is taken; empty: none
-  bool exclusive;           // taken only alone
-  bool is_code;             // else a rule's: those come first, and `codes` policies do not concern it
-  int64_t room_cents;       // of its budget; INT64_MAX: enough
-  enum loyalty_over over;   // when the room is less than what it takes off
+  const bool *lines;                       // which lines it is for; NULL: all
+  int64_t minimum_cents;                   // of the basket before discounts; 0: none
+  struct bytes group;                      // of one group only one is taken; empty: none
+  bool exclusive;                          // of codes: no other code beside it; of rules: no other rule
+  bool is_code;                            // else a rule's: those come first, and `codes` policies do not concern it
+  int64_t room_cents;                      // of its budget; INT64_MAX: enough
+  enum loyalty_over over;                  // when the room is less than what it takes off
   // out:
-  int64_t cents;            // taken off
-  int64_t *shares;          // of it, by line
-  int64_t shipping_cents;   // taken off the shipping
-  const char *refusal;      // code of docs/loyalty.md; NULL: it was taken
+  int64_t cents;          // taken off
+  int64_t *shares;        // of it, by line
+  int64_t shipping_cents; // taken off the shipping
+  const char *refusal;    // code of docs/loyalty.md; NULL: it was taken
 };
-// Lays the offers over the basket (lines[i].discount, shipping_discount and discount are set) in the order of the
-// stacking. Refusals: "minimum_not_reached", "over_basket" (nothing was left to take off; under `force` it is taken
-// with 0), "group_taken", "exclusive", "BUDGET_EXHAUSTED", "product_missing" (FREE), and of all other codes
-// "not_all_valid" when one is refused and codes are all or nothing. `refused`: some code was refused before this.
+// Lays the offers over the basket (lines[i].discount, shipping_discount and discount grow) in the order of the
+// stacking. Refusals, the first of this order: "minimum_not_reached", "group_taken", "exclusive", "product_missing"
+// (FREE), "over_basket" (nothing was left to take off; under `force` a code is taken with 0), "BUDGET_EXHAUSTED"; and
+// of all other codes "not_all_valid" when one is refused and codes are all or nothing. A code that is over_basket is
+// good and only of no use now: it does not spoil the others. `refused`: some code was refused before this.
 enum err loyalty_discount(struct loyalty_basket *basket, struct loyalty_offer *offers, size_t count,
                           const struct loyalty_stacking *stacking, bool refused, struct arena *arena,
                           struct diag *diag);
@@ -85,25 +93,25 @@ struct loyalty_tender { // what the order was paid with beside money
   enum { LOYALTY_TENDER_POINTS, LOYALTY_TENDER_CARD } kind;
   uint32_t programme;
   uint8_t currency;
-  struct bytes code;        // of a card
-  int64_t amount;           // points; of a card cents
+  struct bytes code; // of a card
+  int64_t amount;    // points; of a card cents
   int64_t cents;
-  int64_t restored;         // of `cents`, by returns
-  int64_t restored_amount;  // of `amount`
+  int64_t restored;                 // of `cents`, by returns
+  int64_t restored_amount;          // of `amount`
   const struct loyalty_part *parts; // of points
   size_t part_count;
-  uint64_t redemption;      // of a card
+  uint64_t redemption; // of a card
 };
 struct loyalty_posted { // what the order earned
   uint32_t programme;
   uint8_t currency;
   int64_t amount;
-  int64_t taken_back; // of it, by returns; what could not be collected included
+  int64_t taken_back;             // of it, by returns; what could not be collected included
   const struct loyalty_lot *lots; // as they were earned
   size_t lot_count;
 };
 struct loyalty_used { // a code or a rule that took something off
-  struct bytes code;     // empty: a rule
+  struct bytes code;  // empty: a rule
   uint32_t voucher;
   struct loyalty_rule_ref rule;
   int64_t cents, shipping_cents;
@@ -113,16 +121,16 @@ struct loyalty_used { // a code or a rule that took something off
 struct loyalty_return {
   struct bytes id;
   int64_t time_us;
-  int64_t cents;   // given back, all tenders together
-  int64_t points;  // taken back
+  int64_t cents;             // given back, all tenders together
+  int64_t points;            // taken back
   const int64_t *quantities; // by line of the order
-  struct bytes reply;  // what was answered, told again to whoever repeats it
+  struct bytes reply;        // what was answered, told again to whoever repeats it
 };
 
 struct loyalty_order {
   struct bytes id;
-  uint64_t posting;   // the first one, which orders them
-  uint64_t origin;    // the customer it was booked on first
+  uint64_t posting; // the first one, which orders them
+  uint64_t origin;  // the customer it was booked on first
   struct bytes identifier;
   int64_t time_us, recorded_us;
   enum loyalty_order_state state;
@@ -148,21 +156,26 @@ int64_t loyalty_order_remaining(const struct loyalty_order *order);
 // What a return of these quantities (by line of the order; NULL: everything that is left) gives and takes.
 struct loyalty_returned {
   int64_t *quantities;
-  int64_t cents;          // to be given back, all in all
-  int64_t *tender_cents;  // by tender of the order: points and cards
+  int64_t cents;         // to be given back, all in all
+  int64_t *tender_cents; // by tender of the order: points and cards
   int64_t *tender_amounts;
-  int64_t money_cents;    // the rest
-  int64_t *take_back;     // by `posted` of the order: so much less than before is kept
+  int64_t money_cents; // the rest
+  int64_t *take_back;  // by `posted` of the order: so much less than before is kept
 };
-// Cumulative, so that returns one by one are the same as all at once: of each posted amount P the order keeps
-// floor(P * remaining paid / paid). ERR_DENIED code "RETURN_EXCEEDS_SOLD", "ORDER_CANCELLED"; ERR_INVALID code
-// "unknown_line", "bad_quantity".
+// Cumulative, so that returns one by one are the same as all at once: a line of n units has given floor(paid * returned
+// / n), the shipping goes with the last line only, and of each posted amount P the order keeps floor(P * remaining paid
+// / paid). Tenders in proportion are restored by Webster's method (return.c says why). ERR_DENIED code
+// "RETURN_EXCEEDS_SOLD", "ORDER_CANCELLED"; ERR_INVALID code "unknown_line", "bad_quantity".
 enum err loyalty_return_plan(const struct loyalty_order *order, const int64_t *quantities, bool tender_first,
                              struct arena *arena, struct loyalty_returned *returned, struct diag *diag);
-// The same of a document: {"lines":[{"line_id"|"sku","quantity"}]}, or Segment's "products"; without either: all.
+// The same of a document: {"lines":[{"line_id"|"sku","quantity"}]}, or Segment's "products"; without either: all
+// (*quantities is NULL). A line without quantity gives all that is left of it; of several lines with one sku the
+// earlier give first. ERR_INVALID wrong_type, missing_member, bad_quantity, unknown_line; ERR_DENIED
+// RETURN_EXCEEDS_SOLD.
 enum err loyalty_return_read(struct value value, const struct names *names, const struct loyalty_order *order,
                              struct arena *arena, int64_t **quantities, struct diag *diag);
 
 void loyalty_order_encode(const struct loyalty_order *order, struct buffer *out);
+// Texts are views into the row. ERR_CORRUPT, ERR_NO_MEMORY.
 enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loyalty_order *order);
 void loyalty_order_json(const struct loyalty_order *order, struct json_writer *writer); // the object stays open
