@@ -9,7 +9,7 @@
 // the line is what remains without the shipping, so that what is due is the total.
 #include "loyalty/basket.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/limits.h"
 #include "loyalty/basket_private.h"
@@ -129,15 +129,29 @@ static enum err read_line(const struct basket_source *source, struct value produ
   return ERR_OK;
 }
 
+struct named {
+  struct bytes id;
+  size_t index;
+};
+
+static int by_id(const void *a, const void *b) {
+  const struct named *left = a, *right = b;
+  int order = bytes_compare(left->id, right->id);
+  if (order != 0) return order;
+  return left->index < right->index ? -1 : 1;
+}
+
 // Returns name lines by id: two of one id cannot be told apart.
 static enum err check_ids(const struct basket_source *source, const struct loyalty_basket *basket) {
+  struct named *named = arena_take_zero(source->arena, basket->line_count, sizeof *named);
+  if (named == NULL) return diag_no_memory(source->diag);
+  for (size_t i = 0; i < basket->line_count; i++) named[i] = (struct named){basket->lines[i].id, i};
+  qsort(named, basket->line_count, sizeof *named, by_id);
   for (size_t i = 1; i < basket->line_count; i++) {
-    for (size_t j = 0; j < i; j++) {
-      if (!bytes_equal(basket->lines[i].id, basket->lines[j].id)) continue;
-      diag_set(source->diag, ERR_INVALID, "duplicate_line", "line %zu has this id, too", j + 1);
-      diag_in_field(source->diag, "products[%zu].line_id", i);
-      return ERR_INVALID;
-    }
+    if (!bytes_equal(named[i].id, named[i - 1].id)) continue;
+    diag_set(source->diag, ERR_INVALID, "duplicate_line", "products[%zu] has this id, too", named[i - 1].index);
+    diag_in_field(source->diag, "products[%zu].line_id", named[i].index);
+    return ERR_INVALID;
   }
   return ERR_OK;
 }

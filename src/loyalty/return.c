@@ -145,10 +145,12 @@ static void give_amounts(const struct loyalty_order *order, bool all_back, struc
 
 // --- what was earned -----------------------------------------------------------------------------------------
 
+// Of what was paid: whatever the tenders' rows say, it lies between nothing and all of it.
 static int64_t remaining_after(const struct loyalty_order *order, const struct loyalty_returned *returned) {
-  int64_t remaining = loyalty_order_remaining(order) - returned->cents;
+  int64_t paid = loyalty_order_paid(order), remaining = loyalty_order_remaining(order) - returned->cents;
   for (size_t i = 0; i < order->tender_count; i++)
     if (order->tenders[i].kind == LOYALTY_TENDER_POINTS) remaining += returned->tender_cents[i];
+  if (remaining > paid) return paid;
   return remaining > 0 ? remaining : 0;
 }
 
