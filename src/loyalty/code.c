@@ -72,10 +72,16 @@ enum err loyalty_code_normalise(struct bytes text, char code[LOYALTY_CODE_BYTES 
   return size == 0 ? bad_code(diag, "the code is empty") : ERR_OK;
 }
 
+// A prefix may be written with dashes ("NOEL-"); in the code it has none.
+static size_t put_prefix(struct bytes prefix, char code[LOYALTY_CODE_BYTES + 1]) {
+  code[0] = 0;
+  if (prefix.size_bytes > 0) loyalty_code_normalise(prefix, code, NULL);
+  return strlen(code);
+}
+
 void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]) {
-  size_t size = prefix.size_bytes;
+  size_t size = put_prefix(prefix, code);
   assert(size < LOYALTY_CODE_BYTES && length > 0 && length < LOYALTY_CODE_BYTES - size);
-  if (size > 0) memcpy(code, prefix.data, size);
   for (size_t i = 0; i < length; i++) code[size + i] = alphabet[randombytes_uniform(ALPHABET_SIZE)];
   // With the smallest character (0) in the place of the check character, the sum says what is missing.
   code[size + length] = alphabet[0];
@@ -85,8 +91,10 @@ void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_COD
 }
 
 bool loyalty_code_is_sound(struct bytes code, struct bytes prefix, size_t length) {
-  if (!bytes_starts_with(code, prefix) || code.size_bytes != prefix.size_bytes + length + 1) return true;
-  return sum_of(bytes_of(code.data + prefix.size_bytes, length + 1)) == 0;
+  char plain[LOYALTY_CODE_BYTES + 1];
+  struct bytes begin = bytes_of(plain, put_prefix(prefix, plain));
+  if (!bytes_starts_with(code, begin) || code.size_bytes != begin.size_bytes + length + 1) return true;
+  return sum_of(bytes_of(code.data + begin.size_bytes, length + 1)) == 0;
 }
 
 // --- may it be redeemed --------------------------------------------------------------------------------------

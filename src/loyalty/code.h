@@ -13,7 +13,7 @@ enum { LOYALTY_CODE_BYTES = 64, LOYALTY_CODE_LENGTH = 12 };
 // can be: other than letters of ASCII, digits and _.%+!$&, nothing at all, more than LOYALTY_CODE_BYTES.
 enum err loyalty_code_normalise(struct bytes text, char code[LOYALTY_CODE_BYTES + 1], struct diag *diag);
 // A new one: prefix, `length` random characters (of a generator fit for secrets), check character; grouped by fours
-// when printed, not here. `prefix` is normalised; both together leave room for the check character.
+// when printed, not here. Dashes of the prefix are left out; both together leave room for the check character.
 void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]);
 // False when a generated code was mistyped. Codes that people chose ("SUMMER26") have no check character: only what
 // looks generated is judged, by prefix and length.

@@ -121,13 +121,16 @@ static size_t find_units(const struct laying *laying, const struct loyalty_offer
   return count;
 }
 
-// What so much of a line costs: of what is left of it, those units that were given free have nothing any more.
+// What so much of a line costs: of what is left of it, those units that were given free have nothing any more. Never
+// more than it cost at first, up to the cent by which the last unit of a line differs: a budget may have cut a free
+// unit short.
 static int64_t worth(const struct laying *laying, const struct loyalty_line *line, size_t index, int64_t quantity) {
-  int64_t cents = 0, left = left_of(line);
+  int64_t cents = 0, left = left_of(line), most = exact_ceil(line->amount, quantity, line->quantity);
   bool fits = laying->stacking->base == LOYALTY_BASE_INITIAL
                   ? exact_round(line->amount, quantity, line->quantity, &cents)
                   : exact_round(left, quantity, line->quantity - laying->freed[index], &cents);
   assert(fits);
+  if (cents > most) cents = most;
   return cents < left ? cents : left;
 }
 

@@ -17,6 +17,13 @@ static inline int64_t exact_floor(int64_t a, int64_t b, int64_t c) {
   return (int64_t)quotient;
 }
 
+static inline int64_t exact_ceil(int64_t a, int64_t b, int64_t c) {
+  int64_t floor = exact_floor(a, b, c);
+  bool exact = (exact_wide)floor * (exact_wide)c == (exact_wide)a * (exact_wide)b;
+  assert(exact || floor < INT64_MAX);
+  return exact ? floor : floor + 1;
+}
+
 // Half-even; false when the result passes 64 bits.
 static inline bool exact_round(int64_t a, int64_t b, int64_t c, int64_t *out) {
   assert(a >= 0 && b >= 0 && c > 0);

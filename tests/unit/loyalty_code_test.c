@@ -100,7 +100,7 @@ static void every_transposition(char *code, struct bytes prefix, size_t length) 
 
 static void test_every_typing_error_is_found(void **state) {
   (void)state;
-  static const char *const prefixes[] = {"", "NOEL", "OIL0-1"};
+  static const char *const prefixes[] = {"", "NOEL", "OIL0_1"};
   static const size_t lengths[] = {1, 4, 12, 29, 30, 31, 57};
   for (size_t p = 0; p < 3; p++) {
     for (size_t l = 0; l < 7; l++) {
@@ -125,6 +125,19 @@ static void test_codes_of_people_are_not_judged(void **state) {
   assert_true(is_sound("NOEL2026", BYTES("NOEL"), 12));
   assert_true(is_sound("EASTER2345678", BYTES("NOEL"), 8));
   assert_true(is_sound("", BYTES(""), 12));
+}
+
+static void test_dashes_of_a_prefix_are_left_out(void **state) {
+  (void)state;
+  char code[LOYALTY_CODE_BYTES + 1], typed[LOYALTY_CODE_BYTES + 1];
+  loyalty_code_make(BYTES("NOEL-26-"), 8, code);
+  assert_int_equal(strlen(code), 6 + 8 + 1);
+  assert_memory_equal(code, "NOEL26", 6);
+  assert_int_equal(loyalty_code_normalise(bytes_from_text(code), typed, NULL), ERR_OK);
+  assert_string_equal(typed, code);
+  assert_true(is_sound(code, BYTES("NOEL-26-"), 8));
+  code[7] = code[7] == 'A' ? 'B' : 'A';
+  assert_false(is_sound(code, BYTES("NOEL-26-"), 8));
 }
 
 static int by_text(const void *a, const void *b) {
@@ -564,6 +577,7 @@ int main(void) {
       cmocka_unit_test(test_what_no_code_can_be),
       cmocka_unit_test(test_every_typing_error_is_found),
       cmocka_unit_test(test_codes_of_people_are_not_judged),
+      cmocka_unit_test(test_dashes_of_a_prefix_are_left_out),
       cmocka_unit_test(test_codes_are_random),
       cmocka_unit_test(test_a_code_comes_back_from_its_row),
       cmocka_unit_test(test_a_redemption_comes_back_from_its_row),

@@ -443,6 +443,18 @@ static void test_a_free_unit_is_worth_what_is_left_of_it(void **state) {
   close_shop(&shop);
 }
 
+static void test_a_unit_cut_short_makes_none_dearer(void **state) {
+  (void)state;
+  struct shop shop;
+  open_shop(&shop, "{\"products\":[{\"sku\":\"cup\",\"price\":10,\"quantity\":2}]}");
+  free_product(&shop, "cup", 1)->room_cents = 400;
+  free_product(&shop, "cup", 1);
+  lay(&shop);
+  expect(&shop, 0, 400, NULL);
+  expect(&shop, 1, 1000, NULL);
+  close_shop(&shop);
+}
+
 // --- anything at all -----------------------------------------------------------------------------------------
 
 static void add_at_random(struct shop *shop, uint64_t *random, const bool *lines) {
@@ -533,6 +545,7 @@ int main(void) {
       cmocka_unit_test(test_a_budget_trims_shipping),
       cmocka_unit_test(test_the_cheapest_units_are_free),
       cmocka_unit_test(test_a_free_unit_is_worth_what_is_left_of_it),
+      cmocka_unit_test(test_a_unit_cut_short_makes_none_dearer),
       cmocka_unit_test(test_any_stack_is_sound),
       cmocka_unit_test(test_short_memory_changes_nothing),
   };
