@@ -10,7 +10,12 @@
 
 #include "loyalty/ledger.h"
 
-enum { LOYALTY_LINES_MAX = 1000, LOYALTY_CODES_MAX = 32, LOYALTY_QUANTITY_UNIT = 1000 };
+enum {
+  LOYALTY_LINES_MAX = 1000,
+  LOYALTY_CODES_MAX = 32,
+  LOYALTY_TENDERS_MAX = 64, // of an order
+  LOYALTY_QUANTITY_UNIT = 1000,
+};
 
 struct loyalty_line {
   struct bytes id;    // "line_id"; else its number, from 1
@@ -35,8 +40,10 @@ struct loyalty_basket {
 };
 
 // ERR_INVALID with the field: bad_amount (negative, more than two digits after the point of a price that is money),
-// missing_member, wrong_type; "currency_mismatch"; ERR_LIMIT too_many, overflow. A basket without products is one line
-// of its "total" or "revenue". `value` stays in use.
+// bad_quantity (not above zero, more than three digits after the point), missing_member, wrong_type, duplicate_line
+// (two with one "line_id"); "currency_mismatch"; ERR_LIMIT too_many, too_long, overflow. A basket without products is
+// one line of its "total", less the shipping that is in it, or of its "revenue"; with an empty list of products and no
+// sum it has no lines. `value` stays in use.
 enum err loyalty_basket_read(struct value value, const struct names *names, struct bytes currency, struct arena *arena,
                              struct loyalty_basket *basket, struct diag *diag);
 
@@ -54,7 +61,7 @@ struct loyalty_offer {
   const bool *lines;                       // which lines it is for; NULL: all
   int64_t minimum_cents;                   // of the basket before discounts; 0: none
   struct bytes group;                      // of one group only one is taken; empty: none
-  bool exclusive;                          // taken only alone
+  bool exclusive;                          // of codes: no other code beside it; of rules: no other rule
   bool is_code;                            // else a rule's: those come first, and `codes` policies do not concern it
   int64_t room_cents;                      // of its budget; INT64_MAX: enough
   enum loyalty_over over;                  // when the room is less than what it takes off
@@ -64,10 +71,11 @@ struct loyalty_offer {
   int64_t shipping_cents; // taken off the shipping
   const char *refusal;    // code of docs/loyalty.md; NULL: it was taken
 };
-// Lays the offers over the basket (lines[i].discount, shipping_discount and discount are set) in the order of the
-// stacking. Refusals: "minimum_not_reached", "over_basket" (nothing was left to take off; under `force` it is taken
-// with 0), "group_taken", "exclusive", "BUDGET_EXHAUSTED", "product_missing" (FREE), and of all other codes
-// "not_all_valid" when one is refused and codes are all or nothing. `refused`: some code was refused before this.
+// Lays the offers over the basket (lines[i].discount, shipping_discount and discount grow) in the order of the
+// stacking. Refusals, the first of this order: "minimum_not_reached", "group_taken", "exclusive", "product_missing"
+// (FREE), "over_basket" (nothing was left to take off; under `force` a code is taken with 0), "BUDGET_EXHAUSTED"; and
+// of all other codes "not_all_valid" when one is refused and codes are all or nothing. A code that is over_basket is
+// good and only of no use now: it does not spoil the others. `refused`: some code was refused before this.
 enum err loyalty_discount(struct loyalty_basket *basket, struct loyalty_offer *offers, size_t count,
                           const struct loyalty_stacking *stacking, bool refused, struct arena *arena,
                           struct diag *diag);
@@ -154,15 +162,20 @@ struct loyalty_returned {
   int64_t money_cents; // the rest
   int64_t *take_back;  // by `posted` of the order: so much less than before is kept
 };
-// Cumulative, so that returns one by one are the same as all at once: of each posted amount P the order keeps
-// floor(P * remaining paid / paid). ERR_DENIED code "RETURN_EXCEEDS_SOLD", "ORDER_CANCELLED"; ERR_INVALID code
-// "unknown_line", "bad_quantity".
+// Cumulative, so that returns one by one are the same as all at once: a line of n units has given floor(paid * returned
+// / n), the shipping goes with the last line only, and of each posted amount P the order keeps floor(P * remaining paid
+// / paid). Tenders in proportion are restored by Webster's method (return.c says why). ERR_DENIED code
+// "RETURN_EXCEEDS_SOLD", "ORDER_CANCELLED"; ERR_INVALID code "unknown_line", "bad_quantity".
 enum err loyalty_return_plan(const struct loyalty_order *order, const int64_t *quantities, bool tender_first,
                              struct arena *arena, struct loyalty_returned *returned, struct diag *diag);
-// The same of a document: {"lines":[{"line_id"|"sku","quantity"}]}, or Segment's "products"; without either: all.
+// The same of a document: {"lines":[{"line_id"|"sku","quantity"}]}, or Segment's "products"; without either: all
+// (*quantities is NULL). A line without quantity gives all that is left of it; of several lines with one sku the
+// earlier give first. ERR_INVALID wrong_type, missing_member, bad_quantity, unknown_line; ERR_DENIED
+// RETURN_EXCEEDS_SOLD.
 enum err loyalty_return_read(struct value value, const struct names *names, const struct loyalty_order *order,
                              struct arena *arena, int64_t **quantities, struct diag *diag);
 
 void loyalty_order_encode(const struct loyalty_order *order, struct buffer *out);
+// Texts are views into the row. ERR_CORRUPT, ERR_NO_MEMORY.
 enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loyalty_order *order);
 void loyalty_order_json(const struct loyalty_order *order, struct json_writer *writer); // the object stays open

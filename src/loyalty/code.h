@@ -1,9 +1,8 @@
 // code: vouchers, promotion codes and cards: what is printed, what is stored, what may be redeemed.
 //
-// Layer 5. Pure, but for random numbers. A code is a text of 31 characters that nobody takes for another (no I L O U,
-// no 0 and 1 as letters and digits together: see code.c), with a check character, so that a typing error is told from a
-// code that does not exist. Case, spaces and dashes do not matter.
-// Memory: the arena given.
+// Layer 5. Pure, but for random numbers. A code is a text of an alphabet of 31 characters that nobody takes for another
+// (no 0 and O, no 1, I and L: see code.c), with a check character, so that a typing error is told from a code that does
+// not exist. Case, spaces and dashes do not matter. Memory: the arena given.
 #pragma once
 
 #include "loyalty/basket.h"
@@ -11,10 +10,10 @@
 enum { LOYALTY_CODE_BYTES = 64, LOYALTY_CODE_LENGTH = 12 };
 
 // As it is stored and looked for: upper case, without spaces and dashes. ERR_INVALID code "bad_code" for what no code
-// can be.
+// can be: other than letters of ASCII, digits and _.%+!$&, nothing at all, more than LOYALTY_CODE_BYTES.
 enum err loyalty_code_normalise(struct bytes text, char code[LOYALTY_CODE_BYTES + 1], struct diag *diag);
 // A new one: prefix, `length` random characters (of a generator fit for secrets), check character; grouped by fours
-// when printed, not here.
+// when printed, not here. Dashes of the prefix are left out; both together leave room for the check character.
 void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]);
 // False when a generated code was mistyped. Codes that people chose ("SUMMER26") have no check character: only what
 // looks generated is judged, by prefix and length.
@@ -75,6 +74,7 @@ struct loyalty_code_try {
 // "CouponPartOfNotRunningCampaign" (archived), "CouponStartDateInFuture", "CouponExpired", "quantity_exceeded",
 // "ProfileRequired", "CouponRecipientDoesNotMatch", "CouponLimitReached" (per customer),
 // "CouponRejectedByCondition", "no_balance" (a card that is empty).
+// A profile is required by the voucher's setting, by a limit per customer and by a condition over the customer.
 const char *loyalty_code_refusal(const struct loyalty_code_try *attempt);
 
 // Every refusal of the loyalty engine with its words for people, in the order in which they are looked for.
@@ -82,7 +82,7 @@ struct loyalty_refusal {
   const char *code, *words;
 };
 const struct loyalty_refusal *loyalty_refusals(size_t *count);
-const char *loyalty_refusal_words(const char *code);
+const char *loyalty_refusal_words(const char *code); // NULL: there is no such code
 
 // Which of a customer's codes are doubles of each other after a merge (loyalty_voucher.entitlement): cancelled[i] is
 // set for each that is to go. One that was used leaves none; what was paid for stays.
