@@ -25,7 +25,7 @@ enum loyalty_account {
   LOYALTY_HELD,
   LOYALTY_DEBT,
   // The programme's side.
-  LOYALTY_ISSUED,      // earned: below zero
+  LOYALTY_ISSUED, // earned: below zero
   LOYALTY_SPENT,
   LOYALTY_EXPIRED,
   LOYALTY_RETURNED,    // taken back with goods
@@ -37,19 +37,20 @@ enum loyalty_account {
 const char *loyalty_account_name(enum loyalty_account account); // "active"
 
 enum loyalty_posting_kind {
-  LOYALTY_EARN,      // ISSUED -> PENDING or ACTIVE
-  LOYALTY_ACTIVATE,  // PENDING -> ACTIVE
-  LOYALTY_REPAY,     // ACTIVE -> DEBT
-  LOYALTY_SPEND,     // ACTIVE -> SPENT
-  LOYALTY_HOLD,      // ACTIVE -> HELD
-  LOYALTY_CAPTURE,   // HELD -> SPENT, the rest HELD -> ACTIVE
-  LOYALTY_RELEASE,   // HELD -> ACTIVE: void, or the hold ran out
-  LOYALTY_EXPIRE,    // ACTIVE -> EXPIRED
-  LOYALTY_RETURN,    // PENDING or ACTIVE or DEBT -> RETURNED
+  LOYALTY_EARN,     // ISSUED -> PENDING or ACTIVE
+  LOYALTY_ACTIVATE, // PENDING -> ACTIVE
+  LOYALTY_REPAY,    // ACTIVE -> DEBT
+  LOYALTY_SPEND,    // ACTIVE -> SPENT
+  LOYALTY_HOLD,     // ACTIVE -> HELD
+  LOYALTY_CAPTURE,  // HELD -> SPENT, the rest HELD -> ACTIVE
+  LOYALTY_RELEASE,  // HELD -> ACTIVE: void, or the hold ran out
+  LOYALTY_EXPIRE,   // ACTIVE -> EXPIRED
+  LOYALTY_RETURN,   // PENDING or ACTIVE or DEBT -> RETURNED; RETURNED -> RETURNED, which moves nothing: so much of this
+                    // lot comes back that it has no longer, or keeps
   LOYALTY_ROLL_BACK, // SPENT -> ACTIVE: a burn undone; RETURNED -> …: a return undone
   LOYALTY_ADJUST,
   LOYALTY_TRANSFER,
-  LOYALTY_IMPORT,    // a balance brought from another system: ISSUED -> ACTIVE
+  LOYALTY_IMPORT, // a balance brought from another system: ISSUED -> ACTIVE
   LOYALTY_ERASE,
   LOYALTY_POSTING_KIND_COUNT
 };
@@ -66,6 +67,7 @@ struct loyalty_entry {
   int64_t amount; // > 0
   uint64_t lot;   // 0: none (DEBT)
   struct loyalty_rule_ref rule;
+  bool instead; // of RETURN: taken from this lot though another was given for what comes back
 };
 
 struct loyalty_posting {
@@ -150,7 +152,7 @@ struct loyalty_wallet {
 
 // What happened, for her timeline, the change feed and whoever gives vouchers.
 enum loyalty_news_kind {
-  LOYALTY_NEWS_EARNED,    // amount, currency, rule
+  LOYALTY_NEWS_EARNED, // amount, currency, rule
   LOYALTY_NEWS_ACTIVATED,
   LOYALTY_NEWS_SPENT,
   LOYALTY_NEWS_EXPIRED,
@@ -181,8 +183,8 @@ struct loyalty_ledger {
   struct loyalty_wallet *wallet;
   struct arena *arena;
   uint64_t customer;
-  int64_t now_us;                                      // when it is recorded
-  enum err (*next_id)(void *context, uint64_t *id);    // of postings and holds; ascending
+  int64_t now_us;                                   // when it is recorded
+  enum err (*next_id)(void *context, uint64_t *id); // of postings and holds; ascending
   void *context;
   struct diag *diag;
   struct loyalty_posting *postings; // out, in order
@@ -201,14 +203,19 @@ struct loyalty_cause {
 void loyalty_wallet_init(struct loyalty_wallet *wallet, const struct loyalty_programme *programme, int64_t joined_us);
 
 // Works off whatever fell due up to `until_us` (at most the ledger's now). Called before everything below, and after
-// whatever may be due at once.
+// whatever may be due at once; the caller does both. What became due in the past because it came late is worked off at
+// the instant up to which the wallet was advanced: time never runs back. Rewards are given at most
+// LOYALTY_REWARDS_AT_ONCE times a call; when there are more, loyalty_due_us says so and the wallet stands still.
+enum { LOYALTY_REWARDS_AT_ONCE = 1000 };
 enum err loyalty_advance(struct loyalty_ledger *ledger, int64_t until_us);
 
 // When there is something to work off; INT64_MAX: never.
 int64_t loyalty_due_us(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme,
                        const struct rule_zone *zone);
 
-// All amounts are > 0; ERR_INVALID code "bad_amount" else, ERR_LIMIT code "overflow" when a balance would leave 64 bits.
+// All amounts are > 0; ERR_INVALID code "bad_amount" else, ERR_LIMIT code "overflow" when a balance would leave 64
+// bits. Whatever becomes active pays her debt first. Lots that are given count for tiers on the local day on which they
+// became active; what is transferred or put back does not count.
 
 // *lot (may be NULL) is the new lot. Active at once when the currency has no pending period or it is over already.
 enum err loyalty_earn(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
@@ -251,8 +258,9 @@ enum err loyalty_transfer(struct loyalty_ledger *from, struct loyalty_ledger *to
 enum err loyalty_erase(struct loyalty_ledger *ledger, const struct loyalty_cause *cause);
 
 // Caps. How much of `amount` a cap leaves, by what was used in the period that holds `at_us`; loyalty_count notes it.
-int64_t loyalty_cap_room(const struct loyalty_wallet *wallet, const struct rule_zone *zone, struct loyalty_rule_ref rule,
-                         uint8_t cap, enum loyalty_period period, int64_t most, int64_t at_us);
+int64_t loyalty_cap_room(const struct loyalty_wallet *wallet, const struct rule_zone *zone,
+                         struct loyalty_rule_ref rule, uint8_t cap, enum loyalty_period period, int64_t most,
+                         int64_t at_us);
 enum err loyalty_count(struct loyalty_ledger *ledger, struct loyalty_rule_ref rule, uint32_t voucher, uint8_t cap,
                        enum loyalty_period period, int64_t at_us, int64_t amount); // may be below zero: given back
 int64_t loyalty_voucher_uses(const struct loyalty_wallet *wallet, uint32_t voucher);
@@ -260,14 +268,15 @@ int64_t loyalty_voucher_uses(const struct loyalty_wallet *wallet, uint32_t vouch
 // Two members are one: `from`'s lots, holds, days and counters come to the ledger's wallet; the level is the higher of
 // what either had and what the union qualifies for. Pure addition: no posting; `from`'s postings become hers.
 enum err loyalty_unite(struct loyalty_ledger *ledger, const struct loyalty_wallet *from);
-// A wallet made anew from postings: of all of theirs, the entries whose lot was made by one that `belongs`, and of
-// entries without a lot those of postings that belong. So a split gives each side its lots, with what was spent of them.
-// Her level is what then qualifies; holds that took from lots of both sides are released first (by the caller).
-// *mine, in the arena: the postings as they are then hers, without the entries of others.
+// A wallet made anew from postings. The ledger's wallet comes as it was, of both sides (a split gives each side a
+// copy), for what postings do not say: dates of lots, holds, counters, when she joined. Of all of theirs, the entries
+// whose lot was made by one that `belongs`, and of entries without a lot those of postings that belong. So a split
+// gives each side its lots, with what was spent of them. Her level is what then qualifies; holds that took from lots of
+// both sides are released first (by the caller). *mine, in the arena: the postings as they are then hers, without the
+// entries of others.
 typedef bool loyalty_belongs_fn(void *context, const struct loyalty_posting *posting);
 enum err loyalty_rebuild(struct loyalty_ledger *ledger, const struct loyalty_posting *postings, size_t count,
-                         loyalty_belongs_fn *belongs, void *context, struct loyalty_posting **mine,
-                         size_t *mine_count);
+                         loyalty_belongs_fn *belongs, void *context, struct loyalty_posting **mine, size_t *mine_count);
 
 // Folds postings and says in words how the wallet differs from them (NULL: not at all), in the arena: balances, lots
 // below zero, sums of lots, accounts that do not add up to nothing.
