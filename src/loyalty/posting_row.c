@@ -1,6 +1,6 @@
 // posting_row: a posting as it is kept, for ever.
 //
-// docs/formats/loyalty.md says what is where. A posting has one form, which the reader insists on. Lots are kept as
+// docs/formats/loyalty.md says what is where. A posting is always written in one form. Lots are kept as
 // distances from the posting's own first lot: of what it makes itself they are 0.
 #include "base/varint.h"
 #include "loyalty/ledger_private.h"
