@@ -2,8 +2,8 @@
 //
 // docs/formats/loyalty.md says what is where. Invariants: 1. equal wallets are equal bytes: what says nothing is not
 // written (balances of nothing, lots of nothing), and every piece has one form, which the reader insists on but for
-// numbers that are longer than they need be; 2. a row that is read is sound in itself: lots ascend, their sums are their
-// balances', the parts of holds are what lots hold. So the ledger may take it for granted. Instants are kept as
+// numbers that are longer than they need be; 2. a row that is read is sound in itself: lots ascend, their sums are
+// their balances', the parts of holds are what lots hold. So the ledger may take it for granted. Instants are kept as
 // distances from one near by, modulo 2^64.
 #include <assert.h>
 
