@@ -104,7 +104,7 @@ static bool read_balance(struct varint_reader *reader, struct loyalty_balance *b
   for (unsigned i = 0; i < LOYALTY_ACCOUNT_COUNT; i++) {
     if ((mask & 1u << i) == 0) continue;
     balance->accounts[i] = varint_read_signed(reader);
-    if (balance->accounts[i] == 0) return false;
+    if (balance->accounts[i] == 0 || balance->accounts[i] == INT64_MIN) return false; // no account goes so low
     sum += (uint64_t)balance->accounts[i];
   }
   if (mask & BALANCE_UNCOLLECTED) balance->uncollected = varint_read_signed(reader);
