@@ -37,15 +37,16 @@ enum loyalty_account {
 const char *loyalty_account_name(enum loyalty_account account); // "active"
 
 enum loyalty_posting_kind {
-  LOYALTY_EARN,      // ISSUED -> PENDING or ACTIVE
-  LOYALTY_ACTIVATE,  // PENDING -> ACTIVE
-  LOYALTY_REPAY,     // ACTIVE -> DEBT
-  LOYALTY_SPEND,     // ACTIVE -> SPENT
-  LOYALTY_HOLD,      // ACTIVE -> HELD
-  LOYALTY_CAPTURE,   // HELD -> SPENT, the rest HELD -> ACTIVE
-  LOYALTY_RELEASE,   // HELD -> ACTIVE: void, or the hold ran out
-  LOYALTY_EXPIRE,    // ACTIVE -> EXPIRED
-  LOYALTY_RETURN,    // PENDING or ACTIVE or DEBT -> RETURNED
+  LOYALTY_EARN,     // ISSUED -> PENDING or ACTIVE
+  LOYALTY_ACTIVATE, // PENDING -> ACTIVE
+  LOYALTY_REPAY,    // ACTIVE -> DEBT
+  LOYALTY_SPEND,    // ACTIVE -> SPENT
+  LOYALTY_HOLD,     // ACTIVE -> HELD
+  LOYALTY_CAPTURE,  // HELD -> SPENT, the rest HELD -> ACTIVE
+  LOYALTY_RELEASE,  // HELD -> ACTIVE: void, or the hold ran out
+  LOYALTY_EXPIRE,   // ACTIVE -> EXPIRED
+  LOYALTY_RETURN,   // PENDING or ACTIVE or DEBT -> RETURNED; RETURNED -> RETURNED, which moves nothing: so much of this
+                    // lot comes back that it has no longer, or keeps
   LOYALTY_ROLL_BACK, // SPENT -> ACTIVE: a burn undone; RETURNED -> …: a return undone
   LOYALTY_ADJUST,
   LOYALTY_TRANSFER,
@@ -66,6 +67,7 @@ struct loyalty_entry {
   int64_t amount; // > 0
   uint64_t lot;   // 0: none (DEBT)
   struct loyalty_rule_ref rule;
+  bool instead; // of RETURN: taken from this lot though another was given for what comes back
 };
 
 struct loyalty_posting {
@@ -201,7 +203,10 @@ struct loyalty_cause {
 void loyalty_wallet_init(struct loyalty_wallet *wallet, const struct loyalty_programme *programme, int64_t joined_us);
 
 // Works off whatever fell due up to `until_us` (at most the ledger's now). Called before everything below, and after
-// whatever may be due at once.
+// whatever may be due at once; the caller does both. What became due in the past because it came late is worked off at
+// the instant up to which the wallet was advanced: time never runs back. Rewards are given at most
+// LOYALTY_REWARDS_AT_ONCE times a call; when there are more, loyalty_due_us says so and the wallet stands still.
+enum { LOYALTY_REWARDS_AT_ONCE = 1000 };
 enum err loyalty_advance(struct loyalty_ledger *ledger, int64_t until_us);
 
 // When there is something to work off; INT64_MAX: never.
@@ -209,7 +214,8 @@ int64_t loyalty_due_us(const struct loyalty_wallet *wallet, const struct loyalty
                        const struct rule_zone *zone);
 
 // All amounts are > 0; ERR_INVALID code "bad_amount" else, ERR_LIMIT code "overflow" when a balance would leave 64
-// bits.
+// bits. Whatever becomes active pays her debt first. Lots that are given count for tiers on the local day on which they
+// became active; what is transferred or put back does not count.
 
 // *lot (may be NULL) is the new lot. Active at once when the currency has no pending period or it is over already.
 enum err loyalty_earn(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
@@ -262,10 +268,12 @@ int64_t loyalty_voucher_uses(const struct loyalty_wallet *wallet, uint32_t vouch
 // Two members are one: `from`'s lots, holds, days and counters come to the ledger's wallet; the level is the higher of
 // what either had and what the union qualifies for. Pure addition: no posting; `from`'s postings become hers.
 enum err loyalty_unite(struct loyalty_ledger *ledger, const struct loyalty_wallet *from);
-// A wallet made anew from postings: of all of theirs, the entries whose lot was made by one that `belongs`, and of
-// entries without a lot those of postings that belong. So a split gives each side its lots, with what was spent of
-// them. Her level is what then qualifies; holds that took from lots of both sides are released first (by the caller).
-// *mine, in the arena: the postings as they are then hers, without the entries of others.
+// A wallet made anew from postings. The ledger's wallet comes as it was, of both sides (a split gives each side a
+// copy), for what postings do not say: dates of lots, holds, counters, when she joined. Of all of theirs, the entries
+// whose lot was made by one that `belongs`, and of entries without a lot those of postings that belong. So a split
+// gives each side its lots, with what was spent of them. Her level is what then qualifies; holds that took from lots of
+// both sides are released first (by the caller). *mine, in the arena: the postings as they are then hers, without the
+// entries of others.
 typedef bool loyalty_belongs_fn(void *context, const struct loyalty_posting *posting);
 enum err loyalty_rebuild(struct loyalty_ledger *ledger, const struct loyalty_posting *postings, size_t count,
                          loyalty_belongs_fn *belongs, void *context, struct loyalty_posting **mine, size_t *mine_count);
@@ -280,10 +288,6 @@ int64_t loyalty_amount(const struct loyalty_wallet *wallet, uint8_t currency, en
 int64_t loyalty_qualifying_now(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme);
 int64_t loyalty_to_next_level(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme,
                               const struct loyalty_level **next);
-
-// A member with the last day on which something can be used, "2026-06-30"; null: for ever.
-void loyalty_last_day_json(struct json_writer *writer, const char *name, int64_t expires_us,
-                           const struct rule_zone *zone);
 
 // --- rows (wallet_row.c, posting_row.c) ----------------------------------------------------------------------
 
