@@ -297,6 +297,9 @@ enum err loyalty_wallets_decode(struct bytes row, struct arena *arena, struct lo
 void loyalty_posting_encode(const struct loyalty_posting *posting, struct buffer *out);
 enum err loyalty_posting_decode(struct bytes row, uint64_t id, struct arena *arena, struct loyalty_posting *posting);
 
+// A member with the last day on which something can be used, "2026-06-30"; none when it can be for ever.
+void loyalty_last_day_json(struct json_writer *writer, const char *name, int64_t expires_us,
+                           const struct rule_zone *zone);
 // {"id":"p17","kind":"earn","programme":"club","reference","rule","effective_at","recorded_at","author","reason",
 // "entries":[{"currency","from","to","amount","lot":"l4352"}]}
 void loyalty_posting_json(const struct loyalty_posting *posting, const struct loyalty_programme *programme,

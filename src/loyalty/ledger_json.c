@@ -129,12 +129,14 @@ static void put_tier(struct json_writer *writer, const struct loyalty_wallet *wa
 }
 
 // The last local day on which it can be spent.
-static void put_last_day(struct json_writer *writer, const struct rule_zone *zone, int64_t expires_us) {
+void loyalty_last_day_json(struct json_writer *writer, const char *name, int64_t expires_us,
+                           const struct rule_zone *zone) {
   struct rule_civil civil;
   char text[64];
+  if (expires_us == INT64_MAX) return;
   rule_time_civil(zone, expires_us - 1, &civil);
   snprintf(text, sizeof text, "%04d-%02d-%02d", civil.year, civil.month, civil.day);
-  json_member_text(writer, "expires_on", text);
+  json_member_text(writer, name, text);
 }
 
 static void put_lot(struct json_writer *writer, const struct loyalty_programme *programme, const struct rule_zone *zone,
@@ -148,7 +150,7 @@ static void put_lot(struct json_writer *writer, const struct loyalty_programme *
   json_member_i64(writer, "held", lot->held);
   json_member_time(writer, "earned_at", lot->earned_us);
   if (lot->active_us != INT64_MAX) json_member_time(writer, "active_at", lot->active_us);
-  if (lot->expires_us != INT64_MAX) put_last_day(writer, zone, lot->expires_us);
+  loyalty_last_day_json(writer, "expires_on", lot->expires_us, zone);
   json_object_end(writer);
 }
 
