@@ -353,7 +353,7 @@ enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event 
       loyalty_set_find(work->loyalty, event->name, event->message, event->at_us, work->arena, &rules, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     struct loyalty_judgement judgement;
-    struct loyalty_outcome *outcome;
+    struct loyalty_outcome *outcome = NULL;
     if (rules[i]->earn == NULL && rules[i]->rule->give.size_bytes == 0) continue;
     err = loyalty_judge(rules[i], event, kit->machine, &kit->facts, work->now_us, work->arena, &judgement);
     if (err == ERR_OK) err = add_outcome(work, outcomes, &outcome);
