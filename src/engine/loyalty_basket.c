@@ -458,7 +458,7 @@ static enum err tell_order(struct member_call *call, void *context) {
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);
   loyalty_order_json(order, call->writer);
-  json_member_text(call->writer, "customer", customer);
+  json_member_text(call->writer, "owner", customer);
   json_object_end(call->writer);
   return ERR_OK;
 }
