@@ -9,6 +9,7 @@
 
 #include "base/varint.h"
 #include "engine/loyalty_request.h"
+#include "engine/parts.h"
 
 #define APPROVALS "loyalty_approval"
 enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48 };
@@ -557,6 +558,54 @@ static enum err join(struct member_call *call, void *context) {
   return ERR_OK;
 }
 
+// "Identified" by an identifier that nobody has: a card that is handed out at a till.
+static enum err make_customer(struct member_call *call, struct bytes reference, struct diag *diag) {
+  struct engine *engine = call->engine;
+  int64_t now_us = clock_now_us(engine->clock);
+  struct engine_event event = {.type = ENGINE_IDENTIFY,
+                               .source = call->caller->source,
+                               .trusted = true,
+                               .time_us = now_us,
+                               .received_us = now_us,
+                               .identifier_count = 1,
+                               .amount_code = RULE_AMOUNT_NONE,
+                               .name = engine->id.identified};
+  struct engine_commit commit = {0};
+  struct value_builder builder;
+  struct buffer message;
+  char id[LIMIT_NAME_BYTES + 16];
+  int size = snprintf(id, sizeof id, "join:%.*s", BYTES_ARG(reference));
+  event.message_id = bytes_of(id, (size_t)size);
+  enum err err = parts_identifier(engine, reference, &call->arena, &event.identifiers[0].identifier, diag);
+  if (err != ERR_OK) return err;
+  buffer_init(&message);
+  value_builder_init(&builder, &message, engine->names);
+  value_document_begin(&builder);
+  value_put_name(&builder, BYTES("type"));
+  value_put_text(&builder, BYTES("identify"));
+  value_put_name(&builder, BYTES("messageId"));
+  value_put_text(&builder, event.message_id);
+  value_document_end(&builder);
+  err = value_builder_finish(&builder);
+  event.message = (struct value){buffer_view(&message)};
+  err = err == ERR_OK ? apply_alone(engine, &event, NULL, &commit, diag) : diag_no_memory(diag);
+  buffer_release(&message);
+  return err;
+}
+
+static enum err find_or_make(struct member_call *call, struct diag *diag) {
+  struct engine_view *view;
+  struct bytes reference;
+  uint64_t customer;
+  enum err err = member_call_text(call, "customer", true, &reference, diag);
+  if (err != ERR_OK || memchr(reference.data, ':', reference.size_bytes) == NULL) return err;
+  err = engine_view_open(call->engine, &view);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = engine_find(view, reference, &customer, NULL);
+  engine_view_close(view);
+  return err == ERR_NOT_FOUND ? make_customer(call, reference, diag) : ERR_OK;
+}
+
 enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   const struct loyalty_programme *programme = NULL;
@@ -566,6 +615,7 @@ enum err engine_member_join(struct engine *engine, const struct engine_caller *c
   enum err err = member_call_programme(&call, set, &programme, diag);
   uint32_t number = err == ERR_OK ? programme->number : 0;
   if (set != NULL) loyalty_set_close(set);
+  if (err == ERR_OK) err = find_or_make(&call, diag);
   if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
   member_call_close(&call);
   return err;

@@ -552,6 +552,16 @@ describe("people", () => {
     jo.close();
   });
 
+  it("become members with a card that nobody has", async () => {
+    const shop = await open("2026-03-01T09:00:00Z");
+    const card = "loyalty_card:4000123412341234";
+    const join = async (): Promise<string> =>
+      (await shop.post("/v1/loyalty/members", { customer: card })).expect<{ customer: string }>().customer;
+    const customer = await join();
+    assert.equal(await join(), customer);
+    assert.equal((await shop.balance(card)).active, 0);
+  });
+
   it("read every refusal there is", async () => {
     const shop = await open("2026-03-01T09:00:00Z");
     const { items } = (await shop.site.client.get("/v1/loyalty/refusals")).expect<{ items: { code: string }[] }>();
