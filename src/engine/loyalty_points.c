@@ -131,35 +131,35 @@ struct hold_row {
   int64_t amount, expires_us;
 };
 
-static enum err write_hold(struct member_call *call, uint64_t number, const struct hold_row *hold) {
+static enum err write_hold(struct work *work, uint64_t customer, uint64_t number, const struct hold_row *hold) {
   uint8_t row[5 * VARINT_BYTES_MAX], *at = varint_put(row, hold->programme);
   struct key key;
   at = varint_put(at, (uint64_t)hold->state);
   at = varint_put(at, hold->currency);
   at = varint_put_signed(at, hold->amount);
   at = varint_put_signed(at, hold->expires_us);
-  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
-  return store_put(call->work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
+  loyalty_number_row_key(&key, customer, 'h', number);
+  return store_put(work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
 }
 
 static enum err no_hold(struct diag *diag) {
-  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "there is no such hold");
+  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "%s", loyalty_refusal_words("no_hold"));
 }
 
-static enum err read_hold(struct member_call *call, uint64_t number, struct hold_row *hold) {
+static enum err read_hold(struct work *work, uint64_t customer, uint64_t number, struct hold_row *hold) {
   struct bytes row;
   struct key key;
-  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
-  enum err err = store_get(call->work->txn, STORE_LEDGER, key_view(&key), call->work->arena, &row);
+  loyalty_number_row_key(&key, customer, 'h', number);
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(&key), work->arena, &row);
   if (err != ERR_OK) return err;
-  if (row.data == NULL) return no_hold(call->work->diag);
+  if (row.data == NULL) return no_hold(work->diag);
   struct varint_reader reader = varint_reader_of(row);
   hold->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
   hold->state = (enum hold_state)varint_read_up_to(&reader, HOLD_VOIDED);
   hold->currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
   hold->amount = varint_read_signed(&reader);
   hold->expires_us = varint_read_signed(&reader);
-  return reader.failed ? diag_set(call->work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
+  return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
 }
 
 static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
@@ -192,7 +192,7 @@ static enum err hold(struct member_call *call, void *context) {
                          .amount = points->amount,
                          .expires_us = call->work->now_us + points->ttl_us};
   err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
-  if (err == ERR_OK) err = write_hold(call, number, &row);
+  if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, number, &row);
   if (err != ERR_OK) return err;
   write_held(call, ledger, number, &row, "held");
   return member_call_keep(call, 'h', points->reference);
@@ -238,10 +238,29 @@ static enum err refuse(struct work *work, const char *code) {
   return diag_set(work->diag, ERR_DENIED, code, "%s", loyalty_refusal_words(code));
 }
 
-static enum err check_open(struct member_call *call, const struct hold_row *row) {
-  if (row->state == HOLD_CAPTURED) return refuse(call->work, "ALREADY_CAPTURED");
-  if (row->state == HOLD_VOIDED) return refuse(call->work, "ALREADY_VOIDED");
-  return call->work->now_us >= row->expires_us ? refuse(call->work, "HOLD_EXPIRED") : ERR_OK;
+static enum err check_open(struct work *work, const struct hold_row *row) {
+  if (row->state == HOLD_CAPTURED) return refuse(work, "ALREADY_CAPTURED");
+  if (row->state == HOLD_VOIDED) return refuse(work, "ALREADY_VOIDED");
+  return work->now_us >= row->expires_us ? refuse(work, "HOLD_EXPIRED") : ERR_OK;
+}
+
+enum err loyalty_hold_find(struct work *work, uint64_t customer, struct loyalty_pay *pay) {
+  struct hold_row row;
+  enum err err = read_hold(work, customer, pay->hold, &row);
+  if (err == ERR_OK) err = check_open(work, &row);
+  if (err != ERR_OK) return err;
+  pay->programme = row.programme;
+  pay->currency = row.currency;
+  pay->amount = row.amount;
+  return ERR_OK;
+}
+
+enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct loyalty_pay *pay, int64_t amount) {
+  struct hold_row row;
+  enum err err = read_hold(work, customer, pay->hold, &row);
+  row.state = HOLD_CAPTURED;
+  row.amount = amount;
+  return err == ERR_OK ? write_hold(work, customer, pay->hold, &row) : err;
 }
 
 static enum err end_hold(struct member_call *call, struct points *points, bool capture) {
@@ -249,8 +268,8 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   struct loyalty_ledger *ledger;
   struct hold_row row;
   size_t count;
-  enum err err = read_hold(call, points->hold, &row);
-  if (err == ERR_OK) err = check_open(call, &row);
+  enum err err = read_hold(call->work, call->members[0]->record.id, points->hold, &row);
+  if (err == ERR_OK) err = check_open(call->work, &row);
   if (err == ERR_OK) err = open_ledger(call, 0, row.programme, false, &ledger);
   if (err != ERR_OK) return err;
   const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, row.currency);
@@ -269,7 +288,7 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   row.state = capture ? HOLD_CAPTURED : HOLD_VOIDED;
   if (capture && amount > 0) row.amount = amount;
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
-  if (err == ERR_OK) err = write_hold(call, points->hold, &row);
+  if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, points->hold, &row);
   if (err == ERR_OK) write_held(call, ledger, points->hold, &row, capture ? "captured" : "voided");
   return err;
 }

@@ -213,6 +213,13 @@ describe("points", () => {
     (await end(second, "capture")).refused(422, "HOLD_EXPIRED");
     assert.equal((await shop.balance(zoe)).available, 200);
     (await end("h1-99999", "void")).refused(404, "no_hold");
+    const third = await hold(80);
+    const pay = { pay: [{ hold: { id: third } }] };
+    const { totals } = await shop.book(zoe, "held", [{ sku: "A", price: 0.5 }], pay);
+    assert.deepEqual([totals.due, totals.to_pay], [0.5, 0]);
+    const after_all = await shop.balance(zoe);
+    assert.deepEqual([after_all.active, after_all.held, after_all.spent], [150, 0, 150]);
+    (await shop.order(zoe, "again", [{ sku: "A", price: 1 }], pay)).refused(422, "ALREADY_CAPTURED");
   });
 
   it("move once under an Idempotency-Key, and refusals are replayed too", async () => {
