@@ -30,7 +30,8 @@ static const struct {
               {"read", ENGINE_SCOPE_READ},
               {"write", ENGINE_SCOPE_WRITE},
               {"erase", ENGINE_SCOPE_ERASE},
-              {"admin", ENGINE_SCOPE_ADMIN}};
+              {"admin", ENGINE_SCOPE_ADMIN},
+              {"till", ENGINE_SCOPE_TILL}};
 
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds, SCOPE_COUNT = sizeof scopes / sizeof *scopes };
 
@@ -344,10 +345,7 @@ enum err engine_key_check(struct engine *engine, struct bytes text, struct engin
   const struct engine_key_slot *slot = good && id >= 1 && id <= engine->key_count ? engine->keys[id - 1] : NULL;
   good = slot != NULL && sodium_memcmp(hash, slot->hash, HASH_BYTES) == 0 && slot->key.secret == is_secret &&
          !slot->revoked;
-  if (good) {
-    *key = slot->key;
-    key->name = BYTES("");
-  }
+  if (good) *key = slot->key;
   pthread_rwlock_unlock(&engine->keys_lock);
   sodium_memzero(secret, sizeof secret);
   if (good) return ERR_OK;

@@ -134,8 +134,17 @@ enum err loyalty_unredeem(struct work *work, struct work_customer *customer, str
                           struct loyalty_redemption *redemption);
 enum err loyalty_redemption_read(struct work *work, struct bytes code, uint64_t id,
                                  struct loyalty_redemption *redemption, bool *there);
-// Writes a new code, whose text and owner are set, with the dates and worth of its voucher.
+// Writes a new code, whose text and owner are set, with the dates and worth of its voucher; dates and a worth that it
+// has already stay (`span.to_us`, `value`: 0 is none).
 enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *voucher, struct loyalty_code *code);
+// The same, and tells it (customer NULL: to nobody).
+enum err loyalty_code_issue(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
+                            struct loyalty_code *code);
+// The text of a new code of a voucher, in the arena; it may be there already.
+enum err loyalty_code_draw(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code);
+// Ends a code whatever became of it: a card is worth nothing from then on. `customer`: whose it is; NULL: nobody's.
+enum err loyalty_code_void(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
+                           struct bytes reason);
 // All codes of a customer, in the arena.
 enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_code **codes, size_t *count);
 // Ends one of hers: cancelled when it was never used, else marked.
@@ -151,14 +160,21 @@ struct loyalty_pay {
   uint8_t currency;
   int64_t amount; // points; of a card cents, 0: as much as it has and is due
   struct bytes code;
-  uint64_t hold;
+  uint64_t hold; // its programme, currency and amount are looked up
 };
+// An open hold of hers that pays: its programme, currency and amount go to `pay`. Refused as a capture is.
+enum err loyalty_hold_find(struct work *work, uint64_t customer, struct loyalty_pay *pay);
+// So much of it was captured by an order.
+enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct loyalty_pay *pay, int64_t amount);
+// "h17-42"
+bool loyalty_hold_parse(struct bytes text, uint64_t *customer, uint64_t *number);
+
 struct loyalty_request {
   const struct bytes *codes; // normalised
   size_t code_count;
   const struct loyalty_pay *pay;
   size_t pay_count;
-  int64_t business_us; // when the till says it was sold, if it was away; 0: it was not
+  int64_t business_us;     // when the till says it was sold, if it was away; 0: it was not
   int64_t *due;            // what it comes to, in cents, is told here; NULL: nobody asks
   const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
   bool *differs;
@@ -220,13 +236,17 @@ size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 
-// --- orders (loyalty_order.c, loyalty_return.c) --------------------------------------------------------------
+// --- orders (loyalty_order.c, loyalty_return.c, loyalty_reopen.c) ------------------------------------------
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,
                             const struct loyalty_event *in_hand, const struct loyalty_request *request);
 // Gives back these quantities (NULL: all that is left) under a return's id; `cancel`: whatever is left, and its codes.
 enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *order, struct bytes return_id,
                                  const int64_t *quantities, int64_t time_us, bool cancel, struct json_writer *writer);
+// Are its returns paid back to points and cards first, else in proportion?
+bool loyalty_order_is_tender_first(const struct work *work, const struct loyalty_order *order);
+// A cancelled order is booked again as it was. ERR_DENIED code "ORDER_NOT_CANCELLED", "REDEMPTION_CONFLICT".
+enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *order, struct json_writer *writer);
 // An event "Order Refunded" or "Order Cancelled".
 enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
                              const struct loyalty_event *in_hand, bool cancelled);

@@ -12,7 +12,7 @@
 #include "engine/parts.h"
 
 enum { AMOUNT_IN_MESSAGE = 255 }; // timeline.h: to be looked up there
-enum { PRICE_TRIES_MAX = 4, MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16, RANDOM_BYTES = 16, BATCH_ITEMS_MAX = 1000 };
+enum { PRICE_TRIES_MAX = 4, MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16, RANDOM_BYTES = 16 };
 
 struct basket_call {
   struct engine *engine;
@@ -106,11 +106,23 @@ static enum err read_pay_card(struct basket_call *call, struct value one, struct
   return err;
 }
 
+static enum err read_pay_hold(struct basket_call *call, struct value one, struct loyalty_pay *pay, struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = one};
+  struct bytes id;
+  uint64_t customer;
+  pay->kind = LOYALTY_PAY_HOLD;
+  enum err err = member_call_text(&like, "id", true, &id, diag);
+  if (err != ERR_OK || loyalty_hold_parse(id, &customer, &pay->hold)) return err;
+  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "%s", loyalty_refusal_words("no_hold"));
+}
+
 static enum err read_pay_one(struct basket_call *call, struct value one, struct loyalty_pay *pay, struct diag *diag) {
   struct value points = member_of(call, one, "points"), card = member_of(call, one, "card");
+  struct value hold = member_of(call, one, "hold");
+  if (!value_is_absent(hold)) return read_pay_hold(call, hold, pay, diag);
   if (!value_is_absent(points)) return read_pay_points(call, points, pay, diag);
   if (!value_is_absent(card)) return read_pay_card(call, card, pay, diag);
-  return bad("pay", "unknown_member", "a list of {\"points\":{…}} and {\"card\":{…}}", diag);
+  return bad("pay", "unknown_member", "a list of {\"points\":{…}}, {\"card\":{…}} and {\"hold\":{…}}", diag);
 }
 
 static enum err read_pay(struct basket_call *call, struct diag *diag) {
@@ -423,6 +435,32 @@ enum err engine_order_cancel(struct engine *engine, const struct engine_caller *
   return err;
 }
 
+static enum err reopen(struct member_call *call, void *context) {
+  const struct order_call *asked = context;
+  struct work *work = call->work;
+  struct loyalty_order *order = NULL;
+  struct loyalty_kit kit;
+  if (work->loyalty == NULL) return no_order(work);
+  enum err err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
+  if (err == ERR_OK && order == NULL) return no_order(work);
+  if (err == ERR_OK) err = lock_order(work, order);
+  if (err != ERR_OK) return err;
+  err = loyalty_kit_open(&kit, work, call->members[0]);
+  if (err == ERR_OK) err = loyalty_order_reopen(&kit, order, call->writer);
+  loyalty_kit_close(&kit);
+  return err;
+}
+
+enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct order_call asked = {.order = order};
+  struct member_call call;
+  member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
+  enum err err = run_order(&call, &asked, reopen, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
 static enum err tell_order(struct member_call *call, void *context) {
   const struct order_call *asked = context;
   struct loyalty_order *order = NULL;
@@ -432,7 +470,7 @@ static enum err tell_order(struct member_call *call, void *context) {
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);
   loyalty_order_json(order, call->writer);
-  json_member_text(call->writer, "customer", customer);
+  json_member_text(call->writer, "owner", customer);
   json_object_end(call->writer);
   return ERR_OK;
 }
@@ -442,6 +480,7 @@ enum err engine_order_json(struct engine *engine, struct bytes order, struct jso
   struct engine_commit commit = {0};
   struct member_call call;
   member_call_open(&call, engine, NULL, (struct value){{NULL, 0}}, writer);
+  call.dry_run = true;
   enum err err = run_order(&call, &asked, tell_order, &commit, diag);
   member_call_close(&call);
   return err;

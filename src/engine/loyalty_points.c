@@ -9,7 +9,9 @@
 
 #include "base/varint.h"
 #include "engine/loyalty_request.h"
+#include "engine/parts.h"
 
+#define APPROVALS "loyalty_approval"
 enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48 };
 enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED, HOLD_VOIDED };
 
@@ -129,35 +131,35 @@ struct hold_row {
   int64_t amount, expires_us;
 };
 
-static enum err write_hold(struct member_call *call, uint64_t number, const struct hold_row *hold) {
+static enum err write_hold(struct work *work, uint64_t customer, uint64_t number, const struct hold_row *hold) {
   uint8_t row[5 * VARINT_BYTES_MAX], *at = varint_put(row, hold->programme);
   struct key key;
   at = varint_put(at, (uint64_t)hold->state);
   at = varint_put(at, hold->currency);
   at = varint_put_signed(at, hold->amount);
   at = varint_put_signed(at, hold->expires_us);
-  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
-  return store_put(call->work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
+  loyalty_number_row_key(&key, customer, 'h', number);
+  return store_put(work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
 }
 
 static enum err no_hold(struct diag *diag) {
-  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "there is no such hold");
+  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "%s", loyalty_refusal_words("no_hold"));
 }
 
-static enum err read_hold(struct member_call *call, uint64_t number, struct hold_row *hold) {
+static enum err read_hold(struct work *work, uint64_t customer, uint64_t number, struct hold_row *hold) {
   struct bytes row;
   struct key key;
-  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
-  enum err err = store_get(call->work->txn, STORE_LEDGER, key_view(&key), call->work->arena, &row);
+  loyalty_number_row_key(&key, customer, 'h', number);
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(&key), work->arena, &row);
   if (err != ERR_OK) return err;
-  if (row.data == NULL) return no_hold(call->work->diag);
+  if (row.data == NULL) return no_hold(work->diag);
   struct varint_reader reader = varint_reader_of(row);
   hold->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
   hold->state = (enum hold_state)varint_read_up_to(&reader, HOLD_VOIDED);
   hold->currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
   hold->amount = varint_read_signed(&reader);
   hold->expires_us = varint_read_signed(&reader);
-  return reader.failed ? diag_set(call->work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
+  return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
 }
 
 static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
@@ -190,7 +192,7 @@ static enum err hold(struct member_call *call, void *context) {
                          .amount = points->amount,
                          .expires_us = call->work->now_us + points->ttl_us};
   err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
-  if (err == ERR_OK) err = write_hold(call, number, &row);
+  if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, number, &row);
   if (err != ERR_OK) return err;
   write_held(call, ledger, number, &row, "held");
   return member_call_keep(call, 'h', points->reference);
@@ -236,10 +238,29 @@ static enum err refuse(struct work *work, const char *code) {
   return diag_set(work->diag, ERR_DENIED, code, "%s", loyalty_refusal_words(code));
 }
 
-static enum err check_open(struct member_call *call, const struct hold_row *row) {
-  if (row->state == HOLD_CAPTURED) return refuse(call->work, "ALREADY_CAPTURED");
-  if (row->state == HOLD_VOIDED) return refuse(call->work, "ALREADY_VOIDED");
-  return call->work->now_us >= row->expires_us ? refuse(call->work, "HOLD_EXPIRED") : ERR_OK;
+static enum err check_open(struct work *work, const struct hold_row *row) {
+  if (row->state == HOLD_CAPTURED) return refuse(work, "ALREADY_CAPTURED");
+  if (row->state == HOLD_VOIDED) return refuse(work, "ALREADY_VOIDED");
+  return work->now_us >= row->expires_us ? refuse(work, "HOLD_EXPIRED") : ERR_OK;
+}
+
+enum err loyalty_hold_find(struct work *work, uint64_t customer, struct loyalty_pay *pay) {
+  struct hold_row row;
+  enum err err = read_hold(work, customer, pay->hold, &row);
+  if (err == ERR_OK) err = check_open(work, &row);
+  if (err != ERR_OK) return err;
+  pay->programme = row.programme;
+  pay->currency = row.currency;
+  pay->amount = row.amount;
+  return ERR_OK;
+}
+
+enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct loyalty_pay *pay, int64_t amount) {
+  struct hold_row row;
+  enum err err = read_hold(work, customer, pay->hold, &row);
+  row.state = HOLD_CAPTURED;
+  row.amount = amount;
+  return err == ERR_OK ? write_hold(work, customer, pay->hold, &row) : err;
 }
 
 static enum err end_hold(struct member_call *call, struct points *points, bool capture) {
@@ -247,8 +268,8 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   struct loyalty_ledger *ledger;
   struct hold_row row;
   size_t count;
-  enum err err = read_hold(call, points->hold, &row);
-  if (err == ERR_OK) err = check_open(call, &row);
+  enum err err = read_hold(call->work, call->members[0]->record.id, points->hold, &row);
+  if (err == ERR_OK) err = check_open(call->work, &row);
   if (err == ERR_OK) err = open_ledger(call, 0, row.programme, false, &ledger);
   if (err != ERR_OK) return err;
   const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, row.currency);
@@ -267,7 +288,7 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   row.state = capture ? HOLD_CAPTURED : HOLD_VOIDED;
   if (capture && amount > 0) row.amount = amount;
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
-  if (err == ERR_OK) err = write_hold(call, points->hold, &row);
+  if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, points->hold, &row);
   if (err == ERR_OK) write_held(call, ledger, points->hold, &row, capture ? "captured" : "voided");
   return err;
 }
@@ -321,6 +342,39 @@ enum err engine_hold_void(struct engine *engine, const struct engine_caller *cal
 
 // --- by a person -------------------------------------------------------------------------------------------------
 
+// Row of DOCUMENT "loyalty_approval", number: {"author","at" (µs),"request"}: an adjustment that waits for a second
+// person.
+static enum err keep_waiting(struct member_call *call, void *context) {
+  struct work *work = call->work;
+  struct value_builder builder;
+  struct key key;
+  uint64_t number;
+  char id[32];
+  (void)context;
+  enum err err = engine_next(call->engine, &call->engine->decisions, &number, work->diag);
+  if (err != ERR_OK) return err;
+  buffer_clear(work->buffer);
+  value_builder_init(&builder, work->buffer, call->engine->names);
+  value_document_begin(&builder);
+  value_put_name(&builder, BYTES("author"));
+  value_put_text(&builder, call->caller->author);
+  value_put_name(&builder, BYTES("at"));
+  value_put_number(&builder, decimal_from_i64(work->now_us));
+  value_put_name(&builder, BYTES("request"));
+  value_put_value(&builder, call->request);
+  value_document_end(&builder);
+  err = value_builder_finish(&builder);
+  if (err == ERR_NO_MEMORY) return diag_no_memory(work->diag);
+  engine_number_key(&key, APPROVALS, number);
+  if (err == ERR_OK) err = store_put(work->txn, STORE_DOCUMENT, key_view(&key), buffer_view(work->buffer));
+  snprintf(id, sizeof id, "a%" PRIu64, number);
+  json_object_begin(call->writer);
+  json_member_text(call->writer, "approval", id);
+  json_member_text(call->writer, "status", "waiting");
+  json_object_end(call->writer);
+  return err;
+}
+
 static enum err adjust(struct member_call *call, void *context) {
   const struct points *points = context;
   struct loyalty_ledger *ledger;
@@ -350,11 +404,130 @@ enum err engine_points_adjust(struct engine *engine, const struct engine_caller 
     diag_in_field(diag, "reason");
   }
   int64_t size = points.amount < 0 ? -points.amount : points.amount;
-  if (err == ERR_OK && points.approval_above > 0 && size > points.approval_above)
-    err = diag_set(diag, ERR_DENIED, "APPROVAL_NEEDED", "%s", loyalty_refusal_words("APPROVAL_NEEDED"));
-  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, adjust, &points, commit, diag);
+  bool waits = points.approval_above > 0 && size > points.approval_above;
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, waits ? keep_waiting : adjust, &points, commit, diag);
   member_call_close(&call);
   return err;
+}
+
+// --- a second person -----------------------------------------------------------------------------------------------
+
+struct approval {
+  uint64_t number;
+  struct value row;
+  struct bytes author; // who asked
+  struct value request;
+  struct bytes authors; // of the posting: both
+  struct points points;
+};
+
+static enum err no_approval(struct diag *diag) {
+  return diag_set(diag, ERR_NOT_FOUND, "no_approval", "%s", loyalty_refusal_words("no_approval"));
+}
+
+static void read_approval(const struct engine *engine, struct approval *approval) {
+  value_as_text(value_member(approval->row, engine->names, BYTES("author")), &approval->author);
+  approval->request = value_member(approval->row, engine->names, BYTES("request"));
+}
+
+static enum err find_approval(struct engine *engine, struct bytes id, struct arena *arena, struct approval *approval,
+                              struct diag *diag) {
+  struct store_snapshot *snapshot;
+  struct key key;
+  if (id.size_bytes < 2 || id.data[0] != 'a' ||
+      bytes_to_u64(bytes_of(id.data + 1, id.size_bytes - 1), &approval->number) != ERR_OK)
+    return no_approval(diag);
+  engine_number_key(&key, APPROVALS, approval->number);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = store_snapshot_get(snapshot, STORE_DOCUMENT, key_view(&key), arena, &approval->row.packed);
+  store_snapshot_close(snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  if (approval->row.packed.data == NULL) return no_approval(diag);
+  read_approval(engine, approval);
+  return ERR_OK;
+}
+
+static enum err check_person(struct approval *approval, const struct engine_caller *caller, struct arena *arena,
+                             struct diag *diag) {
+  char text[2 * LIMIT_NAME_BYTES + 32];
+  if (bytes_equal(approval->author, caller->author))
+    return diag_set(diag, ERR_DENIED, "SAME_PERSON", "%s", loyalty_refusal_words("SAME_PERSON"));
+  snprintf(text, sizeof text, "%.*s, agreed by %.*s", BYTES_ARG(approval->author), BYTES_ARG(caller->author));
+  approval->authors = arena_copy(arena, bytes_from_text(text));
+  return approval->authors.data == NULL ? diag_no_memory(diag) : ERR_OK;
+}
+
+// Two who agree at once wait for each other at the customer's lock.
+static enum err carry_out(struct member_call *call, void *context) {
+  struct approval *approval = context;
+  struct bytes row;
+  struct key key;
+  engine_number_key(&key, APPROVALS, approval->number);
+  enum err err = store_get(call->work->txn, STORE_DOCUMENT, key_view(&key), call->work->arena, &row);
+  if (err == ERR_OK && row.data == NULL) return no_approval(call->work->diag);
+  if (err == ERR_OK) err = store_delete(call->work->txn, STORE_DOCUMENT, key_view(&key));
+  return err == ERR_OK ? adjust(call, &approval->points) : err;
+}
+
+enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct approval found = {0};
+  struct engine_caller both = *caller;
+  struct member_call call;
+  member_call_open(&call, engine, &both, (struct value){{NULL, 0}}, writer);
+  enum err err = find_approval(engine, approval, &call.arena, &found, diag);
+  if (err == ERR_OK) err = check_person(&found, caller, &call.arena, diag);
+  call.request = found.request;
+  both.author = found.authors;
+  if (err == ERR_OK) err = read_points(&call, &found.points, true, diag);
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, carry_out, &found, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+static void write_approval(const struct engine *engine, uint64_t number, struct approval *approval,
+                           struct json_writer *writer) {
+  struct decimal at;
+  int64_t at_us;
+  char id[32];
+  read_approval(engine, approval);
+  snprintf(id, sizeof id, "a%" PRIu64, number);
+  json_object_begin(writer);
+  json_member_text(writer, "approval", id);
+  json_member_bytes(writer, "author", approval->author);
+  if (value_as_number(value_member(approval->row, engine->names, BYTES("at")), &at) &&
+      decimal_to_scaled_i64(at, 0, &at_us) == ERR_OK)
+    json_member_time(writer, "at", at_us);
+  json_name(writer, "request");
+  value_to_json(writer, approval->request, engine->names);
+  json_object_end(writer);
+}
+
+enum err engine_approvals_json(struct engine *engine, struct json_writer *writer, struct diag *diag) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key_bytes;
+  struct key from, to;
+  engine_number_key(&from, APPROVALS, 0);
+  engine_number_key(&to, APPROVALS, UINT64_MAX);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  json_object_begin(writer);
+  json_name(writer, "items");
+  json_array_begin(writer);
+  if (err == ERR_OK) {
+    struct approval approval = {0};
+    while (store_cursor_next(cursor, &key_bytes, &approval.row.packed))
+      write_approval(engine, key_read_u64(key_bytes.data + key_bytes.size_bytes - sizeof(uint64_t)), &approval, writer);
+    err = store_cursor_error(cursor);
+    store_cursor_close(cursor);
+  }
+  json_array_end(writer);
+  json_object_end(writer);
+  store_snapshot_close(snapshot);
+  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 
 static enum err transfer(struct member_call *call, void *context) {
@@ -404,6 +577,54 @@ static enum err join(struct member_call *call, void *context) {
   return ERR_OK;
 }
 
+// "Identified" by an identifier that nobody has: a card that is handed out at a till.
+static enum err make_customer(struct member_call *call, struct bytes reference, struct diag *diag) {
+  struct engine *engine = call->engine;
+  int64_t now_us = clock_now_us(engine->clock);
+  struct engine_event event = {.type = ENGINE_IDENTIFY,
+                               .source = call->caller->source,
+                               .trusted = true,
+                               .time_us = now_us,
+                               .received_us = now_us,
+                               .identifier_count = 1,
+                               .amount_code = RULE_AMOUNT_NONE,
+                               .name = engine->id.identified};
+  struct engine_commit commit = {0};
+  struct value_builder builder;
+  struct buffer message;
+  char id[LIMIT_NAME_BYTES + 16];
+  int size = snprintf(id, sizeof id, "join:%.*s", BYTES_ARG(reference));
+  event.message_id = bytes_of(id, (size_t)size);
+  enum err err = parts_identifier(engine, reference, &call->arena, &event.identifiers[0].identifier, diag);
+  if (err != ERR_OK) return err;
+  buffer_init(&message);
+  value_builder_init(&builder, &message, engine->names);
+  value_document_begin(&builder);
+  value_put_name(&builder, BYTES("type"));
+  value_put_text(&builder, BYTES("identify"));
+  value_put_name(&builder, BYTES("messageId"));
+  value_put_text(&builder, event.message_id);
+  value_document_end(&builder);
+  err = value_builder_finish(&builder);
+  event.message = (struct value){buffer_view(&message)};
+  err = err == ERR_OK ? apply_alone(engine, &event, NULL, &commit, diag) : diag_no_memory(diag);
+  buffer_release(&message);
+  return err;
+}
+
+static enum err find_or_make(struct member_call *call, struct diag *diag) {
+  struct engine_view *view;
+  struct bytes reference;
+  uint64_t customer;
+  enum err err = member_call_text(call, "customer", true, &reference, diag);
+  if (err != ERR_OK || memchr(reference.data, ':', reference.size_bytes) == NULL) return err;
+  err = engine_view_open(call->engine, &view);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = engine_find(view, reference, &customer, NULL);
+  engine_view_close(view);
+  return err == ERR_NOT_FOUND ? make_customer(call, reference, diag) : ERR_OK;
+}
+
 enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   const struct loyalty_programme *programme = NULL;
@@ -413,6 +634,7 @@ enum err engine_member_join(struct engine *engine, const struct engine_caller *c
   enum err err = member_call_programme(&call, set, &programme, diag);
   uint32_t number = err == ERR_OK ? programme->number : 0;
   if (set != NULL) loyalty_set_close(set);
+  if (err == ERR_OK) err = find_or_make(&call, diag);
   if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
   member_call_close(&call);
   return err;
