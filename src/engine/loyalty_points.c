@@ -129,35 +129,51 @@ struct hold_row {
   int64_t amount, expires_us;
 };
 
-static enum err write_hold(struct member_call *call, uint64_t number, const struct hold_row *hold) {
+static enum err hold_write(struct work *work, uint64_t customer, uint64_t number, const struct hold_row *hold) {
   uint8_t row[5 * VARINT_BYTES_MAX], *at = varint_put(row, hold->programme);
   struct key key;
   at = varint_put(at, (uint64_t)hold->state);
   at = varint_put(at, hold->currency);
   at = varint_put_signed(at, hold->amount);
   at = varint_put_signed(at, hold->expires_us);
-  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
-  return store_put(call->work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
+  loyalty_number_row_key(&key, customer, 'h', number);
+  return store_put(work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
+}
+
+static enum err write_hold(struct member_call *call, uint64_t number, const struct hold_row *hold) {
+  return hold_write(call->work, call->members[0]->record.id, number, hold);
 }
 
 static enum err no_hold(struct diag *diag) {
   return diag_set(diag, ERR_NOT_FOUND, "no_hold", "there is no such hold");
 }
 
-static enum err read_hold(struct member_call *call, uint64_t number, struct hold_row *hold) {
+static enum err hold_read(struct work *work, uint64_t customer, uint64_t number, struct hold_row *hold) {
   struct bytes row;
   struct key key;
-  loyalty_number_row_key(&key, call->members[0]->record.id, 'h', number);
-  enum err err = store_get(call->work->txn, STORE_LEDGER, key_view(&key), call->work->arena, &row);
+  loyalty_number_row_key(&key, customer, 'h', number);
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(&key), work->arena, &row);
   if (err != ERR_OK) return err;
-  if (row.data == NULL) return no_hold(call->work->diag);
+  if (row.data == NULL) return no_hold(work->diag);
   struct varint_reader reader = varint_reader_of(row);
   hold->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
   hold->state = (enum hold_state)varint_read_up_to(&reader, HOLD_VOIDED);
   hold->currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
   hold->amount = varint_read_signed(&reader);
   hold->expires_us = varint_read_signed(&reader);
-  return reader.failed ? diag_set(call->work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
+  return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
+}
+
+static enum err read_hold(struct member_call *call, uint64_t number, struct hold_row *hold) {
+  return hold_read(call->work, call->members[0]->record.id, number, hold);
+}
+
+enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number) {
+  struct hold_row hold;
+  enum err err = hold_read(work, customer, number, &hold);
+  if (err == ERR_NOT_FOUND) return ERR_OK; // of an order that is being paid
+  hold.state = HOLD_VOIDED;
+  return err == ERR_OK ? hold_write(work, customer, number, &hold) : err;
 }
 
 static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
