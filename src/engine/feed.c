@@ -9,7 +9,7 @@
 #include "engine/feed_row.h"
 #include "engine/live.h"
 
-enum { FEED_DAYS = 30, SWEEP_ROWS = 1000, SWEEP_EVERY_S = 60 };
+enum { SWEEP_ROWS = 1000, SWEEP_EVERY_S = 60 };
 
 // What is known of a question.
 struct told_slot {
@@ -60,6 +60,10 @@ static enum err read_floor(struct store_snapshot *snapshot, uint64_t *floor) {
   *floor = err == ERR_OK && row.size_bytes == sizeof *floor ? key_read_u64(row.data) : 0;
   arena_release(&arena);
   return err;
+}
+
+uint64_t feed_floor(const struct engine *engine) {
+  return atomic_load(&engine->feed->floor);
 }
 
 enum err feed_open(struct feed **feed, struct store_snapshot *snapshot) {

@@ -16,6 +16,8 @@ struct live_change {
   int64_t at_us; // when it became so
 };
 
+enum { FEED_DAYS = 30 }; // for which changes are kept
+
 struct feed;
 
 // A segment of which a commit says that it has changes in a block.
@@ -49,3 +51,5 @@ enum err feed_sweep(struct engine *engine, bool *more, struct diag *diag);
 uint64_t feed_horizon(struct engine *engine);
 // The number of the last change a snapshot has; 0: it has none.
 enum err feed_last(struct store_snapshot *snapshot, uint64_t *last);
+// All changes up to this number may be gone; 0: none is.
+uint64_t feed_floor(const struct engine *engine);

@@ -219,6 +219,12 @@ static enum err read_changes(struct engine *engine, struct reading *reading, str
     return diag_set(diag, ERR_INVALID, "bad_cursor", "this is no cursor of the feed: give back one it gave, or none");
   if (reading->limit == 0 || reading->limit > LIMIT_PAGE_ROWS)
     return diag_set(diag, ERR_INVALID, "bad_limit", "a page has 1 to %d rows", LIMIT_PAGE_ROWS);
+  // Who begins without a cursor takes what there is; who left off before the oldest would miss some and not know.
+  if (after.size_bytes > 0 && reading->last > 0 && reading->last < feed_floor(engine))
+    return diag_set(diag, ERR_NOT_FOUND, "cursor_too_old",
+                    "changes after this cursor are gone, they are kept for %d days: read the members of your segments "
+                    "anew, and then the feed without a cursor",
+                    FEED_DAYS);
   reading->from = reading->last + 1;
   reading->end = feed_horizon(engine); // before the snapshot: all below it are committed, or never will be
   if (reading->from == 0 || reading->from >= reading->end) return ERR_OK;

@@ -77,9 +77,6 @@ enum err live_set_make(struct engine *engine, const struct segment_definition *d
 void live_set_put(struct engine *engine, const struct segment_set *set);
 void live_definition_key(struct key *key, uint32_t question);
 
-// live_timer.c
-void live_timer_key(struct key *key, int64_t due_us, uint64_t customer);
-
 // live_build.c: goes on with computing the versions that are being built, for about budget_us.
 enum err live_build_tick(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
 void live_build_close(struct engine *engine);

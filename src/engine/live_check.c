@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "customer/scan.h"
+#include "engine/due.h"
 #include "engine/live.h"
 #include "segment/audience.h"
 
@@ -109,7 +110,7 @@ static enum err check_timer(struct live_check *check, uint64_t customer, const s
   if (due_us < stored->timer_us) tell(check, "c%" PRIu64 " has an answer that ends before her timer", customer);
   if (stored->timer_us == MEMBERSHIP_FOREVER) return ERR_OK;
   check->timers++;
-  live_timer_key(&key, stored->timer_us, customer);
+  due_key(&key, stored->timer_us, customer);
   enum err err = store_snapshot_get(check->snapshot, STORE_TIMER, key_view(&key), &check->arena, &row);
   if (err == ERR_OK && row.data == NULL) tell(check, "the timer of c%" PRIu64 " has no row", customer);
   return err;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/due.h"
 #include "engine/live.h"
 #include "segment/audience.h"
 
@@ -75,7 +76,7 @@ static enum err write_timers(struct work *work) {
   for (size_t i = 0; err == ERR_OK && i < rows->timer_count; i++) {
     const struct live_timer *timer = &rows->timers[i];
     struct key key;
-    live_timer_key(&key, timer->due_us, timer->customer);
+    due_key(&key, timer->due_us, timer->customer);
     err = timer->set ? store_put(work->txn, STORE_TIMER, key_view(&key), BYTES(""))
                      : store_delete(work->txn, STORE_TIMER, key_view(&key));
   }

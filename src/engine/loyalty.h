@@ -71,8 +71,7 @@ enum err loyalty_emit(struct work *work);
 enum err loyalty_follow(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger,
                         const struct loyalty_news *news);
 
-// A row of DUE, and a timer that fired: it is gone, whatever her row says of it.
-void loyalty_due_key(struct key *key, int64_t due_us, uint64_t customer);
+// A timer that fired is gone, whatever her row says of it.
 enum err loyalty_take_timer(struct work *work, struct work_customer *customer, int64_t due_us);
 
 // The row of CUSTOMER_ROW_WALLET; an absent one is no wallets. ERR_CORRUPT, ERR_NO_MEMORY.

@@ -13,8 +13,7 @@
 #include <stdio.h>
 
 #include "base/varint.h"
-
-enum { DUE_KEY_BYTES = 16 };
+#include "engine/due.h"
 
 struct loyalty_member {
   struct loyalty_wallet *wallets;
@@ -37,12 +36,6 @@ void loyalty_number_row_key(struct key *key, uint64_t customer, char kind, uint6
   key_put_u64(key, customer);
   key_put_u8(key, (uint8_t)kind);
   key_put_u64(key, number);
-}
-
-void loyalty_due_key(struct key *key, int64_t due_us, uint64_t customer) {
-  key_init(key);
-  key_put_i64(key, due_us);
-  key_put_u64(key, customer);
 }
 
 enum err loyalty_rows_of(struct work *work, uint64_t customer, struct loyalty_row **rows, size_t *count) {
@@ -234,7 +227,7 @@ enum err loyalty_take_timer(struct work *work, struct work_customer *customer, i
     customer->member->timer_us = INT64_MAX;
     customer->member->dirty = true;
   }
-  loyalty_due_key(&key, due_us, customer->record.id);
+  due_key(&key, due_us, customer->record.id);
   return store_delete(work->txn, STORE_DUE, key_view(&key));
 }
 
@@ -396,12 +389,12 @@ static enum err set_timer(struct work *work, struct work_customer *customer) {
   if (due_us <= work->now_us) due_us = work->now_us + 1;
   if (due_us >= member->timer_us && member->timer_us > work->now_us) return ERR_OK;
   if (member->timer_us != INT64_MAX) {
-    loyalty_due_key(&key, member->timer_us, customer->record.id);
+    due_key(&key, member->timer_us, customer->record.id);
     err = store_delete(work->txn, STORE_DUE, key_view(&key));
   }
   member->timer_us = due_us;
   if (err != ERR_OK || due_us == INT64_MAX) return err;
-  loyalty_due_key(&key, due_us, customer->record.id);
+  due_key(&key, due_us, customer->record.id);
   return store_put(work->txn, STORE_DUE, key_view(&key), BYTES(""));
 }
 
@@ -438,7 +431,7 @@ enum err loyalty_leave(struct work *work, struct work_customer *customer, uint64
   struct key key;
   enum err err = none == NULL ? diag_no_memory(work->diag) : read_member(work, customer);
   if (err == ERR_OK && customer->member->timer_us != INT64_MAX) {
-    loyalty_due_key(&key, customer->member->timer_us, id);
+    due_key(&key, customer->member->timer_us, id);
     err = store_delete(work->txn, STORE_DUE, key_view(&key));
   }
   if (err != ERR_OK) return err;

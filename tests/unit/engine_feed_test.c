@@ -327,6 +327,18 @@ static void test_versions_out_of_force_keep_their_names(void **state) {
   assert_segment_is_whole("few", "");
 }
 
+static void refused_as_too_old(const char *segment, const char *after) {
+  char next[ENGINE_CURSOR_BYTES];
+  struct diag diag;
+  struct seen *seen = calloc(1, sizeof *seen);
+  assert_int_equal(
+      engine_changes_each(kit.engine, bytes_from_text(segment), bytes_from_text(after), 2, note, seen, next, &diag),
+      ERR_NOT_FOUND);
+  assert_string_equal(diag.code, "cursor_too_old");
+  assert_int_equal(seen->count, 0);
+  free(seen);
+}
+
 static void test_old_changes_go_and_what_tells_of_them(void **state) {
   (void)state;
   change("red", 10, true);
@@ -345,8 +357,10 @@ static void test_old_changes_go_and_what_tells_of_them(void **state) {
   assert_int_equal(count_rows('a'), 0);
   reopen(); // numbers go on though there is no row
   change("red", 3, true);
-  red = all_of("red", "1", 2);
+  red = all_of("red", "", 2);
   assert_int_equal(red->count, 3);
+  refused_as_too_old("red", "1");
+  refused_as_too_old("", "1");
   assert_true(red->items[0].cursor > 2 * FEED_BLOCK);
   free(red);
 }
