@@ -161,8 +161,17 @@ enum err loyalty_redemption_write(struct work *work, const struct loyalty_redemp
 // All redemptions of a code, in the arena.
 enum err loyalty_redemptions_of(struct work *work, struct bytes code, struct loyalty_redemption **redemptions,
                                 size_t *count);
-// Writes a new code, whose text and owner are set, with the dates and worth of its voucher.
+// Writes a new code, whose text and owner are set, with the dates and worth of its voucher; dates and a worth that it
+// has already stay (`span.to_us`, `value`: 0 is none).
 enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *voucher, struct loyalty_code *code);
+// The same, and tells it (customer NULL: to nobody).
+enum err loyalty_code_issue(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
+                            struct loyalty_code *code);
+// The text of a new code of a voucher, in the arena; it may be there already.
+enum err loyalty_code_draw(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code);
+// Ends a code whatever became of it: a card is worth nothing from then on. `customer`: whose it is; NULL: nobody's.
+enum err loyalty_code_void(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
+                           struct bytes reason);
 // All codes of a customer, in the arena.
 enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_code **codes, size_t *count);
 // Writes a code that belongs to a customer of this transaction; where the transaction has it in hand already, there.

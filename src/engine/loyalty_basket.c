@@ -442,6 +442,7 @@ enum err engine_order_json(struct engine *engine, struct bytes order, struct jso
   struct engine_commit commit = {0};
   struct member_call call;
   member_call_open(&call, engine, NULL, (struct value){{NULL, 0}}, writer);
+  call.dry_run = true;
   enum err err = run_order(&call, &asked, tell_order, &commit, diag);
   member_call_close(&call);
   return err;

@@ -11,6 +11,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { DRAWS_MAX = 32 };
+
 struct loyalty_codes {
   const struct bytes *orders; // whose rows of ORDERS are locked
   size_t order_count;
@@ -201,7 +203,7 @@ enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *vouch
   code->voucher = voucher->number;
   code->created_us = work->now_us;
   code->period = period_of(work, voucher);
-  enum err err = own_span(work, voucher, &code->span);
+  enum err err = code->span.to_us == 0 ? own_span(work, voucher, &code->span) : ERR_OK;
   if (voucher->discount.kind == LOYALTY_CREDIT && code->value == 0)
     code->value = code->balance = voucher->discount.cents;
   if (err == ERR_OK) err = write_code(work, code->code, code);
@@ -211,21 +213,43 @@ enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *vouch
   return store_put(work->txn, STORE_LEDGER, key_view(&key), BYTES(""));
 }
 
+enum err loyalty_code_issue(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
+                            struct loyalty_code *code) {
+  struct told_code told = {.code = code->code};
+  enum err err = loyalty_code_add(work, voucher, code);
+  return err == ERR_OK ? tell(work, customer, "Voucher Issued", voucher->number, &told, work->now_us) : err;
+}
+
+enum err loyalty_code_draw(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code) {
+  char text[LOYALTY_CODE_BYTES + 1];
+  loyalty_code_make(voucher->prefix, voucher->code_length == 0 ? LOYALTY_CODE_LENGTH : voucher->code_length, text);
+  *code = arena_copy(work->arena, bytes_from_text(text));
+  return code->data == NULL ? diag_no_memory(work->diag) : ERR_OK;
+}
+
+// Short codes of a voucher that gave many may be there already.
+static enum err draw_free(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code) {
+  struct bytes row;
+  for (int tries = 0; tries < DRAWS_MAX; tries++) {
+    struct key key;
+    enum err err = loyalty_code_draw(work, voucher, code);
+    if (err != ERR_OK) return err;
+    code_key(&key, *code);
+    err = store_get(work->txn, STORE_VOUCHER, key_view(&key), work->arena, &row);
+    if (err != ERR_OK || row.data == NULL) return err;
+  }
+  return diag_set(work->diag, ERR_LIMIT, "too_many", "nearly all codes of this length were given: make them longer");
+}
+
 enum err loyalty_give(struct work *work, struct work_customer *customer, uint32_t voucher, uint64_t cause, bool paid,
                       struct loyalty_code *given) {
   const struct loyalty_voucher *document = loyalty_set_voucher(work->loyalty, voucher);
-  char text[LOYALTY_CODE_BYTES + 1];
   *given = (struct loyalty_code){0};
   if (document == NULL || document->archived) return ERR_OK;
-  loyalty_code_make(document->prefix, document->code_length == 0 ? LOYALTY_CODE_LENGTH : document->code_length, text);
-  *given = (struct loyalty_code){.code = arena_copy(work->arena, bytes_from_text(text)),
-                                 .customer = customer->record.id,
-                                 .paid = paid,
-                                 .cause = cause};
-  if (given->code.data == NULL) return diag_no_memory(work->diag);
-  enum err err = loyalty_code_add(work, document, given);
-  struct told_code told = {.code = given->code};
-  return err == ERR_OK ? tell(work, customer, "Voucher Issued", voucher, &told, work->now_us) : err;
+  struct loyalty_code code = {.customer = customer->record.id, .paid = paid, .cause = cause};
+  enum err err = draw_free(work, document, &code.code);
+  *given = code;
+  return err == ERR_OK ? loyalty_code_issue(work, customer, document, given) : err;
 }
 
 // --- using -------------------------------------------------------------------------------------------------------
@@ -288,14 +312,6 @@ enum err loyalty_redemption_read(struct work *work, struct bytes code, uint64_t 
                             : err;
 }
 
-// Is or was she this customer, before merges?
-static bool was(const struct work_customer *customer, uint64_t id) {
-  bool so = customer->record.id == id;
-  for (size_t i = 0; id != 0 && !so && i < customer->record.identifier_count; i++)
-    so = customer->record.identifiers[i].founded == id;
-  return so;
-}
-
 static enum err add_redemption(struct work *work, struct bytes code, struct bytes key, struct bytes row,
                                struct loyalty_redemption **redemptions, size_t *count, size_t *capacity) {
   if (*count == *capacity) {
@@ -348,8 +364,8 @@ enum err loyalty_unredeem(struct work *work, struct work_customer *customer, str
   if (voucher->discount.kind == LOYALTY_CREDIT) held->code.balance += stored.cents;
   held->dirty = true;
   count_uses(work, voucher, -1, -stored.cents);
-  bool same = customer != NULL && was(customer, stored.customer);
-  if (same) err = count_customer(work, customer, voucher, -1);
+  // Whoever used it may be another customer by now: the caller found her.
+  if (stored.customer != 0) err = count_customer(work, customer, voucher, -1);
   if (err == ERR_OK) err = loyalty_redemption_write(work, &stored);
   *redemption = stored;
   struct told_code told = {.code = held->text, .order = stored.order, .cents = stored.cents};
@@ -457,6 +473,16 @@ enum err loyalty_codes_unite(struct work *work, struct work_customer *customer, 
     if (err == ERR_OK && !cancelled[i]) err = loyalty_code_tell(work, customer, "Voucher Restored", &codes[i]);
   }
   return err;
+}
+
+enum err loyalty_code_void(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
+                           struct bytes reason) {
+  struct told_code told = {.code = held->text, .reason = reason, .cents = held->code.balance};
+  held->code.state = LOYALTY_CODE_CANCELLED;
+  held->code.reason = reason;
+  held->code.balance = 0;
+  held->dirty = true;
+  return tell(work, customer, "Voucher Cancelled", held->code.voucher, &told, work->now_us);
 }
 
 // The gift of a level that a return took away: an unused one goes, a used one is marked.

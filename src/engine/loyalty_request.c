@@ -137,7 +137,10 @@ static enum err run_body(struct work *work, void *context) {
 
 static enum err run_once(struct running *running, struct engine_commit *commit, struct diag *diag) {
   struct member_call *call = running->call;
-  struct work_plan plan = {.customers = call->customers, .customer_count = call->customer_count, .commit = commit};
+  struct work_plan plan = {.customers = call->customers,
+                           .customer_count = call->customer_count,
+                           .commit = call->dry_run ? NULL : commit,
+                           .dry_run = call->dry_run};
   if (call->customer_count == 2 && call->customers[0] == call->customers[1]) plan.customer_count = 1;
   return work_run(call->engine, &plan, run_body, running, &commit->mark, diag);
 }

@@ -14,6 +14,7 @@ struct member_call {
   struct json_writer *writer;
   uint64_t customers[2];
   size_t customer_count;
+  bool dry_run;                // nothing is written; the reply says what would be
   struct bytes identifiers[2]; // by which they were named
   // In an attempt:
   struct work *work;

@@ -1,0 +1,442 @@
+// loyalty_read.c: what a member has, what moved it, and what a programme owes.
+//
+// Read from one snapshot, without locks. Wallets are worked up to now in memory before they are told, as a transaction
+// would work them up (loyalty/ledger.h), so that no answer depends on when the timers ran; nothing of it is written.
+// What a programme owes is a walk over the wallets of all customers, in ranges of ids and several threads.
+#include "engine/loyalty_request.h"
+
+#include <stdio.h>
+
+#include "customer/scan.h"
+#include "engine/crew.h"
+#include "engine/read.h"
+#include "loyalty/exact.h"
+
+enum { VOUCHERS_MAX = 1000, CLEAR_EVERY = 64, POSTING_ID_BYTES = 24 };
+
+// --- wallets as of now -----------------------------------------------------------------------------------------
+
+// Postings of a trial have numbers of their own: they are thrown away.
+static enum err next_trial_id(void *context, uint64_t *id) {
+  *id = ++*(uint64_t *)context;
+  return ERR_OK;
+}
+
+struct now { // one reader's
+  const struct loyalty_set *set;
+  struct arena *arena;
+  int64_t now_us;
+  uint64_t ids;
+  struct diag *diag;
+};
+
+static enum err work_up(struct now *now, uint64_t customer, struct loyalty_wallet *wallet) {
+  const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallet->programme);
+  const struct rule_zone *zone = loyalty_set_zone(now->set, wallet->programme);
+  if (programme == NULL || loyalty_due_us(wallet, programme, zone) > now->now_us) return ERR_OK;
+  struct loyalty_ledger ledger = {.programme = programme,
+                                  .zone = zone,
+                                  .wallet = wallet,
+                                  .arena = now->arena,
+                                  .customer = customer,
+                                  .now_us = now->now_us,
+                                  .next_id = next_trial_id,
+                                  .context = &now->ids,
+                                  .diag = now->diag};
+  return loyalty_advance(&ledger, now->now_us);
+}
+
+static enum err unpack_wallets(struct now *now, uint64_t customer, struct bytes row, struct loyalty_wallet **wallets,
+                               size_t *count) {
+  int64_t timer_us;
+  enum err err = loyalty_row_decode(row, now->arena, &timer_us, wallets, count);
+  if (err == ERR_CORRUPT)
+    return diag_set(now->diag, err, "corrupt", "the wallets of a customer cannot be read; run `rapport check`");
+  for (size_t i = 0; err == ERR_OK && i < *count; i++) err = work_up(now, customer, &(*wallets)[i]);
+  return err;
+}
+
+// --- a member --------------------------------------------------------------------------------------------------
+
+static enum err write_wallets(struct engine_view *view, uint64_t customer, struct now *now,
+                              struct json_writer *writer) {
+  struct loyalty_wallet *wallets;
+  struct bytes row;
+  struct key key;
+  size_t count;
+  customer_key(customer, CUSTOMER_ROW_WALLET, &key);
+  enum err err = store_snapshot_get(view->snapshot, STORE_CUSTOMER, key_view(&key), now->arena, &row);
+  if (err == ERR_OK) err = unpack_wallets(now, customer, row, &wallets, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallets[i].programme);
+    if (programme == NULL) continue;
+    loyalty_wallet_json(&wallets[i], programme, loyalty_set_zone(now->set, programme->number), writer);
+  }
+  return err;
+}
+
+static enum err write_voucher(struct engine_view *view, struct bytes text, struct now *now,
+                              struct json_writer *writer) {
+  struct loyalty_code code;
+  struct bytes row;
+  enum err err = store_snapshot_get(view->snapshot, STORE_VOUCHER, text, now->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  err = loyalty_code_decode(row, text, now->arena, &code);
+  if (err == ERR_CORRUPT) return diag_set(now->diag, err, "corrupt", "a code cannot be read; run `rapport check`");
+  const struct loyalty_voucher *voucher = err == ERR_OK ? loyalty_set_voucher(now->set, code.voucher) : NULL;
+  if (voucher == NULL) return err;
+  loyalty_code_json(&code, voucher, writer);
+  json_object_end(writer);
+  return ERR_OK;
+}
+
+static enum err write_vouchers(struct engine_view *view, uint64_t customer, struct now *now,
+                               struct json_writer *writer) {
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  loyalty_row_key(&from, customer, 'v', BYTES(""));
+  loyalty_row_key(&to, customer, 'w', BYTES(""));
+  enum err err = store_snapshot_scan(view->snapshot, STORE_LEDGER, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  for (size_t i = 0; err == ERR_OK && i < VOUCHERS_MAX && store_cursor_next(cursor, &key, &row); i++) {
+    size_t head = sizeof(uint64_t) + 1;
+    struct bytes text = arena_copy(now->arena, bytes_of(key.data + head, key.size_bytes - head));
+    err = text.data == NULL ? ERR_NO_MEMORY : write_voucher(view, text, now, writer);
+  }
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+enum err engine_member_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                            struct diag *diag) {
+  const struct loyalty_set *set = loyalty_hold(view->engine);
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct now now = {.set = set, .arena = &arena, .now_us = clock_now_us(view->engine->clock), .diag = diag};
+  json_object_begin(writer);
+  read_write_id(writer, "customer", customer);
+  json_name(writer, "programmes");
+  json_array_begin(writer);
+  enum err err = set == NULL ? ERR_OK : write_wallets(view, customer, &now, writer);
+  json_array_end(writer);
+  json_name(writer, "vouchers");
+  json_array_begin(writer);
+  if (err == ERR_OK && set != NULL) err = write_vouchers(view, customer, &now, writer);
+  json_array_end(writer);
+  json_object_end(writer);
+  arena_release(&arena);
+  if (set != NULL) loyalty_set_close(set);
+  return read_end(err, writer, diag);
+}
+
+// --- a statement -----------------------------------------------------------------------------------------------
+
+static enum err read_after(struct bytes after, uint64_t *id, struct diag *diag) {
+  *id = UINT64_MAX;
+  if (after.size_bytes == 0) return ERR_OK;
+  if (after.data[0] == 'p' && bytes_to_u64(bytes_of(after.data + 1, after.size_bytes - 1), id) == ERR_OK) return ERR_OK;
+  diag_set(diag, ERR_INVALID, "bad_cursor", "this is not where a page ended; give \"next\" of the page before");
+  diag_in_field(diag, "after");
+  return ERR_INVALID;
+}
+
+struct statement {
+  const struct loyalty_set *set;
+  uint32_t programme; // 0: all
+  size_t limit, count;
+  uint64_t last; // told
+  bool more;
+  struct arena arena;
+};
+
+static enum err write_posting(struct statement *statement, uint64_t id, struct bytes row, struct json_writer *writer) {
+  struct loyalty_posting posting;
+  arena_clear(&statement->arena);
+  enum err err = loyalty_posting_decode(row, id, &statement->arena, &posting);
+  if (err != ERR_OK || (statement->programme != 0 && posting.programme != statement->programme)) return err;
+  const struct loyalty_programme *programme = loyalty_set_programme(statement->set, posting.programme);
+  if (programme == NULL) return ERR_OK;
+  statement->more = statement->count == statement->limit;
+  if (statement->more) return ERR_OK;
+  loyalty_posting_json(&posting, programme, writer);
+  statement->last = id;
+  statement->count++;
+  return ERR_OK;
+}
+
+static enum err write_postings(struct engine_view *view, uint64_t customer, uint64_t before,
+                               struct statement *statement, struct json_writer *writer) {
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  loyalty_number_row_key(&from, customer, 'p', 0);
+  loyalty_number_row_key(&to, customer, 'p', before);
+  enum err err = store_snapshot_scan(view->snapshot, STORE_LEDGER, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  while (err == ERR_OK && !statement->more && store_cursor_previous(cursor, &key, &row))
+    err = write_posting(statement, key_read_u64(key.data + sizeof(uint64_t) + 1), row, writer);
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+static enum err no_programme(struct bytes id, struct diag *diag) {
+  int size = (int)(id.size_bytes < LOYALTY_ID_BYTES ? id.size_bytes : LOYALTY_ID_BYTES);
+  diag_set(diag, ERR_NOT_FOUND, "no_programme", "there is no programme \"%.*s\"", size, (const char *)id.data);
+  diag_in_field(diag, "programme");
+  return ERR_NOT_FOUND;
+}
+
+static void write_next(const struct statement *statement, struct json_writer *writer) {
+  char text[POSTING_ID_BYTES];
+  json_name(writer, "next");
+  if (!statement->more) {
+    json_null(writer);
+    return;
+  }
+  snprintf(text, sizeof text, "p%llu", (unsigned long long)statement->last);
+  json_text(writer, text);
+}
+
+enum err engine_statement_json(struct engine_view *view, uint64_t customer, struct bytes programme, struct bytes after,
+                               size_t limit, struct json_writer *writer, struct diag *diag) {
+  struct statement statement = {.set = loyalty_hold(view->engine), .limit = limit};
+  uint64_t before;
+  enum err err = read_after(after, &before, diag);
+  const struct loyalty_programme *wanted =
+      statement.set == NULL ? NULL : loyalty_set_programme_find(statement.set, programme);
+  if (err == ERR_OK && programme.size_bytes > 0 && wanted == NULL) err = no_programme(programme, diag);
+  if (programme.size_bytes > 0 && wanted != NULL) statement.programme = wanted->number;
+  arena_init(&statement.arena, 0);
+  json_object_begin(writer);
+  json_name(writer, "items");
+  json_array_begin(writer);
+  if (err == ERR_OK && statement.set != NULL) err = write_postings(view, customer, before, &statement, writer);
+  if (err == ERR_CORRUPT) diag_set(diag, err, "corrupt", "a posting cannot be read; run `rapport check`");
+  json_array_end(writer);
+  write_next(&statement, writer);
+  json_object_end(writer);
+  arena_release(&statement.arena);
+  if (statement.set != NULL) loyalty_set_close(statement.set);
+  return read_end(err, writer, diag);
+}
+
+// --- what is owed ----------------------------------------------------------------------------------------------
+
+// Months in which something ends, from January 1970; what ends later counts to the last of them.
+enum { FIRST_YEAR = 1970, LAST_YEAR = 2300, MONTHS = (LAST_YEAR - FIRST_YEAR) * 12 };
+
+struct owed { // of one currency
+  int64_t active, pending, held, debt, undated;
+  int64_t by_month[MONTHS];
+};
+
+struct counter { // one range of customers
+  struct engine *engine;
+  struct store_snapshot *snapshot;
+  const struct loyalty_set *set;
+  const struct loyalty_programme *programme;
+  const struct rule_zone *zone;
+  int64_t now_us;
+  uint64_t from, to; // ids; to 0: to the last
+  uint64_t members;
+  struct owed *owed; // by currency, in their order
+  enum err err;
+  struct diag diag;
+};
+
+static void add(struct counter *counter, int64_t *sum, int64_t amount) {
+  if (__builtin_add_overflow(*sum, amount, sum))
+    counter->err = diag_set(&counter->diag, ERR_LIMIT, "overflow", "what the programme owes is too large to be added");
+}
+
+// A day is the last on which an amount can be used.
+static int64_t *month_of(struct owed *owed, const struct rule_zone *zone, int64_t expires_us) {
+  struct rule_civil civil;
+  if (expires_us == INT64_MAX) return &owed->undated;
+  rule_time_civil(zone, expires_us - 1, &civil);
+  int month = (civil.year - FIRST_YEAR) * 12 + civil.month - 1;
+  return &owed->by_month[month < 0 ? 0 : month >= MONTHS ? MONTHS - 1 : month];
+}
+
+static void count_wallet(struct counter *counter, const struct loyalty_wallet *wallet) {
+  const struct loyalty_programme *programme = counter->programme;
+  counter->members++;
+  for (size_t i = 0; i < programme->currency_count; i++) {
+    struct owed *owed = &counter->owed[i];
+    uint8_t currency = programme->currencies[i].number;
+    add(counter, &owed->active, loyalty_amount(wallet, currency, LOYALTY_ACTIVE));
+    add(counter, &owed->pending, loyalty_amount(wallet, currency, LOYALTY_PENDING));
+    add(counter, &owed->held, loyalty_amount(wallet, currency, LOYALTY_HELD));
+    add(counter, &owed->debt, loyalty_amount(wallet, currency, LOYALTY_DEBT));
+    for (size_t j = 0; j < wallet->lot_count; j++) {
+      const struct loyalty_lot *lot = &wallet->lots[j];
+      if (lot->currency != currency) continue;
+      add(counter, month_of(owed, counter->zone, lot->expires_us), lot->pending + lot->active + lot->held);
+    }
+  }
+}
+
+static enum err count_customer(struct counter *counter, uint64_t customer, struct arena *arena) {
+  struct now now = {.set = counter->set, .arena = arena, .now_us = counter->now_us, .diag = &counter->diag};
+  struct loyalty_wallet *wallets;
+  struct bytes row;
+  struct key key;
+  size_t count;
+  customer_key(customer, CUSTOMER_ROW_WALLET, &key);
+  enum err err = store_snapshot_get(counter->snapshot, STORE_CUSTOMER, key_view(&key), arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  err = unpack_wallets(&now, customer, row, &wallets, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    if (wallets[i].programme == counter->programme->number) count_wallet(counter, &wallets[i]);
+  return err == ERR_OK ? counter->err : err;
+}
+
+static void run_counter(void *item) {
+  struct counter *counter = item;
+  struct customer_sources sources = engine_sources(counter->engine);
+  struct scan_options options = {
+      .snapshot = counter->snapshot, .sources = &sources, .from = counter->from, .to = counter->to};
+  struct scan *scan = NULL;
+  struct facts *facts;
+  struct arena arena;
+  arena_init(&arena, 0);
+  counter->err = scan_open(&scan, &options);
+  for (uint64_t i = 1; counter->err == ERR_OK; i++) {
+    counter->err = scan_next(scan, &facts);
+    if (counter->err == ERR_OK) counter->err = count_customer(counter, facts->id, &arena);
+    if (i % CLEAR_EVERY == 0) arena_clear(&arena);
+  }
+  if (counter->err == ERR_NOT_FOUND) counter->err = ERR_OK;
+  scan_close(scan);
+  arena_release(&arena);
+}
+
+static enum err add_up(struct counter *counters, size_t count) {
+  struct counter *sum = &counters[0];
+  for (size_t i = 0; i < count; i++)
+    if (counters[i].err != ERR_OK) return counters[i].err;
+  for (size_t i = 1; i < count; i++) {
+    sum->members += counters[i].members;
+    for (size_t j = 0; j < sum->programme->currency_count; j++) {
+      struct owed *owed = &sum->owed[j];
+      const struct owed *more = &counters[i].owed[j];
+      add(sum, &owed->active, more->active);
+      add(sum, &owed->pending, more->pending);
+      add(sum, &owed->held, more->held);
+      add(sum, &owed->debt, more->debt);
+      add(sum, &owed->undated, more->undated);
+      for (size_t month = 0; month < MONTHS; month++) add(sum, &owed->by_month[month], more->by_month[month]);
+    }
+  }
+  return sum->err;
+}
+
+static enum err count_all(struct counter *counters, size_t *count, const struct counter *like, struct arena *arena) {
+  uint64_t from[CREW_MAX];
+  enum err err = scan_ranges(like->snapshot, crew_size(), from, count);
+  if (err != ERR_OK) return err;
+  for (size_t i = 0; i < *count; i++) {
+    counters[i] = *like;
+    counters[i].from = from[i];
+    counters[i].to = i + 1 < *count ? from[i + 1] : 0;
+    counters[i].owed = arena_take_zero(arena, like->programme->currency_count + 1, sizeof *counters[i].owed);
+    if (counters[i].owed == NULL) return ERR_NO_MEMORY;
+    diag_init(&counters[i].diag);
+  }
+  crew_run(run_counter, counters, sizeof *counters, *count);
+  return add_up(counters, *count);
+}
+
+// What `amount` is worth in cents, to the nearest; 0 when the currency has no worth.
+static enum err worth(const struct loyalty_currency *currency, int64_t amount, int64_t share, int64_t *cents,
+                      struct diag *diag) {
+  int64_t micros, kept;
+  *cents = 0;
+  if (exact_round(amount, share, LOYALTY_SHARE_UNIT, &kept) &&
+      !__builtin_mul_overflow(kept, currency->worth_micros, &micros) && exact_round(micros, 1, 10000, cents))
+    return ERR_OK;
+  return diag_set(diag, ERR_LIMIT, "overflow", "what the programme owes is too large to be told in money");
+}
+
+static void write_months(const struct owed *owed, int scale, struct json_writer *writer) {
+  json_name(writer, "by_month");
+  json_array_begin(writer);
+  for (int i = 0; i < MONTHS; i++) {
+    char month[16];
+    if (owed->by_month[i] == 0) continue;
+    snprintf(month, sizeof month, "%04d-%02d", FIRST_YEAR + i / 12, i % 12 + 1);
+    json_object_begin(writer);
+    json_member_text(writer, "month", month);
+    json_member_scaled(writer, "amount", owed->by_month[i], scale);
+    json_object_end(writer);
+  }
+  json_array_end(writer);
+  json_member_scaled(writer, "undated", owed->undated, scale);
+}
+
+static enum err write_owed(const struct loyalty_currency *currency, const struct owed *owed, struct json_writer *writer,
+                           struct diag *diag) {
+  int64_t all = 0, money, expected;
+  if (__builtin_add_overflow(owed->active, owed->pending, &all) || __builtin_add_overflow(all, owed->held, &all))
+    return diag_set(diag, ERR_LIMIT, "overflow", "what the programme owes is too large to be added");
+  enum err err = worth(currency, all, LOYALTY_SHARE_UNIT, &money, diag);
+  if (err == ERR_OK) err = worth(currency, all, LOYALTY_SHARE_UNIT - (int64_t)currency->breakage, &expected, diag);
+  if (err != ERR_OK) return err;
+  json_object_begin(writer);
+  json_member_bytes(writer, "currency", currency->id);
+  json_member_scaled(writer, "active", owed->active, currency->scale);
+  json_member_scaled(writer, "pending", owed->pending, currency->scale);
+  json_member_scaled(writer, "held", owed->held, currency->scale);
+  json_member_scaled(writer, "debt", owed->debt, currency->scale);
+  json_member_scaled(writer, "money", money, 2);
+  json_member_scaled(writer, "expected_money", expected, 2);
+  write_months(owed, currency->scale, writer);
+  json_object_end(writer);
+  return ERR_OK;
+}
+
+static enum err write_liability(const struct counter *sum, struct json_writer *writer, struct diag *diag) {
+  enum err err = ERR_OK;
+  json_object_begin(writer);
+  json_member_bytes(writer, "programme", sum->programme->id);
+  json_member_u64(writer, "members", sum->members);
+  json_name(writer, "currencies");
+  json_array_begin(writer);
+  for (size_t i = 0; err == ERR_OK && i < sum->programme->currency_count; i++)
+    err = write_owed(&sum->programme->currencies[i], &sum->owed[i], writer, diag);
+  json_array_end(writer);
+  json_object_end(writer);
+  return err;
+}
+
+static enum err liability_in(struct counter *like, struct json_writer *writer, struct diag *diag) {
+  struct counter counters[CREW_MAX] = {0};
+  struct arena arena;
+  size_t count = 0;
+  arena_init(&arena, 0);
+  enum err err = count_all(counters, &count, like, &arena);
+  for (size_t i = 0; err != ERR_OK && i < count; i++)
+    if (counters[i].owed != NULL && counters[i].err == err && counters[i].diag.err == err && diag != NULL)
+      *diag = counters[i].diag;
+  if (err == ERR_OK) err = write_liability(&counters[0], writer, diag);
+  arena_release(&arena);
+  return err;
+}
+
+enum err engine_liability_json(struct engine *engine, struct bytes programme, struct json_writer *writer,
+                               struct diag *diag) {
+  const struct loyalty_set *set = loyalty_hold(engine);
+  const struct loyalty_programme *wanted = set == NULL ? NULL : loyalty_set_programme_find(set, programme);
+  struct counter like = {.engine = engine, .set = set, .programme = wanted, .now_us = clock_now_us(engine->clock)};
+  enum err err = wanted == NULL ? no_programme(programme, diag) : store_snapshot_open(engine->store, &like.snapshot);
+  if (err == ERR_OK) {
+    like.zone = loyalty_set_zone(set, wanted->number);
+    err = liability_in(&like, writer, diag);
+    store_snapshot_close(like.snapshot);
+  }
+  if (set != NULL) loyalty_set_close(set);
+  return read_end(err, writer, diag);
+}
