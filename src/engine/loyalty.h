@@ -158,7 +158,7 @@ enum err loyalty_unredeem(struct work *work, struct work_customer *customer, str
 enum err loyalty_redemption_read(struct work *work, struct bytes code, uint64_t id,
                                  struct loyalty_redemption *redemption, bool *there);
 enum err loyalty_redemption_write(struct work *work, const struct loyalty_redemption *redemption);
-// All redemptions of a code, in the arena.
+// All redemptions of a code whose lock is held, in the arena; what this transaction wrote of them is not among them.
 enum err loyalty_redemptions_of(struct work *work, struct bytes code, struct loyalty_redemption **redemptions,
                                 size_t *count);
 // Writes a new code, whose text and owner are set, with the dates and worth of its voucher; dates and a worth that it

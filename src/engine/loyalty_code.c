@@ -332,20 +332,24 @@ static enum err add_redemption(struct work *work, struct bytes code, struct byte
 
 enum err loyalty_redemptions_of(struct work *work, struct bytes code, struct loyalty_redemption **redemptions,
                                 size_t *count) {
+  struct store_snapshot *snapshot;
   struct store_cursor *cursor;
   struct bytes key, row;
   struct key from, to;
   size_t capacity = 0;
+  cursor = NULL;
   *redemptions = NULL;
   *count = 0;
   redemption_key(&from, code, 0);
   redemption_key(&to, code, UINT64_MAX);
-  enum err err = store_scan(work->txn, STORE_VOUCHER, key_view(&from), key_view(&to), &cursor);
-  if (err != ERR_OK) return err;
+  enum err err = store_snapshot_open(work->engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, work->diag);
+  err = store_snapshot_scan(snapshot, STORE_VOUCHER, key_view(&from), key_view(&to), &cursor);
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
     err = add_redemption(work, code, key, row, redemptions, count, &capacity);
   if (err == ERR_OK) err = store_cursor_error(cursor);
   store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
   if (err == ERR_CORRUPT)
     return diag_set(work->diag, err, "corrupt", "a redemption cannot be read; run `rapport check`");
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;

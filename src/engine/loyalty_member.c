@@ -46,7 +46,7 @@ enum err loyalty_rows_of(struct work *work, uint64_t customer, struct loyalty_ro
   *rows = NULL;
   *count = 0;
   loyalty_row_key(&from, customer, 0, BYTES(""));
-  loyalty_row_key(&to, customer + 1, 0, BYTES(""));
+  loyalty_row_key(&to, customer, '\x7f', BYTES(""));
   enum err err = store_scan(work->txn, STORE_LEDGER, key_view(&from), key_view(&to), &cursor);
   if (err != ERR_OK) return err;
   while (err == ERR_OK && store_cursor_next(cursor, &key, &value)) {
