@@ -1,10 +1,12 @@
-// Two small tables: codes that have a status of their own, and the kinds of `enum err`. A SDK stops on 400 and repeats
-// 5xx and 429, so a request that can never succeed is 400 and one that may succeed later is never 4xx.
+// Two small tables (and the list of loyalty's refusals): codes that have a status of their own, and the kinds of `enum
+// err`. A SDK stops on 400 and repeats 5xx and 429, so a request that can never succeed is 400 and one that may succeed
+// later is never 4xx.
 #include "api/problem.h"
 
 #include <string.h>
 
 #include "base/json_writer.h"
+#include "loyalty/code.h"
 
 static const struct {
   const char *code;
@@ -66,6 +68,8 @@ int problem_status(const struct diag *diag) {
   for (size_t i = 0; i < sizeof by_code / sizeof *by_code; i++) {
     if (strcmp(by_code[i].code, diag->code) == 0) return by_code[i].status;
   }
+  // What the rules of loyalty refuse is no matter of keys, and 409 says that a request is still running.
+  if (diag->err == ERR_DENIED && loyalty_refusal_words(diag->code) != NULL) return PROBLEM_UNPROCESSABLE;
   for (size_t i = 0; i < sizeof by_kind / sizeof *by_kind; i++) {
     if (by_kind[i].err == diag->err) return by_kind[i].status;
   }

@@ -152,6 +152,7 @@ void request_refuse(struct request *request, enum err err, struct diag *diag) {
 }
 
 static const char *scope_name(uint32_t scope) {
+  if (scope & ENGINE_SCOPE_TILL) return "till";
   switch (scope) {
   case ENGINE_SCOPE_COLLECT:
     return "collect";
@@ -180,7 +181,7 @@ enum err request_check_key(struct request *request, const struct credential *cre
     request->key_text = credential->candidates[i];
   }
   if (err) return err;
-  if ((request->key.scopes & scope) == scope) return ERR_OK;
+  if (request->key.scopes & scope) return ERR_OK;
   return diag_set(diag, ERR_DENIED, "missing_scope", "This key does not have the scope \"%s\" that this address needs.",
                   scope_name(scope));
 }

@@ -8,7 +8,12 @@
 #include "api/handlers.h"
 #include "engine/engine.h"
 
-enum { ENGINE_SCOPE_NONE = 0, COLLECT_FLAGS = ROUTE_COLLECT | ROUTE_CORS };
+enum {
+  ENGINE_SCOPE_NONE = 0,
+  ENGINE_SCOPE_TILL_READ = ENGINE_SCOPE_TILL | ENGINE_SCOPE_READ,
+  ENGINE_SCOPE_TILL_WRITE = ENGINE_SCOPE_TILL | ENGINE_SCOPE_WRITE,
+  COLLECT_FLAGS = ROUTE_COLLECT | ROUTE_CORS
+};
 
 static const struct route routes[] = {
 #define ROUTE(method, pattern, handler, scope, flags, detail)                                                          \

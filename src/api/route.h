@@ -38,7 +38,7 @@ struct route {
   enum http_method method;
   const char *pattern; // "/v1/customers/{ref}"
   route_handler *handler;
-  uint32_t scope; // one bit of enum engine_scope, 0: open
+  uint32_t scope; // bits of enum engine_scope of which a key needs one; 0: open
   unsigned flags;
   const char *detail; // the message type of a collect route; the parameters of a management write
 };

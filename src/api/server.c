@@ -301,6 +301,7 @@ static void release(struct api *api) {
   job_board_close(api->jobs);
   metrics_close(api->metrics);
   limiter_close(api->limiter);
+  guesses_close(api->guesses);
   pthread_cond_destroy(&api->changed);
   pthread_mutex_destroy(&api->lock);
   alloc_free(api);
@@ -322,8 +323,9 @@ static struct api *make(struct engine *engine, const struct api_options *options
   api->links.previous = api->links.next = &api->links;
   cors_init(&api->cors, options->cors_origins);
   if (limiter_open(&api->limiter, options->rate_events_per_s, options->rate_burst_events) ||
-      metrics_open(&api->metrics) || job_board_open(&api->jobs, engine, options->backup_dir) ||
-      stream_board_open(&api->streams, engine) || runners_open(&api->runners, api->options.threads, run_request)) {
+      guesses_open(&api->guesses) || metrics_open(&api->metrics) ||
+      job_board_open(&api->jobs, engine, options->backup_dir) || stream_board_open(&api->streams, engine) ||
+      runners_open(&api->runners, api->options.threads, run_request)) {
     release(api);
     return NULL;
   }

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/cors.h"
+#include "api/guesses.h"
 #include "api/job.h"
 #include "api/limiter.h"
 #include "api/metrics.h"
@@ -27,6 +28,7 @@ struct api {
   struct api_options options; // with defaults filled in; `listen` is not kept
   struct cors_policy cors;
   struct limiter *limiter;
+  struct guesses *guesses;
   struct metrics *metrics;
   struct job_board *jobs;
   struct stream_board *streams;

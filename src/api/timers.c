@@ -6,6 +6,7 @@
 
 #include "api/server.h"
 #include "base/log.h"
+#include "engine/members.h"
 
 enum { TICK_NS = 100000000, LOG_EVERY_S = 60 };
 
@@ -16,6 +17,18 @@ static void report(enum err err, const struct diag *diag, int64_t *logged_us) {
   log_write(LOG_WARN, "timers failed", "err=%s code=%s", err_name(err), diag->code);
 }
 
+// Members first: what falls due for them is what segments look at. A failure of one does not keep the other waiting.
+static enum err tick(struct engine *engine, bool *more, struct diag *diag) {
+  bool more_members = false, more_timers = false;
+  struct diag own;
+  diag_init(&own);
+  enum err err = engine_loyalty_tick(engine, &more_members, diag),
+           second = engine_timer_tick(engine, &more_timers, &own);
+  *more = more_members || more_timers;
+  if (err == ERR_OK && second != ERR_OK) *diag = own;
+  return err == ERR_OK ? second : err;
+}
+
 static void *run(void *context) {
   const struct timespec pause = {0, TICK_NS};
   struct api *api = context;
@@ -24,7 +37,7 @@ static void *run(void *context) {
     struct diag diag;
     bool more = false;
     diag_init(&diag);
-    enum err err = engine_timer_tick(api->engine, &more, &diag);
+    enum err err = tick(api->engine, &more, &diag);
     if (err) report(err, &diag, &logged_us);
     if (err || !more) nanosleep(&pause, NULL);
   }

@@ -156,7 +156,8 @@ static const struct {
               {ENGINE_SCOPE_READ, "read"},
               {ENGINE_SCOPE_WRITE, "write"},
               {ENGINE_SCOPE_ERASE, "erase"},
-              {ENGINE_SCOPE_ADMIN, "admin"}};
+              {ENGINE_SCOPE_ADMIN, "admin"},
+              {ENGINE_SCOPE_TILL, "till"}};
 
 static enum err bad_scopes(struct diag *diag) {
   return bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);

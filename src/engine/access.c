@@ -30,7 +30,8 @@ static const struct {
               {"read", ENGINE_SCOPE_READ},
               {"write", ENGINE_SCOPE_WRITE},
               {"erase", ENGINE_SCOPE_ERASE},
-              {"admin", ENGINE_SCOPE_ADMIN}};
+              {"admin", ENGINE_SCOPE_ADMIN},
+              {"till", ENGINE_SCOPE_TILL}};
 
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds, SCOPE_COUNT = sizeof scopes / sizeof *scopes };
 

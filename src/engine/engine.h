@@ -113,6 +113,7 @@ enum engine_scope {
   ENGINE_SCOPE_WRITE = 4,   // correct, split, resend, change rules and sources
   ENGINE_SCOPE_ERASE = 8,   // erase and export a person
   ENGINE_SCOPE_ADMIN = 16,  // keys, backups, checks
+  ENGINE_SCOPE_TILL = 32,   // book orders and returns, spend points and codes, look a member up
 };
 enum { ENGINE_KEY_TEXT_BYTES = 96 };
 struct engine_key {

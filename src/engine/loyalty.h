@@ -266,13 +266,17 @@ size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 
-// --- orders (loyalty_order.c, loyalty_return.c) --------------------------------------------------------------
+// --- orders (loyalty_order.c, loyalty_return.c, loyalty_reopen.c) ------------------------------------------
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,
                             const struct loyalty_event *in_hand, const struct loyalty_request *request);
 // Gives back these quantities (NULL: all that is left) under a return's id; `cancel`: whatever is left, and its codes.
 enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *order, struct bytes return_id,
                                  const int64_t *quantities, int64_t time_us, bool cancel, struct json_writer *writer);
+// Are its returns paid back to points and cards first, else in proportion?
+bool loyalty_order_is_tender_first(const struct work *work, const struct loyalty_order *order);
+// A cancelled order is booked again as it was. ERR_DENIED code "ORDER_NOT_CANCELLED", "REDEMPTION_CONFLICT".
+enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *order, struct json_writer *writer);
 // An event "Order Refunded" or "Order Cancelled".
 enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
                              const struct loyalty_event *in_hand, bool cancelled);

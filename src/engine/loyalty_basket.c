@@ -12,7 +12,7 @@
 #include "engine/parts.h"
 
 enum { AMOUNT_IN_MESSAGE = 255 }; // timeline.h: to be looked up there
-enum { PRICE_TRIES_MAX = 4, MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16, RANDOM_BYTES = 16, BATCH_ITEMS_MAX = 1000 };
+enum { PRICE_TRIES_MAX = 4, MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16, RANDOM_BYTES = 16 };
 
 struct basket_call {
   struct engine *engine;
@@ -423,6 +423,32 @@ enum err engine_order_cancel(struct engine *engine, const struct engine_caller *
   return err;
 }
 
+static enum err reopen(struct member_call *call, void *context) {
+  const struct order_call *asked = context;
+  struct work *work = call->work;
+  struct loyalty_order *order = NULL;
+  struct loyalty_kit kit;
+  if (work->loyalty == NULL) return no_order(work);
+  enum err err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
+  if (err == ERR_OK && order == NULL) return no_order(work);
+  if (err == ERR_OK) err = lock_order(work, order);
+  if (err != ERR_OK) return err;
+  err = loyalty_kit_open(&kit, work, call->members[0]);
+  if (err == ERR_OK) err = loyalty_order_reopen(&kit, order, call->writer);
+  loyalty_kit_close(&kit);
+  return err;
+}
+
+enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct order_call asked = {.order = order};
+  struct member_call call;
+  member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
+  enum err err = run_order(&call, &asked, reopen, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
 static enum err tell_order(struct member_call *call, void *context) {
   const struct order_call *asked = context;
   struct loyalty_order *order = NULL;
@@ -432,7 +458,7 @@ static enum err tell_order(struct member_call *call, void *context) {
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);
   loyalty_order_json(order, call->writer);
-  json_member_text(call->writer, "customer", customer);
+  json_member_text(call->writer, "owner", customer);
   json_object_end(call->writer);
   return ERR_OK;
 }

@@ -793,6 +793,6 @@ enum err loyalty_order_replay(struct work *work, const struct engine_event *even
     write_replay(order, request->writer);
     return ERR_OK;
   }
-  return err == ERR_OK ? diag_set(work->diag, ERR_BUSY, "duplicate", "this order was taken before, under another id")
+  return err == ERR_OK ? diag_set(work->diag, ERR_DENIED, "duplicate", "%s", loyalty_refusal_words("duplicate"))
                        : err;
 }

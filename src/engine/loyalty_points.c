@@ -10,6 +10,7 @@
 #include "base/varint.h"
 #include "engine/loyalty_request.h"
 
+#define APPROVALS "loyalty_approval"
 enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48 };
 enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED, HOLD_VOIDED };
 
@@ -337,6 +338,39 @@ enum err engine_hold_void(struct engine *engine, const struct engine_caller *cal
 
 // --- by a person -------------------------------------------------------------------------------------------------
 
+// Row of DOCUMENT "loyalty_approval", number: {"author","at" (µs),"request"}: an adjustment that waits for a second
+// person.
+static enum err keep_waiting(struct member_call *call, void *context) {
+  struct work *work = call->work;
+  struct value_builder builder;
+  struct key key;
+  uint64_t number;
+  char id[32];
+  (void)context;
+  enum err err = engine_next(call->engine, &call->engine->decisions, &number, work->diag);
+  if (err != ERR_OK) return err;
+  buffer_clear(work->buffer);
+  value_builder_init(&builder, work->buffer, call->engine->names);
+  value_document_begin(&builder);
+  value_put_name(&builder, BYTES("author"));
+  value_put_text(&builder, call->caller->author);
+  value_put_name(&builder, BYTES("at"));
+  value_put_number(&builder, decimal_from_i64(work->now_us));
+  value_put_name(&builder, BYTES("request"));
+  value_put_value(&builder, call->request);
+  value_document_end(&builder);
+  err = value_builder_finish(&builder);
+  if (err == ERR_NO_MEMORY) return diag_no_memory(work->diag);
+  engine_number_key(&key, APPROVALS, number);
+  if (err == ERR_OK) err = store_put(work->txn, STORE_DOCUMENT, key_view(&key), buffer_view(work->buffer));
+  snprintf(id, sizeof id, "a%" PRIu64, number);
+  json_object_begin(call->writer);
+  json_member_text(call->writer, "approval", id);
+  json_member_text(call->writer, "status", "waiting");
+  json_object_end(call->writer);
+  return err;
+}
+
 static enum err adjust(struct member_call *call, void *context) {
   const struct points *points = context;
   struct loyalty_ledger *ledger;
@@ -366,11 +400,130 @@ enum err engine_points_adjust(struct engine *engine, const struct engine_caller 
     diag_in_field(diag, "reason");
   }
   int64_t size = points.amount < 0 ? -points.amount : points.amount;
-  if (err == ERR_OK && points.approval_above > 0 && size > points.approval_above)
-    err = diag_set(diag, ERR_DENIED, "APPROVAL_NEEDED", "%s", loyalty_refusal_words("APPROVAL_NEEDED"));
-  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, adjust, &points, commit, diag);
+  bool waits = points.approval_above > 0 && size > points.approval_above;
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, waits ? keep_waiting : adjust, &points, commit, diag);
   member_call_close(&call);
   return err;
+}
+
+// --- a second person -----------------------------------------------------------------------------------------------
+
+struct approval {
+  uint64_t number;
+  struct value row;
+  struct bytes author; // who asked
+  struct value request;
+  struct bytes authors; // of the posting: both
+  struct points points;
+};
+
+static enum err no_approval(struct diag *diag) {
+  return diag_set(diag, ERR_NOT_FOUND, "no_approval", "%s", loyalty_refusal_words("no_approval"));
+}
+
+static void read_approval(const struct engine *engine, struct approval *approval) {
+  value_as_text(value_member(approval->row, engine->names, BYTES("author")), &approval->author);
+  approval->request = value_member(approval->row, engine->names, BYTES("request"));
+}
+
+static enum err find_approval(struct engine *engine, struct bytes id, struct arena *arena, struct approval *approval,
+                              struct diag *diag) {
+  struct store_snapshot *snapshot;
+  struct key key;
+  if (id.size_bytes < 2 || id.data[0] != 'a' ||
+      bytes_to_u64(bytes_of(id.data + 1, id.size_bytes - 1), &approval->number) != ERR_OK)
+    return no_approval(diag);
+  engine_number_key(&key, APPROVALS, approval->number);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = store_snapshot_get(snapshot, STORE_DOCUMENT, key_view(&key), arena, &approval->row.packed);
+  store_snapshot_close(snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  if (approval->row.packed.data == NULL) return no_approval(diag);
+  read_approval(engine, approval);
+  return ERR_OK;
+}
+
+static enum err check_person(struct approval *approval, const struct engine_caller *caller, struct arena *arena,
+                             struct diag *diag) {
+  char text[2 * LIMIT_NAME_BYTES + 32];
+  if (bytes_equal(approval->author, caller->author))
+    return diag_set(diag, ERR_DENIED, "SAME_PERSON", "%s", loyalty_refusal_words("SAME_PERSON"));
+  snprintf(text, sizeof text, "%.*s, agreed by %.*s", BYTES_ARG(approval->author), BYTES_ARG(caller->author));
+  approval->authors = arena_copy(arena, bytes_from_text(text));
+  return approval->authors.data == NULL ? diag_no_memory(diag) : ERR_OK;
+}
+
+// Two who agree at once wait for each other at the customer's lock.
+static enum err carry_out(struct member_call *call, void *context) {
+  struct approval *approval = context;
+  struct bytes row;
+  struct key key;
+  engine_number_key(&key, APPROVALS, approval->number);
+  enum err err = store_get(call->work->txn, STORE_DOCUMENT, key_view(&key), call->work->arena, &row);
+  if (err == ERR_OK && row.data == NULL) return no_approval(call->work->diag);
+  if (err == ERR_OK) err = store_delete(call->work->txn, STORE_DOCUMENT, key_view(&key));
+  return err == ERR_OK ? adjust(call, &approval->points) : err;
+}
+
+enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct approval found = {0};
+  struct engine_caller both = *caller;
+  struct member_call call;
+  member_call_open(&call, engine, &both, (struct value){{NULL, 0}}, writer);
+  enum err err = find_approval(engine, approval, &call.arena, &found, diag);
+  if (err == ERR_OK) err = check_person(&found, caller, &call.arena, diag);
+  call.request = found.request;
+  both.author = found.authors;
+  if (err == ERR_OK) err = read_points(&call, &found.points, true, diag);
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, carry_out, &found, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+static void write_approval(const struct engine *engine, uint64_t number, struct approval *approval,
+                           struct json_writer *writer) {
+  struct decimal at;
+  int64_t at_us;
+  char id[32];
+  read_approval(engine, approval);
+  snprintf(id, sizeof id, "a%" PRIu64, number);
+  json_object_begin(writer);
+  json_member_text(writer, "approval", id);
+  json_member_bytes(writer, "author", approval->author);
+  if (value_as_number(value_member(approval->row, engine->names, BYTES("at")), &at) &&
+      decimal_to_scaled_i64(at, 0, &at_us) == ERR_OK)
+    json_member_time(writer, "at", at_us);
+  json_name(writer, "request");
+  value_to_json(writer, approval->request, engine->names);
+  json_object_end(writer);
+}
+
+enum err engine_approvals_json(struct engine *engine, struct json_writer *writer, struct diag *diag) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key_bytes;
+  struct key from, to;
+  engine_number_key(&from, APPROVALS, 0);
+  engine_number_key(&to, APPROVALS, UINT64_MAX);
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = store_snapshot_scan(snapshot, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  json_object_begin(writer);
+  json_name(writer, "items");
+  json_array_begin(writer);
+  if (err == ERR_OK) {
+    struct approval approval = {0};
+    while (store_cursor_next(cursor, &key_bytes, &approval.row.packed))
+      write_approval(engine, key_read_u64(key_bytes.data + key_bytes.size_bytes - sizeof(uint64_t)), &approval, writer);
+    err = store_cursor_error(cursor);
+    store_cursor_close(cursor);
+  }
+  json_array_end(writer);
+  json_object_end(writer);
+  store_snapshot_close(snapshot);
+  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 
 static enum err transfer(struct member_call *call, void *context) {

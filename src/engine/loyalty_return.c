@@ -1,4 +1,4 @@
-// loyalty_return.c: an order is given back, in part or whole; cancelled; opened again.
+// loyalty_return.c: an order is given back, in part or whole, or cancelled.
 //
 // Everything is computed from the order's row: shares were frozen when it was booked. A return's id is its natural key:
 // the second one with it gets the first one's reply. A cancellation gives back all that is left, and the codes that the
@@ -13,6 +13,7 @@ struct giving_back {
   struct loyalty_order *order;
   struct bytes id; // of the return
   int64_t time_us;
+  bool cancel;
   struct loyalty_returned plan;
   int64_t *uncollected; // by posted
 };
@@ -48,16 +49,31 @@ static enum err take_back(struct giving_back *giving, size_t index) {
   struct loyalty_cause cause = cause_of(giving, ledger);
   err = loyalty_take_back(ledger, &cause, posted->currency, amount, posted->lots, posted->lot_count,
                           &giving->uncollected[index]);
-  posted->taken_back += amount;
+  // A cancelled order keeps what was really taken: that much is earned again when it is opened again.
+  posted->taken_back += giving->cancel ? amount - giving->uncollected[index] : amount;
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
+// What earlier returns put back were the last parts: those are gone.
+static size_t parts_left(const struct loyalty_tender *tender, struct loyalty_part *left) {
+  int64_t amount = tender->amount - tender->restored_amount;
+  size_t count = 0;
+  for (size_t i = 0; i < tender->part_count && amount > 0; i++) {
+    left[count] = tender->parts[i];
+    if (left[count].amount > amount) left[count].amount = amount;
+    amount -= left[count++].amount;
+  }
+  return count;
+}
+
 static enum err restore_points(struct giving_back *giving, struct loyalty_tender *tender, int64_t amount) {
+  struct loyalty_part *parts = arena_take(giving->work->arena, (tender->part_count + 1) * sizeof *parts);
   struct loyalty_ledger *ledger;
+  if (parts == NULL) return diag_no_memory(giving->work->diag);
   enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, tender->programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL || amount == 0) return err;
   struct loyalty_cause cause = cause_of(giving, ledger);
-  err = loyalty_roll_back(ledger, &cause, tender->currency, amount, tender->parts, tender->part_count);
+  err = loyalty_roll_back(ledger, &cause, tender->currency, amount, parts, parts_left(tender, parts));
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
@@ -223,7 +239,7 @@ static enum err carry_out(struct giving_back *giving, bool codes_too) {
   return err;
 }
 
-static bool is_tender_first(const struct work *work, const struct loyalty_order *order) {
+bool loyalty_order_is_tender_first(const struct work *work, const struct loyalty_order *order) {
   for (size_t i = 0; i < order->tender_count; i++) {
     const struct loyalty_programme *programme = loyalty_set_programme(work->loyalty, order->tenders[i].programme);
     if (programme != NULL && programme->tender_first) return true;
@@ -247,11 +263,12 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
     if (writer != NULL) write_replay(known->reply, writer);
     return ERR_OK;
   }
-  struct giving_back giving = {.kit = kit, .work = work, .order = order, .id = return_id, .time_us = time_us};
+  struct giving_back giving = {
+      .kit = kit, .work = work, .order = order, .id = return_id, .time_us = time_us, .cancel = cancel};
   giving.uncollected = arena_take_zero(work->arena, order->posted_count + 1, sizeof *giving.uncollected);
   if (giving.uncollected == NULL) return diag_no_memory(work->diag);
-  enum err err =
-      loyalty_return_plan(order, quantities, is_tender_first(work, order), work->arena, &giving.plan, work->diag);
+  enum err err = loyalty_return_plan(order, quantities, loyalty_order_is_tender_first(work, order), work->arena,
+                                     &giving.plan, work->diag);
   if (err == ERR_OK) err = carry_out(&giving, cancel);
   if (err == ERR_OK && cancel) order->state = LOYALTY_ORDER_CANCELLED;
   if (err == ERR_OK) err = keep_return(&giving, writer);

@@ -3,9 +3,9 @@
 // Public. Every call takes its request as a packed document and writes its answer as JSON, so that a till, a web shop
 // and a person at a terminal do the same. Writing calls carry a struct engine_commit: the reply rides in the same
 // commit. What is refused by the rules of loyalty is ERR_DENIED with a code of the closed list (loyalty/code.h,
-// docs/loyalty.md), and the diag's field names the offending member, code or rule; the HTTP status is 409... see
-// api/loyalty.c. Natural keys (an order, a return, a hold's reference) replay: the second call gets the first one's
-// answer, "replayed": true beside it, and changes nothing.
+// docs/loyalty.md), and the diag's field names the offending member, code or rule; the HTTP status is 422. Natural keys
+// (an order, a return, a hold's reference) replay: the second call gets the first one's answer, "replayed": true beside
+// it, and changes nothing.
 //
 // "customer" in a request is a reference as of engine_find ("email:zoe@exemple.fr", "loyalty_card:123", "c42"). Whoever
 // names an identifier nobody has makes a new customer of it.
@@ -68,7 +68,8 @@ enum err engine_order_reopen(struct engine *engine, const struct engine_caller *
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Many orders and returns of a till that was away: {"items":[{"order":{…}}|{"return":{"order":…,…}}]} -> {"items":[{
-// "status":"booked"|"replayed"|"refused","code"?,…}]}: each by itself, idempotent by its own id.
+// "status":"booked"|"replayed","reply"} | {"status":"refused","code","message","field"?}]}: each by itself, in their
+// order, idempotent by its own id. At most 1,000.
 enum err engine_till_batch(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct store_mark *mark, struct diag *diag);
 
@@ -88,11 +89,14 @@ enum err engine_hold_capture(struct engine *engine, const struct engine_caller *
 enum err engine_hold_void(struct engine *engine, const struct engine_caller *caller, struct bytes hold,
                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 // {"customer",…,"amount" (below zero: less),"reason"}: a person's. Above the programme's limit it waits for another
-// person: {"approval":id,"status":"waiting"}, and engine_approve carries it out.
+// person: {"approval":id,"status":"waiting"}, and engine_approve carries it out; its caller's author must be another:
+// ERR_DENIED "SAME_PERSON".
 enum err engine_points_adjust(struct engine *engine, const struct engine_caller *caller, struct value request,
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"items":[{"approval","author","at","request"}]}: those that wait.
+enum err engine_approvals_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 // {"from","to","programme"?,"currency"?,"amount","reason"?}
 enum err engine_points_transfer(struct engine *engine, const struct engine_caller *caller, struct value request,
                                 struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
@@ -104,14 +108,16 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 enum err engine_codes_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_code_json(struct engine *engine, struct bytes code, struct json_writer *writer, struct diag *diag);
-// {"code","customer"?,"cart"?} -> {"valid":bool,"reason"?,"message"?,"discount":{…}}
+// {"code","customer"?,"cart"?} -> {"valid":true,"code","voucher","amount","uses","balance" (of a card)} or
+// {"valid":false,"code","reason","message"}
 enum err engine_code_validate(struct engine *engine, const struct engine_caller *caller, struct value request,
                               struct json_writer *writer, struct diag *diag);
-// {"code","customer"?,"cart"?,"order_id"?,"amount"? (of a card)} -> {"redemption","code","uses"|"balance",…};
-// ERR_DENIED with the reason.
+// {"code","customer"?,"cart"?,"order_id"?,"amount"? (of a card)} -> {"redemption","code","voucher","amount","uses",
+// "balance" (of a card)}; ERR_DENIED with the reason.
 enum err engine_code_redeem(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
-// `redemption`: "r17" of the code. Its uses, budgets and balance are given back; again: replayed.
+// `redemption`: "r17" of the code. Its uses, budgets and balance are given back; again: replayed. ERR_DENIED
+// "REDEMPTION_OF_ORDER": it goes back with its order.
 enum err engine_code_roll_back(struct engine *engine, const struct engine_caller *caller, struct bytes code,
                                struct bytes redemption, struct json_writer *writer, struct engine_commit *commit,
                                struct diag *diag);

@@ -214,7 +214,7 @@ static char *read_description(void) {
 }
 
 static void the_description_has_exactly_these_routes(void **state) {
-  static char found[128][96];
+  static char found[256][96];
   size_t count;
   const struct route *table = route_table(&count);
   (void)state;
@@ -223,7 +223,7 @@ static void the_description_has_exactly_these_routes(void **state) {
     print_message("docs/openapi.yaml is not beside the sources: skipped\n");
     skip();
   }
-  size_t described_count = described(text, found, 128);
+  size_t described_count = described(text, found, 256);
   free(text);
   for (size_t i = 0; i < count; i++) {
     char wanted[96];
