@@ -442,10 +442,10 @@ static enum err release(struct loyalty_kit *kit, const struct loyalty_event *eve
   for (size_t i = 0; err == ERR_OK && i < order->posted_count; i++) {
     const struct loyalty_posted *posted = &order->posted[i];
     struct loyalty_ledger *ledger;
-    uint8_t currency;
+    uint8_t currency = posted->currency;
     if (!loyalty_set_releases(kit->work->loyalty, posted->programme, event->name, &currency)) continue;
     err = loyalty_ledger_open(kit->work, kit->customer, posted->programme, false, &ledger);
-    if (err != ERR_OK || ledger == NULL || currency != posted->currency) continue;
+    if (err != ERR_OK || ledger == NULL) continue;
     uint64_t *lots = arena_take(kit->work->arena, (posted->lot_count + 1) * sizeof *lots);
     if (lots == NULL) return diag_no_memory(kit->work->diag);
     for (size_t j = 0; j < posted->lot_count; j++) lots[j] = posted->lots[j].id;
@@ -466,7 +466,7 @@ enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *e
   for (size_t i = 0; err == ERR_OK && i < count; i++) err = withdraw_one(kit, rules[i], event, reference);
   bool releases = false;
   for (size_t i = 0; i < loyalty_set_programmes(work->loyalty) && !releases; i++) {
-    uint8_t currency;
+    uint8_t currency = 0;
     uint32_t number = loyalty_set_programme_at(work->loyalty, i)->number;
     releases = loyalty_set_releases(work->loyalty, number, event->name, &currency);
   }

@@ -141,7 +141,7 @@ static enum err offer_rule(struct booking *booking, const struct loyalty_live_ru
   struct loyalty_judgement judgement;
   enum err err = loyalty_judge(rule, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
                                work->arena, &judgement);
-  if (err != ERR_OK || judgement.skipped != NULL) return err;
+  if (err != ERR_OK || !judgement.discounts) return err;
   struct loyalty_offer offer = {.discount = &rule->rule->discount,
                                 .lines = judgement.discount_lines,
                                 .room_cents = INT64_MAX,

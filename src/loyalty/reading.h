@@ -160,6 +160,10 @@ void form_set_number(const struct member *member, void *item, int64_t number);
 // Whether the member stands there at all, as far as a choice decides it.
 bool form_is_chosen(const struct table *table, const struct member *member, const void *item);
 
+// The one place that says to the checker what the paths of an expression are about: once when a person's document is
+// read, and again when it is compiled.
+enum rule_subject form_subject(const struct member *member, const void *item);
+
 // "14 days"; "" of a length of none.
 enum { FORM_DURATION_BYTES = 48 };
 void form_print_duration(struct rule_duration duration, char text[FORM_DURATION_BYTES]);
@@ -180,6 +184,7 @@ void document_pack(struct value_builder *builder, const struct table *table, con
 
 extern const struct table loyalty_rule_table;     // rule.c: a struct loyalty_rule
 extern const struct table loyalty_discount_table; // rule.c: a struct loyalty_discount
+extern const struct table loyalty_voucher_table;  // voucher.c: a struct loyalty_voucher
 extern const char *const loyalty_over_words[2];
 enum err loyalty_rules_number(struct reading *reading, const struct loyalty_rule *rules, size_t count,
                               const struct loyalty_rule *older, size_t older_count, uint32_t *given);

@@ -172,20 +172,23 @@ static enum over over_what(const struct member *member, const void *item) {
   return rule->by_line || rule->lines.size_bytes > 0 ? OVER_LINE : OVER_EVENT;
 }
 
-// The one place that says to the checker what paths are about.
-static struct rule_check check_over(const struct reading *reading, enum over over, bool condition) {
+enum rule_subject form_subject(const struct member *member, const void *item) {
   static const enum rule_subject SUBJECTS[] = {
       [OVER_CUSTOMER] = RULE_SUBJECT_NONE, [OVER_EVENT] = RULE_SUBJECT_EVENT, [OVER_LINE] = RULE_SUBJECT_ITEM};
+  return SUBJECTS[over_what(member, item)];
+}
+
+static struct rule_check check_over(const struct reading *reading, enum rule_subject subject, bool condition) {
   return (struct rule_check){.catalog = reading->catalog->rules,
-                             .subject = SUBJECTS[over],
-                             .subject_event = over == OVER_CUSTOMER ? BYTES("") : reading->event,
+                             .subject = subject,
+                             .subject_event = subject == RULE_SUBJECT_NONE ? BYTES("") : reading->event,
                              .condition = condition};
 }
 
 static enum err read_expression(struct reading *reading, const struct member *member, struct value value, void *item) {
   enum err err = read_text(reading, member, value, RULE_TEXT_BYTES_MAX, item);
   if (err != ERR_OK || reading_is_stored(reading)) return err;
-  struct rule_check check = check_over(reading, over_what(member, item), member->form == FORM_CONDITION);
+  struct rule_check check = check_over(reading, form_subject(member, item), member->form == FORM_CONDITION);
   rule_types types = 0;
   err = rule_admit(*text_at(member, item), &check, reading->path, reading->warnings, &types, reading->where,
                    reading->diag);

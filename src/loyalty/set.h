@@ -47,6 +47,7 @@ struct loyalty_live_rule {
   const struct loyalty_rule *rule;
   struct loyalty_rule_ref ref;
   const struct rule_program *when, *earn, *lines, *once_by, *discount_lines; // NULL: there is none
+  const struct names *names;                                                 // the set's, in which messages are packed
 };
 const struct loyalty_live_rule *loyalty_set_rule(const struct loyalty_set *set, uint32_t programme,
                                                  struct loyalty_rule_ref ref);
@@ -62,7 +63,8 @@ enum err loyalty_set_find(const struct loyalty_set *set, uint32_t name, struct v
 // The rules that an event of this name takes back (loyalty_rule.withdrawn_by).
 enum err loyalty_set_find_withdrawn(const struct loyalty_set *set, uint32_t name, struct arena *arena,
                                     const struct loyalty_live_rule *const **rules, size_t *count);
-// Programmes with a currency whose pending amounts wait for an event of this name.
+// Does the programme have a currency whose pending amounts wait for an event of this name? *currency: of this one
+// alone; 0: of any, and it becomes the first such.
 bool loyalty_set_releases(const struct loyalty_set *set, uint32_t programme, uint32_t name, uint8_t *currency);
 
 // Programs of vouchers; NULL: it has no such condition.
@@ -83,27 +85,33 @@ struct loyalty_event {
 // What a rule makes of an event.
 struct loyalty_judgement {
   const struct loyalty_live_rule *rule;
-  const char *skipped;        // NULL: it applies; else why not: "condition_false", "condition_unknown", "amount_null",
-                              // "amount_negative", "amount_zero", "once_null"
-  int64_t amount;             // to be earned before caps, in the currency's smallest unit
-  const int64_t *by_line;     // of it, when the rule is computed line by line; NULL
-  struct bytes once;          // the value of once_by as text; no data: the rule has none
+  const char *skipped;    // NULL: it applies; else why not, the first of: "condition_false" (of a rule by line: of all
+                          // lines), "condition_unknown", "once_null", "amount_null", "amount_unknown" (a limit of the
+                          // machine), "amount_negative", "amount_overflow" (above LOYALTY_AMOUNT_MAX), "amount_zero"
+  bool discounts;         // it has a discount, and that is to be offered, whatever becomes of the amount
+  int64_t amount;         // to be earned before caps, in the currency's smallest unit
+  const int64_t *by_line; // of it, when the rule is computed line by line; NULL
+  struct bytes once;      // the value of once_by as text, also of a rule that is skipped; no data: there is none
   const bool *discount_lines; // which lines the rule's discount is for; NULL: all
 };
-// Runs the rule's programs. A property that is missing makes it skip, never fail; fails only as facts do.
+// Runs the rule's programs. A property that is missing makes it skip, never fail; fails only as facts do. Of a rule by
+// line each line is rounded down on its own; one whose amount is null or below zero earns nothing, and is the reason
+// only when no other line earns.
 enum err loyalty_judge(const struct loyalty_live_rule *rule, const struct loyalty_event *event,
                        struct rule_machine *machine, struct facts *facts, int64_t now_us, struct arena *arena,
                        struct loyalty_judgement *judgement);
 // A condition over the customer and, when `event` is not NULL, over it. NULL is true.
 enum err loyalty_is_true(const struct rule_program *program, const struct loyalty_event *event,
                          struct rule_machine *machine, struct facts *facts, int64_t now_us, bool *is_true);
-// Which lines of the basket a condition is true of.
+// Which lines of the basket a condition is true of, as they were sent.
 enum err loyalty_lines_where(const struct rule_program *program, const struct loyalty_event *event,
                              struct rule_machine *machine, struct facts *facts, int64_t now_us, struct arena *arena,
                              bool **lines);
 
 // The message of an order as rules see it: the members of `properties`, and in it "paid" (what is paid by money or
-// card, of lines and shipping), "paid_lines" (without shipping), "discount", and each product with "paid", "amount",
-// "line_id". What was sent under these names gives way. In the arena.
+// card, of lines and shipping), "paid_lines" (without shipping), "discount" (what was taken off lines and shipping),
+// and each product with "paid", "amount" (before discounts), "line_id". What was sent under these names gives way. What
+// is paid is shared out over lines and shipping by what is due for each: where nothing is paid with points, a line's is
+// its amount less its discount. In the arena.
 enum err loyalty_with_paid(struct value message, const struct loyalty_basket *basket, int64_t paid, struct names *names,
                            struct arena *arena, struct value *out);

@@ -80,9 +80,9 @@ static enum err finish_voucher(struct reading *reading, void *item) {
   return ERR_OK;
 }
 
-static const struct table VOUCHER_TABLE = {"a voucher", TABLE_MEMBERS(VOUCHER_MEMBERS),
-                                           .item_bytes = sizeof(struct loyalty_voucher), .defaults = &VOUCHER_DEFAULTS,
-                                           .finish = finish_voucher};
+const struct table loyalty_voucher_table = {"a voucher", TABLE_MEMBERS(VOUCHER_MEMBERS),
+                                            .item_bytes = sizeof(struct loyalty_voucher), .defaults = &VOUCHER_DEFAULTS,
+                                            .finish = finish_voucher};
 
 enum err loyalty_voucher_read(struct value document, const struct names *names, const struct loyalty_catalog *catalog,
                               struct arena *arena, struct loyalty_voucher *voucher, struct rule_check *warnings,
@@ -94,22 +94,22 @@ enum err loyalty_voucher_read(struct value document, const struct names *names, 
                             .where = where,
                             .diag = diag,
                             .event = BYTES("Order Completed")};
-  return reading_document(&reading, &VOUCHER_TABLE, document, voucher);
+  return reading_document(&reading, &loyalty_voucher_table, document, voucher);
 }
 
 void loyalty_voucher_json(const struct loyalty_voucher *voucher, const struct loyalty_programme *programme,
                           struct json_writer *writer) {
   struct telling telling = {writer, programme, programme->currencies[0].scale};
   json_object_begin(writer);
-  document_tell(&telling, &VOUCHER_TABLE, voucher, &VOUCHER_DEFAULTS);
+  document_tell(&telling, &loyalty_voucher_table, voucher, &VOUCHER_DEFAULTS);
   if (!voucher->archived) json_member_bool(writer, "archived", false);
 }
 
 void loyalty_voucher_pack(const struct loyalty_voucher *voucher, struct value_builder *builder) {
-  document_pack(builder, &VOUCHER_TABLE, voucher);
+  document_pack(builder, &loyalty_voucher_table, voucher);
 }
 
 enum err loyalty_voucher_unpack(struct value packed, const struct names *names, struct arena *arena,
                                 struct loyalty_voucher *voucher) {
-  return reading_stored(packed, names, arena, &VOUCHER_TABLE, voucher);
+  return reading_stored(packed, names, arena, &loyalty_voucher_table, voucher);
 }
