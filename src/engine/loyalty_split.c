@@ -158,7 +158,7 @@ static enum err rebuild(struct splitting *splitting, struct work_customer *custo
   for (size_t i = 0; err == ERR_OK && i < mine_count; i++)
     err = loyalty_posting_write(work, customer->record.id, &mine[i]);
   customer->loyalty_changed = true;
-  return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
+  return err;
 }
 
 // A part of which nothing was ever booked is no member; the keeper is.
@@ -175,6 +175,47 @@ static enum err part_wallet(struct splitting *splitting, const struct loyalty_wa
   return err == ERR_OK ? rebuild(splitting, customer, wallet->programme, postings, count) : err;
 }
 
+// A debt that came from one part may have been paid with points of another: then that one would be owed something. What
+// was paid stays paid.
+static enum err settle_debt(struct loyalty_ledger *const *ledgers, size_t count, size_t owed, uint8_t currency) {
+  static const struct loyalty_cause split = {.reason = BYTES_INIT("SPLIT")};
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct loyalty_cause cause = split;
+    if (ledgers[i] == NULL || i == owed) continue;
+    int64_t rest = loyalty_amount(ledgers[owed]->wallet, currency, LOYALTY_DEBT);
+    int64_t debt = -loyalty_amount(ledgers[i]->wallet, currency, LOYALTY_DEBT);
+    if (rest <= 0 || debt <= 0) continue;
+    cause.effective_us = ledgers[i]->now_us;
+    err = loyalty_pass_debt(ledgers[owed], ledgers[i], &cause, currency, rest < debt ? rest : debt);
+  }
+  return err;
+}
+
+static enum err settle_debts(struct loyalty_ledger *const *ledgers, size_t count) {
+  enum err err = ERR_OK;
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = 0; err == ERR_OK && ledgers[i] != NULL && j < ledgers[i]->programme->currency_count; j++)
+      err = settle_debt(ledgers, count, i, ledgers[i]->programme->currencies[j].number);
+  for (size_t i = 0; err == ERR_OK && i < count; i++)
+    if (ledgers[i] != NULL) err = loyalty_advance(ledgers[i], ledgers[i]->now_us);
+  return err;
+}
+
+// The keeper last: the wallet of the whole is what the others are copied from.
+static enum err part_one(struct splitting *splitting, const struct loyalty_wallet *wallet) {
+  const struct loyalty_parting *parting = splitting->parting;
+  struct loyalty_ledger **ledgers = arena_take_zero(splitting->work->arena, parting->part_count, sizeof *ledgers);
+  if (ledgers == NULL) return diag_no_memory(splitting->work->diag);
+  enum err err = ERR_OK;
+  for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++)
+    if (part != parting->keeper) err = part_wallet(splitting, wallet, part);
+  if (err == ERR_OK) err = part_wallet(splitting, wallet, parting->keeper);
+  for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++)
+    err = loyalty_ledger_open(splitting->work, parting->parts[part], wallet->programme, false, &ledgers[part]);
+  return err == ERR_OK ? settle_debts(ledgers, parting->part_count) : err;
+}
+
 static enum err part_wallets(struct splitting *splitting) {
   const struct loyalty_parting *parting = splitting->parting;
   struct work *work = splitting->work;
@@ -187,12 +228,7 @@ static enum err part_wallets(struct splitting *splitting) {
   if (count > 0) memcpy(copies, wallets, count * sizeof *copies);
   for (size_t i = 0; err == ERR_OK && i < splitting->row_count; i++)
     if (splitting->rows[i].kind == 'p') err = store_delete(work->txn, STORE_LEDGER, splitting->rows[i].key);
-  // The keeper last: the wallet of the whole is what the others are copied from.
-  for (size_t i = 0; err == ERR_OK && i < count; i++) {
-    for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++)
-      if (part != parting->keeper) err = part_wallet(splitting, &copies[i], part);
-    if (err == ERR_OK) err = part_wallet(splitting, &copies[i], parting->keeper);
-  }
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = part_one(splitting, &copies[i]);
   bool kept = parting->parts[parting->keeper] == parting->whole;
   return err == ERR_OK && !kept ? loyalty_leave(work, parting->whole, splitting->id) : err;
 }

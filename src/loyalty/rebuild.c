@@ -193,3 +193,26 @@ enum err loyalty_rebuild(struct loyalty_ledger *ledger, const struct loyalty_pos
   *mine_count = work.mine_count;
   return ledger_end(ledger, &mark, err);
 }
+
+static enum err shift_debt(struct loyalty_ledger *ledger, const struct loyalty_cause *cause,
+                           struct loyalty_entry entry) {
+  struct ledger_mark mark;
+  struct ledger_draft draft;
+  enum err err = ledger_mark(ledger, &mark);
+  if (err != ERR_OK) return err;
+  err = ledger_draft(ledger, LOYALTY_TRANSFER, cause, cause->effective_us, &draft);
+  if (err == ERR_OK) err = ledger_entry(ledger, &draft, NULL, entry);
+  if (err == ERR_OK) err = ledger_post(ledger, &draft);
+  return ledger_end(ledger, &mark, err);
+}
+
+enum err loyalty_pass_debt(struct loyalty_ledger *from, struct loyalty_ledger *to, const struct loyalty_cause *cause,
+                           uint8_t currency, int64_t amount) {
+  struct loyalty_entry entry = {
+      .currency = currency, .from = LOYALTY_DEBT, .to = LOYALTY_TRANSFERRED, .amount = amount};
+  if (amount <= 0) return ledger_bad_amount(from);
+  enum err err = shift_debt(from, cause, entry);
+  entry.from = LOYALTY_TRANSFERRED;
+  entry.to = LOYALTY_DEBT;
+  return err == ERR_OK ? shift_debt(to, cause, entry) : err;
+}

@@ -436,7 +436,7 @@ static void model_split(struct model *model) {
   // Where the cut went through others than these two, nothing stands between them.
   enum err err =
       engine_allow_link(model->kit.engine, bytes_from_text(id_at(a)), bytes_from_text(id_at(b)), &commit, &diag);
-  if (err != ERR_OK && strcmp(diag.code, "not_apart") != 0) fail_msg("allow: %s: %s", diag.code, diag.message);
+  if (err != ERR_OK && strcmp(diag.code, "no_cannot_link") != 0) fail_msg("allow: %s: %s", diag.code, diag.message);
 }
 
 static void model_clock(struct model *model) {

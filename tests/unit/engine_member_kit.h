@@ -121,6 +121,11 @@ struct member_totals {
   int64_t accounts[LOYALTY_ACCOUNT_COUNT];
 };
 
+static inline void member_add(struct member_totals *totals, const struct loyalty_balance *balance) {
+  assert_true(balance->accounts[LOYALTY_DEBT] <= 0);
+  for (size_t i = 0; i < LOYALTY_ACCOUNT_COUNT; i++) totals->accounts[i] += balance->accounts[i];
+}
+
 // Of everybody who is a member, all currencies together.
 static inline struct member_totals member_totals(struct kit *kit) {
   struct member_totals totals = {{0}};
@@ -138,13 +143,11 @@ static inline struct member_totals member_totals(struct kit *kit) {
     if (key.data[key.size_bytes - 1] != CUSTOMER_ROW_WALLET) continue;
     assert_int_equal(loyalty_row_decode(row, &arena, &timer_us, &wallets, &count), ERR_OK);
     for (size_t i = 0; i < count; i++)
-      for (size_t j = 0; j < wallets[i].balance_count; j++) {
-        assert_true(wallets[i].balances[j].accounts[LOYALTY_DEBT] <= 0);
-        for (size_t k = 0; k < LOYALTY_ACCOUNT_COUNT; k++) totals.accounts[k] += wallets[i].balances[j].accounts[k];
-      }
-    assert_int_equal(store_cursor_error(cursor), ERR_OK);
-    store_cursor_close(cursor);
-    store_snapshot_close(snapshot);
-    arena_release(&arena);
-    return totals;
+      for (size_t j = 0; j < wallets[i].balance_count; j++) member_add(&totals, &wallets[i].balances[j]);
   }
+  assert_int_equal(store_cursor_error(cursor), ERR_OK);
+  store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
+  arena_release(&arena);
+  return totals;
+}
