@@ -83,6 +83,18 @@ static enum err decode_order(struct work *work, struct bytes value, struct loyal
   return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
 }
 
+// Each reversal under a name of its own: there may be a third one.
+static enum err name_reversal(struct work *work, const struct loyalty_order *second, struct bytes *id) {
+  const char *text = arena_format(work->arena, LOYALTY_DOUBLE "-%llu", (unsigned long long)second->posting);
+  *id = text == NULL ? BYTES("") : bytes_from_text(text);
+  return text == NULL ? diag_no_memory(work->diag) : ERR_OK;
+}
+
+static bool is_reversal(const struct loyalty_return *given) {
+  return given->id.size_bytes > strlen(LOYALTY_DOUBLE) &&
+         memcmp(given->id.data, LOYALTY_DOUBLE, strlen(LOYALTY_DOUBLE)) == 0;
+}
+
 static bool has_return(const struct loyalty_order *order, struct bytes id) {
   for (size_t i = 0; i < order->return_count; i++)
     if (bytes_equal(order->returns[i].id, id)) return true;
@@ -94,7 +106,7 @@ static enum err take_returns(struct loyalty_kit *kit, struct loyalty_order *firs
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < second->return_count; i++) {
     const struct loyalty_return *given = &second->returns[i];
-    if (has_return(first, given->id) || first->line_count != second->line_count) continue;
+    if (is_reversal(given) || has_return(first, given->id) || first->line_count != second->line_count) continue;
     err = loyalty_order_give_back(kit, first, given->id, given->quantities, given->time_us, false, NULL);
     if (err == ERR_DENIED || err == ERR_INVALID) err = ERR_OK; // it was given back to both, under two ids
   }
@@ -109,7 +121,7 @@ static enum err note_double(struct merging *merging, struct loyalty_order *first
   int64_t *none = arena_take_zero(work->arena, first->line_count + 1, sizeof *none);
   if (returns == NULL || none == NULL) return diag_no_memory(work->diag);
   if (first->return_count > 0) memcpy(returns, first->returns, first->return_count * sizeof *returns);
-  returns[first->return_count] = (struct loyalty_return){.id = BYTES(LOYALTY_DOUBLE),
+  returns[first->return_count] = (struct loyalty_return){.id = reversal->id,
                                                          .time_us = work->now_us,
                                                          .points = reversal->points,
                                                          .quantities = none,
@@ -121,10 +133,13 @@ static enum err note_double(struct merging *merging, struct loyalty_order *first
 
 static enum err reverse(struct merging *merging, struct loyalty_order *first, struct loyalty_order *second) {
   struct loyalty_kit kit = {.work = merging->work, .customer = merging->survivor, .reason = BYTES(LOYALTY_DOUBLE)};
-  enum err err = take_returns(&kit, first, second);
-  if (err == ERR_OK && second->state != LOYALTY_ORDER_CANCELLED && !has_return(second, BYTES(LOYALTY_DOUBLE))) {
-    err = loyalty_order_give_back(&kit, second, BYTES(LOYALTY_DOUBLE), NULL, merging->work->now_us, true, NULL);
-    if (err == ERR_OK && !has_return(first, BYTES(LOYALTY_DOUBLE))) err = note_double(merging, first, second);
+  struct bytes id;
+  enum err err = name_reversal(merging->work, second, &id);
+  if (err == ERR_OK) err = take_returns(&kit, first, second);
+  if (err == ERR_OK && second->state != LOYALTY_ORDER_CANCELLED) {
+    err = loyalty_order_give_back(&kit, second, id, NULL, merging->work->now_us, true, NULL);
+    if (err == ERR_OK) err = note_double(merging, first, second);
+    if (err == ERR_DENIED) err = ERR_OK; // everything of it came back already
   }
   return err == ERR_OK ? loyalty_order_write(merging->work, merging->to, first) : err;
 }

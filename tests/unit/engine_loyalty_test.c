@@ -2,6 +2,8 @@
 // every step engine_check, and so engine_loyalty_verify, finds nothing.
 #include "engine_member_kit.h"
 
+#include "base/alloc.h"
+
 #define CURRENCY                                                                                                       \
   "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"points\","               \
   "\"validity\":{\"after\":\"12 months\"},\"worth\":\"0.01\",\"returns\":\"unlimited\"}]"
@@ -241,6 +243,20 @@ static void a_receipt_counts_once(void **state) {
   kit_close(&kit);
 }
 
+static void a_receipt_of_three_counts_once(void **state) {
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  buy(&kit, "app", "email:leo@x.org", "R7", "40.00");
+  buy(&kit, "till", "loyalty_card:7", "R7", "40.00");
+  buy(&kit, "web", "email:zoe@x.org", "R7", "40.00");
+  line(&kit, "event email:zoe@x.org loyalty_card:7");
+  member_has(&kit, "loyalty_card:7", "\"active\":40");
+  line(&kit, "event email:leo@x.org loyalty_card:7");
+  member_has(&kit, "loyalty_card:7", "\"active\":40");
+  kit_close(&kit);
+}
+
 static void a_receipt_with_a_shared_code_counts_once(void **state) {
   struct kit kit;
   (void)state;
@@ -303,6 +319,80 @@ static void an_erased_member_leaves_closed_books(void **state) {
   store_cursor_close(cursor);
   store_snapshot_close(snapshot);
   assert_true(postings >= 2); // earned, and ended
+  kit_close(&kit);
+}
+
+// --- short memory --------------------------------------------------------------------------------------------------
+
+static enum err join_two(struct kit *kit, uint64_t allowed, struct diag *diag) {
+  struct engine_result result;
+  struct store_mark mark;
+  size_t done;
+  struct kit_event made;
+  memset(&made, 0, sizeof made);
+  kit_parse(kit, "{\"type\":\"track\"}", &made);
+  kit_name(kit, "Viewed", &made);
+  made.event.type = ENGINE_TRACK;
+  made.event.source = member_source(kit, "web");
+  made.event.identifiers[0] = (struct engine_identifier){kit_identifier(kit, "email:zoe@x.org"), IDENTITY_OK};
+  made.event.identifiers[1] = (struct engine_identifier){kit_identifier(kit, "loyalty_card:123"), IDENTITY_OK};
+  made.event.identifier_count = 2;
+  alloc_fail_after(allowed, false);
+  enum err err = engine_apply(kit->engine, &made.event, 1, &result, &done, &mark, diag);
+  kit_event_release(&made);
+  return err;
+}
+
+static enum err part_two(struct kit *kit, uint64_t allowed, struct diag *diag) {
+  struct engine_split split = {.apart = {BYTES("email:zoe@x.org"), BYTES("loyalty_card:123")}};
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  uint64_t customer = kit_customer(kit, "email:zoe@x.org");
+  live_ask(&answer);
+  alloc_fail_after(allowed, false);
+  enum err err = engine_split_customer(kit->engine, customer, &split, &answer.writer, &commit, diag);
+  buffer_release(&answer.out);
+  return err;
+}
+
+static enum err erase_one(struct kit *kit, uint64_t allowed, struct diag *diag) {
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  uint64_t customer = kit_customer(kit, "loyalty_card:123");
+  live_ask(&answer);
+  alloc_fail_after(allowed, false);
+  enum err err = engine_erase(kit->engine, customer, false, &answer.writer, &commit, diag);
+  buffer_release(&answer.out);
+  return err;
+}
+
+// The n-th allocation fails, until none does.
+static void until_it_passes(struct kit *kit, enum err (*step)(struct kit *kit, uint64_t allowed, struct diag *diag)) {
+  enum err err = ERR_NO_MEMORY;
+  for (uint64_t n = 0; err != ERR_OK; n++) {
+    struct diag diag;
+    diag_init(&diag);
+    snprintf(kit->where, sizeof kit->where, "allocation %llu fails", (unsigned long long)n);
+    err = step(kit, n, &diag);
+    bool fired = alloc_fail_disarm();
+    if (err != ERR_OK && (err != ERR_NO_MEMORY || !fired)) fail_msg("%s: %s: %s", kit->where, diag.code, diag.message);
+    if (n % 8 == 0 || err == ERR_OK) kit_check(kit);
+  }
+}
+
+static void short_memory_leaves_nothing_half_done(void **state) {
+  struct kit kit;
+  (void)state;
+  open_two(&kit);
+  buy(&kit, "till", "loyalty_card:123", "R7", "40.00");
+  buy(&kit, "web", "email:zoe@x.org", "R7", "40.00");
+  points(&kit, engine_points_hold, "loyalty_card:123", 20, "");
+  until_it_passes(&kit, join_two);
+  member_has(&kit, "email:zoe@x.org", "\"active\":220");
+  until_it_passes(&kit, part_two);
+  member_has(&kit, "email:zoe@x.org", "\"active\":120");
+  until_it_passes(&kit, erase_one);
+  assert_int_equal(member_verify(&kit), 1);
   kit_close(&kit);
 }
 
@@ -517,9 +607,11 @@ int main(void) {
       cmocka_unit_test(spent_points_stay_with_their_lots),
       cmocka_unit_test(holds_of_both_sides_are_released),
       cmocka_unit_test(a_receipt_counts_once),
+      cmocka_unit_test(a_receipt_of_three_counts_once),
       cmocka_unit_test(a_receipt_with_a_shared_code_counts_once),
       cmocka_unit_test(one_answer_earns_once),
       cmocka_unit_test(an_erased_member_leaves_closed_books),
+      cmocka_unit_test(short_memory_leaves_nothing_half_done),
       cmocka_unit_test(random_members_never_lose_a_point),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
