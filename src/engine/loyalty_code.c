@@ -401,6 +401,7 @@ enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_c
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
     if (*count == capacity) {
       struct bytes *larger = arena_take(work->arena, (capacity * 2 + 16) * sizeof *larger);
+      if (larger == NULL) err = diag_no_memory(work->diag);
       if (larger == NULL) break;
       if (*count > 0) memcpy(larger, keys, *count * sizeof *larger);
       keys = larger;
