@@ -192,7 +192,7 @@ static enum err check_member(struct verifying *verifying, struct bytes key, stru
 
 static enum err check_order(struct verifying *verifying, uint64_t customer, struct bytes id, struct bytes row) {
   struct loyalty_order order;
-  struct bytes owners;
+  struct bytes owners = {NULL, 0};
   struct key key;
   bool named = false;
   enum err err = loyalty_order_decode(row, &verifying->arena, &order);

@@ -274,6 +274,24 @@ static void a_receipt_with_a_shared_code_counts_once(void **state) {
   kit_close(&kit);
 }
 
+// By an event of the shop: the code is free again.
+static void a_cancelled_order_frees_its_code(void **state) {
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  member_put(&kit, ENGINE_VOUCHER,
+             "{\"id\":\"SUMMER\",\"programme\":\"club\",\"discount\":{\"amount\":\"5.00\"},\"uses\":{\"total\":1}}");
+  free(member_call(&kit, engine_codes_make, "web", "{\"voucher\":\"SUMMER\",\"code\":\"SUMMER26\"}", NULL));
+  for (int i = 0; i < 2; i++) {
+    char *reply = order(&kit, "web", "email:zoe@x.org", i == 0 ? "R1" : "R2", "40.00", ",\"codes\":[\"SUMMER26\"]");
+    assert_non_null(strstr(reply, "\"type\":\"discount\""));
+    free(reply);
+    tell(&kit, "Order Cancelled", "email:zoe@x.org", "order_id", i == 0 ? "R1" : "R2");
+  }
+  member_has(&kit, "email:zoe@x.org", "\"active\":0");
+  kit_close(&kit);
+}
+
 static void one_answer_earns_once(void **state) {
   struct kit kit;
   (void)state;
@@ -535,6 +553,10 @@ static void model_clock(struct model *model) {
   if (roll(2) == 0) member_tick(&model->kit);
 }
 
+static void model_erase(struct model *model, const char *reference) {
+  if (roll(4) == 0 && is_known(model, reference)) kit_erase(&model->kit, reference, false);
+}
+
 static void model_joined(struct model *model, const char *reference) {
   char text[128];
   snprintf(text, sizeof text, "event name=Joined %s", reference);
@@ -543,7 +565,7 @@ static void model_joined(struct model *model, const char *reference) {
 
 static void model_step(struct model *model) {
   const char *reference = id_at(roll(IDS));
-  switch (roll(12)) {
+  switch (roll(13)) {
   case 0:
   case 1:
   case 2:
@@ -572,6 +594,9 @@ static void model_step(struct model *model) {
     break;
   case 10:
     model_clock(model);
+    break;
+  case 11:
+    model_erase(model, reference);
     break;
   default:
     model_joined(model, reference);
@@ -609,6 +634,7 @@ int main(void) {
       cmocka_unit_test(a_receipt_counts_once),
       cmocka_unit_test(a_receipt_of_three_counts_once),
       cmocka_unit_test(a_receipt_with_a_shared_code_counts_once),
+      cmocka_unit_test(a_cancelled_order_frees_its_code),
       cmocka_unit_test(one_answer_earns_once),
       cmocka_unit_test(an_erased_member_leaves_closed_books),
       cmocka_unit_test(short_memory_leaves_nothing_half_done),
