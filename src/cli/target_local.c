@@ -419,7 +419,7 @@ static enum err local_keys(struct answer *answer) {
 }
 
 static void write_key(struct answer *answer, uint64_t id, const struct engine_key *key, const char *text) {
-  static const char *const scopes[] = {"collect", "read", "write", "erase", "admin"};
+  static const char *const scopes[] = {"collect", "read", "write", "erase", "admin", "till"};
   json_object_begin(answer->writer);
   json_member_u64(answer->writer, "id", id);
   json_member_text(answer->writer, "key", text);

@@ -26,12 +26,8 @@ static const struct {
 static const struct {
   const char *name;
   uint32_t bit;
-} scopes[] = {{"collect", ENGINE_SCOPE_COLLECT},
-              {"read", ENGINE_SCOPE_READ},
-              {"write", ENGINE_SCOPE_WRITE},
-              {"erase", ENGINE_SCOPE_ERASE},
-              {"admin", ENGINE_SCOPE_ADMIN},
-              {"till", ENGINE_SCOPE_TILL}};
+} scopes[] = {{"collect", ENGINE_SCOPE_COLLECT}, {"read", ENGINE_SCOPE_READ},   {"write", ENGINE_SCOPE_WRITE},
+              {"erase", ENGINE_SCOPE_ERASE},     {"admin", ENGINE_SCOPE_ADMIN}, {"till", ENGINE_SCOPE_TILL}};
 
 enum { KIND_COUNT = sizeof kinds / sizeof *kinds, SCOPE_COUNT = sizeof scopes / sizeof *scopes };
 

@@ -325,8 +325,7 @@ describe("codes", () => {
     }>();
     const all = await Promise.all(codes.map(({ code }) => redeem(code)));
     assert.equal(all.filter((reply) => reply.status === 200).length, 10);
-    const { redemption } = (await redeem(codes[0]?.code ?? "")).status === 422 ? { redemption: "r0" } : { redemption: "" };
-    assert.equal(redemption, "r0");
+    (await redeem(codes[0]?.code ?? "")).refused(422, "quantity_exceeded");
   });
 
   it("are given back once", async () => {
@@ -438,7 +437,9 @@ describe("promotions", () => {
         await shop.put("vouchers", { id, programme: "club", discount: { amount }, uses: { per_code: 1 } });
         await shop.code(id ?? "", `CODE${id}`);
       }
-      const order = await shop.book(shop.name(), "o1", [{ sku: "A", price: 30 }], { codes: ["CODEP", "CODEQ", "CODER"] });
+      const order = await shop.book(shop.name(), "o1", [{ sku: "A", price: 30 }], {
+        codes: ["CODEP", "CODEQ", "CODER"],
+      });
       assert.deepEqual(discounts(order), over === "force" ? [20, 10, 0] : [20, 10]);
       assert.equal(order.totals.due, 0);
       const third = (await shop.site.client.get("/v1/loyalty/codes/CODER")).expect<{ uses: number }>();
@@ -499,9 +500,9 @@ describe("a till", () => {
     const items = [...times(10, (i) => item(i)), item(3), item(20, "2026-05-01")];
     type Results = { items: { status: string; code?: string }[] };
     const send = async (): Promise<string[]> =>
-      (await shop.post("/v1/loyalty/till/batch", { items })).expect<Results>().items.map(
-        ({ status, code }) => code ?? status,
-      );
+      (await shop.post("/v1/loyalty/till/batch", { items }))
+        .expect<Results>()
+        .items.map(({ status, code }) => code ?? status);
     assert.deepEqual(await send(), [...times(10, () => "booked"), "replayed", "TOO_LATE"]);
     assert.deepEqual(await send(), [...times(11, () => "replayed"), "TOO_LATE"]);
     assert.equal((await shop.balance(zoe)).active, 100);
