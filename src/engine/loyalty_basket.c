@@ -192,29 +192,53 @@ static enum err too_late(struct basket_call *call, struct diag *diag) {
   return err == ERR_OK ? diag_set(diag, ERR_DENIED, "TOO_LATE", "%s", loyalty_refusal_words("TOO_LATE")) : err;
 }
 
-static enum err check_lateness(struct basket_call *call, struct diag *diag) {
-  struct member_call like = {.engine = call->engine, .request = call->request};
-  int64_t now_us = clock_now_us(call->engine->clock), latest_us = INT64_MAX;
-  enum err err = member_call_time(&like, "time", now_us, &call->at_us, diag);
-  if (err == ERR_OK) err = member_call_time(&like, "business_time", 0, &call->wanted.business_us, diag);
-  if (err != ERR_OK) return err;
-  if (call->wanted.business_us == 0) return ERR_OK;
-  call->at_us = call->wanted.business_us;
+// Was this order booked before? Then its reply is told again, whenever and wherever it is sent.
+static enum err find_booked(const struct basket_call *call, bool *booked, struct diag *diag) {
+  struct store_snapshot *snapshot;
+  struct arena arena;
+  struct bytes row;
+  *booked = false;
+  if (call->order.size_bytes == 0) return ERR_OK;
+  enum err err = store_snapshot_open(call->engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  arena_init(&arena, 0);
+  err = store_snapshot_get(snapshot, STORE_ORDERS, call->order, &arena, &row);
+  *booked = err == ERR_OK && row.data != NULL;
+  arena_release(&arena);
+  store_snapshot_close(snapshot);
+  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
+}
+
+// Why a till that was away cannot have booked this; NULL: it can.
+static const char *refusal_of_away(const struct basket_call *call, int64_t now_us) {
   const struct loyalty_set *set = loyalty_hold(call->engine);
-  bool burns = call->wanted.pay_count > 0 || call->wanted.code_count > 0;
+  bool burns = call->wanted.pay_count > 0 || call->wanted.code_count > 0, late = false, earn_only = false;
   for (size_t i = 0; set != NULL && i < loyalty_set_programmes(set); i++) {
     const struct loyalty_programme *programme = loyalty_set_programme_at(set, i);
+    const struct rule_zone *zone = loyalty_set_zone(set, programme->number);
     int64_t until_us;
-    if (burns && programme->offline.earn_only)
-      err = diag_set(diag, ERR_DENIED, "OFFLINE_EARN_ONLY", "%s", loyalty_refusal_words("OFFLINE_EARN_ONLY"));
-    if (programme->offline.lateness.count > 0 &&
-        rule_time_add(loyalty_set_zone(set, programme->number), call->at_us, programme->offline.lateness, &until_us) ==
-            ERR_OK &&
-        until_us < latest_us)
-      latest_us = until_us;
+    earn_only |= programme->offline.earn_only;
+    late |= programme->offline.lateness.count > 0 &&
+            rule_time_add(zone, call->at_us, programme->offline.lateness, &until_us) == ERR_OK && now_us > until_us;
   }
   if (set != NULL) loyalty_set_close(set);
-  return err == ERR_OK && now_us > latest_us ? too_late(call, diag) : err;
+  return burns && earn_only ? "OFFLINE_EARN_ONLY" : late ? "TOO_LATE" : NULL;
+}
+
+static enum err check_lateness(struct basket_call *call, struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = call->request};
+  int64_t now_us = clock_now_us(call->engine->clock);
+  bool booked;
+  enum err err = member_call_time(&like, "time", now_us, &call->at_us, diag);
+  if (err == ERR_OK) err = member_call_time(&like, "business_time", 0, &call->wanted.business_us, diag);
+  if (err != ERR_OK || call->wanted.business_us == 0) return err;
+  call->at_us = call->wanted.business_us;
+  const char *refusal = refusal_of_away(call, now_us);
+  if (refusal == NULL) return ERR_OK;
+  err = find_booked(call, &booked, diag);
+  if (err != ERR_OK || booked) return err;
+  if (strcmp(refusal, "TOO_LATE") == 0) return too_late(call, diag);
+  return diag_set(diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
 }
 
 // --- the event ---------------------------------------------------------------------------------------------------
