@@ -214,6 +214,7 @@ struct loyalty_request {
   int64_t *due;            // what it comes to, in cents, is told here; NULL: nobody asks
   const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
   bool *differs;
+  bool nobody;                // the customer stands in for nobody known, for a trial
   struct json_writer *writer; // gets the reply, into an empty buffer
 };
 
@@ -247,8 +248,8 @@ struct loyalty_outcomes {
   size_t count, capacity;
 };
 
-// Facts of a customer for rules: memberships and attributes as they were before the event, points and tier as they are.
-// The machine is the transaction's; loyalty_facts_close gives it back.
+// Facts of a customer for rules: memberships and attributes as they were before the event, points and tier as they are
+// when they are asked for. The machine is the transaction's; loyalty_facts_close gives it back.
 struct loyalty_kit {
   struct rule_machine *machine;
   struct facts facts;
@@ -256,12 +257,13 @@ struct loyalty_kit {
   struct work_customer *customer;
   struct membership *membership; // NULL: not read yet
   struct bytes reason;           // of movements that nobody but the engine decides; may be empty
+  bool nobody;                   // the customer stands in for nobody known
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
 
-// Runs the rules that earn or give for an event, within their caps and budgets. `reference`: the order's id, or that of
-// the message.
+// Runs the rules that earn or give for an event, within their caps and budgets; all are judged before one earns.
+// `reference`: the order's id, or that of the message.
 enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                             struct bytes identifier, struct loyalty_outcomes *outcomes);
 // Takes back what rules gave that this event withdraws, and releases what waited for it.
@@ -270,6 +272,13 @@ enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *e
 // `room`, how many there are is returned.
 size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty_live_rule *rule, int64_t at_us,
                              struct loyalty_counter_key *keys, size_t room);
+// Counts what a rule earned at that time against its caps and its campaign's budget; below zero: gives it back to the
+// periods that were charged. `ledger` NULL: she is no member any more, and only what members share is counted.
+enum err loyalty_count_earned(struct work *work, struct loyalty_ledger *ledger, uint32_t programme,
+                              struct loyalty_rule_ref rule, int64_t at_us, int64_t amount);
+// Would so much more stay within all of them?
+bool loyalty_earned_has_room(struct work *work, const struct loyalty_ledger *ledger, struct loyalty_rule_ref rule,
+                             int64_t at_us, int64_t amount);
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 

@@ -157,6 +157,7 @@ static enum err read_customer(struct basket_call *call, bool order, struct diag 
     char text[2 * RANDOM_BYTES + 1];
     randombytes_buf(random, sizeof random);
     bytes_to_hex(bytes_of(random, sizeof random), text);
+    call->wanted.nobody = true;
     call->identifier =
         (struct identifier){call->engine->id.anonymous_id, arena_copy(&call->arena, bytes_from_text(text))};
     return call->identifier.value.data == NULL ? diag_no_memory(diag) : ERR_OK;

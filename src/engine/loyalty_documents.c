@@ -265,6 +265,13 @@ static const struct rule_zone *find_zone(void *context, struct bytes name) {
   return engine_zone_named(((const struct change *)context)->engine, name);
 }
 
+// What rules find in an order is known before the first order came.
+static bool is_known(void *context, enum rule_name_kind kind, struct bytes of, struct bytes name) {
+  const struct catalog *catalog = context;
+  return (kind == RULE_NAME_PROPERTY && loyalty_gives_property(of, name)) ||
+         catalog->names.known(catalog->names.context, kind, of, name);
+}
+
 static struct bytes id_of(const struct engine *engine, struct value document) {
   struct bytes id = {0};
   value_as_text(value_member(document, engine->names, BYTES("id")), &id);
@@ -279,11 +286,9 @@ static enum err read_document(struct change *change, struct value from, struct r
   struct catalog catalog;
   bool there = find_document(change->before, wanted->kind, id_of(engine, from), &older);
   catalog_open(&catalog, engine);
-  struct loyalty_catalog known = {.rules = &catalog.names,
-                                  .context = change,
-                                  .programme = find_programme,
-                                  .voucher = find_voucher,
-                                  .zone = find_zone};
+  struct rule_catalog rules = {&catalog, is_known, catalog.names.next};
+  struct loyalty_catalog known = {
+      .rules = &rules, .context = change, .programme = find_programme, .voucher = find_voucher, .zone = find_zone};
   enum err err = ERR_OK;
   if (wanted->kind == LOYALTY_KIND_PROGRAMME) {
     err = loyalty_programme_read(from, engine->names, &known, there ? &older.programme : NULL, &change->arena,

@@ -219,13 +219,13 @@ static void limit_lines(struct loyalty_outcome *outcome, const struct loyalty_ju
   outcome->amount = amount;
 }
 
-static int64_t cap_room(struct loyalty_kit *kit, const struct loyalty_ledger *ledger,
-                        const struct loyalty_live_rule *rule, size_t index, int64_t at_us) {
+static int64_t cap_room(struct work *work, const struct loyalty_ledger *ledger, const struct loyalty_live_rule *rule,
+                        size_t index, int64_t at_us) {
   const struct loyalty_cap *cap = &rule->rule->caps[index];
   if (cap->scope == LOYALTY_CAP_MEMBER)
     return loyalty_cap_room(ledger->wallet, ledger->zone, rule->ref, (uint8_t)index, cap->period, cap->most, at_us);
-  struct loyalty_counter_key key = cap_key(kit->work->loyalty, rule, index, at_us);
-  return cap->most - *loyalty_counter_of(kit->work, &key);
+  struct loyalty_counter_key key = cap_key(work->loyalty, rule, index, at_us);
+  return cap->most - *loyalty_counter_of(work, &key);
 }
 
 static const struct loyalty_rule_ref *campaign_ref(const struct loyalty_live_rule *rule, struct loyalty_rule_ref *ref) {
@@ -243,7 +243,7 @@ static void limit_all(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
     if (cap->scope == LOYALTY_CAP_LINE && judgement->by_line != NULL)
       limit_lines(outcome, judgement, event->basket->line_count, cap);
     else if (cap->scope != LOYALTY_CAP_LINE)
-      limit(outcome, cap_room(kit, ledger, rule, i, event->at_us), cap->over, "CAP_REACHED");
+      limit(outcome, cap_room(kit->work, ledger, rule, i, event->at_us), cap->over, "CAP_REACHED");
   }
   if (campaign == NULL || outcome->amount == 0) return;
   const struct loyalty_budget *budget = &campaign->budget;
@@ -256,33 +256,73 @@ static void limit_all(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
           budget->over, "CAMPAIGN_LIMIT_REACHED");
 }
 
-static enum err count_all(struct loyalty_kit *kit, struct loyalty_ledger *ledger, const struct loyalty_event *event,
-                          const struct loyalty_live_rule *rule, int64_t amount) {
-  struct loyalty_rule_ref whole;
+// Gives back no more than was counted: a limit may be younger than what is given back. What is given back to a counter
+// that is not locked stays counted: only the event that withdraws is known when locks are taken.
+static void count_shared(struct work *work, const struct loyalty_counter_key *key, int64_t amount) {
+  if (amount < 0 && !loyalty_counter_is_held(work, key)) return;
+  int64_t *used = loyalty_counter_of(work, key);
+  *used += amount;
+  if (amount < 0 && *used < 0) *used = 0;
+}
+
+static enum err count_caps(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_live_rule *rule,
+                           int64_t at_us, int64_t amount) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < rule->rule->cap_count; i++) {
     const struct loyalty_cap *cap = &rule->rule->caps[i];
-    if (cap->scope == LOYALTY_CAP_MEMBER)
-      err = loyalty_count(ledger, rule->ref, 0, (uint8_t)i, cap->period, event->at_us, amount);
-    if (cap->scope != LOYALTY_CAP_EVERYBODY) continue;
-    struct loyalty_counter_key key = cap_key(kit->work->loyalty, rule, i, event->at_us);
-    *loyalty_counter_of(kit->work, &key) += amount;
+    struct loyalty_counter_key key = cap_key(work->loyalty, rule, i, at_us);
+    if (cap->scope == LOYALTY_CAP_MEMBER && ledger != NULL)
+      err = loyalty_count(ledger, rule->ref, 0, (uint8_t)i, cap->period, at_us, amount);
+    if (cap->scope == LOYALTY_CAP_EVERYBODY) count_shared(work, &key, amount);
   }
-  if (rule->campaign == NULL || err != ERR_OK) return err;
-  if (is_limited(&rule->campaign->budget, LOYALTY_COUNT_POINTS)) {
-    struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_POINTS, .number = rule->campaign->number};
-    *loyalty_counter_of(kit->work, &key) += amount;
-  }
-  if (rule->campaign->budget.member_points == 0) return ERR_OK;
-  return loyalty_count(ledger, *campaign_ref(rule, &whole), 0, LOYALTY_BUDGET, LOYALTY_EVER, event->at_us, amount);
+  return err;
+}
+
+static enum err count_budget(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_campaign *campaign,
+                             int64_t at_us, int64_t amount) {
+  struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_POINTS, .number = campaign->number};
+  struct loyalty_rule_ref whole = {.campaign = campaign->number};
+  if (is_limited(&campaign->budget, LOYALTY_COUNT_POINTS)) count_shared(work, &key, amount);
+  if (campaign->budget.member_points == 0 || ledger == NULL) return ERR_OK;
+  return loyalty_count(ledger, whole, 0, LOYALTY_BUDGET, LOYALTY_EVER, at_us, amount);
+}
+
+enum err loyalty_count_earned(struct work *work, struct loyalty_ledger *ledger, uint32_t programme,
+                              struct loyalty_rule_ref ref, int64_t at_us, int64_t amount) {
+  const struct loyalty_live_rule *rule = ref.rule == 0 ? NULL : loyalty_set_rule(work->loyalty, programme, ref);
+  const struct loyalty_campaign *campaign = loyalty_set_campaign(work->loyalty, ref.campaign);
+  enum err err = rule == NULL ? ERR_OK : count_caps(work, ledger, rule, at_us, amount);
+  return err == ERR_OK && campaign != NULL ? count_budget(work, ledger, campaign, at_us, amount) : err;
+}
+
+bool loyalty_earned_has_room(struct work *work, const struct loyalty_ledger *ledger, struct loyalty_rule_ref ref,
+                             int64_t at_us, int64_t amount) {
+  const struct loyalty_live_rule *rule =
+      ref.rule == 0 ? NULL : loyalty_set_rule(work->loyalty, ledger->programme->number, ref);
+  const struct loyalty_campaign *campaign = loyalty_set_campaign(work->loyalty, ref.campaign);
+  struct loyalty_rule_ref whole = {.campaign = ref.campaign};
+  for (size_t i = 0; rule != NULL && i < rule->rule->cap_count; i++)
+    if (rule->rule->caps[i].scope != LOYALTY_CAP_LINE && cap_room(work, ledger, rule, i, at_us) < amount) return false;
+  if (campaign == NULL) return true;
+  return loyalty_budget_room(work, campaign, LOYALTY_COUNT_POINTS) >= amount &&
+         (campaign->budget.member_points == 0 ||
+          loyalty_cap_room(ledger->wallet, ledger->zone, whole, LOYALTY_BUDGET, LOYALTY_EVER,
+                           campaign->budget.member_points, at_us) >= amount);
 }
 
 // --- one rule ------------------------------------------------------------------------------------------------
 
-static struct loyalty_lot lot_at(const struct loyalty_ledger *ledger, uint64_t id, uint8_t currency, int64_t amount) {
+static struct loyalty_lot lot_at(const struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint64_t id,
+                                 uint8_t currency, int64_t amount) {
   for (size_t i = 0; i < ledger->wallet->lot_count; i++)
     if (ledger->wallet->lots[i].id == id) return ledger->wallet->lots[i];
-  return (struct loyalty_lot){.id = id, .currency = currency, .amount = amount}; // it paid a debt at once
+  return (struct loyalty_lot){.id = id, // it paid a debt at once
+                              .currency = currency,
+                              .amount = amount,
+                              .rule = cause->rule,
+                              .earned_us = cause->effective_us,
+                              .active_us = ledger->now_us,
+                              .expires_us = INT64_MAX};
 }
 
 static enum err earn(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
@@ -305,8 +345,9 @@ static enum err earn(struct loyalty_kit *kit, const struct loyalty_event *event,
                                 .rule = rule->ref,
                                 .effective_us = event->at_us < ledger->now_us ? event->at_us : ledger->now_us};
   err = loyalty_earn(ledger, &cause, rule->rule->currency, outcome->amount, &lot);
-  if (err == ERR_OK) err = count_all(kit, ledger, event, rule, outcome->amount);
-  if (err == ERR_OK) outcome->lot = lot_at(ledger, lot, rule->rule->currency, outcome->amount);
+  if (err == ERR_OK)
+    err = loyalty_count_earned(kit->work, ledger, rule->programme->number, rule->ref, event->at_us, outcome->amount);
+  if (err == ERR_OK) outcome->lot = lot_at(ledger, &cause, lot, rule->rule->currency, outcome->amount);
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
@@ -355,20 +396,36 @@ static enum err add_outcome(struct work *work, struct loyalty_outcomes *outcomes
   return ERR_OK;
 }
 
+// All before the first of them earns: the member and her level are the same for all rules of one event, whatever their
+// order.
+static enum err judge_all(struct loyalty_kit *kit, const struct loyalty_event *event,
+                          const struct loyalty_live_rule *const *rules, size_t count,
+                          struct loyalty_judgement *judgements, size_t *judged) {
+  enum err err = ERR_OK;
+  *judged = 0;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    if (rules[i]->earn == NULL && rules[i]->rule->give.size_bytes == 0) continue;
+    err = loyalty_judge(rules[i], event, kit->machine, &kit->facts, kit->work->now_us, kit->work->arena,
+                        &judgements[(*judged)++]);
+  }
+  return err;
+}
+
 enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                             struct bytes identifier, struct loyalty_outcomes *outcomes) {
   struct work *work = kit->work;
   const struct loyalty_live_rule *const *rules;
-  size_t count;
+  size_t count, judged;
   enum err err =
       loyalty_set_find(work->loyalty, event->name, event->message, event->at_us, work->arena, &rules, &count);
-  for (size_t i = 0; err == ERR_OK && i < count; i++) {
-    struct loyalty_judgement judgement;
+  if (err != ERR_OK) return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+  struct loyalty_judgement *judgements = arena_take(work->arena, (count + 1) * sizeof *judgements);
+  if (judgements == NULL) return diag_no_memory(work->diag);
+  err = judge_all(kit, event, rules, count, judgements, &judged);
+  for (size_t i = 0; err == ERR_OK && i < judged; i++) {
     struct loyalty_outcome *outcome = NULL;
-    if (rules[i]->earn == NULL && rules[i]->rule->give.size_bytes == 0) continue;
-    err = loyalty_judge(rules[i], event, kit->machine, &kit->facts, work->now_us, work->arena, &judgement);
-    if (err == ERR_OK) err = add_outcome(work, outcomes, &outcome);
-    if (err == ERR_OK) err = apply_rule(kit, event, reference, identifier, &judgement, outcome);
+    err = add_outcome(work, outcomes, &outcome);
+    if (err == ERR_OK) err = apply_rule(kit, event, reference, identifier, &judgements[i], outcome);
   }
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
@@ -392,22 +449,10 @@ static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_
   struct loyalty_cause cause = {.reference = reference, .rule = rule->ref, .effective_us = ledger->now_us};
   if (once.lot.amount > 0)
     err = loyalty_take_back(ledger, &cause, once.lot.currency, once.lot.amount, &once.lot, 1, &uncollected);
-  if (err == ERR_OK) err = count_all(kit, ledger, event, rule, -once.lot.amount);
+  if (err == ERR_OK)
+    err = loyalty_count_earned(kit->work, ledger, once.programme, rule->ref, once.lot.earned_us, -once.lot.amount);
   once.state = ONCE_WITHDRAWN;
   return err == ERR_OK ? once_write(kit->work, &key, &once) : err;
-}
-
-// Counts of the member alone: what members share is not locked here, so a cap for everybody keeps what it counted.
-static enum err uncount(struct loyalty_ledger *ledger, const struct loyalty_live_rule *rule,
-                        const struct loyalty_lot *lot) {
-  struct loyalty_rule_ref whole;
-  enum err err = ERR_OK;
-  for (size_t i = 0; rule != NULL && err == ERR_OK && i < rule->rule->cap_count; i++)
-    if (rule->rule->caps[i].scope == LOYALTY_CAP_MEMBER)
-      err = loyalty_count(ledger, rule->ref, 0, (uint8_t)i, rule->rule->caps[i].period, lot->earned_us, -lot->amount);
-  if (err != ERR_OK || rule == NULL || rule->campaign == NULL || rule->campaign->budget.member_points == 0) return err;
-  return loyalty_count(ledger, *campaign_ref(rule, &whole), 0, LOYALTY_BUDGET, LOYALTY_EVER, lot->earned_us,
-                       -lot->amount);
 }
 
 static enum err take_second(struct work *work, struct work_customer *survivor, struct loyalty_rule_ref ref,
@@ -418,7 +463,8 @@ static enum err take_second(struct work *work, struct work_customer *survivor, s
   if (err != ERR_OK || ledger == NULL || second->lot.amount == 0) return err;
   struct loyalty_cause cause = {.reason = BYTES(LOYALTY_DOUBLE), .rule = ref, .effective_us = ledger->now_us};
   err = loyalty_take_back(ledger, &cause, second->lot.currency, second->lot.amount, &second->lot, 1, &uncollected);
-  if (err == ERR_OK) err = uncount(ledger, loyalty_set_rule(work->loyalty, second->programme, ref), &second->lot);
+  if (err == ERR_OK)
+    err = loyalty_count_earned(work, ledger, second->programme, ref, second->lot.earned_us, -second->lot.amount);
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 

@@ -262,6 +262,7 @@ enum err loyalty_take_event(struct work *work, struct work_customer *customer, c
   if (work->loyalty == NULL || loyalty_set_programmes(work->loyalty) == 0) return ERR_OK;
   if (!is_concerned(work, event->event->name)) return ERR_OK;
   enum err err = loyalty_kit_open(&kit, work, customer);
+  kit.nobody = request != NULL && request->nobody;
   if (err == ERR_OK) err = take(&kit, event, request);
   loyalty_kit_close(&kit);
   return err;

@@ -174,7 +174,7 @@ enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event 
   struct work *work = kit->work;
   struct loyalty_code_try attempt = {.voucher = voucher,
                                      .code = held->there ? &held->code : NULL,
-                                     .customer = kit->customer->record.id,
+                                     .customer = kit->nobody ? 0 : kit->customer->record.id,
                                      .at_us = event->at_us};
   struct loyalty_ledger *ledger;
   struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_VOUCHER_USES,

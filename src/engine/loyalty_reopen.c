@@ -190,16 +190,14 @@ static enum err pay_again(struct reopening *reopening, size_t index) {
 static enum err earn_one(struct reopening *reopening, struct loyalty_ledger *ledger, const struct loyalty_lot *like,
                          int64_t amount, struct loyalty_lot *lot) {
   struct work *work = reopening->work;
-  const struct loyalty_campaign *campaign = loyalty_set_campaign(work->loyalty, like->rule.campaign);
   struct loyalty_cause cause = cause_of(reopening, ledger);
   uint64_t id;
-  if (campaign != NULL) {
-    if (!has_room(work, LOYALTY_COUNT_POINTS, campaign->number, campaign->budget.points, amount))
-      return conflict(reopening, campaign->id);
-    count(work, LOYALTY_COUNT_POINTS, campaign->number, amount);
-  }
+  if (!loyalty_earned_has_room(work, ledger, like->rule, like->earned_us, amount))
+    return conflict(reopening, BYTES("points"));
   cause.rule = like->rule;
   enum err err = loyalty_earn(ledger, &cause, like->currency, amount, &id);
+  if (err == ERR_OK)
+    err = loyalty_count_earned(work, ledger, ledger->programme->number, like->rule, like->earned_us, amount);
   *lot = *like;
   lot->id = id;
   lot->amount = amount;

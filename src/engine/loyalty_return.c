@@ -115,20 +115,31 @@ static enum err unuse(struct giving_back *giving, struct loyalty_used *used) {
   return ERR_OK;
 }
 
-// Points of a campaign's budget are free again.
-static void free_budgets(struct giving_back *giving) {
-  const struct loyalty_order *order = giving->order;
-  for (size_t i = 0; i < order->posted_count; i++) {
-    int64_t left = giving->plan.take_back[i];
-    for (size_t j = 0; j < order->posted[i].lot_count && left > 0; j++) {
-      const struct loyalty_lot *lot = &order->posted[i].lots[j];
-      struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_POINTS, .number = lot->rule.campaign};
-      int64_t share = left < lot->amount ? left : lot->amount;
-      left -= share;
-      if (lot->rule.campaign != 0 && loyalty_counter_is_held(giving->work, &key))
-        *loyalty_counter_of(giving->work, &key) -= share;
-    }
+// What an earning counted against caps and budgets is free again. Returns take from the lots in their order: what
+// earlier ones took is over.
+static enum err free_posted(struct giving_back *giving, const struct loyalty_posted *posted, int64_t amount) {
+  int64_t before = posted->taken_back;
+  struct loyalty_ledger *ledger;
+  if (amount == 0) return ERR_OK;
+  enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, posted->programme, false, &ledger);
+  for (size_t i = 0; err == ERR_OK && i < posted->lot_count && amount > 0; i++) {
+    const struct loyalty_lot *lot = &posted->lots[i];
+    int64_t gone = before < lot->amount ? before : lot->amount;
+    int64_t share = lot->amount - gone < amount ? lot->amount - gone : amount;
+    before -= gone;
+    amount -= share;
+    if (share > 0)
+      err = loyalty_count_earned(giving->work, ledger, posted->programme, lot->rule, lot->earned_us, -share);
   }
+  return err;
+}
+
+static enum err free_budgets(struct giving_back *giving) {
+  const struct loyalty_order *order = giving->order;
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < order->posted_count; i++)
+    err = free_posted(giving, &order->posted[i], giving->plan.take_back[i]);
+  return err;
 }
 
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
@@ -150,8 +161,15 @@ size_t loyalty_order_counters(const struct loyalty_order *order, const struct lo
   }
   for (size_t i = 0; i < order->posted_count; i++) {
     for (size_t j = 0; j < order->posted[i].lot_count; j++) {
-      const struct loyalty_campaign *campaign = loyalty_set_campaign(set, order->posted[i].lots[j].rule.campaign);
+      const struct loyalty_lot *lot = &order->posted[i].lots[j];
+      const struct loyalty_campaign *campaign = loyalty_set_campaign(set, lot->rule.campaign);
+      const struct loyalty_live_rule *rule =
+          lot->rule.rule == 0 ? NULL : loyalty_set_rule(set, order->posted[i].programme, lot->rule);
       if (campaign != NULL && campaign->budget.points > 0) ADD(LOYALTY_COUNT_POINTS, campaign->number);
+      if (rule != NULL && count < room)
+        count += loyalty_rule_counters(set, rule, lot->earned_us, keys + count, room - count);
+      else if (rule != NULL)
+        count += loyalty_rule_counters(set, rule, lot->earned_us, NULL, 0);
     }
   }
 #undef ADD
@@ -229,9 +247,8 @@ static enum err keep_return(struct giving_back *giving, struct json_writer *writ
 
 static enum err carry_out(struct giving_back *giving, bool codes_too) {
   struct loyalty_order *order = giving->order;
-  enum err err = ERR_OK;
   for (size_t i = 0; i < order->line_count; i++) order->lines[i].returned += giving->plan.quantities[i];
-  free_budgets(giving);
+  enum err err = free_budgets(giving);
   for (size_t i = 0; err == ERR_OK && i < order->posted_count; i++) err = take_back(giving, i);
   for (size_t i = 0; err == ERR_OK && i < order->tender_count; i++) err = restore_tender(giving, i);
   bool whole = codes_too || !is_left(order);

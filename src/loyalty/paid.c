@@ -39,10 +39,17 @@ static void put_others(struct writing *writing, struct value document, const cha
     if (!is_one_of(value_iter_name(&iter, writing->names), words)) put_member(writing, &iter, iter.item);
 }
 
+// What orders and their lines are given, whatever came.
+static const char *const OF_ORDER[] = {"paid", "paid_lines", "discount", "products", NULL};
+static const char *const OF_LINE[] = {"paid", "amount", "line_id", NULL};
+
+bool loyalty_gives_property(struct bytes event, struct bytes name) {
+  return bytes_equal(event, BYTES("Order Completed")) && (is_one_of(name, OF_ORDER) || is_one_of(name, OF_LINE));
+}
+
 static void put_line(struct writing *writing, const struct loyalty_line *line, int64_t paid) {
-  static const char *const OURS[] = {"paid", "amount", "line_id", NULL};
   value_document_begin(writing->builder);
-  put_others(writing, line->value, OURS);
+  put_others(writing, line->value, OF_LINE);
   put_name(writing, "line_id");
   value_put_text(writing->builder, line->id);
   put_money(writing, "amount", line->amount);
@@ -52,11 +59,10 @@ static void put_line(struct writing *writing, const struct loyalty_line *line, i
 
 static void put_properties(struct writing *writing, struct value properties, const struct loyalty_basket *basket,
                            int64_t paid, const int64_t *shares) {
-  static const char *const OURS[] = {"paid", "paid_lines", "discount", "products", NULL};
   int64_t of_lines = 0;
   for (size_t i = 0; i < basket->line_count; i++) of_lines += shares[i];
   value_document_begin(writing->builder);
-  put_others(writing, properties, OURS);
+  put_others(writing, properties, OF_ORDER);
   put_money(writing, "paid", paid);
   put_money(writing, "paid_lines", of_lines);
   put_money(writing, "discount", basket->discount + basket->shipping_discount);

@@ -108,6 +108,8 @@ enum err loyalty_lines_where(const struct rule_program *program, const struct lo
                              struct rule_machine *machine, struct facts *facts, int64_t now_us, struct arena *arena,
                              bool **lines);
 
+// Does loyalty_with_paid put a member of this name into an order or its lines? Then it is known before any order came.
+bool loyalty_gives_property(struct bytes event, struct bytes name);
 // The message of an order as rules see it: the members of `properties`, and in it "paid" (what is paid by money or
 // card, of lines and shipping), "paid_lines" (without shipping), "discount" (what was taken off lines and shipping),
 // and each product with "paid", "amount" (before discounts), "line_id". What was sent under these names gives way. What

@@ -43,6 +43,7 @@ export interface Code {
   voucher: string;
   state: string;
   reason?: string;
+  flagged?: true;
   uses: number;
   balance?: number;
 }
@@ -136,9 +137,8 @@ export class Shop {
   clock(now: string): Promise<void> {
     return this.client.holdClock(now);
   }
-  /** A new customer's reference. */
-  person(): string {
-    const reference = `user_id:m${this.people.size + 1}`;
+  /** The reference of a new customer, whose books are checked at the end. */
+  person(reference = `user_id:m${this.people.size + 1}`): string {
     this.people.add(reference);
     return reference;
   }
@@ -273,14 +273,14 @@ export function scenario(
   name: string,
   now: string,
   programme: object,
-  run: (shop: Shop, person: () => string) => Promise<void>,
+  run: (shop: Shop, person: (reference?: string) => string) => Promise<void>,
 ): void {
   it(name, async () => {
     const site = await openSite({ args: ["--test-clock", now] });
     try {
       const shop = new Shop(site);
       await shop.put("programmes", programme);
-      await run(shop, () => shop.person());
+      await run(shop, (reference) => shop.person(reference));
       await shop.audit();
     } finally {
       await site.close();

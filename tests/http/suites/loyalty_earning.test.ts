@@ -119,7 +119,7 @@ describe("earning", () => {
   });
 
   scenario("of a batch is once, however often it is sent", "2026-06-02T09:00:00Z", CLUB, async (shop, person) => {
-    const people = times(10, person);
+    const people = times(10, () => person());
     const item = (i: number): object => ({
       order: {
         ...shop.basket(people[i % 10] ?? "", `t${i}`, [{ sku: "A", price: 1 + i }]),

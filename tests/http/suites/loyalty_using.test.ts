@@ -77,7 +77,7 @@ describe("codes", () => {
   scenario("never take more than their budget of 1,000.00", MARCH, CLUB, async (shop, person) => {
     await shop.put("vouchers", off("TEN", "10.00", { budget: { money: "1000.00", over: "reject" } }));
     await shop.code("TEN", "TEN");
-    const people = times(20, person);
+    const people = times(20, () => person());
     const orders = await Promise.all(
       times(200, (i) => shop.book(people[i % 20] ?? "", `o${i}`, 50, { codes: ["TEN"] })),
     );
