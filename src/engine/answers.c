@@ -1,8 +1,10 @@
-// answers.c: see answers.h. What is read of a customer is kept until another one is asked about: her row, her facts.
-// The machine is one of the engine's, because whoever looks something up is in the middle of a run of his own.
+// answers.c: see answers.h. What is read of a customer is kept until another one is asked about: her row, her facts,
+// what she has. The machine is one of the engine's, because whoever looks something up is in the middle of a run of his
+// own.
 #include "engine/answers.h"
 
 #include "base/alloc.h"
+#include "engine/loyalty.h"
 #include "engine/segments.h"
 
 struct answers {
@@ -15,6 +17,10 @@ struct answers {
   uint64_t customer;  // 0: none yet
   struct facts facts;
   struct membership membership;
+  const struct loyalty_set *loyalty; // NULL: there never was a programme
+  struct loyalty_wallet *wallets;    // of the customer at `wallets_us`; NULL: not read yet
+  size_t wallet_count;
+  int64_t wallets_us;
 };
 
 enum err answers_open(struct answers **answers, struct engine *engine, struct store_snapshot *snapshot) {
@@ -24,6 +30,7 @@ enum err answers_open(struct answers **answers, struct engine *engine, struct st
   *made = (struct answers){.engine = engine, .snapshot = snapshot, .sources = engine_sources(engine)};
   arena_init(&made->arena, 0);
   made->set = live_set(engine);
+  made->loyalty = loyalty_hold(engine);
   made->machine = live_take_machine(engine);
   if (made->machine != NULL) return ERR_OK;
   answers_close(made);
@@ -35,6 +42,7 @@ void answers_close(struct answers *answers) {
   if (answers == NULL) return;
   if (answers->machine != NULL) live_give_machine(answers->engine, answers->machine);
   if (answers->set != NULL) segment_set_close(answers->set);
+  if (answers->loyalty != NULL) loyalty_set_close(answers->loyalty);
   arena_release(&answers->arena);
   alloc_free(answers);
 }
@@ -56,6 +64,7 @@ static enum err read_customer(struct answers *answers, uint64_t customer) {
   struct bytes row;
   if (answers->customer == customer) return ERR_OK;
   answers->customer = 0;
+  answers->wallets = NULL;
   arena_clear(&answers->arena);
   customer_key(customer, CUSTOMER_ROW_MEMBERSHIP, &key);
   enum err err = store_snapshot_get(answers->snapshot, STORE_CUSTOMER, key_view(&key), &answers->arena, &row);
@@ -64,6 +73,8 @@ static enum err read_customer(struct answers *answers, uint64_t customer) {
   struct timeline_reader reader = {.snapshot = answers->snapshot};
   facts_init(&answers->facts, reader, &answers->arena, &answers->sources);
   facts_reset(&answers->facts, customer, NULL, NULL);
+  answers->facts.lookup = answers_lookup;
+  answers->facts.lookup_context = answers;
   answers->customer = customer;
   return ERR_OK;
 }
@@ -86,13 +97,30 @@ const struct segment_definition *answers_find(const struct answers *answers, str
   return segments_find(answers->set, id);
 }
 
+// Points and tier are as of the time of the question.
+static enum err look_up_loyalty(struct answers *answers, uint64_t customer, enum rule_function function,
+                                const struct bytes *arguments, size_t count, int64_t now_us, struct rule_value *value,
+                                int64_t *until_us) {
+  if (answers->loyalty == NULL) return ERR_OK;
+  enum err err = read_customer(answers, customer);
+  if (err == ERR_OK && (answers->wallets == NULL || answers->wallets_us != now_us)) {
+    answers->wallets_us = now_us;
+    err = loyalty_wallets_at(answers->snapshot, answers->loyalty, customer, now_us, &answers->arena, &answers->wallets,
+                             &answers->wallet_count);
+  }
+  if (err != ERR_OK) return err;
+  return loyalty_answer(answers->loyalty, answers->wallets, answers->wallet_count, function, arguments, count, value,
+                        until_us);
+}
+
 enum err answers_lookup(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
                         size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
   struct answers *answers = context;
   bool attribute = function == RULE_FUNCTION_NONE;
   struct membership_entry entry;
-  (void)now_us;
   *value = (struct rule_value){.type = RULE_TYPE_NULL};
+  if (function == RULE_FUNCTION_points || function == RULE_FUNCTION_tier)
+    return look_up_loyalty(answers, customer, function, arguments, count, now_us, value, until_us);
   if (answers->set == NULL || count == 0 || (!attribute && function != RULE_FUNCTION_in_segment)) return ERR_OK;
   const struct segment_definition *segment = segment_set_live(answers->set, arguments[0]);
   if (segment == NULL || (segment->kind == SEGMENT_ATTRIBUTE) != attribute) return ERR_OK;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "customer/scan.h"
+#include "engine/answers.h"
 #include "engine/due.h"
 #include "engine/live.h"
 #include "segment/audience.h"
@@ -136,13 +137,21 @@ static enum err check_customer(struct live_check *check, struct facts *facts) {
 
 static enum err check_customers(struct live_check *check) {
   struct customer_sources sources = engine_sources(check->engine);
-  struct scan_options options = {.snapshot = check->snapshot, .sources = &sources, .records = true, .events = true};
-  struct scan *scan;
+  struct answers *answers; // of points and tier
+  struct scan *scan = NULL;
   struct facts *facts;
-  enum err err = scan_open(&scan, &options);
+  enum err err = answers_open(&answers, check->engine, check->snapshot);
   if (err != ERR_OK) return err;
+  struct scan_options options = {.snapshot = check->snapshot,
+                                 .sources = &sources,
+                                 .records = true,
+                                 .events = true,
+                                 .lookup = answers_lookup,
+                                 .lookup_context = answers};
+  err = scan_open(&scan, &options);
   while (err == ERR_OK && (err = scan_next(scan, &facts)) == ERR_OK) err = check_customer(check, facts);
   scan_close(scan);
+  answers_close(answers);
   return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 

@@ -37,6 +37,12 @@ void loyalty_close(struct engine *engine);
 // The documents in force, held; NULL: there never was one. loyalty_set_close gives them back.
 const struct loyalty_set *loyalty_hold(struct engine *engine);
 
+// --- reading (loyalty_read.c) --------------------------------------------------------------------------------
+
+// What a customer has at that time, whatever the timers have done, in the arena; nothing is written.
+enum err loyalty_wallets_at(struct store_snapshot *snapshot, const struct loyalty_set *set, uint64_t customer,
+                            int64_t now_us, struct arena *arena, struct loyalty_wallet **wallets, size_t *count);
+
 // --- documents (loyalty_documents.c) -------------------------------------------------------------------------
 
 void loyalty_document_key(struct key *key, enum loyalty_kind kind, uint32_t number, uint32_t version);

@@ -56,17 +56,30 @@ static enum err unpack_wallets(struct now *now, uint64_t customer, struct bytes 
   return err;
 }
 
+static enum err read_wallets(struct now *now, struct store_snapshot *snapshot, uint64_t customer,
+                             struct loyalty_wallet **wallets, size_t *count) {
+  struct bytes row;
+  struct key key;
+  customer_key(customer, CUSTOMER_ROW_WALLET, &key);
+  enum err err = store_snapshot_get(snapshot, STORE_CUSTOMER, key_view(&key), now->arena, &row);
+  return err == ERR_OK ? unpack_wallets(now, customer, row, wallets, count) : err;
+}
+
+enum err loyalty_wallets_at(struct store_snapshot *snapshot, const struct loyalty_set *set, uint64_t customer,
+                            int64_t now_us, struct arena *arena, struct loyalty_wallet **wallets, size_t *count) {
+  struct diag diag;
+  diag_init(&diag);
+  struct now now = {.set = set, .arena = arena, .now_us = now_us, .diag = &diag};
+  return read_wallets(&now, snapshot, customer, wallets, count);
+}
+
 // --- a member --------------------------------------------------------------------------------------------------
 
 static enum err write_wallets(struct engine_view *view, uint64_t customer, struct now *now,
                               struct json_writer *writer) {
   struct loyalty_wallet *wallets;
-  struct bytes row;
-  struct key key;
   size_t count;
-  customer_key(customer, CUSTOMER_ROW_WALLET, &key);
-  enum err err = store_snapshot_get(view->snapshot, STORE_CUSTOMER, key_view(&key), now->arena, &row);
-  if (err == ERR_OK) err = unpack_wallets(now, customer, row, &wallets, &count);
+  enum err err = read_wallets(now, view->snapshot, customer, &wallets, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallets[i].programme);
     if (programme == NULL) continue;
