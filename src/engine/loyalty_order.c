@@ -404,6 +404,21 @@ static bool is_rejected(const struct booking *booking, struct bytes code) {
 }
 
 // A card among the codes pays as much as it can.
+// What a till took while it was away, against what its programme lets it take.
+static enum err check_floor(const struct booking *booking) {
+  struct work *work = booking->work;
+  for (size_t i = 0; i < loyalty_set_programmes(work->loyalty); i++) {
+    const struct loyalty_programme *programme = loyalty_set_programme_at(work->loyalty, i);
+    int64_t cents = 0;
+    for (size_t j = 0; j < booking->order.tender_count; j++)
+      if (booking->order.tenders[j].programme == programme->number) cents += booking->order.tenders[j].cents;
+    if (!programme->offline.earn_only && cents > programme->offline.floor_cents)
+      return diag_set(work->diag, ERR_DENIED, "OFFLINE_FLOOR_LIMIT", "%s",
+                      loyalty_refusal_words("OFFLINE_FLOOR_LIMIT"));
+  }
+  return ERR_OK;
+}
+
 static enum err pay(struct booking *booking) {
   const struct loyalty_request *request = booking->request;
   enum err err = ERR_OK;
@@ -414,7 +429,7 @@ static enum err pay(struct booking *booking) {
   for (size_t i = 0; err == ERR_OK && request != NULL && i < request->code_count; i++)
     if (!is_rejected(booking, request->codes[i]) && is_card(booking, request->codes[i]))
       err = pay_card(booking, request->codes[i], 0);
-  return err;
+  return err == ERR_OK && request != NULL && request->business_us != 0 ? check_floor(booking) : err;
 }
 
 // What was paid by money or card: points earn no points.

@@ -221,6 +221,26 @@ static void a_booked_sale_is_never_late(void **state) {
   kit_close(&kit);
 }
 
+static void a_till_that_was_away_takes_so_much(void **state) {
+  static const char line[] = "{\"line_id\":\"1\",\"sku\":\"A\",\"price\":50}";
+  char code[DIAG_CODE_BYTES], more[192], time[CLOCK_TEXT_BYTES];
+  struct kit kit;
+  (void)state;
+  open_with(&kit, "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":"
+                  "\"points\",\"worth\":\"0.01\"}],\"offline\":{\"mode\":\"floor_limit\",\"floor\":\"20.00\"},"
+                  "\"rules\":[" PURCHASE "}]}");
+  buy(&kit, "user_id:zoe", "o1", "5000");
+  clock_format(clock_now_us(&kit.clock) - CLOCK_SECOND_US, time);
+  snprintf(more, sizeof more, ",\"business_time\":\"%s\",\"pay\":[{\"points\":{\"amount\":2001}}]", time);
+  assert_null(order(&kit, "user_id:zoe", "t1", line, more, code));
+  assert_string_equal(code, "OFFLINE_FLOOR_LIMIT");
+  has_active(&kit, "user_id:zoe", 5000);
+  snprintf(more, sizeof more, ",\"business_time\":\"%s\",\"pay\":[{\"points\":{\"amount\":2000}}]", time);
+  free(order(&kit, "user_id:zoe", "t1", line, more, NULL));
+  has_active(&kit, "user_id:zoe", 3030);
+  kit_close(&kit);
+}
+
 // Scenario 31: who is not known has no share of what asks for a person.
 static void nobody_is_not_a_customer(void **state) {
   static const char basket[] = "{\"cart\":{\"products\":[{\"sku\":\"A\",\"price\":40}]},\"codes\":[\"PERSONAL\"]}";
@@ -250,7 +270,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rules_of_one_event_see_one_member), cmocka_unit_test(what_is_given_back_can_be_earned_again),
       cmocka_unit_test(each_campaign_gets_its_own_back),   cmocka_unit_test(a_day_gets_back_what_it_counted),
-      cmocka_unit_test(a_booked_sale_is_never_late),       cmocka_unit_test(nobody_is_not_a_customer),
+      cmocka_unit_test(a_booked_sale_is_never_late),       cmocka_unit_test(a_till_that_was_away_takes_so_much),
+      cmocka_unit_test(nobody_is_not_a_customer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

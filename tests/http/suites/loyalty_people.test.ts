@@ -135,6 +135,9 @@ describe("what members do", () => {
         reads[0]?.map((item) => [item.customer, item.change]),
         ids.map((id) => [id, "entered"]),
       );
+      const best = { expression: 'tier("club") = "premium" and points("club") = 501' };
+      const counted = (await client.ask("POST", "/v1/query/count", { body: best })).expect<{ count: number }>();
+      assert.equal(counted.count, people.length);
       for (const one of people) {
         const told = async (): Promise<string[]> =>
           (await client.allEvents(one)).flatMap((event) => (event.name === "Tier Upgraded" ? [event.id] : []));
