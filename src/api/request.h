@@ -110,7 +110,8 @@ struct engine_commit *request_commit(struct request *request, int status, reques
 // Replaces whatever the reply holds by a problem body. A failure that came without words gets some.
 void request_refuse(struct request *request, enum err err, struct diag *diag);
 
-// Checks candidates of a key and that it has `scope`, or one of several. ERR_DENIED codes "missing_key", "bad_key", "missing_scope".
+// Checks candidates of a key and that it has `scope`, or one of several. ERR_DENIED codes "missing_key", "bad_key",
+// "missing_scope".
 enum err request_check_key(struct request *request, const struct credential *credential, uint32_t scope,
                            struct diag *diag);
 

@@ -152,12 +152,8 @@ enum err workspace_keys(struct request *request, struct worker *worker, struct d
 static const struct {
   uint32_t scope;
   const char *name;
-} scopes[] = {{ENGINE_SCOPE_COLLECT, "collect"},
-              {ENGINE_SCOPE_READ, "read"},
-              {ENGINE_SCOPE_WRITE, "write"},
-              {ENGINE_SCOPE_ERASE, "erase"},
-              {ENGINE_SCOPE_ADMIN, "admin"},
-              {ENGINE_SCOPE_TILL, "till"}};
+} scopes[] = {{ENGINE_SCOPE_COLLECT, "collect"}, {ENGINE_SCOPE_READ, "read"},   {ENGINE_SCOPE_WRITE, "write"},
+              {ENGINE_SCOPE_ERASE, "erase"},     {ENGINE_SCOPE_ADMIN, "admin"}, {ENGINE_SCOPE_TILL, "till"}};
 
 static enum err bad_scopes(struct diag *diag) {
   return bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);

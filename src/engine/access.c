@@ -345,10 +345,7 @@ enum err engine_key_check(struct engine *engine, struct bytes text, struct engin
   const struct engine_key_slot *slot = good && id >= 1 && id <= engine->key_count ? engine->keys[id - 1] : NULL;
   good = slot != NULL && sodium_memcmp(hash, slot->hash, HASH_BYTES) == 0 && slot->key.secret == is_secret &&
          !slot->revoked;
-  if (good) {
-    *key = slot->key;
-    key->name = BYTES("");
-  }
+  if (good) *key = slot->key;
   pthread_rwlock_unlock(&engine->keys_lock);
   sodium_memzero(secret, sizeof secret);
   if (good) return ERR_OK;

@@ -127,6 +127,7 @@ struct engine_key {
 enum err engine_key_create(struct engine *engine, const struct engine_key *wanted, char *text, uint64_t *id,
                            struct engine_commit *commit, struct diag *diag);
 // Who a key's text is. ERR_DENIED code "bad_key" (unknown or revoked; the same words for both). Never logs the text.
+// The name is a view that lives as long as the engine.
 enum err engine_key_check(struct engine *engine, struct bytes text, struct engine_key *key, struct diag *diag);
 enum err engine_key_revoke(struct engine *engine, uint64_t id, struct engine_commit *commit, struct diag *diag);
 enum err engine_keys_json(struct engine *engine, struct json_writer *writer); // never the secrets

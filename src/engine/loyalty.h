@@ -196,8 +196,15 @@ struct loyalty_pay {
   uint8_t currency;
   int64_t amount; // points; of a card cents, 0: as much as it has and is due
   struct bytes code;
-  uint64_t hold;
+  uint64_t hold; // its programme, currency and amount are looked up
 };
+// An open hold of hers that pays: its programme, currency and amount go to `pay`. Refused as a capture is.
+enum err loyalty_hold_find(struct work *work, uint64_t customer, struct loyalty_pay *pay);
+// So much of it was captured by an order.
+enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct loyalty_pay *pay, int64_t amount);
+// "h17-42"
+bool loyalty_hold_parse(struct bytes text, uint64_t *customer, uint64_t *number);
+
 struct loyalty_request {
   const struct bytes *codes; // normalised
   size_t code_count;

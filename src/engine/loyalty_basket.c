@@ -106,11 +106,23 @@ static enum err read_pay_card(struct basket_call *call, struct value one, struct
   return err;
 }
 
+static enum err read_pay_hold(struct basket_call *call, struct value one, struct loyalty_pay *pay, struct diag *diag) {
+  struct member_call like = {.engine = call->engine, .request = one};
+  struct bytes id;
+  uint64_t customer;
+  pay->kind = LOYALTY_PAY_HOLD;
+  enum err err = member_call_text(&like, "id", true, &id, diag);
+  if (err != ERR_OK || loyalty_hold_parse(id, &customer, &pay->hold)) return err;
+  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "%s", loyalty_refusal_words("no_hold"));
+}
+
 static enum err read_pay_one(struct basket_call *call, struct value one, struct loyalty_pay *pay, struct diag *diag) {
   struct value points = member_of(call, one, "points"), card = member_of(call, one, "card");
+  struct value hold = member_of(call, one, "hold");
+  if (!value_is_absent(hold)) return read_pay_hold(call, hold, pay, diag);
   if (!value_is_absent(points)) return read_pay_points(call, points, pay, diag);
   if (!value_is_absent(card)) return read_pay_card(call, card, pay, diag);
-  return bad("pay", "unknown_member", "a list of {\"points\":{…}} and {\"card\":{…}}", diag);
+  return bad("pay", "unknown_member", "a list of {\"points\":{…}}, {\"card\":{…}} and {\"hold\":{…}}", diag);
 }
 
 static enum err read_pay(struct basket_call *call, struct diag *diag) {

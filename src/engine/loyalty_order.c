@@ -315,9 +315,15 @@ static struct loyalty_cause cause_of(const struct booking *booking, const struct
 }
 
 // No more points than are due, and no fraction of one is given away.
-static enum err pay_points(struct booking *booking, const struct loyalty_pay *pay) {
+static enum err pay_points(struct booking *booking, const struct loyalty_pay *wanted) {
   struct work *work = booking->work;
+  struct loyalty_pay held = *wanted, *pay = &held;
   struct loyalty_ledger *ledger;
+  uint64_t customer = booking->kit->customer->record.id;
+  if (wanted->kind == LOYALTY_PAY_HOLD) {
+    enum err found = loyalty_hold_find(work, customer, &held);
+    if (found != ERR_OK) return found;
+  }
   enum err err = loyalty_ledger_open(work, booking->kit->customer, pay->programme, false, &ledger);
   if (err != ERR_OK) return err;
   if (ledger == NULL)
@@ -344,6 +350,7 @@ static enum err pay_points(struct booking *booking, const struct loyalty_pay *pa
     err = loyalty_hold_capture(ledger, &cause, pay->hold, amount, &tender.parts, &tender.part_count);
   else
     err = loyalty_spend(ledger, &cause, pay->currency, amount, &tender.parts, &tender.part_count);
+  if (err == ERR_OK && pay->kind == LOYALTY_PAY_HOLD) err = loyalty_hold_taken(work, customer, pay, amount);
   return err == ERR_OK ? add_tender(booking, &tender) : err;
 }
 
@@ -793,6 +800,5 @@ enum err loyalty_order_replay(struct work *work, const struct engine_event *even
     write_replay(order, request->writer);
     return ERR_OK;
   }
-  return err == ERR_OK ? diag_set(work->diag, ERR_DENIED, "duplicate", "%s", loyalty_refusal_words("duplicate"))
-                       : err;
+  return err == ERR_OK ? diag_set(work->diag, ERR_DENIED, "duplicate", "%s", loyalty_refusal_words("duplicate")) : err;
 }

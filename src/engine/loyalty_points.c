@@ -9,6 +9,7 @@
 
 #include "base/varint.h"
 #include "engine/loyalty_request.h"
+#include "engine/parts.h"
 
 #define APPROVALS "loyalty_approval"
 enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48 };
@@ -130,7 +131,7 @@ struct hold_row {
   int64_t amount, expires_us;
 };
 
-static enum err hold_write(struct work *work, uint64_t customer, uint64_t number, const struct hold_row *hold) {
+static enum err write_hold(struct work *work, uint64_t customer, uint64_t number, const struct hold_row *hold) {
   uint8_t row[5 * VARINT_BYTES_MAX], *at = varint_put(row, hold->programme);
   struct key key;
   at = varint_put(at, (uint64_t)hold->state);
@@ -141,15 +142,11 @@ static enum err hold_write(struct work *work, uint64_t customer, uint64_t number
   return store_put(work->txn, STORE_LEDGER, key_view(&key), bytes_of(row, (size_t)(at - row)));
 }
 
-static enum err write_hold(struct member_call *call, uint64_t number, const struct hold_row *hold) {
-  return hold_write(call->work, call->members[0]->record.id, number, hold);
-}
-
 static enum err no_hold(struct diag *diag) {
-  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "there is no such hold");
+  return diag_set(diag, ERR_NOT_FOUND, "no_hold", "%s", loyalty_refusal_words("no_hold"));
 }
 
-static enum err hold_read(struct work *work, uint64_t customer, uint64_t number, struct hold_row *hold) {
+static enum err read_hold(struct work *work, uint64_t customer, uint64_t number, struct hold_row *hold) {
   struct bytes row;
   struct key key;
   loyalty_number_row_key(&key, customer, 'h', number);
@@ -165,16 +162,12 @@ static enum err hold_read(struct work *work, uint64_t customer, uint64_t number,
   return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
 }
 
-static enum err read_hold(struct member_call *call, uint64_t number, struct hold_row *hold) {
-  return hold_read(call->work, call->members[0]->record.id, number, hold);
-}
-
 enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number) {
   struct hold_row hold;
-  enum err err = hold_read(work, customer, number, &hold);
+  enum err err = read_hold(work, customer, number, &hold);
   if (err == ERR_NOT_FOUND) return ERR_OK; // of an order that is being paid
   hold.state = HOLD_VOIDED;
-  return err == ERR_OK ? hold_write(work, customer, number, &hold) : err;
+  return err == ERR_OK ? write_hold(work, customer, number, &hold) : err;
 }
 
 static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
@@ -207,7 +200,7 @@ static enum err hold(struct member_call *call, void *context) {
                          .amount = points->amount,
                          .expires_us = call->work->now_us + points->ttl_us};
   err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
-  if (err == ERR_OK) err = write_hold(call, number, &row);
+  if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, number, &row);
   if (err != ERR_OK) return err;
   write_held(call, ledger, number, &row, "held");
   return member_call_keep(call, 'h', points->reference);
@@ -253,10 +246,29 @@ static enum err refuse(struct work *work, const char *code) {
   return diag_set(work->diag, ERR_DENIED, code, "%s", loyalty_refusal_words(code));
 }
 
-static enum err check_open(struct member_call *call, const struct hold_row *row) {
-  if (row->state == HOLD_CAPTURED) return refuse(call->work, "ALREADY_CAPTURED");
-  if (row->state == HOLD_VOIDED) return refuse(call->work, "ALREADY_VOIDED");
-  return call->work->now_us >= row->expires_us ? refuse(call->work, "HOLD_EXPIRED") : ERR_OK;
+static enum err check_open(struct work *work, const struct hold_row *row) {
+  if (row->state == HOLD_CAPTURED) return refuse(work, "ALREADY_CAPTURED");
+  if (row->state == HOLD_VOIDED) return refuse(work, "ALREADY_VOIDED");
+  return work->now_us >= row->expires_us ? refuse(work, "HOLD_EXPIRED") : ERR_OK;
+}
+
+enum err loyalty_hold_find(struct work *work, uint64_t customer, struct loyalty_pay *pay) {
+  struct hold_row row;
+  enum err err = read_hold(work, customer, pay->hold, &row);
+  if (err == ERR_OK) err = check_open(work, &row);
+  if (err != ERR_OK) return err;
+  pay->programme = row.programme;
+  pay->currency = row.currency;
+  pay->amount = row.amount;
+  return ERR_OK;
+}
+
+enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct loyalty_pay *pay, int64_t amount) {
+  struct hold_row row;
+  enum err err = read_hold(work, customer, pay->hold, &row);
+  row.state = HOLD_CAPTURED;
+  row.amount = amount;
+  return err == ERR_OK ? write_hold(work, customer, pay->hold, &row) : err;
 }
 
 static enum err end_hold(struct member_call *call, struct points *points, bool capture) {
@@ -264,8 +276,8 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   struct loyalty_ledger *ledger;
   struct hold_row row;
   size_t count;
-  enum err err = read_hold(call, points->hold, &row);
-  if (err == ERR_OK) err = check_open(call, &row);
+  enum err err = read_hold(call->work, call->members[0]->record.id, points->hold, &row);
+  if (err == ERR_OK) err = check_open(call->work, &row);
   if (err == ERR_OK) err = open_ledger(call, 0, row.programme, false, &ledger);
   if (err != ERR_OK) return err;
   const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, row.currency);
@@ -284,7 +296,7 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   row.state = capture ? HOLD_CAPTURED : HOLD_VOIDED;
   if (capture && amount > 0) row.amount = amount;
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
-  if (err == ERR_OK) err = write_hold(call, points->hold, &row);
+  if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, points->hold, &row);
   if (err == ERR_OK) write_held(call, ledger, points->hold, &row, capture ? "captured" : "voided");
   return err;
 }
@@ -573,6 +585,54 @@ static enum err join(struct member_call *call, void *context) {
   return ERR_OK;
 }
 
+// "Identified" by an identifier that nobody has: a card that is handed out at a till.
+static enum err make_customer(struct member_call *call, struct bytes reference, struct diag *diag) {
+  struct engine *engine = call->engine;
+  int64_t now_us = clock_now_us(engine->clock);
+  struct engine_event event = {.type = ENGINE_IDENTIFY,
+                               .source = call->caller->source,
+                               .trusted = true,
+                               .time_us = now_us,
+                               .received_us = now_us,
+                               .identifier_count = 1,
+                               .amount_code = RULE_AMOUNT_NONE,
+                               .name = engine->id.identified};
+  struct engine_commit commit = {0};
+  struct value_builder builder;
+  struct buffer message;
+  char id[LIMIT_NAME_BYTES + 16];
+  int size = snprintf(id, sizeof id, "join:%.*s", BYTES_ARG(reference));
+  event.message_id = bytes_of(id, (size_t)size);
+  enum err err = parts_identifier(engine, reference, &call->arena, &event.identifiers[0].identifier, diag);
+  if (err != ERR_OK) return err;
+  buffer_init(&message);
+  value_builder_init(&builder, &message, engine->names);
+  value_document_begin(&builder);
+  value_put_name(&builder, BYTES("type"));
+  value_put_text(&builder, BYTES("identify"));
+  value_put_name(&builder, BYTES("messageId"));
+  value_put_text(&builder, event.message_id);
+  value_document_end(&builder);
+  err = value_builder_finish(&builder);
+  event.message = (struct value){buffer_view(&message)};
+  err = err == ERR_OK ? apply_alone(engine, &event, NULL, &commit, diag) : diag_no_memory(diag);
+  buffer_release(&message);
+  return err;
+}
+
+static enum err find_or_make(struct member_call *call, struct diag *diag) {
+  struct engine_view *view;
+  struct bytes reference;
+  uint64_t customer;
+  enum err err = member_call_text(call, "customer", true, &reference, diag);
+  if (err != ERR_OK || memchr(reference.data, ':', reference.size_bytes) == NULL) return err;
+  err = engine_view_open(call->engine, &view);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  err = engine_find(view, reference, &customer, NULL);
+  engine_view_close(view);
+  return err == ERR_NOT_FOUND ? make_customer(call, reference, diag) : ERR_OK;
+}
+
 enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   const struct loyalty_programme *programme = NULL;
@@ -582,6 +642,7 @@ enum err engine_member_join(struct engine *engine, const struct engine_caller *c
   enum err err = member_call_programme(&call, set, &programme, diag);
   uint32_t number = err == ERR_OK ? programme->number : 0;
   if (set != NULL) loyalty_set_close(set);
+  if (err == ERR_OK) err = find_or_make(&call, diag);
   if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
   member_call_close(&call);
   return err;

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "loyalty/code.h"
+
 enum { FIRST_CAPACITY = 8 };
 
 const char *loyalty_account_name(enum loyalty_account account) {
@@ -40,7 +42,8 @@ void loyalty_wallet_init(struct loyalty_wallet *wallet, const struct loyalty_pro
 // --- refusals ------------------------------------------------------------------------------------------------
 
 enum err ledger_refuse(struct loyalty_ledger *ledger, const char *code) {
-  return diag_set(ledger->diag, ERR_DENIED, code, "the ledger refuses: %s", code);
+  const char *words = loyalty_refusal_words(code);
+  return diag_set(ledger->diag, ERR_DENIED, code, "%s", words == NULL ? code : words);
 }
 
 enum err ledger_overflow(struct loyalty_ledger *ledger) {
