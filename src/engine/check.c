@@ -12,6 +12,7 @@
 //   5. Counters of customers, events, identifiers and edges equal what is there.
 //   6. Search entries are those of the names in the records.
 //   7. Memberships are what evaluating afresh gives; audiences and timers say the same (live_check.c).
+//   8. What members have adds up (loyalty_verify.c).
 // Reads one snapshot, one customer at a time.
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "customer/search.h"
 #include "engine/internal.h"
 #include "engine/live_check.h"
+#include "engine/loyalty_verify.h"
 #include "engine/projection.h"
 
 enum { WORDS_BYTES = 256, ROWS_A_LOOK = 1000 };
@@ -370,7 +372,9 @@ static enum err check_all(struct check *check) {
   if (check->heads != check->heads_owned)
     tell(check, "%llu heads of timelines are stored, %llu of them are customers'", (unsigned long long)check->heads,
          (unsigned long long)check->heads_owned);
+  uint64_t members;
   err = live_check(check->engine, check->snapshot, tell_live, check);
+  if (err == ERR_OK) err = loyalty_check(check->engine, check->snapshot, tell_live, check, &members);
   if (err == ERR_OK) err = projections_check(check->snapshot, tell_live, check);
   if (err == ERR_OK && check->watch->progress != NULL)
     check->watch->progress(check->watch->context, check->rows, check->rows);

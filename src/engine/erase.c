@@ -7,6 +7,7 @@
 // the disk when the key ranges are compacted, which upkeep does soon after (DOCUMENT "compact\0<customer>").
 #include <string.h>
 
+#include "engine/loyalty.h"
 #include "engine/parts.h"
 
 enum { HASH_BYTES = 32, HASH_ROW_BYTES = 9, ERASE_TRIES_MAX = 16 };
@@ -163,6 +164,7 @@ static enum err erase_body(struct work *work, void *context) {
   enum err err = parts_check_live(work, customer);
   if (err == ERR_OK && !work_hold_identifiers(work, &customer->record)) err = ERR_CONFLICT;
   if (err == ERR_OK) err = work_take_tokens(work, customer);
+  if (err == ERR_OK) err = loyalty_forget(work, customer);
   if (err == ERR_OK) err = engine_next(work->engine, &work->engine->decisions, &number, work->diag);
   if (err != ERR_OK) return err;
   uint64_t events = timeline_count(&customer->head), identifiers = customer->record.identifier_count;

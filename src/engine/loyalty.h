@@ -8,7 +8,8 @@
 // that happened, and a timer for the next instant at which the clock alone changes something.
 //
 // LEDGER rows, under the customer: "p" posting; "h" hold; "o" order id: an order; "k" rule, hash of the value: what was
-// earned once; "v" code: a code that is hers. VOUCHER rows: a code; a code, 0, redemption: a redemption. COUNTER rows:
+// earned once; "n" kind, reference: the reply to what was named so; "v" code: a code that is hers, and (a varint; none:
+// herself) whose it was before merges. VOUCHER rows: a code; a code, 0, redemption: a redemption. COUNTER rows:
 // "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all of them. ORDERS rows: an
 // order's id: the customers that have an order of this id.
 #pragma once
@@ -18,6 +19,10 @@
 #include "loyalty/set.h"
 
 #define LOYALTY_SOURCE "loyalty" // the source of the events that the engine writes
+// Why the engine cancels or takes back when two customers become one.
+#define LOYALTY_DUPLICATE "DUPLICATE_ON_MERGE"
+#define LOYALTY_DOUBLE "DOUBLE_POSTING"
+#define LOYALTY_ERASED "ERASED"
 
 struct loyalty {
   pthread_mutex_t lock;          // of `set`
@@ -50,6 +55,14 @@ enum err loyalty_advance_all(struct work *work, struct work_customer *customer);
 enum err loyalty_wallets(struct work *work, struct work_customer *customer, struct loyalty_wallet **wallets,
                          size_t *count);
 
+// Writes now what her ledgers did so far, under the id she has yet; nothing of it is left to be written then.
+enum err loyalty_flush(struct work *work, struct work_customer *customer);
+// She has this wallet beside her others from now on; none of its programme before.
+enum err loyalty_adopt(struct work *work, struct work_customer *customer, const struct loyalty_wallet *wallet);
+// She has no wallets any more, and no timer. `id`: under which their rows lie.
+enum err loyalty_leave(struct work *work, struct work_customer *customer, uint64_t id);
+enum err loyalty_posting_write(struct work *work, uint64_t customer, const struct loyalty_posting *posting);
+
 // Writes what the transaction changed of its members, timers and events included; before live_evaluate, which is told
 // what changed.
 enum err loyalty_emit(struct work *work);
@@ -78,6 +91,14 @@ enum err loyalty_lookup(struct work *work, struct work_customer *customer, enum 
 typedef void loyalty_tell_fn(struct value_builder *builder, void *context);
 enum err loyalty_tell(struct work *work, struct work_customer *customer, const char *name, int64_t at_us,
                       loyalty_tell_fn *put, void *context);
+
+// All rows of LEDGER of a customer, in their order, in the arena.
+struct loyalty_row {
+  struct bytes key; // whole
+  char kind;
+  struct bytes rest, value;
+};
+enum err loyalty_rows_of(struct work *work, uint64_t customer, struct loyalty_row **rows, size_t *count);
 
 // A row of LEDGER under the customer.
 void loyalty_row_key(struct key *key, uint64_t customer, char kind, struct bytes rest);
@@ -122,6 +143,8 @@ struct loyalty_held_code {
 enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count, const struct bytes *orders,
                             size_t order_count);
 struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code);
+bool loyalty_code_is_held(const struct work *work, struct bytes code);
+bool loyalty_order_is_locked(const struct work *work, struct bytes order); // its row of ORDERS
 enum err loyalty_codes_emit(struct work *work);
 // Gives a customer a new code of a voucher.
 enum err loyalty_give(struct work *work, struct work_customer *customer, uint32_t voucher, uint64_t cause, bool paid,
@@ -134,6 +157,10 @@ enum err loyalty_unredeem(struct work *work, struct work_customer *customer, str
                           struct loyalty_redemption *redemption);
 enum err loyalty_redemption_read(struct work *work, struct bytes code, uint64_t id,
                                  struct loyalty_redemption *redemption, bool *there);
+enum err loyalty_redemption_write(struct work *work, const struct loyalty_redemption *redemption);
+// All redemptions of a code whose lock is held, in the arena; what this transaction wrote of them is not among them.
+enum err loyalty_redemptions_of(struct work *work, struct bytes code, struct loyalty_redemption **redemptions,
+                                size_t *count);
 // Writes a new code, whose text and owner are set, with the dates and worth of its voucher; dates and a worth that it
 // has already stay (`span.to_us`, `value`: 0 is none).
 enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *voucher, struct loyalty_code *code);
@@ -147,6 +174,15 @@ enum err loyalty_code_void(struct work *work, struct work_customer *customer, st
                            struct bytes reason);
 // All codes of a customer, in the arena.
 enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_code **codes, size_t *count);
+// Writes a code that belongs to a customer of this transaction; where the transaction has it in hand already, there.
+enum err loyalty_code_write(struct work *work, const struct loyalty_code *code);
+// "Voucher Cancelled", "Voucher Restored" on her timeline.
+enum err loyalty_code_tell(struct work *work, struct work_customer *customer, const char *name,
+                           const struct loyalty_code *code);
+// Cancels what loyalty_codes_deduplicate finds among the codes of one customer; `restored` (NULL: none) are those that
+// are active again only if they are no doubles now: they are written in any case.
+enum err loyalty_codes_unite(struct work *work, struct work_customer *customer, struct loyalty_code *codes,
+                             size_t count, const bool *restored);
 // Ends one of hers: cancelled when it was never used, else marked.
 enum err loyalty_code_end(struct work *work, struct work_customer *customer, struct loyalty_code *code,
                           struct bytes reason);
@@ -219,6 +255,7 @@ struct loyalty_kit {
   struct work *work;
   struct work_customer *customer;
   struct membership *membership; // NULL: not read yet
+  struct bytes reason;           // of movements that nobody but the engine decides; may be empty
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
@@ -259,15 +296,39 @@ enum err loyalty_order_read(struct work *work, uint64_t customer, struct bytes i
 enum err loyalty_order_write(struct work *work, uint64_t customer, const struct loyalty_order *order);
 // The customers that have an order of this id, from ORDERS.
 enum err loyalty_order_owners(struct work *work, struct bytes id, uint64_t **customers, size_t *count);
+// An order of one customer is another's now; its row of ORDERS is locked.
+enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t from, uint64_t to);
 // The counters and codes that giving an order back may touch.
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
 
-// --- who becomes whom (loyalty_merge.c) ----------------------------------------------------------------------
+// --- who becomes whom (loyalty_merge.c, loyalty_split.c, loyalty_forget.c) ------------------------------------
 
-// Called by merge.c, split.c and erase.c in their transactions.
-enum err loyalty_merge(struct work *work, struct work_customer *survivor, struct work_customer *loser,
-                       uint64_t loser_id);
-enum err loyalty_split(struct work *work, struct work_customer *whole, struct work_customer *const *parts, size_t count,
-                       uint16_t (*part_of)(void *context, struct bytes identifier, uint64_t origin), void *context);
+// What was earned once by both of two who are one: "k" rows of one rule and value. The second earning is taken back.
+enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, struct bytes rest, struct bytes mine,
+                            struct bytes theirs, struct bytes *united);
+
+// The lot of what was earned once, from its row; 0: it gave none.
+enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// A hold was released by the engine: whoever captures it is told that it was voided (loyalty_points.c).
+enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number);
+
+// Before records and timelines are united. Whatever is the loser's becomes the survivor's; a receipt that both have is
+// booked once; doubles of vouchers are cancelled. ERR_CONFLICT: orders have to be locked first (work_want_merge), begin
+// again: the body has to begin with loyalty_prepare.
+enum err loyalty_merge(struct work *work, struct work_customer *survivor, struct work_customer *loser);
+
+// After the records of the parts are made, before events are moved. `part_of`: the part that has an identifier (as
+// text; may be empty), else the one that an id of old leads to; `keeper`: the part that keeps what is nobody's.
+struct loyalty_parting {
+  struct work_customer *whole;
+  struct work_customer *const *parts; // `whole` may be among them
+  size_t part_count;
+  uint16_t keeper;
+  enum err (*part_of)(void *context, struct bytes identifier, uint64_t origin, uint16_t *part);
+  void *context;
+};
+enum err loyalty_split(struct work *work, const struct loyalty_parting *parting);
+
+// Before her timeline goes. What is open ends; movements and orders stay under her dead id, without what names her.
 enum err loyalty_forget(struct work *work, struct work_customer *customer);

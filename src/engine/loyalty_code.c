@@ -14,6 +14,8 @@
 enum { DRAWS_MAX = 32 };
 
 struct loyalty_codes {
+  const struct bytes *orders; // whose rows of ORDERS are locked
+  size_t order_count;
   size_t count;
   struct loyalty_held_code items[];
 };
@@ -93,14 +95,31 @@ enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t
   if (err == ERR_OK) err = lock_rows(work, held, orders, order_count);
   if (err == ERR_OK) err = read_codes(work, held); // as they are under their locks
   if (err == ERR_OK && !owners_are_held(work, held)) return ERR_CONFLICT;
+  held->orders = orders;
+  held->order_count = order_count;
   if (err == ERR_OK) work->codes = held;
   return err;
 }
 
-struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code) {
+bool loyalty_order_is_locked(const struct work *work, struct bytes order) {
+  for (size_t i = 0; work->codes != NULL && i < work->codes->order_count; i++)
+    if (bytes_equal(work->codes->orders[i], order)) return true;
+  return false;
+}
+
+static struct loyalty_held_code *find_held(const struct work *work, struct bytes code) {
   struct loyalty_held_code wanted = {.text = code};
-  struct loyalty_held_code *found =
-      work->codes == NULL ? NULL : bsearch(&wanted, work->codes->items, work->codes->count, sizeof wanted, by_text);
+  return work->codes == NULL || work->codes->count == 0
+             ? NULL
+             : bsearch(&wanted, work->codes->items, work->codes->count, sizeof wanted, by_text);
+}
+
+bool loyalty_code_is_held(const struct work *work, struct bytes code) {
+  return find_held(work, code) != NULL;
+}
+
+struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code) {
+  struct loyalty_held_code *found = find_held(work, code);
   assert(found != NULL);
   return found;
 }
@@ -235,7 +254,7 @@ enum err loyalty_give(struct work *work, struct work_customer *customer, uint32_
 
 // --- using -------------------------------------------------------------------------------------------------------
 
-static enum err write_redemption(struct work *work, const struct loyalty_redemption *redemption) {
+enum err loyalty_redemption_write(struct work *work, const struct loyalty_redemption *redemption) {
   struct key key;
   redemption_key(&key, redemption->code, redemption->id);
   buffer_clear(work->buffer);
@@ -273,7 +292,7 @@ enum err loyalty_redeem(struct work *work, struct work_customer *customer, struc
   held->dirty = true;
   count_uses(work, voucher, 1, redemption->cents);
   err = count_customer(work, customer, voucher, 1);
-  if (err == ERR_OK) err = write_redemption(work, redemption);
+  if (err == ERR_OK) err = loyalty_redemption_write(work, redemption);
   struct told_code told = {.code = held->text, .order = redemption->order, .cents = redemption->cents};
   return err == ERR_OK ? tell(work, customer, "Voucher Redeemed", voucher->number, &told, redemption->time_us) : err;
 }
@@ -293,6 +312,49 @@ enum err loyalty_redemption_read(struct work *work, struct bytes code, uint64_t 
                             : err;
 }
 
+static enum err add_redemption(struct work *work, struct bytes code, struct bytes key, struct bytes row,
+                               struct loyalty_redemption **redemptions, size_t *count, size_t *capacity) {
+  if (*count == *capacity) {
+    *capacity = *capacity * 2 + 16;
+    struct loyalty_redemption *larger = arena_take(work->arena, *capacity * sizeof *larger);
+    if (larger == NULL) return ERR_NO_MEMORY;
+    if (*count > 0) memcpy(larger, *redemptions, *count * sizeof *larger);
+    *redemptions = larger;
+  }
+  struct loyalty_redemption *redemption = &(*redemptions)[*count];
+  enum err err = loyalty_redemption_decode(row, work->arena, redemption);
+  if (err != ERR_OK) return err;
+  redemption->code = code;
+  redemption->id = key_read_u64(key.data + key.size_bytes - sizeof(uint64_t));
+  ++*count;
+  return ERR_OK;
+}
+
+enum err loyalty_redemptions_of(struct work *work, struct bytes code, struct loyalty_redemption **redemptions,
+                                size_t *count) {
+  struct store_snapshot *snapshot;
+  struct store_cursor *cursor;
+  struct bytes key, row;
+  struct key from, to;
+  size_t capacity = 0;
+  cursor = NULL;
+  *redemptions = NULL;
+  *count = 0;
+  redemption_key(&from, code, 0);
+  redemption_key(&to, code, UINT64_MAX);
+  enum err err = store_snapshot_open(work->engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, work->diag);
+  err = store_snapshot_scan(snapshot, STORE_VOUCHER, key_view(&from), key_view(&to), &cursor);
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row))
+    err = add_redemption(work, code, key, row, redemptions, count, &capacity);
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  store_snapshot_close(snapshot);
+  if (err == ERR_CORRUPT)
+    return diag_set(work->diag, err, "corrupt", "a redemption cannot be read; run `rapport check`");
+  return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+}
+
 enum err loyalty_unredeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
                           struct loyalty_redemption *redemption) {
   const struct loyalty_voucher *voucher = loyalty_set_voucher(work->loyalty, redemption->voucher);
@@ -308,13 +370,23 @@ enum err loyalty_unredeem(struct work *work, struct work_customer *customer, str
   count_uses(work, voucher, -1, -stored.cents);
   // Whoever used it may be another customer by now: the caller found her.
   if (stored.customer != 0) err = count_customer(work, customer, voucher, -1);
-  if (err == ERR_OK) err = write_redemption(work, &stored);
+  if (err == ERR_OK) err = loyalty_redemption_write(work, &stored);
   *redemption = stored;
   struct told_code told = {.code = held->text, .order = stored.order, .cents = stored.cents};
   return err == ERR_OK ? tell(work, customer, "Voucher Rolled Back", voucher->number, &told, work->now_us) : err;
 }
 
 // --- what follows ------------------------------------------------------------------------------------------------
+
+// As it is in this transaction.
+static enum err read_own(struct work *work, struct bytes text, struct bytes row, struct loyalty_code *code) {
+  const struct loyalty_held_code *held = find_held(work, text);
+  if (held == NULL || !held->dirty)
+    return row.data == NULL ? ERR_CORRUPT : loyalty_code_decode(row, text, work->arena, code);
+  *code = held->code;
+  code->code = text;
+  return ERR_OK;
+}
 
 enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_code **codes, size_t *count) {
   struct store_cursor *cursor;
@@ -329,6 +401,7 @@ enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_c
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
     if (*count == capacity) {
       struct bytes *larger = arena_take(work->arena, (capacity * 2 + 16) * sizeof *larger);
+      if (larger == NULL) err = diag_no_memory(work->diag);
       if (larger == NULL) break;
       if (*count > 0) memcpy(larger, keys, *count * sizeof *larger);
       keys = larger;
@@ -344,16 +417,13 @@ enum err loyalty_codes_of(struct work *work, uint64_t customer, struct loyalty_c
   *codes = arena_take_zero(work->arena, *count + 1, sizeof **codes);
   if (rows == NULL || *codes == NULL) return diag_no_memory(work->diag);
   if (err == ERR_OK) err = store_get_many(work->txn, STORE_VOUCHER, keys, *count, work->arena, rows);
-  for (size_t i = 0; err == ERR_OK && i < *count; i++)
-    err = rows[i].data == NULL ? ERR_CORRUPT : loyalty_code_decode(rows[i], keys[i], work->arena, &(*codes)[i]);
+  for (size_t i = 0; err == ERR_OK && i < *count; i++) err = read_own(work, keys[i], rows[i], &(*codes)[i]);
   return err == ERR_CORRUPT ? diag_set(work->diag, err, "corrupt", "a code cannot be read; run `rapport check`") : err;
 }
 
 // One of hers changes: where this transaction holds it already, there.
-static enum err change_own(struct work *work, const struct loyalty_code *code) {
-  struct loyalty_held_code wanted = {.text = code->code};
-  struct loyalty_held_code *held =
-      work->codes == NULL ? NULL : bsearch(&wanted, work->codes->items, work->codes->count, sizeof wanted, by_text);
+enum err loyalty_code_write(struct work *work, const struct loyalty_code *code) {
+  struct loyalty_held_code *held = find_held(work, code->code);
   if (held == NULL) return write_code(work, code->code, code);
   held->code = *code;
   held->dirty = true;
@@ -366,12 +436,48 @@ enum err loyalty_code_end(struct work *work, struct work_customer *customer, str
   if (code->state == LOYALTY_CODE_CANCELLED) return ERR_OK;
   if (code->uses > 0) {
     code->flagged = true;
-    return change_own(work, code);
+    return loyalty_code_write(work, code);
   }
   code->state = LOYALTY_CODE_CANCELLED;
   code->reason = reason;
-  enum err err = change_own(work, code);
+  enum err err = loyalty_code_write(work, code);
   return err == ERR_OK ? tell(work, customer, "Voucher Cancelled", code->voucher, &told, work->now_us) : err;
+}
+
+enum err loyalty_code_tell(struct work *work, struct work_customer *customer, const char *name,
+                           const struct loyalty_code *code) {
+  struct told_code told = {.code = code->code, .reason = code->reason};
+  return tell(work, customer, name, code->voucher, &told, work->now_us);
+}
+
+// What a programme leaves alone has no entitlement.
+static const struct loyalty_voucher *entitling(const struct work *work, const struct loyalty_code *code) {
+  const struct loyalty_voucher *voucher = loyalty_set_voucher(work->loyalty, code->voucher);
+  const struct loyalty_programme *programme =
+      voucher == NULL ? NULL : loyalty_set_programme(work->loyalty, voucher->programme);
+  return programme != NULL && programme->keep_all_vouchers ? NULL : voucher;
+}
+
+enum err loyalty_codes_unite(struct work *work, struct work_customer *customer, struct loyalty_code *codes,
+                             size_t count, const bool *restored) {
+  const struct loyalty_voucher **vouchers = arena_take(work->arena, (count + 1) * sizeof *vouchers);
+  bool *cancelled = arena_take_zero(work->arena, count + 1, sizeof *cancelled);
+  enum err err = ERR_OK;
+  if (vouchers == NULL || cancelled == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) vouchers[i] = entitling(work, &codes[i]);
+  loyalty_codes_deduplicate(codes, vouchers, count, cancelled);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    bool was_cancelled = restored != NULL && restored[i];
+    if (cancelled[i] && restored == NULL) err = loyalty_code_end(work, customer, &codes[i], BYTES(LOYALTY_DUPLICATE));
+    if (!was_cancelled || err != ERR_OK) continue;
+    if (cancelled[i]) {
+      codes[i].state = LOYALTY_CODE_CANCELLED;
+      codes[i].reason = BYTES(LOYALTY_DUPLICATE);
+    }
+    err = loyalty_code_write(work, &codes[i]);
+    if (err == ERR_OK && !cancelled[i]) err = loyalty_code_tell(work, customer, "Voucher Restored", &codes[i]);
+  }
+  return err;
 }
 
 enum err loyalty_code_void(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,

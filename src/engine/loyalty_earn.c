@@ -152,11 +152,8 @@ struct once {
   struct loyalty_lot lot;
 };
 
-static enum err once_read(struct work *work, const struct key *key, struct once *once) {
-  struct bytes row;
+static enum err once_decode(struct work *work, struct bytes row, struct once *once) {
   *once = (struct once){0};
-  enum err err = store_get(work->txn, STORE_LEDGER, key_view(key), work->arena, &row);
-  if (err != ERR_OK || row.data == NULL) return err;
   struct varint_reader reader = varint_reader_of(row);
   once->state = varint_read_up_to(&reader, ONCE_WITHDRAWN);
   once->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
@@ -170,6 +167,20 @@ static enum err once_read(struct work *work, const struct key *key, struct once 
                                                       "a row of what was earned "
                                                       "once cannot be read")
                                            : ERR_OK;
+}
+
+enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot) {
+  struct once once;
+  enum err err = once_decode(work, row, &once);
+  *lot = once.lot.id;
+  return err;
+}
+
+static enum err once_read(struct work *work, const struct key *key, struct once *once) {
+  struct bytes row;
+  *once = (struct once){0};
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(key), work->arena, &row);
+  return err != ERR_OK || row.data == NULL ? err : once_decode(work, row, once);
 }
 
 static enum err once_write(struct work *work, const struct key *key, const struct once *once) {
@@ -384,6 +395,45 @@ static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_
   if (err == ERR_OK) err = count_all(kit, ledger, event, rule, -once.lot.amount);
   once.state = ONCE_WITHDRAWN;
   return err == ERR_OK ? once_write(kit->work, &key, &once) : err;
+}
+
+// Counts of the member alone: what members share is not locked here, so a cap for everybody keeps what it counted.
+static enum err uncount(struct loyalty_ledger *ledger, const struct loyalty_live_rule *rule,
+                        const struct loyalty_lot *lot) {
+  struct loyalty_rule_ref whole;
+  enum err err = ERR_OK;
+  for (size_t i = 0; rule != NULL && err == ERR_OK && i < rule->rule->cap_count; i++)
+    if (rule->rule->caps[i].scope == LOYALTY_CAP_MEMBER)
+      err = loyalty_count(ledger, rule->ref, 0, (uint8_t)i, rule->rule->caps[i].period, lot->earned_us, -lot->amount);
+  if (err != ERR_OK || rule == NULL || rule->campaign == NULL || rule->campaign->budget.member_points == 0) return err;
+  return loyalty_count(ledger, *campaign_ref(rule, &whole), 0, LOYALTY_BUDGET, LOYALTY_EVER, lot->earned_us,
+                       -lot->amount);
+}
+
+static enum err take_second(struct work *work, struct work_customer *survivor, struct loyalty_rule_ref ref,
+                            const struct once *second) {
+  struct loyalty_ledger *ledger;
+  int64_t uncollected;
+  enum err err = loyalty_ledger_open(work, survivor, second->programme, false, &ledger);
+  if (err != ERR_OK || ledger == NULL || second->lot.amount == 0) return err;
+  struct loyalty_cause cause = {.reason = BYTES(LOYALTY_DOUBLE), .rule = ref, .effective_us = ledger->now_us};
+  err = loyalty_take_back(ledger, &cause, second->lot.currency, second->lot.amount, &second->lot, 1, &uncollected);
+  if (err == ERR_OK) err = uncount(ledger, loyalty_set_rule(work->loyalty, second->programme, ref), &second->lot);
+  return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
+}
+
+enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, struct bytes rest, struct bytes mine,
+                            struct bytes theirs, struct bytes *united) {
+  struct once first, second;
+  enum err err = once_decode(work, mine, &first);
+  if (err == ERR_OK) err = once_decode(work, theirs, &second);
+  if (err != ERR_OK) return err;
+  *united = first.state == ONCE_EARNED ? mine : theirs;
+  if (first.state != ONCE_EARNED || second.state != ONCE_EARNED) return ERR_OK;
+  struct loyalty_rule_ref ref = {key_read_u32(rest.data), key_read_u32(rest.data + sizeof(uint32_t))};
+  bool swapped = second.lot.id < first.lot.id;
+  *united = swapped ? theirs : mine;
+  return take_second(work, survivor, ref, swapped ? &first : &second);
 }
 
 // Amounts of an order that wait for this event: those of the order that the event names.

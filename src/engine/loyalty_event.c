@@ -32,10 +32,16 @@ bool loyalty_concerns_event(const struct work *work, uint32_t name) {
 
 // --- before ----------------------------------------------------------------------------------------------------
 
+struct texts {
+  struct bytes *items;
+  size_t count, capacity;
+};
+
 struct touching {
   struct work *work;
   struct loyalty_counter_key *keys;
   size_t count;
+  struct texts codes, orders; // to be locked
 };
 
 static enum err touch_rules(struct touching *touching, const struct engine_event *event) {
@@ -62,6 +68,33 @@ static bool order_id_of(const struct work *work, const struct engine_event *even
          id->size_bytes <= LIMIT_NAME_BYTES;
 }
 
+static enum err add_text(struct work *work, struct texts *texts, struct bytes text) {
+  if (texts->count == texts->capacity) {
+    size_t capacity = texts->capacity * 2 + 16;
+    struct bytes *items = arena_take(work->arena, capacity * sizeof *items);
+    if (items == NULL) return diag_no_memory(work->diag);
+    if (texts->count > 0) memcpy(items, texts->items, texts->count * sizeof *items);
+    texts->items = items;
+    texts->capacity = capacity;
+  }
+  texts->items[texts->count++] = text;
+  return ERR_OK;
+}
+
+// What an order used, of which a return may give back.
+static enum err touch_used(struct touching *touching, const struct loyalty_order *order) {
+  struct work *work = touching->work;
+  enum err err = ERR_OK;
+  size_t room = COUNTERS_MAX - touching->count;
+  size_t count = loyalty_order_counters(order, work->loyalty, touching->keys + touching->count, room);
+  touching->count += count < room ? count : room;
+  for (size_t i = 0; err == ERR_OK && i < order->used_count; i++)
+    if (order->used[i].code.size_bytes > 0) err = add_text(work, &touching->codes, order->used[i].code);
+  for (size_t i = 0; err == ERR_OK && i < order->tender_count; i++)
+    if (order->tenders[i].kind == LOYALTY_TENDER_CARD) err = add_text(work, &touching->codes, order->tenders[i].code);
+  return err;
+}
+
 // A return frees what its order used. The row may be read before its customer is known to be locked: what an order used
 // never changes.
 static enum err touch_order(struct touching *touching, const struct engine_event *event) {
@@ -74,9 +107,36 @@ static enum err touch_order(struct touching *touching, const struct engine_event
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     struct loyalty_order *order;
     err = loyalty_order_read(work, customers[i], id, &order);
-    if (err == ERR_OK && order != NULL && touching->count < COUNTERS_MAX)
-      touching->count += loyalty_order_counters(order, work->loyalty, touching->keys + touching->count,
-                                                COUNTERS_MAX - touching->count);
+    if (err == ERR_OK && order != NULL) err = touch_used(touching, order);
+  }
+  return err;
+}
+
+// An order of one who becomes another; of both when the other has it too: one of the two is given back.
+static enum err touch_merged_order(struct touching *touching, uint64_t customer, struct bytes id) {
+  struct work *work = touching->work;
+  struct loyalty_order *own = NULL, *other = NULL;
+  enum err err = add_text(work, &touching->orders, id);
+  for (size_t i = 0; err == ERR_OK && i < work->wanted->merged_count; i++) {
+    if (work->wanted->merged[i] == customer) continue;
+    err = loyalty_order_read(work, work->wanted->merged[i], id, &other);
+    if (err == ERR_OK && other != NULL && own == NULL) err = loyalty_order_read(work, customer, id, &own);
+    if (err == ERR_OK && other != NULL) err = touch_used(touching, other);
+    if (err == ERR_OK && other != NULL && own != NULL) err = touch_used(touching, own);
+  }
+  return err;
+}
+
+static enum err touch_merged(struct touching *touching) {
+  struct work *work = touching->work;
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < work->wanted->merged_count; i++) {
+    uint64_t customer = work->wanted->merged[i];
+    struct loyalty_row *rows;
+    size_t count;
+    err = loyalty_rows_of(work, customer, &rows, &count);
+    for (size_t j = 0; err == ERR_OK && j < count; j++)
+      if (rows[j].kind == 'o') err = touch_merged_order(touching, customer, rows[j].rest);
   }
   return err;
 }
@@ -90,25 +150,40 @@ static void touch_voucher(struct touching *touching, const struct loyalty_vouche
         (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = voucher->number};
 }
 
-// The codes of the request, and the ids of the orders that are booked.
+// The codes of the request and of what is given back, and the ids of the orders that are booked.
 static enum err touch_codes(struct touching *touching, const struct engine_event *events, size_t event_count,
                             const struct loyalty_request *request) {
   struct work *work = touching->work;
   uint32_t completed = name_of(work, "Order Completed");
-  size_t code_max = request == NULL ? 0 : request->code_count + request->pay_count, count = 0, order_count = 0;
-  struct bytes *codes = arena_take(work->arena, (code_max + 1) * sizeof *codes);
-  struct bytes *orders = arena_take(work->arena, (event_count + 1) * sizeof *orders);
-  if (codes == NULL || orders == NULL) return diag_no_memory(work->diag);
-  for (size_t i = 0; request != NULL && i < request->code_count; i++) codes[count++] = request->codes[i];
-  for (size_t i = 0; request != NULL && i < request->pay_count; i++)
-    if (request->pay[i].kind == LOYALTY_PAY_CARD) codes[count++] = request->pay[i].code;
-  for (size_t i = 0; i < event_count; i++)
-    if (events[i].name == completed && order_id_of(work, &events[i], &orders[order_count])) order_count++;
-  enum err err = loyalty_codes_lock(work, codes, count, orders, order_count);
-  for (size_t i = 0; err == ERR_OK && i < count; i++) {
-    const struct loyalty_held_code *held = loyalty_code_of(work, codes[i]);
+  struct texts *codes = &touching->codes;
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->code_count; i++)
+    err = add_text(work, codes, request->codes[i]);
+  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->pay_count; i++)
+    if (request->pay[i].kind == LOYALTY_PAY_CARD) err = add_text(work, codes, request->pay[i].code);
+  for (size_t i = 0; err == ERR_OK && i < event_count; i++) {
+    struct bytes id;
+    if (events[i].name == completed && order_id_of(work, &events[i], &id)) err = add_text(work, &touching->orders, id);
+  }
+  if (err == ERR_OK)
+    err = loyalty_codes_lock(work, codes->items, codes->count, touching->orders.items, touching->orders.count);
+  for (size_t i = 0; err == ERR_OK && i < codes->count; i++) {
+    const struct loyalty_held_code *held = loyalty_code_of(work, codes->items[i]);
     const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
     if (voucher != NULL) touch_voucher(touching, voucher);
+  }
+  return err;
+}
+
+static enum err touch_events(struct touching *touching, const struct engine_event *events, size_t count) {
+  struct work *work = touching->work;
+  struct names_of_orders orders = order_names(work);
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    if (!is_concerned(work, events[i].name)) continue;
+    err = touch_rules(touching, &events[i]);
+    bool back = events[i].name == orders.refunded || events[i].name == orders.cancelled;
+    if (err == ERR_OK && back) err = touch_order(touching, &events[i]);
   }
   return err;
 }
@@ -116,10 +191,8 @@ static enum err touch_codes(struct touching *touching, const struct engine_event
 enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
                          const struct loyalty_request *request) {
   if (work->loyalty == NULL) return ERR_OK;
-  struct names_of_orders orders = order_names(work);
   struct touching touching = {.work = work};
-  enum err err = ERR_OK;
-  bool any = request != NULL;
+  bool any = request != NULL || work->wanted->merged_count > 0;
   for (size_t i = 0; i < count && !any; i++) any = is_concerned(work, events[i].name);
   if (!any) return ERR_OK;
   if (request != NULL) {
@@ -128,13 +201,9 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
   }
   touching.keys = arena_take(work->arena, COUNTERS_MAX * sizeof *touching.keys);
   if (touching.keys == NULL) return diag_no_memory(work->diag);
-  err = touch_codes(&touching, events, count, request);
-  for (size_t i = 0; err == ERR_OK && i < count; i++) {
-    if (!is_concerned(work, events[i].name)) continue;
-    err = touch_rules(&touching, &events[i]);
-    bool back = events[i].name == orders.refunded || events[i].name == orders.cancelled;
-    if (err == ERR_OK && back) err = touch_order(&touching, &events[i]);
-  }
+  enum err err = touch_events(&touching, events, count);
+  if (err == ERR_OK) err = touch_merged(&touching);
+  if (err == ERR_OK) err = touch_codes(&touching, events, count, request);
   if (err == ERR_OK && touching.count == COUNTERS_MAX)
     return diag_set(work->diag, ERR_LIMIT, "too_many", "these events concern more than %d budgets at once",
                     COUNTERS_MAX);

@@ -38,6 +38,41 @@ void loyalty_number_row_key(struct key *key, uint64_t customer, char kind, uint6
   key_put_u64(key, number);
 }
 
+enum err loyalty_rows_of(struct work *work, uint64_t customer, struct loyalty_row **rows, size_t *count) {
+  struct store_cursor *cursor;
+  struct bytes key, value;
+  struct key from, to;
+  size_t capacity = 0;
+  *rows = NULL;
+  *count = 0;
+  loyalty_row_key(&from, customer, 0, BYTES(""));
+  loyalty_row_key(&to, customer, '\x7f', BYTES(""));
+  enum err err = store_scan(work->txn, STORE_LEDGER, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &value)) {
+    if (key.size_bytes <= sizeof customer) continue;
+    if (*count == capacity) {
+      capacity = capacity * 2 + 16;
+      struct loyalty_row *larger = arena_take(work->arena, capacity * sizeof *larger);
+      if (larger == NULL) err = diag_no_memory(work->diag);
+      if (larger == NULL) break;
+      if (*count > 0) memcpy(larger, *rows, *count * sizeof *larger);
+      *rows = larger;
+    }
+    struct loyalty_row *row = &(*rows)[*count];
+    *row = (struct loyalty_row){.key = arena_copy(work->arena, key), .value = value};
+    if (value.size_bytes > 0) row->value = arena_copy(work->arena, value);
+    if (row->key.data == NULL || (value.size_bytes > 0 && row->value.data == NULL)) err = diag_no_memory(work->diag);
+    if (err != ERR_OK) break;
+    row->kind = (char)key.data[sizeof customer];
+    row->rest = bytes_of(row->key.data + sizeof customer + 1, key.size_bytes - sizeof customer - 1);
+    ++*count;
+  }
+  if (err == ERR_OK) err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
 // --- the row -------------------------------------------------------------------------------------------------
 
 enum err loyalty_row_decode(struct bytes row, struct arena *arena, int64_t *timer_us, struct loyalty_wallet **wallets,
@@ -104,8 +139,7 @@ static struct loyalty_wallet *wallet_of(const struct loyalty_member *member, uin
 }
 
 // Ledgers point to wallets: those that are open move along.
-static enum err add_wallet(struct work *work, struct loyalty_member *member, const struct loyalty_programme *programme,
-                           int64_t joined_us, struct loyalty_wallet **wallet) {
+static enum err add_wallet(struct work *work, struct loyalty_member *member, struct loyalty_wallet **wallet) {
   if (member->wallet_count == member->wallet_capacity) {
     size_t capacity = member->wallet_capacity * 2 + 2;
     struct loyalty_wallet *wallets = arena_take_zero(work->arena, capacity, sizeof *wallets);
@@ -117,7 +151,6 @@ static enum err add_wallet(struct work *work, struct loyalty_member *member, con
       member->ledgers[i]->wallet = wallet_of(member, member->ledgers[i]->programme->number);
   }
   *wallet = &member->wallets[member->wallet_count++];
-  loyalty_wallet_init(*wallet, programme, joined_us);
   return ERR_OK;
 }
 
@@ -145,8 +178,10 @@ enum err loyalty_ledger_open(struct work *work, struct work_customer *customer, 
   if (*ledger != NULL) return ERR_OK;
   struct loyalty_wallet *wallet = wallet_of(member, programme);
   if (wallet == NULL && !join) return ERR_OK;
-  if (wallet == NULL) err = add_wallet(work, member, document, work->now_us, &wallet);
+  bool joins = wallet == NULL;
+  if (joins) err = add_wallet(work, member, &wallet);
   if (err != ERR_OK) return err;
+  if (joins) loyalty_wallet_init(wallet, document, work->now_us);
   struct loyalty_ledger *made = arena_take_zero(work->arena, 1, sizeof *made);
   if (made == NULL) return diag_no_memory(work->diag);
   *made = (struct loyalty_ledger){.programme = document,
@@ -313,7 +348,7 @@ static enum err tell_news(struct work *work, struct work_customer *customer, con
 
 // --- writing -------------------------------------------------------------------------------------------------
 
-static enum err write_posting(struct work *work, uint64_t customer, const struct loyalty_posting *posting) {
+enum err loyalty_posting_write(struct work *work, uint64_t customer, const struct loyalty_posting *posting) {
   struct key key;
   loyalty_number_row_key(&key, customer, 'p', posting->id);
   buffer_clear(work->buffer);
@@ -326,7 +361,7 @@ static enum err write_posting(struct work *work, uint64_t customer, const struct
 static enum err write_ledger(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++)
-    err = write_posting(work, customer->record.id, &ledger->postings[i]);
+    err = loyalty_posting_write(work, customer->record.id, &ledger->postings[i]);
   for (size_t i = 0; err == ERR_OK && i < ledger->news_count; i++) {
     err = tell_news(work, customer, ledger, &ledger->news[i]);
     if (err == ERR_OK) err = loyalty_follow(work, customer, ledger, &ledger->news[i]);
@@ -363,15 +398,48 @@ static enum err set_timer(struct work *work, struct work_customer *customer) {
   return store_put(work->txn, STORE_DUE, key_view(&key), BYTES(""));
 }
 
-static enum err emit_member(struct work *work, struct work_customer *customer) {
+enum err loyalty_flush(struct work *work, struct work_customer *customer) {
   struct loyalty_member *member = customer->member;
   enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < member->ledger_count; i++) {
-    customer->loyalty_changed |= member->ledgers[i]->posting_count > 0 || member->ledgers[i]->news_count > 0;
-    err = write_ledger(work, customer, member->ledgers[i]);
+  for (size_t i = 0; member != NULL && err == ERR_OK && i < member->ledger_count; i++) {
+    struct loyalty_ledger *ledger = member->ledgers[i];
+    customer->loyalty_changed |= ledger->posting_count > 0 || ledger->news_count > 0;
+    err = write_ledger(work, customer, ledger);
+    ledger->posting_count = ledger->news_count = 0;
   }
+  return err;
+}
+
+static enum err emit_member(struct work *work, struct work_customer *customer) {
+  enum err err = loyalty_flush(work, customer);
   if (err == ERR_OK) err = set_timer(work, customer);
   return err == ERR_OK ? write_row(work, customer) : err;
+}
+
+enum err loyalty_adopt(struct work *work, struct work_customer *customer, const struct loyalty_wallet *wallet) {
+  struct loyalty_wallet *place;
+  enum err err = read_member(work, customer);
+  if (err == ERR_OK) err = add_wallet(work, customer->member, &place);
+  if (err != ERR_OK) return err;
+  *place = *wallet;
+  customer->member->dirty = customer->loyalty_changed = true;
+  return ERR_OK;
+}
+
+enum err loyalty_leave(struct work *work, struct work_customer *customer, uint64_t id) {
+  struct loyalty_member *none = arena_take_zero(work->arena, 1, sizeof *none);
+  struct key key;
+  enum err err = none == NULL ? diag_no_memory(work->diag) : read_member(work, customer);
+  if (err == ERR_OK && customer->member->timer_us != INT64_MAX) {
+    due_key(&key, customer->member->timer_us, id);
+    err = store_delete(work->txn, STORE_DUE, key_view(&key));
+  }
+  if (err != ERR_OK) return err;
+  none->timer_us = INT64_MAX;
+  customer->member = none;
+  customer->loyalty_changed = true;
+  customer_key(id, CUSTOMER_ROW_WALLET, &key);
+  return store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
 }
 
 enum err loyalty_emit(struct work *work) {

@@ -102,6 +102,25 @@ static enum err add_owner(struct work *work, struct bytes id, uint64_t customer)
   return store_put(work->txn, STORE_ORDERS, id, bytes_of(row, (size_t)(at - row)));
 }
 
+enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t from, uint64_t to) {
+  uint64_t *customers;
+  size_t count;
+  bool there = false;
+  enum err err = loyalty_order_owners(work, id, &customers, &count);
+  if (err != ERR_OK) return err;
+  uint8_t *row = arena_take(work->arena, (count + 1) * VARINT_BYTES_MAX), *at = row;
+  if (row == NULL) return diag_no_memory(work->diag);
+  for (size_t i = 0; i < count; i++) {
+    if (customers[i] == from || customers[i] == to) {
+      there = true;
+      continue;
+    }
+    at = varint_put(at, customers[i]);
+  }
+  if (there) at = varint_put(at, to); // of OWNERS_MAX that have it more may exist, of whom it says nothing
+  return there ? store_put(work->txn, STORE_ORDERS, id, bytes_of(row, (size_t)(at - row))) : ERR_OK;
+}
+
 // --- what is offered -------------------------------------------------------------------------------------------
 
 static void reject(struct booking *booking, struct bytes code, struct bytes rule, const char *reason) {

@@ -162,6 +162,14 @@ static enum err read_hold(struct work *work, uint64_t customer, uint64_t number,
   return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "a hold cannot be read") : ERR_OK;
 }
 
+enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number) {
+  struct hold_row hold;
+  enum err err = read_hold(work, customer, number, &hold);
+  if (err == ERR_NOT_FOUND) return ERR_OK; // of an order that is being paid
+  hold.state = HOLD_VOIDED;
+  return err == ERR_OK ? write_hold(work, customer, number, &hold) : err;
+}
+
 static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
                        const struct hold_row *hold, const char *status) {
   char id[HOLD_ID_BYTES];

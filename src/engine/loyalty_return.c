@@ -33,6 +33,7 @@ static const struct loyalty_return *find_return(const struct loyalty_order *orde
 static struct loyalty_cause cause_of(const struct giving_back *giving, const struct loyalty_ledger *ledger) {
   return (struct loyalty_cause){.reference = giving->order->id,
                                 .identifier = giving->order->identifier,
+                                .reason = giving->kit->reason,
                                 .effective_us = giving->time_us < ledger->now_us ? giving->time_us : ledger->now_us};
 }
 

@@ -5,6 +5,7 @@
 // timeline stays where it is for a while (moves.c). A device's row names customers too: those are
 // rewritten, and when the merge changes whether a device is shared, its anonymous events move as well.
 // The locks of all the loser's identifiers are needed: when they are not held, the transaction starts again with them.
+#include "engine/loyalty.h"
 #include "engine/parts.h"
 
 // Ids that led to the loser lead to the survivor.
@@ -90,6 +91,7 @@ enum err merge_customers(struct work *work, const struct work_event *event, stru
   if (!work_hold_identifiers(work, &loser->record)) return ERR_CONFLICT;
   enum err err = work_take_tokens(work, kept);
   if (err == ERR_OK) err = work_take_tokens(work, loser);
+  if (err == ERR_OK) err = loyalty_merge(work, kept, loser);
   if (err == ERR_OK) err = redirect_aliases(work, loser, to);
   struct customer before = loser->record;
   if (err == ERR_OK) err = customer_absorb(&kept->record, &loser->record, work->arena);

@@ -6,6 +6,7 @@
 // stop between two is harmless.
 #include <stdlib.h>
 
+#include "engine/loyalty.h"
 #include "engine/parts.h"
 #include "engine/rerun.h"
 
@@ -228,7 +229,8 @@ static enum err accept_body(struct work *work, void *context) {
   if (customer == NULL || (other_id != 0 && other_id != id && other == NULL)) return ERR_CONFLICT;
   if (are_linked(&customer->record, pair)) return ERR_OK;
   bool found;
-  enum err err = take_refusal(work, pair, customer, other, &found);
+  enum err err = loyalty_prepare(work, NULL, 0, NULL);
+  if (err == ERR_OK) err = take_refusal(work, pair, customer, other, &found);
   if (err != ERR_OK || !found) return err;
   clear_shared(a);
   clear_shared(b);

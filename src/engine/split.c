@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/loyalty.h"
 #include "engine/parts.h"
 
 enum { PARTS_MAX = 32, NO_PART = 0xffff };
@@ -458,10 +459,18 @@ static uint64_t device_holder(const struct parting *parting, const struct timeli
   return run < 0 ? target->device->own : target->device->runs[run].customer;
 }
 
+// The part that keeps what nothing tells whose it is.
+static uint16_t keeper_of(const struct parting *parting) {
+  for (uint16_t part = 0; part < parting->part_count; part++)
+    if (parting->customers[part] == parting->whole) return part;
+  return 0;
+}
+
 static bool pick_part(void *context, const struct timeline_item *item) {
   const struct picker *picker = context;
   struct identifier person;
   uint16_t part;
+  if (item->payload.identifier_count == 0) return picker->part == keeper_of(picker->parting); // the engine's own
   if (first_person(picker->parting, &item->payload, &person, &part)) return part == picker->part;
   return device_holder(picker->parting, item) == picker->parting->customers[picker->part]->record.id;
 }
@@ -483,6 +492,50 @@ static enum err move_events(struct parting *parting) {
     err = fold_again(parting->work, parting->customers[part]);
   return err;
 }
+
+// --- what loyalty has --------------------------------------------------------------------------------------------
+
+static bool find_part(const struct parting *parting, struct identifier identifier, uint16_t *part) {
+  int index = customer_find_identifier(&parting->before, identifier);
+  if (index >= 0) *part = parting->part[index];
+  return index >= 0 && *part != NO_PART;
+}
+
+// Of an id of old the part in which it was founded.
+static uint16_t part_of_origin(const struct parting *parting, uint64_t origin) {
+  for (size_t i = 0; origin != 0 && i < parting->before.identifier_count; i++)
+    if (parting->before.identifiers[i].founded == origin && parting->part[i] != NO_PART) return parting->part[i];
+  return keeper_of(parting);
+}
+
+// An identifier as an event carried it or as a person wrote it, by which events go too.
+static enum err part_of(void *context, struct bytes text, uint64_t origin, uint16_t *part) {
+  struct parting *parting = context;
+  struct identifier identifier;
+  struct diag diag;
+  if (text.size_bytes > 0) {
+    if (engine_identifier_read(parting->work->engine, text, &identifier) && find_part(parting, identifier, part))
+      return ERR_OK;
+    diag_init(&diag);
+    enum err err = parts_identifier(parting->work->engine, text, parting->work->arena, &identifier, &diag);
+    if (err == ERR_OK && find_part(parting, identifier, part)) return ERR_OK;
+    if (err == ERR_NO_MEMORY || err == ERR_IO) return engine_explain_failure(err, parting->work->diag);
+  }
+  *part = part_of_origin(parting, origin);
+  return ERR_OK;
+}
+
+static enum err part_members(struct parting *parting) {
+  struct loyalty_parting members = {.whole = parting->whole,
+                                    .parts = parting->customers,
+                                    .part_count = parting->part_count,
+                                    .keeper = keeper_of(parting),
+                                    .part_of = part_of,
+                                    .context = parting};
+  return loyalty_split(parting->work, &members);
+}
+
+// --- devices -----------------------------------------------------------------------------------------------------
 
 // A device that more people own now may have become shared, or no longer be: its anonymous events move for all of them.
 static enum err rehome_devices(struct parting *parting) {
@@ -549,6 +602,7 @@ static enum err carry_out(struct parting *parting, const struct parts_cause *cau
   for (uint16_t part = 0; err == ERR_OK && part < parting->part_count; part++) err = fill_record(parting, part);
   if (err == ERR_OK) err = redirect_founded(parting);
   if (err == ERR_OK) err = point_identifiers(parting);
+  if (err == ERR_OK) err = part_members(parting);
   if (err == ERR_OK) err = move_events(parting);
   if (err == ERR_OK) err = rehome_devices(parting);
   if (err == ERR_OK)

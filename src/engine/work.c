@@ -96,6 +96,7 @@ static void wanted_release(struct work_set *set) {
   alloc_free(set->identifiers);
   alloc_free(set->customers);
   alloc_free(set->fresh);
+  alloc_free(set->merged);
 }
 
 static bool grow(void **array, size_t *capacity, size_t count, size_t item_bytes) {
@@ -152,6 +153,19 @@ struct work_customer *work_customer(struct work *work, uint64_t id) {
   if (customer != NULL && !customer->head_only) return customer;
   asked(work, want_customer(work->wanted, id));
   return NULL;
+}
+
+static enum err want_merged(struct work_set *set, uint64_t id) {
+  for (size_t i = 0; i < set->merged_count; i++)
+    if (set->merged[i] == id) return ERR_OK;
+  if (!grow((void **)&set->merged, &set->merged_capacity, set->merged_count, sizeof *set->merged)) return ERR_NO_MEMORY;
+  set->merged[set->merged_count++] = id;
+  return ERR_OK;
+}
+
+void work_want_merge(struct work *work, uint64_t a, uint64_t b) {
+  asked(work, want_merged(work->wanted, a));
+  asked(work, want_merged(work->wanted, b));
 }
 
 // --- reading -------------------------------------------------------------------------------------------------

@@ -62,6 +62,8 @@ struct work_set { // ids or identifiers asked for, kept across restarts
   size_t identifier_count, identifier_capacity;
   uint64_t *fresh; // ids of customers made by an attempt: the next one's are the same
   size_t fresh_count, fresh_capacity;
+  uint64_t *merged; // customers whose orders are locked before they become one (loyalty.h)
+  size_t merged_count, merged_capacity;
 };
 
 struct sorting;
@@ -139,6 +141,9 @@ struct work_customer *work_customer(struct work *work, uint64_t id);
 
 // The customer if this transaction holds it; asks for nothing. Its record may not have been read.
 struct work_customer *work_held_customer(const struct work *work, uint64_t id);
+
+// These two will be one: loyalty_prepare of the next attempt locks what both have. Return ERR_CONFLICT.
+void work_want_merge(struct work *work, uint64_t a, uint64_t b);
 
 // A new customer of this transaction, in *out.
 enum err work_customer_new(struct work *work, struct work_customer **out);

@@ -278,6 +278,10 @@ typedef bool loyalty_belongs_fn(void *context, const struct loyalty_posting *pos
 enum err loyalty_rebuild(struct loyalty_ledger *ledger, const struct loyalty_posting *postings, size_t count,
                          loyalty_belongs_fn *belongs, void *context, struct loyalty_posting **mine, size_t *mine_count);
 
+// Between two that were rebuilt: `from` paid so much of the debt of `to`, whose lots they were when it was paid.
+enum err loyalty_pass_debt(struct loyalty_ledger *from, struct loyalty_ledger *to, const struct loyalty_cause *cause,
+                           uint8_t currency, int64_t amount);
+
 // Folds postings and says in words how the wallet differs from them (NULL: not at all), in the arena: balances, lots
 // below zero, sums of lots, accounts that do not add up to nothing.
 enum err loyalty_verify(const struct loyalty_wallet *wallet, const struct loyalty_posting *postings, size_t count,

@@ -10,8 +10,10 @@
 
 struct rebuild {
   struct loyalty_ledger *ledger;
-  struct loyalty_wallet whole; // as it came
-  uint64_t *ids;               // of the postings that belong, ascending
+  struct loyalty_wallet whole;       // as it came
+  const struct loyalty_posting *all; // ascending by id
+  size_t all_count;
+  uint64_t *ids; // of the postings that belong, ascending
   size_t id_count;
   struct loyalty_posting *mine;
   size_t mine_count;
@@ -28,9 +30,30 @@ static bool has_id(const struct rebuild *work, uint64_t id) {
   return work->id_count > 0 && bsearch(&id, work->ids, work->id_count, sizeof id, compare_ids) != NULL;
 }
 
+static int compare_postings(const void *a, const void *b) {
+  uint64_t left = ((const struct loyalty_posting *)a)->id, right = ((const struct loyalty_posting *)b)->id;
+  return left < right ? -1 : left > right;
+}
+
+static bool has_lot(const struct loyalty_posting *posting, uint64_t lot) {
+  for (size_t i = 0; i < posting->entry_count; i++)
+    if (posting->entries[i].lot == lot) return true;
+  return false;
+}
+
+// The posting that a lot goes with: the one that made it. A lot that was another's before (she got back what had been
+// paid from it) goes with the first that moved it.
+static uint64_t maker_of(const struct rebuild *work, uint64_t lot) {
+  struct loyalty_posting made = {.id = lot >> 8};
+  if (bsearch(&made, work->all, work->all_count, sizeof made, compare_postings) != NULL) return made.id;
+  for (size_t i = 0; i < work->all_count; i++)
+    if (has_lot(&work->all[i], lot)) return work->all[i].id;
+  return made.id;
+}
+
 static bool entry_belongs(const struct rebuild *work, const struct loyalty_posting *posting,
                           const struct loyalty_entry *entry) {
-  return has_id(work, entry->lot != 0 ? entry->lot >> 8 : posting->id);
+  return has_id(work, entry->lot != 0 ? maker_of(work, entry->lot) : posting->id);
 }
 
 static enum err add_mine(struct rebuild *work, const struct loyalty_posting *posting) {
@@ -104,7 +127,7 @@ static enum err add_entry(struct rebuild *work, const struct loyalty_posting *po
                           const struct loyalty_entry *entry) {
   struct loyalty_lot *lot = ledger_lot_find(work->ledger->wallet, entry->lot);
   if (lot == NULL) return ERR_OK;
-  if (lot->id >> 8 == posting->id || posting->kind == LOYALTY_ACTIVATE) date_lot(work, posting, lot);
+  if (maker_of(work, lot->id) == posting->id || posting->kind == LOYALTY_ACTIVATE) date_lot(work, posting, lot);
   if (lot->active_us > posting->recorded_us) return ERR_OK; // it was never active, so no day counted it
   return ledger_qualify(work->ledger, lot->currency, lot->active_us, qualifies(posting, entry));
 }
@@ -147,7 +170,7 @@ static enum err add_hold(struct rebuild *work, const struct loyalty_hold *hold) 
   mine.amount = 0;
   mine.part_count = 0;
   for (size_t i = 0; i < hold->part_count; i++) {
-    if (!has_id(work, hold->parts[i].lot >> 8)) continue;
+    if (!has_id(work, maker_of(work, hold->parts[i].lot))) continue;
     parts[mine.part_count++] = hold->parts[i];
     mine.amount += hold->parts[i].amount;
   }
@@ -186,10 +209,33 @@ enum err loyalty_rebuild(struct loyalty_ledger *ledger, const struct loyalty_pos
   struct ledger_mark mark;
   enum err err = ledger_mark(ledger, &mark);
   if (err != ERR_OK) return err;
-  struct rebuild work = {.ledger = ledger, .whole = mark.wallet};
+  struct rebuild work = {.ledger = ledger, .whole = mark.wallet, .all = postings, .all_count = count};
   err = choose(&work, postings, count, belongs, context);
   if (err == ERR_OK) err = make(&work);
   *mine = work.mine;
   *mine_count = work.mine_count;
   return ledger_end(ledger, &mark, err);
+}
+
+static enum err shift_debt(struct loyalty_ledger *ledger, const struct loyalty_cause *cause,
+                           struct loyalty_entry entry) {
+  struct ledger_mark mark;
+  struct ledger_draft draft;
+  enum err err = ledger_mark(ledger, &mark);
+  if (err != ERR_OK) return err;
+  err = ledger_draft(ledger, LOYALTY_TRANSFER, cause, cause->effective_us, &draft);
+  if (err == ERR_OK) err = ledger_entry(ledger, &draft, NULL, entry);
+  if (err == ERR_OK) err = ledger_post(ledger, &draft);
+  return ledger_end(ledger, &mark, err);
+}
+
+enum err loyalty_pass_debt(struct loyalty_ledger *from, struct loyalty_ledger *to, const struct loyalty_cause *cause,
+                           uint8_t currency, int64_t amount) {
+  struct loyalty_entry entry = {
+      .currency = currency, .from = LOYALTY_DEBT, .to = LOYALTY_TRANSFERRED, .amount = amount};
+  if (amount <= 0) return ledger_bad_amount(from);
+  enum err err = shift_debt(from, cause, entry);
+  entry.from = LOYALTY_TRANSFERRED;
+  entry.to = LOYALTY_DEBT;
+  return err == ERR_OK ? shift_debt(to, cause, entry) : err;
 }

@@ -1,6 +1,7 @@
 // unite: two members turn out to be one.
 //
-// Everything is added, nothing is posted: the ids of lots and holds are the workspace's, so that none occurs twice. Of
+// Everything is added, nothing is posted: the ids of lots and holds are the workspace's. A lot occurs twice only where
+// they were parted before, and one got back what had been paid from a lot of the other: it is one lot again. Of
 // two levels she keeps the higher, with the kinder of two graces; what the union qualifies for is told as an upgrade.
 #include "loyalty/ledger_private.h"
 
@@ -16,11 +17,13 @@ static enum err add_balance(struct loyalty_ledger *ledger, const struct loyalty_
 }
 
 static enum err add_lot(struct loyalty_ledger *ledger, const struct loyalty_lot *lot) {
-  struct loyalty_lot *placed;
-  if (ledger_lot_find(ledger->wallet, lot->id) != NULL)
-    return diag_set(ledger->diag, ERR_CORRUPT, "corrupt", "both members have the lot l%llu",
-                    (unsigned long long)lot->id);
-  return ledger_lot_add(ledger->wallet, ledger->arena, lot, &placed);
+  struct loyalty_lot *placed = ledger_lot_find(ledger->wallet, lot->id);
+  if (placed == NULL) return ledger_lot_add(ledger->wallet, ledger->arena, lot, &placed);
+  if (placed->currency != lot->currency || __builtin_add_overflow(placed->pending, lot->pending, &placed->pending) ||
+      __builtin_add_overflow(placed->active, lot->active, &placed->active) ||
+      __builtin_add_overflow(placed->held, lot->held, &placed->held))
+    return ledger_overflow(ledger);
+  return ERR_OK;
 }
 
 static enum err add_hold(struct loyalty_ledger *ledger, const struct loyalty_hold *hold) {
