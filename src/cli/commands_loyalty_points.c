@@ -116,7 +116,7 @@ enum err command_loyalty_transfer(struct cli *cli, struct diag *diag) {
   put_amount(&request, "amount", cli->options.args[2], false);
   put_common(&request, &cli->options);
   put_why(&request, &cli->options);
-  return request_send(&request, cli, &call, true, print_plain);
+  return request_send(&request, cli, &call, true, print_loyalty_points);
 }
 
 enum err command_loyalty_capture(struct cli *cli, struct diag *diag) {
@@ -146,7 +146,7 @@ enum err command_loyalty_join(struct cli *cli, struct diag *diag) {
   put_text(&request, "customer", cli->options.args[0]);
   put_option(&request, &cli->options, OPTION_PROGRAMME, "programme");
   put_option(&request, &cli->options, OPTION_REFERRED_BY, "referred_by");
-  return request_send(&request, cli, &call, true, print_plain);
+  return request_send(&request, cli, &call, true, print_loyalty_points);
 }
 
 // --- pictures ------------------------------------------------------------------------------------------------

@@ -529,7 +529,8 @@ void print_loyalty_points(const struct print_document *document, struct buffer *
   }
   bool hold = !value_is_absent(member(document, reply, "hold"));
   if (replayed) buffer_append_text(out, "done before: this is what was said then\n");
-  append_text(out, document, reply, hold ? "hold" : "id");
+  bool joined = value_is_absent(member(document, reply, "id"));
+  append_text(out, document, reply, hold ? "hold" : joined ? "customer" : "id");
   if (hold) {
     buffer_append_byte(out, ' ');
     append_text(out, document, reply, "status");

@@ -22,7 +22,7 @@ struct value print_loyalty_reply(const struct print_document *document, struct v
 
 // What a return gave back, and took back.
 void print_loyalty_return(const struct print_document *reply, struct buffer *out);
-// {"id"|"hold",…,"balance"} of points.
+// {"id"|"hold"|"customer",…,"balance"} of points, of a hold, of who joined.
 void print_loyalty_points(const struct print_document *reply, struct buffer *out);
 // {"codes":[…]}, and one code.
 void print_loyalty_codes(const struct print_document *reply, struct buffer *out);

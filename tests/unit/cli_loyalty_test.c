@@ -169,9 +169,9 @@ static void test_receipt(void **state) {
       print_loyalty_receipt,
       "Order T-1 of c42, taken before: this is what was said then\n"
       "                                                    price        off     amount\n"
-         "  2     A1 Silver ring                              49.90      -9.98      89.82\n"
-         "  1     B2                                           5.00      -0.50       4.50\n"
-         "Goods           104.80\n"
+      "  2     A1 Silver ring                              49.90      -9.98      89.82\n"
+      "  1     B2                                           5.00      -0.50       4.50\n"
+      "Goods           104.80\n"
       "Taken off       -10.48  may of spring\n"
       "Shipping          4.90\n"
       "To pay           99.22\n"
