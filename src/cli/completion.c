@@ -16,6 +16,15 @@ static void append_flags(struct buffer *out, const struct command *command) {
   }
 }
 
+// Words of a command's arguments that are typed as they stand: "put FILE | list".
+static void append_literals(struct buffer *out, const char *args) {
+  while (*args != '\0') {
+    size_t size = strcspn(args, " |"), small = strspn(args, "abcdefghijklmnopqrstuvwxyz");
+    if (size > 0 && small == size) buffer_append_format(out, " %.*s", (int)size, args);
+    args += size + (args[size] != '\0');
+  }
+}
+
 static void append_choices(struct buffer *out, const char *values) {
   for (const char *at = values; *at != '\0'; at++) buffer_append_byte(out, (uint8_t)(*at == '|' ? ' ' : *at));
 }
@@ -65,6 +74,7 @@ static void append_command_cases(struct buffer *out) {
     size_t first = strcspn(words, " ");
     bool two = words[first] == ' ';
     buffer_append_format(out, two ? "  \"%s\") words=\"" : "  \"%s \"*) words=\"", words);
+    append_literals(out, commands[i].args);
     append_flags(out, &commands[i]);
     buffer_append_text(out, "\" ;;\n");
     if (!two || (i + 1 < count && strncmp(commands[i + 1].words, words, first + 1) == 0)) continue;
@@ -109,6 +119,16 @@ static void append_fish_text(struct buffer *out, const char *text) {
 
 static void append_fish_flags(struct buffer *out, const struct command *command) {
   size_t first = strcspn(command->words, " ");
+  struct buffer literals;
+  buffer_init(&literals);
+  append_literals(&literals, command->args);
+  if (literals.size_bytes > 0) {
+    buffer_append_format(out, "complete -c rapport -n '__fish_seen_subcommand_from %.*s", (int)first, command->words);
+    if (command->words[first] == ' ')
+      buffer_append_format(out, "; and __fish_seen_subcommand_from %s", command->words + first + 1);
+    buffer_append_format(out, "' -a '%.*s'\n", BYTES_ARG(buffer_view(&literals)));
+  }
+  buffer_release(&literals);
   for (int i = 0; i < OPTION_COUNT; i++) {
     if (!(taken(command) >> i & 1)) continue;
     const struct param *param = options_param((enum option)i);

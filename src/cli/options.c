@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ enum err options_read_args(struct options *options, int count, char *const *word
       err = take_value(options, OPTION_HELP, "true", diag);
     } else if (flags && strncmp(words[i], "--", 2) == 0) {
       err = take_flag(options, count, words, &i, allowed, diag);
-    } else if (flags && words[i][0] == '-' && words[i][1] != '\0') {
+    } else if (flags && words[i][0] == '-' && words[i][1] != '\0' && !isdigit((unsigned char)words[i][1])) {
       err = diag_set(diag, ERR_INVALID, "usage",
                      "%.60s: flags are long words, such as --data; write -- before an "
                      "argument that begins with a hyphen",

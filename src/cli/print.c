@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CELL_COLUMNS = 48, TABLE_COLUMNS_MAX = 10, NAME_COLUMNS = 20, DAY_BYTES = 10, MINUTE_BYTES = 16 };
+enum { CELL_COLUMNS = 48, TABLE_COLUMNS_MAX = 10, NAME_COLUMNS = 20 };
 
 enum err print_document_init(struct print_document *document, struct bytes json, struct diag *diag) {
   struct value_parser *parser = NULL;
@@ -46,7 +46,7 @@ static bool is_control(struct bytes character) {
 }
 
 // Appends at most `columns` characters and returns how many; 0 columns: all.
-static size_t append_clean(struct buffer *out, struct bytes text, size_t columns) {
+size_t print_clean(struct buffer *out, struct bytes text, size_t columns) {
   size_t count = 0;
   while (text.size_bytes > 0) {
     struct bytes character = bytes_of(text.data, character_bytes(text));
@@ -73,24 +73,24 @@ static struct bytes text_of(const struct print_document *document, struct value 
   return buffer_view(scratch);
 }
 
-static void append_value(struct buffer *out, const struct print_document *document, struct value value, size_t columns,
-                         bool pad) {
+void print_value(struct buffer *out, const struct print_document *document, struct value value, size_t columns,
+                 bool pad) {
   struct buffer scratch;
   buffer_init(&scratch);
-  size_t used = append_clean(out, text_of(document, value, &scratch), columns);
+  size_t used = print_clean(out, text_of(document, value, &scratch), columns);
   if (pad && used < columns) buffer_append_format(out, "%*s", (int)(columns - used), "");
   buffer_release(&scratch);
 }
 
 // The member's text, padded to `columns`; 0: as long as it is.
-static void append_member(struct buffer *out, const struct print_document *document, struct value of, const char *name,
-                          size_t columns) {
-  append_value(out, document, member(document, of, name), columns, columns > 0);
+void print_member(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                  size_t columns) {
+  print_value(out, document, member(document, of, name), columns, columns > 0);
 }
 
 // "2026-11-21T09:12:00.000Z" as "2026-11-21 09:12" or "2026-11-21".
-static void append_time(struct buffer *out, const struct print_document *document, struct value of, const char *name,
-                        size_t bytes) {
+void print_time(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                size_t bytes) {
   struct bytes text;
   if (!value_as_text(member(document, of, name), &text) || text.size_bytes < bytes) {
     buffer_append_format(out, "%-*s", (int)bytes, "-");
@@ -152,13 +152,13 @@ static size_t find_columns(const struct print_document *document, struct value l
   return count;
 }
 
-static void print_table(const struct print_document *document, struct value list, struct buffer *out) {
+void print_table(const struct print_document *document, struct value list, struct buffer *out) {
   struct column columns[TABLE_COLUMNS_MAX];
   size_t count = find_columns(document, list, columns);
   buffer_append_text(out, " ");
   for (size_t i = 0; i < count; i++) {
     buffer_append_text(out, " ");
-    size_t used = append_clean(out, columns[i].name, 0);
+    size_t used = print_clean(out, columns[i].name, 0);
     if (i + 1 < count) buffer_append_format(out, "%*s", (int)(columns[i].width + 1 - used), "");
   }
   buffer_append_byte(out, '\n');
@@ -167,8 +167,8 @@ static void print_table(const struct print_document *document, struct value list
     buffer_append_text(out, " ");
     for (size_t i = 0; i < count; i++) {
       buffer_append_text(out, " ");
-      append_value(out, document, value_member(rows.item, document->names, columns[i].name), columns[i].width,
-                   i + 1 < count);
+      print_value(out, document, value_member(rows.item, document->names, columns[i].name), columns[i].width,
+                  i + 1 < count);
       if (i + 1 < count) buffer_append_byte(out, ' ');
     }
     buffer_append_byte(out, '\n');
@@ -185,7 +185,7 @@ static void print_members(const struct print_document *document, struct value of
   while (value_next(&iter)) {
     struct bytes name = value_iter_name(&iter, document->names);
     buffer_append_format(out, "%*s", indent, "");
-    size_t used = append_clean(out, name, 0);
+    size_t used = print_clean(out, name, 0);
     if (is_list_of_documents(iter.item)) {
       buffer_append_byte(out, '\n');
       print_table(document, iter.item, out);
@@ -194,7 +194,7 @@ static void print_members(const struct print_document *document, struct value of
       print_members(document, iter.item, indent + 2, out);
     } else {
       buffer_append_format(out, "%*s", used < NAME_COLUMNS ? (int)(NAME_COLUMNS - used) : 1, "");
-      append_value(out, document, iter.item, 0, false);
+      print_value(out, document, iter.item, 0, false);
       buffer_append_byte(out, '\n');
     }
   }
@@ -203,7 +203,7 @@ static void print_members(const struct print_document *document, struct value of
 void print_plain(const struct print_document *document, struct buffer *out) {
   struct value items = member(document, document->root, "items");
   if (value_type(document->root) != VALUE_DOCUMENT) {
-    append_value(out, document, document->root, 0, false);
+    print_value(out, document, document->root, 0, false);
     buffer_append_byte(out, '\n');
   } else if (is_empty(document->root)) {
     buffer_append_text(out, "done\n");
@@ -228,7 +228,7 @@ static bool append_name_part(struct buffer *out, const struct print_document *cu
     struct bytes text;
     if (!value_as_text(member(customer, traits, *names), &text) || text.size_bytes == 0) continue;
     if (after) buffer_append_byte(out, ' ');
-    append_clean(out, text, CELL_COLUMNS);
+    print_clean(out, text, CELL_COLUMNS);
     return true;
   }
   return false;
@@ -243,13 +243,13 @@ static void print_title(const struct print_document *customer, struct buffer *ou
   named = append_name_part(out, customer, family, named) || named;
   if (!named && !append_name_part(out, customer, whole, false)) buffer_append_text(out, "Customer without a name");
   buffer_append_text(out, ", ");
-  append_member(out, customer, customer->root, "id", 0);
+  print_member(out, customer, customer->root, "id", 0);
   buffer_append_text(out, "\n");
-  append_member(out, customer, trace, "events", 0);
+  print_member(out, customer, trace, "events", 0);
   buffer_append_text(out, " events, first ");
-  append_time(out, customer, trace, "first_event_at", DAY_BYTES);
+  print_time(out, customer, trace, "first_event_at", PRINT_DAY_BYTES);
   buffer_append_text(out, ", last ");
-  append_time(out, customer, trace, "last_event_at", MINUTE_BYTES);
+  print_time(out, customer, trace, "last_event_at", PRINT_MINUTE_BYTES);
   buffer_append_text(out, "\n");
 }
 
@@ -258,13 +258,13 @@ static void print_identifiers(const struct print_document *customer, struct buff
   buffer_append_text(out, "\nIdentifiers\n");
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
-    append_member(out, customer, iter.item, "type", 14);
+    print_member(out, customer, iter.item, "type", 14);
     buffer_append_text(out, "  ");
-    append_member(out, customer, iter.item, "value", 40);
+    print_member(out, customer, iter.item, "value", 40);
     buffer_append_text(out, "  ");
-    append_member(out, customer, iter.item, "source", 12);
+    print_member(out, customer, iter.item, "source", 12);
     buffer_append_text(out, "  since ");
-    append_time(out, customer, iter.item, "first_seen_at", DAY_BYTES);
+    print_time(out, customer, iter.item, "first_seen_at", PRINT_DAY_BYTES);
     buffer_append_byte(out, '\n');
   }
 }
@@ -277,13 +277,13 @@ static void print_traits(const struct print_document *customer, struct buffer *o
     struct bytes name = value_iter_name(&iter, customer->names);
     struct value origin = value_member(origins, customer->names, name);
     buffer_append_text(out, "  ");
-    size_t used = append_clean(out, name, 14);
+    size_t used = print_clean(out, name, 14);
     buffer_append_format(out, "%*s", (int)(16 - used), "");
-    append_value(out, customer, iter.item, 40, true);
+    print_value(out, customer, iter.item, 40, true);
     buffer_append_text(out, "  ");
-    append_member(out, customer, origin, "source", 12);
+    print_member(out, customer, origin, "source", 12);
     buffer_append_text(out, "  ");
-    append_time(out, customer, origin, "time", DAY_BYTES);
+    print_time(out, customer, origin, "time", PRINT_DAY_BYTES);
     buffer_append_byte(out, '\n');
   }
 }
@@ -301,9 +301,9 @@ static void append_amount(struct buffer *out, const struct print_document *event
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     struct value amount = member(events, properties, names[i]);
     if (value_is_absent(amount)) continue;
-    append_value(out, events, amount, 0, false);
+    print_value(out, events, amount, 0, false);
     buffer_append_byte(out, ' ');
-    if (!value_is_absent(member(events, properties, "currency"))) append_member(out, events, properties, "currency", 0);
+    if (!value_is_absent(member(events, properties, "currency"))) print_member(out, events, properties, "currency", 0);
     return;
   }
 }
@@ -314,11 +314,11 @@ static void print_event_rows(const struct print_document *events, struct buffer 
   if (is_empty(items)) buffer_append_text(out, "  none\n");
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
-    append_time(out, events, iter.item, "time", MINUTE_BYTES);
+    print_time(out, events, iter.item, "time", PRINT_MINUTE_BYTES);
     buffer_append_text(out, "  ");
-    append_member(out, events, iter.item, "name", 20);
+    print_member(out, events, iter.item, "name", 20);
     buffer_append_text(out, "  ");
-    append_member(out, events, iter.item, "source", 12);
+    print_member(out, events, iter.item, "source", 12);
     buffer_append_text(out, "  ");
     append_amount(out, events, iter.item);
     buffer_append_byte(out, '\n');
@@ -342,12 +342,12 @@ void print_last_events(const struct print_document *events, struct buffer *out) 
 static void append_identifier(struct buffer *out, const struct print_document *document, struct value identifier) {
   struct bytes text;
   if (value_as_text(identifier, &text)) {
-    append_clean(out, text, 0);
+    print_clean(out, text, 0);
     return;
   }
-  append_member(out, document, identifier, "type", 0);
+  print_member(out, document, identifier, "type", 0);
   buffer_append_byte(out, ':');
-  append_member(out, document, identifier, "value", 0);
+  print_member(out, document, identifier, "value", 0);
 }
 
 static void print_edges(const struct print_document *document, struct value edges, struct buffer *out) {
@@ -359,19 +359,19 @@ static void print_edges(const struct print_document *document, struct value edge
     buffer_append_text(out, " + ");
     append_identifier(out, document, member(document, iter.item, "b"));
     buffer_append_text(out, "\n    edge ");
-    append_member(out, document, iter.item, "id", 0);
+    print_member(out, document, iter.item, "id", 0);
     buffer_append_text(out, ", ");
     // Why it was made, or why it was not.
     bool refused = value_is_absent(member(document, iter.item, "rule"));
-    append_member(out, document, iter.item, refused ? "reason" : "rule", 0);
+    print_member(out, document, iter.item, refused ? "reason" : "rule", 0);
     buffer_append_text(out, ", from ");
-    append_member(out, document, iter.item, "source", 0);
+    print_member(out, document, iter.item, "source", 0);
     buffer_append_text(out, ", ");
-    append_time(out, document, iter.item, "time", MINUTE_BYTES);
+    print_time(out, document, iter.item, "time", PRINT_MINUTE_BYTES);
     struct bytes state;
     if (value_as_text(member(document, iter.item, "state"), &state) && !bytes_equal(state, BYTES("active"))) {
       buffer_append_text(out, ", ");
-      append_clean(out, state, 0);
+      print_clean(out, state, 0);
     }
     buffer_append_byte(out, '\n');
   }
@@ -405,9 +405,9 @@ static void print_devices(const struct print_document *document, struct buffer *
     struct value_iter owners = value_iterate(member(document, iter.item, "owners"));
     while (value_next(&owners)) {
       buffer_append_text(out, "    ");
-      append_member(out, document, owners.item, "customer", 0);
+      print_member(out, document, owners.item, "customer", 0);
       buffer_append_text(out, ", signed in ");
-      append_time(out, document, owners.item, "signed_in_at", MINUTE_BYTES);
+      print_time(out, document, owners.item, "signed_in_at", PRINT_MINUTE_BYTES);
       buffer_append_text(out, " as ");
       append_identifier(out, document, member(document, owners.item, "identifier"));
       buffer_append_byte(out, '\n');
@@ -439,7 +439,7 @@ void print_identity(const struct print_document *identity, struct buffer *out) {
 }
 
 void print_explain(const struct print_document *explanation, struct buffer *out) {
-  append_member(out, explanation, explanation->root, "sentence", 0);
+  print_member(out, explanation, explanation->root, "sentence", 0);
   buffer_append_byte(out, '\n');
   struct value path = member(explanation, explanation->root, "path");
   if (!is_empty(path)) {
@@ -466,10 +466,10 @@ static void append_answer(struct buffer *out, const struct print_document *docum
   if (unknown)
     buffer_append_text(out, "unknown: a limit was met");
   else
-    append_member(out, document, of, "value", 0);
+    print_member(out, document, of, "value", 0);
   if (!value_as_text(member(document, of, "until"), &until)) return;
   buffer_append_text(out, " until ");
-  append_clean(out, until, 0);
+  print_clean(out, until, 0);
 }
 
 static void print_parts(const struct print_document *document, struct buffer *out) {
@@ -477,7 +477,7 @@ static void print_parts(const struct print_document *document, struct buffer *ou
   struct bytes text;
   while (value_next(&iter)) {
     buffer_append_format(out, "%*s", (int)(2 + 2 * count_of(document, iter.item, "depth")), "");
-    if (value_as_text(member(document, iter.item, "expression"), &text)) append_clean(out, text, 0);
+    if (value_as_text(member(document, iter.item, "expression"), &text)) print_clean(out, text, 0);
     if (!value_is_absent(member(document, iter.item, "value"))) {
       buffer_append_text(out, "  =  ");
       append_answer(out, document, iter.item);
@@ -495,7 +495,7 @@ static void print_program(const struct print_document *document, struct buffer *
     const uint8_t *end = memchr(rest.data, '\n', rest.size_bytes);
     size_t size = end == NULL ? rest.size_bytes : (size_t)(end - rest.data);
     buffer_append_text(out, size > 0 ? "  " : "");
-    append_clean(out, bytes_of(rest.data, size), 0);
+    print_clean(out, bytes_of(rest.data, size), 0);
     buffer_append_byte(out, '\n');
     size_t used = size + (end != NULL);
     rest = bytes_of(rest.data + used, rest.size_bytes - used);
@@ -504,10 +504,10 @@ static void print_program(const struct print_document *document, struct buffer *
 
 void print_expression(const struct print_document *explanation, struct buffer *out) {
   struct value needs = member(explanation, explanation->root, "needs");
-  append_member(out, explanation, explanation->root, "expression", 0);
+  print_member(out, explanation, explanation->root, "expression", 0);
   buffer_append_byte(out, '\n');
   if (!value_is_absent(member(explanation, explanation->root, "customer"))) {
-    append_member(out, explanation, explanation->root, "customer", 0);
+    print_member(out, explanation, explanation->root, "customer", 0);
     buffer_append_text(out, ": ");
     append_answer(out, explanation, explanation->root);
     buffer_append_byte(out, '\n');

@@ -34,3 +34,20 @@ void print_expression(const struct print_document *explanation, struct buffer *o
 
 // JSON text again with line breaks and an indentation of two spaces.
 void print_pretty(struct bytes json, struct buffer *out);
+
+// --- pieces of views -----------------------------------------------------------------------------------------
+
+// Appends at most `columns` characters and returns how many; 0 columns: all.
+size_t print_clean(struct buffer *out, struct bytes text, size_t columns);
+// Text as it is, everything else as JSON, "-" for nothing; with `pad` filled up with blanks.
+void print_value(struct buffer *out, const struct print_document *document, struct value value, size_t columns,
+                 bool pad);
+// The member's text, padded to `columns`; 0: as long as it is.
+void print_member(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                  size_t columns);
+enum { PRINT_DAY_BYTES = 10, PRINT_MINUTE_BYTES = 16 };
+// The member's time as "2026-11-21 09:12" or "2026-11-21", as many bytes as are said.
+void print_time(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                size_t bytes);
+// A list of documents as a table.
+void print_table(const struct print_document *document, struct value list, struct buffer *out);

@@ -33,7 +33,8 @@ enum target_op {
   X(SAMPLE, sample)                                                                                                    \
   X(SUPPRESS, suppress)                                                                                                \
   X(VERSION, version)                                                                                                  \
-  X(DRY_RUN, dry_run)
+  X(DRY_RUN, dry_run)                                                                                                  \
+  X(PROGRAMME, programme)
 
 enum target_arg {
 #define X(upper, lower) TARGET_ARG_##upper,

@@ -4,106 +4,69 @@
 #include <assert.h>
 #include <string.h>
 
-#include "cli/target.h"
+#include "cli/target_answer.h"
 #include "source/source.h"
 #include "value/value.h"
 
-enum { ROWS_DEFAULT = 50, SAMPLE_DEFAULT = 10000, OVERLAP_MAX = 100 };
-
-// One call being answered.
-struct answer {
-  struct engine *engine;
-  struct engine_view *view;
-  const struct target_call *call;
-  struct value body; // the call's body, packed; absent when there is none
-  struct json_writer *writer;
-  struct engine_commit commit; // its mark is of what was written; sequence 0: nothing was
-  struct arena *arena;
-  struct diag *diag;
-};
-
-static struct bytes arg(const struct answer *answer, enum target_arg name) {
-  return bytes_from_text(answer->call->args[name]);
-}
-
-static size_t arg_number(const struct answer *answer, enum target_arg name, size_t otherwise) {
-  uint64_t number;
-  return bytes_to_u64(arg(answer, name), &number) == ERR_OK ? (size_t)number : otherwise;
-}
-
-static enum err find(struct answer *answer, uint64_t *customer) {
-  return engine_find(answer->view, arg(answer, TARGET_ARG_REF), customer, answer->diag);
-}
-
-// A text member of the body; empty when absent.
-static struct bytes member_text(const struct answer *answer, const char *name) {
-  struct bytes text = {NULL, 0};
-  value_as_text(value_member(answer->body, engine_names(answer->engine), bytes_from_text(name)), &text);
-  return text;
-}
-
-// Who decided, when nobody says.
-static struct bytes author(const struct answer *answer) {
-  struct bytes named = member_text(answer, "author");
-  return named.size_bytes > 0 ? named : BYTES("command line");
-}
+enum { SAMPLE_DEFAULT = 10000, OVERLAP_MAX = 100 };
 
 // --- looking -------------------------------------------------------------------------------------------------
 
-static enum err local_customer(struct answer *answer) {
+enum err local_customer(struct answer *answer) {
   uint64_t customer;
-  enum err err = find(answer, &customer);
+  enum err err = answer_find(answer, &customer);
   return err == ERR_OK ? engine_customer_json(answer->view, customer, answer->writer, answer->diag) : err;
 }
 
-static enum err local_events(struct answer *answer) {
-  struct engine_events_query query = {.name = arg(answer, TARGET_ARG_NAME), .after = arg(answer, TARGET_ARG_AFTER)};
+enum err local_events(struct answer *answer) {
+  struct engine_events_query query = {.name = answer_arg(answer, TARGET_ARG_NAME),
+                                      .after = answer_arg(answer, TARGET_ARG_AFTER)};
   uint64_t customer;
-  query.has_from = clock_parse(arg(answer, TARGET_ARG_FROM), &query.from_us) == ERR_OK;
-  query.has_to = clock_parse(arg(answer, TARGET_ARG_TO), &query.to_us) == ERR_OK;
-  query.limit = arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT);
-  enum err err = find(answer, &customer);
+  query.has_from = clock_parse(answer_arg(answer, TARGET_ARG_FROM), &query.from_us) == ERR_OK;
+  query.has_to = clock_parse(answer_arg(answer, TARGET_ARG_TO), &query.to_us) == ERR_OK;
+  query.limit = answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS);
+  enum err err = answer_find(answer, &customer);
   return err == ERR_OK ? engine_events_json(answer->view, customer, &query, answer->writer, answer->diag) : err;
 }
 
-static enum err local_identity(struct answer *answer) {
+enum err local_identity(struct answer *answer) {
   uint64_t customer;
-  enum err err = find(answer, &customer);
+  enum err err = answer_find(answer, &customer);
   return err == ERR_OK ? engine_identity_json(answer->view, customer, answer->writer, answer->diag) : err;
 }
 
-static enum err local_export(struct answer *answer) {
+enum err local_export(struct answer *answer) {
   uint64_t customer;
-  enum err err = find(answer, &customer);
+  enum err err = answer_find(answer, &customer);
   return err == ERR_OK ? engine_export_json(answer->view, customer, answer->writer, answer->diag) : err;
 }
 
-static enum err local_search(struct answer *answer) {
-  size_t limit = arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT);
-  return engine_search_json(answer->view, arg(answer, TARGET_ARG_QUERY), limit, answer->writer, answer->diag);
+enum err local_search(struct answer *answer) {
+  size_t limit = answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS);
+  return engine_search_json(answer->view, answer_arg(answer, TARGET_ARG_QUERY), limit, answer->writer, answer->diag);
 }
 
-static enum err local_explain(struct answer *answer) {
-  return engine_explain_json(answer->view, arg(answer, TARGET_ARG_A), arg(answer, TARGET_ARG_B), answer->writer,
-                             answer->diag);
+enum err local_explain(struct answer *answer) {
+  return engine_explain_json(answer->view, answer_arg(answer, TARGET_ARG_A), answer_arg(answer, TARGET_ARG_B),
+                             answer->writer, answer->diag);
 }
 
-static enum err local_schema(struct answer *answer) {
-  size_t sample = arg_number(answer, TARGET_ARG_SAMPLE, SAMPLE_DEFAULT);
+enum err local_schema(struct answer *answer) {
+  size_t sample = answer_number(answer, TARGET_ARG_SAMPLE, SAMPLE_DEFAULT);
   return engine_schema_json(answer->view, sample, answer->writer, answer->diag);
 }
 
-static enum err local_stats(struct answer *answer) {
+enum err local_stats(struct answer *answer) {
   return engine_stats_json(answer->engine, answer->writer, answer->diag);
 }
 
 // --- changing customers --------------------------------------------------------------------------------------
 
-static enum err local_split(struct answer *answer) {
-  struct engine_split split = {.identifier = member_text(answer, "identifier"),
-                               .author = author(answer),
-                               .reason = member_text(answer, "reason")};
-  struct bytes edge = member_text(answer, "edge");
+enum err local_split(struct answer *answer) {
+  struct engine_split split = {.identifier = answer_text(answer, "identifier"),
+                               .author = answer_author(answer),
+                               .reason = answer_text(answer, "reason")};
+  struct bytes edge = answer_text(answer, "edge");
   if (bytes_starts_with(edge, BYTES("e"))) edge = bytes_of(edge.data + 1, edge.size_bytes - 1);
   if (edge.size_bytes > 0 && bytes_to_u64(edge, &split.edge) != ERR_OK) {
     return diag_set(answer->diag, ERR_INVALID, "bad_member", "an edge is named as e12; `rapport identity` shows them");
@@ -111,30 +74,30 @@ static enum err local_split(struct answer *answer) {
   struct value_iter iter = value_iterate(value_member(answer->body, engine_names(answer->engine), BYTES("apart")));
   for (size_t i = 0; i < 2 && value_next(&iter); i++) value_as_text(iter.item, &split.apart[i]);
   uint64_t customer;
-  enum err err = find(answer, &customer);
+  enum err err = answer_find(answer, &customer);
   if (err != ERR_OK) return err;
   return engine_split_customer(answer->engine, customer, &split, answer->writer, &answer->commit, answer->diag);
 }
 
-static enum err local_correct(struct answer *answer) {
+enum err local_correct(struct answer *answer) {
   struct value traits = value_member(answer->body, engine_names(answer->engine), BYTES("traits"));
   uint64_t customer;
-  enum err err = find(answer, &customer);
+  enum err err = answer_find(answer, &customer);
   if (err != ERR_OK) return err;
-  return engine_correct(answer->engine, customer, traits, author(answer), answer->writer, &answer->commit,
+  return engine_correct(answer->engine, customer, traits, answer_author(answer), answer->writer, &answer->commit,
                         answer->diag);
 }
 
-static enum err local_erase(struct answer *answer) {
+enum err local_erase(struct answer *answer) {
   uint64_t customer;
-  enum err err = find(answer, &customer);
+  enum err err = answer_find(answer, &customer);
   if (err != ERR_OK) return err;
-  bool suppress = bytes_equal(arg(answer, TARGET_ARG_SUPPRESS), BYTES("true"));
+  bool suppress = bytes_equal(answer_arg(answer, TARGET_ARG_SUPPRESS), BYTES("true"));
   return engine_erase(answer->engine, customer, suppress, answer->writer, &answer->commit, answer->diag);
 }
 
-static enum err local_allow(struct answer *answer) {
-  struct bytes a = member_text(answer, "a"), b = member_text(answer, "b");
+enum err local_allow(struct answer *answer) {
+  struct bytes a = answer_text(answer, "a"), b = answer_text(answer, "b");
   enum err err = engine_allow_link(answer->engine, a, b, &answer->commit, answer->diag);
   if (err != ERR_OK) return err;
   json_object_begin(answer->writer);
@@ -147,8 +110,8 @@ static enum err local_allow(struct answer *answer) {
 
 // --- rules ---------------------------------------------------------------------------------------------------
 
-static enum err local_rules_get(struct answer *answer) {
-  uint64_t version = arg_number(answer, TARGET_ARG_VERSION, 0);
+enum err local_rules_get(struct answer *answer) {
+  uint64_t version = answer_number(answer, TARGET_ARG_VERSION, 0);
   return engine_rules_json(answer->engine, version, answer->writer, answer->diag);
 }
 
@@ -156,10 +119,10 @@ static struct value rules_of(const struct answer *answer) {
   return value_member(answer->body, engine_names(answer->engine), BYTES("rules"));
 }
 
-static enum err local_rules_put(struct answer *answer) {
+enum err local_rules_put(struct answer *answer) {
   uint64_t version;
-  enum err err =
-      engine_rules_put(answer->engine, rules_of(answer), author(answer), &version, &answer->commit, answer->diag);
+  enum err err = engine_rules_put(answer->engine, rules_of(answer), answer_author(answer), &version, &answer->commit,
+                                  answer->diag);
   if (err != ERR_OK) return err;
   json_object_begin(answer->writer);
   json_member_u64(answer->writer, "version", version);
@@ -167,55 +130,56 @@ static enum err local_rules_put(struct answer *answer) {
   return ERR_OK;
 }
 
-static enum err local_rules_try(struct answer *answer) {
+enum err local_rules_try(struct answer *answer) {
   return engine_rules_try(answer->engine, rules_of(answer), answer->writer, answer->diag);
 }
 
-static enum err local_rerun_state(struct answer *answer) {
+enum err local_rerun_state(struct answer *answer) {
   return engine_rerun_json(answer->engine, answer->writer, answer->diag);
 }
 
-static enum err local_rerun_start(struct answer *answer) {
-  return engine_rerun_start(answer->engine, author(answer), answer->writer, &answer->commit, answer->diag);
+enum err local_rerun_start(struct answer *answer) {
+  return engine_rerun_start(answer->engine, answer_author(answer), answer->writer, &answer->commit, answer->diag);
 }
 
-static enum err local_rerun_stop(struct answer *answer) {
+enum err local_rerun_stop(struct answer *answer) {
   return engine_rerun_stop(answer->engine, answer->writer, &answer->commit, answer->diag);
 }
 
 // --- segments ------------------------------------------------------------------------------------------------
 
-static enum err local_segments(struct answer *answer) {
+enum err local_segments(struct answer *answer) {
   return engine_segments_json(answer->engine, answer->writer, answer->diag);
 }
 
-static enum err local_segment(struct answer *answer) {
-  return engine_segment_json(answer->engine, arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+enum err local_segment(struct answer *answer) {
+  return engine_segment_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
 }
 
-static enum err local_segment_put(struct answer *answer) {
+enum err local_segment_put(struct answer *answer) {
   return engine_segment_put(answer->engine, answer->body, BYTES("command line"), answer->writer, &answer->commit, NULL,
                             answer->diag);
 }
 
-static enum err local_segment_archive(struct answer *answer) {
-  return engine_segment_archive(answer->engine, arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+enum err local_segment_archive(struct answer *answer) {
+  return engine_segment_archive(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
                                 answer->diag);
 }
 
-static enum err local_segment_members(struct answer *answer) {
-  return engine_segment_members_json(answer->engine, arg(answer, TARGET_ARG_ID), arg(answer, TARGET_ARG_AFTER),
-                                     arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT), answer->writer, answer->diag);
+enum err local_segment_members(struct answer *answer) {
+  return engine_segment_members_json(
+      answer->engine, answer_arg(answer, TARGET_ARG_ID), answer_arg(answer, TARGET_ARG_AFTER),
+      answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS), answer->writer, answer->diag);
 }
 
-static enum err local_segment_changes(struct answer *answer) {
-  struct bytes segment = answer->call->op == TARGET_CHANGES ? BYTES("") : arg(answer, TARGET_ARG_ID);
-  return engine_changes_json(answer->engine, segment, arg(answer, TARGET_ARG_AFTER),
-                             arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT), answer->writer, answer->diag);
+enum err local_segment_changes(struct answer *answer) {
+  struct bytes segment = answer->call->op == TARGET_CHANGES ? BYTES("") : answer_arg(answer, TARGET_ARG_ID);
+  return engine_changes_json(answer->engine, segment, answer_arg(answer, TARGET_ARG_AFTER),
+                             answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS), answer->writer, answer->diag);
 }
 
-static enum err local_overlap(struct answer *answer) {
-  struct bytes text = arg(answer, TARGET_ARG_IDS), ids[OVERLAP_MAX];
+enum err local_overlap(struct answer *answer) {
+  struct bytes text = answer_arg(answer, TARGET_ARG_IDS), ids[OVERLAP_MAX];
   size_t count = 0, begin = 0;
   for (size_t i = 0; i <= text.size_bytes && count < OVERLAP_MAX; i++) {
     if (i < text.size_bytes && text.data[i] != ',') continue;
@@ -234,24 +198,24 @@ static enum err change_list(struct answer *answer, bool listed) {
   if (references == NULL) return diag_no_memory(answer->diag);
   iter = value_iterate(list);
   for (size_t i = 0; value_next(&iter); i++) value_as_text(iter.item, &references[i]);
-  return engine_list_change(answer->engine, arg(answer, TARGET_ARG_ID), references, count, listed, answer->writer,
-                            &answer->commit.mark, answer->diag);
+  return engine_list_change(answer->engine, answer_arg(answer, TARGET_ARG_ID), references, count, listed,
+                            answer->writer, &answer->commit.mark, answer->diag);
 }
 
-static enum err local_list_add(struct answer *answer) {
+enum err local_list_add(struct answer *answer) {
   return change_list(answer, true);
 }
 
-static enum err local_list_remove(struct answer *answer) {
+enum err local_list_remove(struct answer *answer) {
   return change_list(answer, false);
 }
 
 // --- what was set aside --------------------------------------------------------------------------------------
 
-static enum err local_aside_list(struct answer *answer) {
-  size_t limit = arg_number(answer, TARGET_ARG_LIMIT, ROWS_DEFAULT);
-  return engine_aside_json(answer->engine, arg(answer, TARGET_ARG_AFTER), limit, arg(answer, TARGET_ARG_CODE),
-                           answer->writer, answer->diag);
+enum err local_aside_list(struct answer *answer) {
+  size_t limit = answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS);
+  return engine_aside_json(answer->engine, answer_arg(answer, TARGET_ARG_AFTER), limit,
+                           answer_arg(answer, TARGET_ARG_CODE), answer->writer, answer->diag);
 }
 
 struct aside {
@@ -261,12 +225,12 @@ struct aside {
 };
 
 static enum err get_aside(struct answer *answer, struct aside *aside) {
-  return engine_aside_get(answer->engine, arg(answer, TARGET_ARG_ID), answer->arena, &aside->text, &aside->source,
-                          &aside->received_us, answer->diag);
+  return engine_aside_get(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->arena, &aside->text,
+                          &aside->source, &aside->received_us, answer->diag);
 }
 
-static enum err local_aside_get(struct answer *answer) {
-  return engine_aside_item_json(answer->engine, arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+enum err local_aside_get(struct answer *answer) {
+  return engine_aside_item_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
 }
 
 static void write_nothing(struct answer *answer) {
@@ -274,11 +238,11 @@ static void write_nothing(struct answer *answer) {
   json_object_end(answer->writer);
 }
 
-static enum err local_aside_drop(struct answer *answer) {
+enum err local_aside_drop(struct answer *answer) {
   struct aside aside;
   enum err err = get_aside(answer, &aside);
   if (err == ERR_OK) {
-    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->commit, answer->diag);
+    err = engine_aside_delete(answer->engine, answer_arg(answer, TARGET_ARG_ID), &answer->commit, answer->diag);
   }
   if (err == ERR_OK) write_nothing(answer);
   return err;
@@ -347,7 +311,7 @@ static enum err apply_event(struct answer *answer, const struct aside *aside, st
 }
 
 // An event that is set aside once more waits under a new id, so the old row goes in every case.
-static enum err local_aside_resend(struct answer *answer) {
+enum err local_aside_resend(struct answer *answer) {
   struct source_report report = {.count = 0};
   struct aside aside;
   enum err err = get_aside(answer, &aside);
@@ -362,7 +326,7 @@ static enum err local_aside_resend(struct answer *answer) {
     err = diag_set(answer->diag, ERR_INVALID, "not_an_object", "the file must hold one event");
   }
   if (err == ERR_OK) {
-    err = engine_aside_delete(answer->engine, arg(answer, TARGET_ARG_ID), &answer->commit, answer->diag);
+    err = engine_aside_delete(answer->engine, answer_arg(answer, TARGET_ARG_ID), &answer->commit, answer->diag);
   }
   if (err == ERR_OK) write_outcome(answer, &report.items[0]);
   return err;
@@ -370,7 +334,7 @@ static enum err local_aside_resend(struct answer *answer) {
 
 // --- sources and keys ----------------------------------------------------------------------------------------
 
-static enum err local_sources(struct answer *answer) {
+enum err local_sources(struct answer *answer) {
   return engine_sources_json(answer->engine, answer->writer);
 }
 
@@ -392,16 +356,16 @@ static void write_source(struct json_writer *writer, const struct engine_source 
 }
 
 // Members that are not given keep what the source has.
-static enum err local_source_put(struct answer *answer) {
-  struct bytes name = member_text(answer, "name"), kind = member_text(answer, "kind");
+enum err local_source_put(struct answer *answer) {
+  struct bytes name = answer_text(answer, "name"), kind = answer_text(answer, "kind");
   const struct engine_source *known = engine_source_find(answer->engine, name);
   struct engine_source wanted = known != NULL ? *known : (struct engine_source){.kind = ENGINE_SOURCE_SERVER};
   struct decimal priority;
   int64_t whole;
   uint32_t id;
   wanted.name = name;
-  wanted.region = member_text(answer, "region");
-  wanted.user_id_type = member_text(answer, "user_id_type");
+  wanted.region = answer_text(answer, "region");
+  wanted.user_id_type = answer_text(answer, "user_id_type");
   for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) {
     if (bytes_equal(kind, bytes_from_text(kind_names[i]))) wanted.kind = (enum engine_source_kind)i;
   }
@@ -414,7 +378,7 @@ static enum err local_source_put(struct answer *answer) {
   return err;
 }
 
-static enum err local_keys(struct answer *answer) {
+enum err local_keys(struct answer *answer) {
   return engine_keys_json(answer->engine, answer->writer);
 }
 
@@ -435,15 +399,15 @@ static void write_key(struct answer *answer, uint64_t id, const struct engine_ke
   json_object_end(answer->writer);
 }
 
-static enum err local_key_create(struct answer *answer) {
-  struct bytes source = member_text(answer, "source");
-  struct engine_key wanted = {.secret = bytes_equal(member_text(answer, "kind"), BYTES("secret")),
+enum err local_key_create(struct answer *answer) {
+  struct bytes source = answer_text(answer, "source");
+  struct engine_key wanted = {.secret = bytes_equal(answer_text(answer, "kind"), BYTES("secret")),
                               .scopes = ENGINE_SCOPE_COLLECT,
-                              .name = member_text(answer, "name")};
+                              .name = answer_text(answer, "name")};
   char text[ENGINE_KEY_TEXT_BYTES];
   uint64_t id;
   enum err err = ERR_OK;
-  if (wanted.secret) err = engine_scopes_parse(member_text(answer, "scopes"), &wanted.scopes, answer->diag);
+  if (wanted.secret) err = engine_scopes_parse(answer_text(answer, "scopes"), &wanted.scopes, answer->diag);
   if (err != ERR_OK) return err;
   const struct engine_source *known = engine_source_find(answer->engine, source.size_bytes > 0 ? source : BYTES("api"));
   if (known == NULL) {
@@ -456,27 +420,27 @@ static enum err local_key_create(struct answer *answer) {
   return err;
 }
 
-static enum err local_key_revoke(struct answer *answer) {
-  uint64_t id = arg_number(answer, TARGET_ARG_ID, 0);
+enum err local_key_revoke(struct answer *answer) {
+  uint64_t id = answer_number(answer, TARGET_ARG_ID, 0);
   enum err err = engine_key_revoke(answer->engine, id, &answer->commit, answer->diag);
   if (err == ERR_OK) write_nothing(answer);
   return err;
 }
 
-static enum err local_workspace_get(struct answer *answer) {
+enum err local_workspace_get(struct answer *answer) {
   engine_workspace_json(answer->engine, answer->writer);
   return ERR_OK;
 }
 
-static enum err local_workspace_put(struct answer *answer) {
-  struct bytes zone = member_text(answer, "timezone");
-  enum err err = engine_zone_put(answer->engine, zone, author(answer), &answer->commit, answer->diag);
+enum err local_workspace_put(struct answer *answer) {
+  struct bytes zone = answer_text(answer, "timezone");
+  enum err err = engine_zone_put(answer->engine, zone, answer_author(answer), &answer->commit, answer->diag);
   if (err == ERR_OK) engine_workspace_json(answer->engine, answer->writer);
   return err;
 }
 
 // Jobs and queries: on a directory the command itself does the work, and looks on.
-static enum err local_of_a_server(struct answer *answer) {
+enum err local_of_a_server(struct answer *answer) {
   return diag_set(answer->diag, ERR_UNSUPPORTED, "unsupported", "only a running server is asked this");
 }
 

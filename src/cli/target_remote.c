@@ -104,6 +104,8 @@ enum err target_remote_problem(unsigned status, struct bytes body, struct diag *
   buffer_release(&packed);
   enum err err = status == 404                    ? ERR_NOT_FOUND
                  : status == 401 || status == 403 ? ERR_DENIED
+                 : status == 409                  ? ERR_CONFLICT
+                 : status == 429                  ? ERR_BUSY
                  : status >= 500                  ? ERR_IO
                                                   : ERR_INVALID;
   const char *hint = status == 401 ? " (give the key in RAPPORT_KEY or --key-file)" : "";

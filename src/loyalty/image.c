@@ -63,6 +63,41 @@ static void draw_qr(struct drawing *drawing, const QRcode *code, unsigned scale)
   end(drawing);
 }
 
+// --- for terminals -------------------------------------------------------------------------------------------
+
+static bool is_dark(const QRcode *code, int x, int y) {
+  bool inside = x >= 0 && y >= 0 && x < code->width && y < code->width;
+  return inside && (code->data[y * code->width + x] & 1) != 0;
+}
+
+// The quiet zone is of two modules: more than that is the terminal's own background.
+static void draw_blocks(const QRcode *code, bool coloured, struct buffer *out) {
+  static const char *const halves[] = {" ", "▄", "▀", "█"}; // dark above is 2, below 1
+  const int quiet = LOYALTY_IMAGE_QR_QUIET / 2;
+  for (int y = -quiet; y < code->width + quiet; y += 2) {
+    if (coloured) buffer_append_text(out, "\033[30;107m");
+    for (int x = -quiet; x < code->width + quiet; x++)
+      buffer_append_text(out, halves[2 * is_dark(code, x, y) + is_dark(code, x, y + 1)]);
+    buffer_append_text(out, coloured ? "\033[0m\n" : "\n");
+  }
+}
+
+enum err loyalty_image_blocks(struct bytes text, bool coloured, struct buffer *out, struct diag *diag) {
+  char copy[LOYALTY_IMAGE_TEXT_BYTES + 1];
+  enum err err = check_text(LOYALTY_IMAGE_QR, text, diag);
+  if (err != ERR_OK) return err;
+  memcpy(copy, text.data, text.size_bytes);
+  copy[text.size_bytes] = 0;
+  errno = 0;
+  QRcode *code = QRcode_encodeString(copy, 0, QR_ECLEVEL_M, QR_MODE_8, 1);
+  if (code == NULL) return failure(errno == ENOMEM, diag);
+  draw_blocks(code, coloured, out);
+  QRcode_free(code);
+  return out->failed ? diag_no_memory(diag) : ERR_OK;
+}
+
+// --- pictures ------------------------------------------------------------------------------------------------
+
 // Level M: a seventh of the picture may be dirt.
 static enum err qr(const char *text, unsigned scale, struct buffer *out, struct diag *diag) {
   struct drawing drawing = {.out = out, .quiet = LOYALTY_IMAGE_QR_QUIET, .height = 1};

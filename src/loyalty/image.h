@@ -25,3 +25,8 @@ enum {
 // ERR_NO_MEMORY. `out` is as it was then, but for short memory.
 enum err loyalty_image_svg(enum loyalty_image_kind kind, struct bytes text, unsigned scale, struct buffer *out,
                            struct diag *diag);
+
+// Appends a QR code of `text` for a terminal, two rows of modules a line in half blocks. `coloured`: dark on white
+// whatever the terminal's colours are; else the dark modules as characters, for dark text on a light page. Errors as
+// above.
+enum err loyalty_image_blocks(struct bytes text, bool coloured, struct buffer *out, struct diag *diag);

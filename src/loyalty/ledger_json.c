@@ -43,13 +43,20 @@ static void put_text(struct json_writer *writer, const char *name, struct bytes 
   if (text.size_bytes > 0) json_member_bytes(writer, name, text);
 }
 
+// With the currency's digits: store credit of 1250 cents is 12.50.
+static void put_amount(struct json_writer *writer, const struct loyalty_programme *programme, uint8_t number,
+                       const char *name, int64_t amount) {
+  const struct loyalty_currency *currency = loyalty_currency_at(programme, number);
+  json_member_scaled(writer, name, amount, currency == NULL ? 0 : currency->scale);
+}
+
 static void put_entry(struct json_writer *writer, const struct loyalty_programme *programme,
                       const struct loyalty_entry *entry) {
   json_object_begin(writer);
   put_currency(writer, programme, entry->currency);
   json_member_text(writer, "from", loyalty_account_name(entry->from));
   json_member_text(writer, "to", loyalty_account_name(entry->to));
-  json_member_i64(writer, "amount", entry->amount);
+  put_amount(writer, programme, entry->currency, "amount", entry->amount);
   if (entry->lot != 0) put_id(writer, "lot", 'l', entry->lot);
   if (entry->instead) json_member_bool(writer, "instead", true);
   json_object_end(writer);
@@ -84,14 +91,14 @@ static void put_balance(struct json_writer *writer, const struct loyalty_program
   if (__builtin_add_overflow(accounts[LOYALTY_ACTIVE], accounts[LOYALTY_DEBT], &available)) available = INT64_MAX;
   json_object_begin(writer);
   put_currency(writer, programme, balance->currency);
-  json_member_i64(writer, "active", accounts[LOYALTY_ACTIVE]);
-  json_member_i64(writer, "pending", accounts[LOYALTY_PENDING]);
-  json_member_i64(writer, "held", accounts[LOYALTY_HELD]);
-  json_member_i64(writer, "debt", accounts[LOYALTY_DEBT]);
-  json_member_i64(writer, "available", available);
-  json_member_i64(writer, "spent", accounts[LOYALTY_SPENT]);
-  json_member_i64(writer, "expired", accounts[LOYALTY_EXPIRED]);
-  if (balance->uncollected != 0) json_member_i64(writer, "uncollected", balance->uncollected);
+  put_amount(writer, programme, balance->currency, "active", accounts[LOYALTY_ACTIVE]);
+  put_amount(writer, programme, balance->currency, "pending", accounts[LOYALTY_PENDING]);
+  put_amount(writer, programme, balance->currency, "held", accounts[LOYALTY_HELD]);
+  put_amount(writer, programme, balance->currency, "debt", accounts[LOYALTY_DEBT]);
+  put_amount(writer, programme, balance->currency, "available", available);
+  put_amount(writer, programme, balance->currency, "spent", accounts[LOYALTY_SPENT]);
+  put_amount(writer, programme, balance->currency, "expired", accounts[LOYALTY_EXPIRED]);
+  if (balance->uncollected != 0) put_amount(writer, programme, balance->currency, "uncollected", balance->uncollected);
   json_object_end(writer);
 }
 
@@ -120,10 +127,10 @@ static void put_tier(struct json_writer *writer, const struct loyalty_wallet *wa
   json_member_bytes(writer, "level", level->id);
   put_text(writer, "name", level->name);
   json_member_time(writer, "since", wallet->level_since_us);
-  json_member_i64(writer, "qualifying", loyalty_qualifying_now(wallet, programme));
+  put_amount(writer, programme, tiers->currency, "qualifying", loyalty_qualifying_now(wallet, programme));
   if (next != NULL) {
     json_member_bytes(writer, "next", next->id);
-    json_member_i64(writer, "missing", missing);
+    put_amount(writer, programme, tiers->currency, "missing", missing);
   }
   json_object_end(writer);
 }
@@ -144,10 +151,10 @@ static void put_lot(struct json_writer *writer, const struct loyalty_programme *
   json_object_begin(writer);
   put_id(writer, "id", 'l', lot->id);
   put_currency(writer, programme, lot->currency);
-  json_member_i64(writer, "amount", lot->amount);
-  json_member_i64(writer, "left", lot->pending + lot->active + lot->held);
-  json_member_i64(writer, "pending", lot->pending);
-  json_member_i64(writer, "held", lot->held);
+  put_amount(writer, programme, lot->currency, "amount", lot->amount);
+  put_amount(writer, programme, lot->currency, "left", lot->pending + lot->active + lot->held);
+  put_amount(writer, programme, lot->currency, "pending", lot->pending);
+  put_amount(writer, programme, lot->currency, "held", lot->held);
   json_member_time(writer, "earned_at", lot->earned_us);
   if (lot->active_us != INT64_MAX) json_member_time(writer, "active_at", lot->active_us);
   loyalty_last_day_json(writer, "expires_on", lot->expires_us, zone);
@@ -159,7 +166,7 @@ static void put_hold(struct json_writer *writer, const struct loyalty_programme 
   json_object_begin(writer);
   put_id(writer, "id", 'h', hold->id);
   put_currency(writer, programme, hold->currency);
-  json_member_i64(writer, "amount", hold->amount);
+  put_amount(writer, programme, hold->currency, "amount", hold->amount);
   json_member_time(writer, "expires_at", hold->expires_us);
   json_object_end(writer);
 }

@@ -23,6 +23,9 @@ static enum err add_lot(struct loyalty_ledger *ledger, const struct loyalty_lot 
       __builtin_add_overflow(placed->active, lot->active, &placed->active) ||
       __builtin_add_overflow(placed->held, lot->held, &placed->held))
     return ledger_overflow(ledger);
+  int64_t has = placed->pending + placed->active + placed->held;
+  if (placed->amount < lot->amount) placed->amount = lot->amount;
+  if (placed->amount < has) placed->amount = has;
   return ERR_OK;
 }
 

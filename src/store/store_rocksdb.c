@@ -425,6 +425,7 @@ static enum err commit_locked(struct rocks *rocks, const struct store_batch *wri
   if (!rocks->db) return diag_closed(diag);
   rocksdb_writebatch_t *batch = batch_take(rocks);
   batch_fill(rocks, batch, writes->first);
+  store_rows_begin(rocks->rows, writes);
   rocksdb_write(rocks->db, rocks->write, batch, &message);
   store_rows_write(rocks->rows, writes, message == NULL);
   batch_give_back(rocks, batch);

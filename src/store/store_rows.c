@@ -42,6 +42,7 @@ struct stripe {
   _Alignas(CACHE_LINE_BYTES) pthread_mutex_t mutex;
   uint32_t writes;
   uint32_t hand;
+  uint32_t appending; // appends that are with the database now
   struct store_ring ring;
 };
 
@@ -237,7 +238,8 @@ void store_rows_keep(struct store_rows *rows, enum store_keyspace keyspace, cons
                      struct bytes value) {
   struct stripe *stripe = stripe_of(rows, place->index);
   pthread_mutex_lock(&stripe->mutex);
-  if (stripe->writes == place->writes) replace(rows, stripe, store_keyspace_is_appended(keyspace), place, value);
+  if (stripe->writes == place->writes && stripe->appending == 0)
+    replace(rows, stripe, store_keyspace_is_appended(keyspace), place, value);
   pthread_mutex_unlock(&stripe->mutex);
 }
 
@@ -251,6 +253,21 @@ static void write_one(struct store_rows *rows, struct stripe *stripe, const stru
     replace(rows, stripe, appended, place, known && write->kind == STORE_WRITE_PUT ? value : (struct bytes){0});
 }
 
+static bool is_append(const struct store_write *write) {
+  return write->kind == STORE_WRITE_APPEND && store_rows_covers((enum store_keyspace)write->keyspace);
+}
+
+void store_rows_begin(struct store_rows *rows, const struct store_batch *batch) {
+  for (const struct store_write *write = batch->first; write; write = write->next) {
+    if (!is_append(write)) continue;
+    struct store_rows_place place = place_of(rows, (enum store_keyspace)write->keyspace, store_write_key(write));
+    struct stripe *stripe = stripe_of(rows, place.index);
+    pthread_mutex_lock(&stripe->mutex);
+    stripe->appending++;
+    pthread_mutex_unlock(&stripe->mutex);
+  }
+}
+
 void store_rows_write(struct store_rows *rows, const struct store_batch *batch, bool known) {
   for (const struct store_write *write = batch->first; write; write = write->next) {
     if (!store_rows_covers((enum store_keyspace)write->keyspace)) continue;
@@ -258,6 +275,7 @@ void store_rows_write(struct store_rows *rows, const struct store_batch *batch, 
     struct stripe *stripe = stripe_of(rows, place.index);
     pthread_mutex_lock(&stripe->mutex);
     stripe->writes++;
+    if (is_append(write)) stripe->appending--;
     write_one(rows, stripe, &place, write, known);
     pthread_mutex_unlock(&stripe->mutex);
   }

@@ -11,10 +11,12 @@
 //
 // Coherence. Whoever commits writes here after the database and before its locks are given back. A reader notes the
 // state of its row's lock (struct store_rows_place) before it reads the database, and what it read is kept only when
-// nobody wrote there since. Two commits that write the same row are ordered by a lock of the store that both hold (a
-// customer's, of all her rows), so they come here in the order in which they came to the database. What is appended to
-// a row that is here is appended here; the row may differ in form from the database's (store_set_tidy), not in meaning.
-// Snapshots never look here. Threads: all calls but open and close by any thread.
+// nobody wrote there since. An append is not the same twice: from before it is given to the database until it is here,
+// nothing that was read is kept, because it may have it already. Two commits that write the same row are ordered by a
+// lock of the store that both hold (a customer's, of all her rows), so they come here in the order in which they came
+// to the database. What is appended to a row that is here is appended here; the row may differ in form from the
+// database's (store_set_tidy), not in meaning. Snapshots never look here. Threads: all calls but open and close by any
+// thread.
 #pragma once
 
 #include <stddef.h>
@@ -45,6 +47,9 @@ enum err store_rows_find(struct store_rows *rows, enum store_keyspace keyspace, 
 // Keeps what the database had there, unless it is too long or somebody wrote since.
 void store_rows_keep(struct store_rows *rows, enum store_keyspace keyspace, const struct store_rows_place *place,
                      struct bytes value);
+
+// Before what follows is given to the database, and store_rows_write after it, by the same thread.
+void store_rows_begin(struct store_rows *rows, const struct store_batch *batch);
 
 // What was committed. `known` false: the commit failed, and nobody can say what is there.
 void store_rows_write(struct store_rows *rows, const struct store_batch *batch, bool known);

@@ -187,7 +187,6 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 static int teardown(void **state) {
   (void)state;
   kit_close(&kit);
-  curl_global_cleanup();
   return nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 

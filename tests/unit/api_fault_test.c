@@ -123,22 +123,11 @@ static void a_write_is_repeated_until_it_is_done(void **state) {
   kit_close(&kit);
 }
 
-static int setup(void **state) {
-  (void)state;
-  return curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  curl_global_cleanup();
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(memory_runs_out),
       cmocka_unit_test(a_full_disk),
       cmocka_unit_test(a_write_is_repeated_until_it_is_done),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, NULL, NULL);
 }

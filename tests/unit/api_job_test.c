@@ -113,7 +113,6 @@ static void names_reach_nothing_else(void **state) {
 
 static int setup(void **state) {
   (void)state;
-  curl_global_init(CURL_GLOBAL_ALL);
   kit_open(&kit, &(struct api_options){.backup_dir = "/tmp"});
   return 0;
 }
@@ -121,7 +120,6 @@ static int setup(void **state) {
 static int teardown(void **state) {
   (void)state;
   kit_close(&kit);
-  curl_global_cleanup();
   return 0;
 }
 

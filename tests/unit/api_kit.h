@@ -58,6 +58,7 @@ static inline void kit_open(struct kit *kit, const struct api_options *options) 
   struct diag diag;
   diag_init(&diag);
   memset(kit, 0, sizeof *kit);
+  curl_global_init(CURL_GLOBAL_ALL);
   log_open(2, LOG_TEXT, LOG_ERROR);
   clock_init(&kit->clock);
   assert_int_equal(store_open_memory(&kit->store), ERR_OK);
@@ -79,6 +80,7 @@ static inline void kit_close(struct kit *kit) {
   if (kit->api) api_close(kit->api);
   engine_close(kit->engine);
   store_close(kit->store);
+  curl_global_cleanup();
 }
 
 // --- requests ------------------------------------------------------------------------------------------------

@@ -233,7 +233,6 @@ static void the_clock_of_tests(void **state) {
 
 static int setup(void **state) {
   (void)state;
-  curl_global_init(CURL_GLOBAL_ALL);
   kit_open(&kit, NULL);
   return 0;
 }
@@ -241,7 +240,6 @@ static int setup(void **state) {
 static int teardown(void **state) {
   (void)state;
   kit_close(&kit);
-  curl_global_cleanup();
   return 0;
 }
 

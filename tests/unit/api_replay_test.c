@@ -190,7 +190,6 @@ static void server_sdks(void **state) {
 
 static int setup(void **state) {
   (void)state;
-  curl_global_init(CURL_GLOBAL_ALL);
   kit_open(&kit, NULL);
   return names_open(&names, NULL, NULL) || value_parser_open(&parser);
 }
@@ -200,7 +199,6 @@ static int teardown(void **state) {
   value_parser_close(parser);
   names_close(names);
   kit_close(&kit);
-  curl_global_cleanup();
   return 0;
 }
 

@@ -444,17 +444,6 @@ static void memory_runs_out(void **state) {
   server_close(&server);
 }
 
-static int setup(void **state) {
-  (void)state;
-  return curl_global_init(CURL_GLOBAL_ALL) != CURLE_OK;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  curl_global_cleanup();
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(slow_ones_leave_a_runner_to_quick_ones),
@@ -465,5 +454,5 @@ int main(void) {
       cmocka_unit_test(clients_that_go_away),
       cmocka_unit_test(memory_runs_out),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, NULL, NULL);
 }

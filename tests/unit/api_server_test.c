@@ -390,7 +390,6 @@ static void an_address_that_cannot_be(void **state) {
 
 static int setup(void **state) {
   (void)state;
-  curl_global_init(CURL_GLOBAL_ALL);
   kit_open(&kit, NULL);
   return 0;
 }
@@ -398,7 +397,6 @@ static int setup(void **state) {
 static int teardown(void **state) {
   (void)state;
   kit_close(&kit);
-  curl_global_cleanup();
   return 0;
 }
 

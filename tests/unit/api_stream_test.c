@@ -221,7 +221,6 @@ static void a_stop_ends_streams(void **state) {
 
 static int setup(void **state) {
   (void)state;
-  curl_global_init(CURL_GLOBAL_ALL);
   kit_open(&kit, &(struct api_options){.idle_timeout_s = 2});
   return 0;
 }
@@ -229,7 +228,6 @@ static int setup(void **state) {
 static int teardown(void **state) {
   (void)state;
   kit_close(&kit);
-  curl_global_cleanup();
   return 0;
 }
 

@@ -30,6 +30,8 @@ static void test_paths(void **state) {
   expect_path(&events, "/v1/customers/c1/events?name=Order%20Completed%26x%3D1&limit=5");
   struct target_call explain = {.op = TARGET_EXPLAIN, .args = {[TARGET_ARG_A] = "a:1", [TARGET_ARG_B] = "b:2"}};
   expect_path(&explain, "/v1/identity/explain?a=a%3A1&b=b%3A2");
+  struct target_call back = {.op = TARGET_CODE_ROLL_BACK, .args = {[TARGET_ARG_ID] = "A B", [TARGET_ARG_NAME] = "r17"}};
+  expect_path(&back, "/v1/loyalty/codes/A%20B/rollback/r17");
   expect_path(&(struct target_call){.op = TARGET_SEARCH, .args = {[TARGET_ARG_QUERY] = "zo"}}, "/v1/customers?q=zo");
 }
 
@@ -43,6 +45,9 @@ static void test_problems(void **state) {
   assert_int_equal(target_remote_problem(401, BYTES("<html>"), &diag), ERR_DENIED);
   assert_non_null(strstr(diag.message, "401"));
   assert_non_null(strstr(diag.message, "RAPPORT_KEY"));
+  assert_int_equal(target_remote_problem(409, BYTES("{}"), &diag), ERR_CONFLICT);
+  assert_int_equal(target_remote_problem(429, BYTES("{}"), &diag), ERR_BUSY);
+  assert_int_equal(target_remote_problem(422, BYTES("{\"code\":\"INSUFFICIENT_POINTS\"}"), &diag), ERR_INVALID);
   assert_int_equal(target_remote_problem(500, BYTES(""), &diag), ERR_IO);
 }
 

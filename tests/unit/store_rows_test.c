@@ -43,8 +43,9 @@ static struct bytes find(struct fixture *fixture, const char *key, struct store_
   return find_in(fixture, STORE_IDENTIFIER, key, place);
 }
 
-static void write_in(struct store_rows *rows, enum store_keyspace keyspace, enum store_write_kind kind, const char *key,
-                     const char *value, bool known) {
+// What stands for the database is changed in between, when there is something.
+static void commit_in(struct store_rows *rows, enum store_keyspace keyspace, enum store_write_kind kind,
+                      const char *key, const char *value, bool known, void (*database)(void *context), void *context) {
   struct store_write write = {.key = (const uint8_t *)key,
                               .key_bytes = (uint32_t)strlen(key),
                               .value = (uint8_t *)(uintptr_t)value,
@@ -52,7 +53,14 @@ static void write_in(struct store_rows *rows, enum store_keyspace keyspace, enum
                               .keyspace = (uint8_t)keyspace,
                               .kind = (uint8_t)kind};
   struct store_batch batch = {.first = &write, .count = 1};
+  store_rows_begin(rows, &batch);
+  if (database) database(context);
   store_rows_write(rows, &batch, known);
+}
+
+static void write_in(struct store_rows *rows, enum store_keyspace keyspace, enum store_write_kind kind, const char *key,
+                     const char *value, bool known) {
+  commit_in(rows, keyspace, kind, key, value, known, NULL, NULL);
 }
 
 static void write_row(struct store_rows *rows, enum store_write_kind kind, const char *key, const char *value,
@@ -136,6 +144,28 @@ static void want_of_memory_leaves_nothing_behind(void **state) {
     assert_in_range(allowed, 3, 10);
     return;
   }
+}
+
+struct overtaken {
+  struct fixture *fixture;
+  struct store_rows_place place;
+};
+
+// The database has the append already, the rows do not know of it yet.
+static void read_between(void *context) {
+  struct overtaken *overtaken = context;
+  store_rows_keep(overtaken->fixture->rows, STORE_TIMELINE, &overtaken->place, kit_text("one two"));
+}
+
+static void an_append_is_not_kept_twice(void **state) {
+  struct overtaken overtaken = {.fixture = *state};
+  struct store_rows *rows = overtaken.fixture->rows;
+  kit_expect(find_in(overtaken.fixture, STORE_TIMELINE, "t", &overtaken.place), NULL);
+  commit_in(rows, STORE_TIMELINE, STORE_WRITE_APPEND, "t", " two", true, read_between, &overtaken);
+  kit_expect(find_in(overtaken.fixture, STORE_TIMELINE, "t", &overtaken.place), NULL);
+  store_rows_keep(rows, STORE_TIMELINE, &overtaken.place, kit_text("one two"));
+  write_in(rows, STORE_TIMELINE, STORE_WRITE_APPEND, "t", " three", true);
+  kit_expect(find_in(overtaken.fixture, STORE_TIMELINE, "t", NULL), "one two three");
 }
 
 static void a_failed_commit_leaves_nothing(void **state) {
@@ -261,6 +291,23 @@ static enum store_keyspace keyspace_of(int key) {
   return key % 2 ? STORE_TIMELINE : STORE_CUSTOMER;
 }
 
+struct change {
+  struct table_row *row;
+  enum store_write_kind kind;
+  const char *added;
+  bool fails;
+};
+
+static void change_database(void *context) {
+  const struct change *change = context;
+  struct table_row *row = change->row;
+  pthread_mutex_lock(&row->database);
+  if (!change->fails) row->there = change->kind != STORE_WRITE_DELETE;
+  if (!change->fails && change->kind != STORE_WRITE_APPEND) row->text[0] = 0;
+  if (!change->fails) memcpy(row->text + strlen(row->text), change->added, strlen(change->added) + 1);
+  pthread_mutex_unlock(&row->database);
+}
+
 static void commit_one(struct table_race *race, int key, uint32_t random) {
   struct table_row *row = &race->table[key];
   char name[8] = {(char)('a' + key)}, added[ROW_BYTES] = "";
@@ -272,12 +319,8 @@ static void commit_one(struct table_race *race, int key, uint32_t random) {
   bool fails = random % 32 == 7;
   for (size_t i = 0; i < numbers && kind != STORE_WRITE_DELETE && !fails; i++)
     length += (size_t)snprintf(added + length, sizeof added - length, "%u ", ++row->version);
-  pthread_mutex_lock(&row->database);
-  if (!fails) row->there = kind != STORE_WRITE_DELETE;
-  if (!fails && kind != STORE_WRITE_APPEND) row->text[0] = 0;
-  if (!fails) memcpy(row->text + strlen(row->text), added, length + 1);
-  pthread_mutex_unlock(&row->database);
-  write_in(race->rows, keyspace_of(key), kind, name, added, !fails);
+  struct change change = {row, kind, added, fails};
+  commit_in(race->rows, keyspace_of(key), kind, name, added, !fails, change_database, &change);
   atomic_store(&row->committed, row->version);
   pthread_mutex_unlock(&row->lock);
 }
@@ -364,6 +407,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(rows_follow_what_is_written, set_up, tear_down),
       cmocka_unit_test_setup_teardown(rows_of_any_length_take_each_others_place, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_is_appended_is_kept_with_its_row, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(an_append_is_not_kept_twice, set_up, tear_down),
       cmocka_unit_test(want_of_memory_leaves_nothing_behind),
       cmocka_unit_test_setup_teardown(a_failed_commit_leaves_nothing, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_was_overtaken_is_not_kept, set_up, tear_down),

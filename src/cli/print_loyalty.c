@@ -1,0 +1,628 @@
+// print_loyalty: columns of a receipt are 80 wide at most; names are cut, amounts never.
+#include "cli/print_loyalty.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { LABEL_COLUMNS = 11, AMOUNT_COLUMNS = 10, NAME_COLUMNS = 38, SKU_COLUMNS = 16, TEXT_BYTES = 40, ID_COLUMNS = 40 };
+
+typedef char amount_text[TEXT_BYTES];
+
+static struct value member(const struct print_document *document, struct value of, const char *name) {
+  return value_member(of, document->names, bytes_from_text(name));
+}
+
+static struct bytes text_of(const struct print_document *document, struct value of, const char *name) {
+  struct bytes text = BYTES("");
+  value_as_text(member(document, of, name), &text);
+  return text;
+}
+
+static bool flag_of(const struct print_document *document, struct value of, const char *name) {
+  bool flag = false;
+  return value_as_bool(member(document, of, name), &flag) && flag;
+}
+
+// In units of 10^-scale; 0 for what is no number or too large. Numbers may be written as text.
+static int64_t number_of(const struct print_document *document, struct value of, const char *name, int scale) {
+  struct value value = member(document, of, name);
+  struct decimal number;
+  struct bytes text;
+  int64_t whole = 0;
+  bool read =
+      value_as_number(value, &number) || (value_as_text(value, &text) && decimal_parse(text, &number, NULL) == ERR_OK);
+  return read && decimal_to_scaled_i64(number, scale, &whole) == ERR_OK ? whole : 0;
+}
+
+static void format_cents(int64_t cents, amount_text out) {
+  uint64_t size = cents < 0 ? 0 - (uint64_t)cents : (uint64_t)cents;
+  snprintf(out, sizeof(amount_text), "%s%" PRIu64 ".%02u", cents < 0 ? "-" : "", size / 100, (unsigned)(size % 100));
+}
+
+static bool is_empty(struct value list) {
+  struct value_iter iter = value_iterate(list);
+  return !value_next(&iter);
+}
+
+// "Taken off      -10.00  ", what a line of a receipt begins with.
+static void begin_line(struct buffer *out, const char *label, const char *amount) {
+  buffer_append_format(out, "%-*s %*s  ", LABEL_COLUMNS, label, AMOUNT_COLUMNS, amount);
+}
+
+static void money_line(struct buffer *out, const char *label, int64_t cents) {
+  amount_text text;
+  format_cents(cents, text);
+  buffer_append_format(out, "%-*s %*s\n", LABEL_COLUMNS, label, AMOUNT_COLUMNS, text);
+}
+
+static void append_text(struct buffer *out, const struct print_document *document, struct value of, const char *name) {
+  print_clean(out, text_of(document, of, name), ID_COLUMNS);
+}
+
+// --- lines of a basket -----------------------------------------------------------------------------------------
+
+// What all discounts together take off a line, in cents.
+static int64_t discount_of(const struct print_document *document, struct value reply, struct bytes line) {
+  struct value_iter effects = value_iterate(member(document, reply, "effects"));
+  int64_t cents = 0;
+  while (value_next(&effects)) {
+    struct value_iter lines = value_iterate(member(document, effects.item, "lines"));
+    while (value_next(&lines))
+      if (bytes_equal(text_of(document, lines.item, "line_id"), line))
+        cents += number_of(document, lines.item, "amount", 2);
+  }
+  return cents;
+}
+
+// Price times quantity, half up; amounts of a receipt are for reading, the engine's count.
+static int64_t line_cents(const struct print_document *document, struct value product) {
+  bool counted = !value_is_absent(member(document, product, "quantity"));
+  int64_t cents, quantity = counted ? number_of(document, product, "quantity", 3) : 1000;
+  if (__builtin_mul_overflow(number_of(document, product, "price", 2), quantity, &cents)) return 0;
+  return cents / 1000 + (cents % 1000 >= 500);
+}
+
+static void print_product(const struct print_document *document, struct value product, int64_t discount,
+                          struct buffer *out) {
+  struct bytes sku = text_of(document, product, "sku"), name = text_of(document, product, "name");
+  amount_text price, off = "", left;
+  if (sku.size_bytes == 0) sku = text_of(document, product, "product_id");
+  format_cents(number_of(document, product, "price", 2), price);
+  format_cents(line_cents(document, product) - discount, left);
+  if (discount != 0) format_cents(-discount, off);
+  buffer_append_text(out, "  ");
+  if (value_is_absent(member(document, product, "quantity")))
+    buffer_append_text(out, "1     ");
+  else
+    print_value(out, document, member(document, product, "quantity"), 6, true);
+  size_t used = 1 + print_clean(out, sku, SKU_COLUMNS);
+  buffer_append_byte(out, ' ');
+  used += print_clean(out, name, NAME_COLUMNS - used);
+  buffer_append_format(out, "%*s %*s %*s %*s\n", (int)(NAME_COLUMNS - used), "", AMOUNT_COLUMNS, price, AMOUNT_COLUMNS,
+                       off, AMOUNT_COLUMNS, left);
+}
+
+void print_loyalty_lines(const struct print_document *document, struct value request, struct value reply,
+                         struct buffer *out) {
+  struct value list = member(document, member(document, request, "cart"), "products");
+  struct value_iter products = value_iterate(list);
+  if (!is_empty(list))
+    buffer_append_format(out, "  %-6s%-*s %*s %*s %*s\n", "", NAME_COLUMNS, "", AMOUNT_COLUMNS, "price", AMOUNT_COLUMNS,
+                         "off", AMOUNT_COLUMNS, "amount");
+  for (size_t i = 1; value_next(&products); i++) {
+    char number[TEXT_BYTES];
+    struct bytes id = text_of(document, products.item, "line_id");
+    snprintf(number, sizeof number, "%zu", i);
+    if (id.size_bytes == 0) id = bytes_from_text(number);
+    print_product(document, products.item, discount_of(document, reply, id), out);
+  }
+}
+
+// --- effects ---------------------------------------------------------------------------------------------------
+
+static bool is_of_type(const struct print_document *document, struct value effect, const char *type) {
+  return bytes_equal(text_of(document, effect, "type"), bytes_from_text(type));
+}
+
+// What it comes from: the code, or the rule with its campaign.
+static void append_origin(struct buffer *out, const struct print_document *document, struct value effect) {
+  if (!value_is_absent(member(document, effect, "code"))) {
+    append_text(out, document, effect, "code");
+    return;
+  }
+  append_text(out, document, effect, "rule");
+  if (value_is_absent(member(document, effect, "campaign"))) return;
+  buffer_append_text(out, " of ");
+  append_text(out, document, effect, "campaign");
+}
+
+static void print_discount(const struct print_document *document, struct value effect, struct buffer *out) {
+  amount_text text;
+  format_cents(-number_of(document, effect, "amount", 2), text);
+  begin_line(out, "Taken off", text);
+  append_origin(out, document, effect);
+  int64_t shipping = number_of(document, effect, "shipping", 2);
+  if (shipping != 0) {
+    format_cents(shipping, text);
+    buffer_append_format(out, ", and %s of the shipping", text);
+  }
+  buffer_append_byte(out, '\n');
+}
+
+static void print_payment(const struct print_document *document, struct value effect, struct buffer *out) {
+  amount_text text;
+  format_cents(-number_of(document, effect, "amount", 2), text);
+  begin_line(out, "Paid with", text);
+  if (!value_is_absent(member(document, effect, "card"))) {
+    buffer_append_text(out, "card ");
+    append_text(out, document, effect, "card");
+  } else {
+    print_member(out, document, effect, "points", 0);
+    buffer_append_text(out, " points");
+  }
+  buffer_append_byte(out, '\n');
+}
+
+static void append_day(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                       const char *words) {
+  struct bytes text = text_of(document, of, name);
+  if (text.size_bytes < PRINT_DAY_BYTES) return;
+  buffer_append_text(out, words);
+  print_clean(out, bytes_of(text.data, PRINT_DAY_BYTES), 0);
+}
+
+static void print_earned(const struct print_document *document, struct value effect, struct buffer *out) {
+  struct buffer amount;
+  buffer_init(&amount);
+  buffer_append_byte(&amount, '+');
+  print_member(&amount, document, effect, "amount", 0);
+  buffer_append_byte(&amount, '\0');
+  begin_line(out, "To come", amount.failed ? "" : (const char *)amount.data);
+  buffer_release(&amount);
+  append_text(out, document, effect, "currency");
+  buffer_append_text(out, " for ");
+  append_origin(out, document, effect);
+  if (value_is_absent(member(document, effect, "active_at"))) buffer_append_text(out, ", later");
+  append_day(out, document, effect, "active_at", ", from ");
+  append_day(out, document, effect, "expires_on", " until ");
+  if (!value_is_absent(member(document, effect, "trimmed_by"))) {
+    buffer_append_text(out, ", cut: ");
+    append_text(out, document, effect, "trimmed_by");
+  }
+  buffer_append_byte(out, '\n');
+}
+
+static void print_given(const struct print_document *document, struct value effect, struct buffer *out) {
+  begin_line(out, "Voucher", "");
+  append_text(out, document, effect, "code");
+  buffer_append_text(out, " for ");
+  append_text(out, document, effect, "rule");
+  buffer_append_byte(out, '\n');
+}
+
+typedef void effect_fn(const struct print_document *document, struct value effect, struct buffer *out);
+
+static void print_of_type(const struct print_document *document, struct value reply, const char *type, effect_fn *print,
+                          struct buffer *out) {
+  struct value_iter effects = value_iterate(member(document, reply, "effects"));
+  while (value_next(&effects))
+    if (is_of_type(document, effects.item, type)) print(document, effects.item, out);
+}
+
+static void print_rejected(const struct print_document *document, struct value reply, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, reply, "rejected"));
+  while (value_next(&iter)) {
+    begin_line(out, "Not taken", "");
+    append_origin(out, document, iter.item);
+    buffer_append_text(out, ": ");
+    print_clean(out, text_of(document, iter.item, "message"), 0);
+    buffer_append_text(out, " (");
+    append_text(out, document, iter.item, "reason");
+    buffer_append_text(out, ")\n");
+  }
+}
+
+static void print_missing(const struct print_document *document, struct value reply, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, reply, "missing"));
+  while (value_next(&iter)) {
+    bool tier = !value_is_absent(member(document, iter.item, "tier"));
+    if (number_of(document, iter.item, "amount", 0) <= 0) continue;
+    begin_line(out, "Missing", "");
+    print_member(out, document, iter.item, "amount", 0);
+    buffer_append_text(out, tier ? " to the tier " : " to the reward ");
+    append_text(out, document, iter.item, tier ? "tier" : "reward");
+    buffer_append_byte(out, '\n');
+  }
+}
+
+void print_loyalty_effects(const struct print_document *document, struct value reply, struct buffer *out) {
+  struct value totals = member(document, reply, "totals");
+  int64_t shipping = number_of(document, totals, "shipping", 2);
+  money_line(out, "Goods", number_of(document, totals, "amount", 2));
+  print_of_type(document, reply, "discount", print_discount, out);
+  if (shipping != 0) money_line(out, "Shipping", shipping);
+  print_of_type(document, reply, "pay", print_payment, out);
+  money_line(out, "To pay", number_of(document, totals, "to_pay", 2));
+  print_of_type(document, reply, "points", print_earned, out);
+  print_of_type(document, reply, "voucher", print_given, out);
+  print_rejected(document, reply, out);
+  print_missing(document, reply, out);
+}
+
+struct value print_loyalty_reply(const struct print_document *document, struct value reply, bool *replayed) {
+  bool again = flag_of(document, reply, "replayed");
+  struct value inner = member(document, reply, "reply");
+  if (replayed != NULL) *replayed = again;
+  return again && value_type(inner) == VALUE_DOCUMENT ? inner : reply;
+}
+
+void print_loyalty_receipt(const struct print_document *document, struct buffer *out) {
+  bool replayed;
+  struct value reply = print_loyalty_reply(document, member(document, document->root, "reply"), &replayed);
+  if (flag_of(document, document->root, "booked")) {
+    buffer_append_text(out, "Order ");
+    append_text(out, document, reply, "order");
+    buffer_append_text(out, " of ");
+    append_text(out, document, reply, "customer");
+    buffer_append_text(out, replayed ? ", taken before: this is what was said then\n" : "\n");
+  }
+  print_loyalty_lines(document, member(document, document->root, "request"), reply, out);
+  print_loyalty_effects(document, reply, out);
+}
+
+// --- returns ---------------------------------------------------------------------------------------------------
+
+static void print_tenders(const struct print_document *document, struct value refund, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, refund, "tenders"));
+  while (value_next(&iter)) {
+    amount_text text;
+    int64_t cents = number_of(document, iter.item, "amount", 2);
+    if (cents == 0) continue;
+    format_cents(cents, text);
+    begin_line(out, "Given back", text);
+    if (!value_is_absent(member(document, iter.item, "card"))) {
+      buffer_append_text(out, "on card ");
+      append_text(out, document, iter.item, "card");
+    } else {
+      buffer_append_text(out, "as ");
+      print_member(out, document, iter.item, "points", 0);
+      buffer_append_text(out, " points");
+    }
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static void print_taken_back(const struct print_document *document, struct value reply, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, reply, "points"));
+  while (value_next(&iter)) {
+    struct buffer amount;
+    buffer_init(&amount);
+    print_member(&amount, document, iter.item, "taken_back", 0);
+    buffer_append_byte(&amount, '\0');
+    begin_line(out, "Taken back", amount.failed ? "" : (const char *)amount.data);
+    buffer_release(&amount);
+    append_text(out, document, iter.item, "currency");
+    if (number_of(document, iter.item, "uncollected", 2) != 0) {
+      buffer_append_text(out, "; ");
+      print_member(out, document, iter.item, "uncollected", 0);
+      buffer_append_text(out, " were spent already and could not be");
+    }
+    buffer_append_byte(out, '\n');
+  }
+}
+
+void print_loyalty_return(const struct print_document *document, struct buffer *out) {
+  bool replayed;
+  struct value reply = print_loyalty_reply(document, document->root, &replayed);
+  struct value refund = member(document, reply, "refund");
+  buffer_append_text(out, "Return ");
+  append_text(out, document, reply, "return_id");
+  buffer_append_text(out, " of order ");
+  append_text(out, document, reply, "order");
+  buffer_append_text(out, replayed ? ", taken before: this is what was said then\n" : "\n");
+  money_line(out, "Refund", number_of(document, refund, "amount", 2));
+  print_tenders(document, refund, out);
+  money_line(out, "In money", number_of(document, refund, "money", 2));
+  print_taken_back(document, reply, out);
+}
+
+// --- members ---------------------------------------------------------------------------------------------------
+
+static void append_part(struct buffer *out, const struct print_document *document, struct value of, const char *name,
+                        const char *words) {
+  if (number_of(document, of, name, 2) == 0) return;
+  buffer_append_text(out, ", ");
+  print_member(out, document, of, name, 0);
+  buffer_append_format(out, " %s", words);
+}
+
+static void print_balances(const struct print_document *document, struct value wallet, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, wallet, "balances"));
+  while (value_next(&iter)) {
+    buffer_append_text(out, "  ");
+    print_member(out, document, iter.item, "currency", 12);
+    buffer_append_text(out, "  ");
+    print_member(out, document, iter.item, "available", 0);
+    buffer_append_text(out, " available");
+    append_part(out, document, iter.item, "pending", "pending");
+    append_part(out, document, iter.item, "held", "held");
+    append_part(out, document, iter.item, "debt", "owed");
+    append_part(out, document, iter.item, "spent", "spent so far");
+    append_part(out, document, iter.item, "expired", "expired so far");
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static void print_tier(const struct print_document *document, struct value wallet, struct buffer *out) {
+  struct value tier = member(document, wallet, "tier");
+  if (value_is_absent(tier)) return;
+  buffer_append_format(out, "  %-12s  ", "tier");
+  append_text(out, document, tier, "level");
+  append_day(out, document, tier, "since", " since ");
+  buffer_append_text(out, ", ");
+  print_member(out, document, tier, "qualifying", 0);
+  buffer_append_text(out, " counted");
+  if (!value_is_absent(member(document, tier, "next"))) {
+    buffer_append_text(out, "; ");
+    print_member(out, document, tier, "missing", 0);
+    buffer_append_text(out, " more for ");
+    append_text(out, document, tier, "next");
+  }
+  buffer_append_byte(out, '\n');
+}
+
+struct dated {
+  struct bytes day; // empty: for ever
+  struct value lot;
+};
+
+static int by_day(const void *a, const void *b) {
+  const struct dated *first = a, *second = b;
+  if ((first->day.size_bytes == 0) != (second->day.size_bytes == 0)) return first->day.size_bytes == 0 ? 1 : -1;
+  return bytes_compare(first->day, second->day);
+}
+
+static void print_lot(const struct print_document *document, const struct dated *dated, struct buffer *out) {
+  buffer_append_text(out, "  ");
+  print_member(out, document, dated->lot, "left", 12);
+  buffer_append_text(out, "  ");
+  append_text(out, document, dated->lot, "currency");
+  if (dated->day.size_bytes > 0)
+    append_day(out, document, dated->lot, "expires_on", " until ");
+  else
+    buffer_append_text(out, " for ever");
+  append_part(out, document, dated->lot, "pending", "of them pending");
+  if (number_of(document, dated->lot, "pending", 2) != 0) append_day(out, document, dated->lot, "active_at", " until ");
+  append_part(out, document, dated->lot, "held", "of them held");
+  append_day(out, document, dated->lot, "earned_at", ", earned ");
+  buffer_append_byte(out, '\n');
+}
+
+static void print_lots(const struct print_document *document, struct value wallet, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, wallet, "lots"));
+  size_t count = 0, used = 0;
+  for (struct value_iter each = iter; value_next(&each);) count++;
+  struct dated *lots = count == 0 ? NULL : alloc_get(count * sizeof *lots);
+  if (count > 0 && lots == NULL) out->failed = true;
+  while (lots != NULL && value_next(&iter))
+    if (number_of(document, iter.item, "left", 2) != 0)
+      lots[used++] = (struct dated){text_of(document, iter.item, "expires_on"), iter.item};
+  if (used > 1) qsort(lots, used, sizeof *lots, by_day);
+  if (used > 0) buffer_append_text(out, "\nThe next to expire first\n");
+  for (size_t i = 0; i < used; i++) print_lot(document, &lots[i], out);
+  alloc_free(lots);
+}
+
+// By the id that captures it: the customer's number is a part of it.
+static void print_hold(const struct print_document *document, struct value hold, struct buffer *out) {
+  struct bytes customer = text_of(document, document->root, "customer"), id = text_of(document, hold, "id");
+  if (customer.size_bytes < 2 || id.size_bytes < 2) return;
+  buffer_append_format(out, "  h%.*s-%.*s  ", (int)customer.size_bytes - 1, (const char *)customer.data + 1,
+                       (int)id.size_bytes - 1, (const char *)id.data + 1);
+  print_member(out, document, hold, "amount", 0);
+  buffer_append_byte(out, ' ');
+  append_text(out, document, hold, "currency");
+  buffer_append_text(out, " until ");
+  print_time(out, document, hold, "expires_at", PRINT_MINUTE_BYTES);
+  buffer_append_text(out, " UTC\n");
+}
+
+static void print_wallet(const struct print_document *document, struct value wallet, struct buffer *out) {
+  struct value holds = member(document, wallet, "holds");
+  struct value_iter iter = value_iterate(holds);
+  buffer_append_text(out, "\nProgramme ");
+  append_text(out, document, wallet, "programme");
+  buffer_append_byte(out, '\n');
+  print_balances(document, wallet, out);
+  print_tier(document, wallet, out);
+  print_lots(document, wallet, out);
+  if (is_empty(holds)) return;
+  buffer_append_text(out, "\nHeld\n");
+  while (value_next(&iter)) print_hold(document, iter.item, out);
+}
+
+static void print_code_row(const struct print_document *document, struct value code, struct buffer *out) {
+  amount_text text;
+  buffer_append_text(out, "  ");
+  print_member(out, document, code, "code", 22);
+  buffer_append_text(out, "  ");
+  print_member(out, document, code, "voucher", 14);
+  buffer_append_text(out, "  ");
+  append_text(out, document, code, "state");
+  if (!value_is_absent(member(document, code, "reason"))) {
+    buffer_append_text(out, ": ");
+    append_text(out, document, code, "reason");
+  }
+  if (!value_is_absent(member(document, code, "balance"))) {
+    format_cents(number_of(document, code, "balance", 2), text);
+    buffer_append_format(out, ", %s left", text);
+  } else if (number_of(document, code, "uses", 0) != 0) {
+    buffer_append_text(out, ", used ");
+    print_member(out, document, code, "uses", 0);
+    buffer_append_text(out, number_of(document, code, "uses", 0) == 1 ? " time" : " times");
+  }
+  append_day(out, document, code, "valid_to", ", until ");
+  buffer_append_byte(out, '\n');
+}
+
+void print_loyalty_member(const struct print_document *document, struct buffer *out) {
+  struct value programmes = member(document, document->root, "programmes");
+  struct value vouchers = member(document, document->root, "vouchers");
+  struct value_iter iter = value_iterate(programmes);
+  append_text(out, document, document->root, "customer");
+  buffer_append_text(out, is_empty(programmes) ? " is in no programme yet: a first order makes a member\n" : "\n");
+  while (value_next(&iter)) print_wallet(document, iter.item, out);
+  if (is_empty(vouchers)) return;
+  buffer_append_text(out, "\nVouchers\n");
+  iter = value_iterate(vouchers);
+  while (value_next(&iter)) print_code_row(document, iter.item, out);
+}
+
+static void print_posting(const struct print_document *document, struct value posting, struct buffer *out) {
+  struct value_iter entries = value_iterate(member(document, posting, "entries"));
+  while (value_next(&entries)) {
+    buffer_append_text(out, "  ");
+    print_time(out, document, posting, "effective_at", PRINT_MINUTE_BYTES);
+    buffer_append_text(out, "  ");
+    print_member(out, document, posting, "id", 8);
+    print_member(out, document, posting, "kind", 12);
+    print_member(out, document, entries.item, "amount", 9);
+    print_member(out, document, entries.item, "currency", 10);
+    print_member(out, document, entries.item, "from", 0);
+    buffer_append_text(out, " -> ");
+    print_member(out, document, entries.item, "to", 0);
+    static const char *const why[] = {"reference", "rule", "author", "reason"};
+    for (size_t i = 0; i < sizeof why / sizeof *why; i++) {
+      if (value_is_absent(member(document, posting, why[i]))) continue;
+      buffer_append_format(out, i == 0 ? ", " : ", %s ", why[i]);
+      print_value(out, document, member(document, posting, why[i]), ID_COLUMNS, false);
+    }
+    buffer_append_byte(out, '\n');
+  }
+}
+
+void print_loyalty_statement(const struct print_document *document, struct buffer *out) {
+  struct value items = member(document, document->root, "items");
+  struct value_iter iter = value_iterate(items);
+  if (is_empty(items)) buffer_append_text(out, "nothing was posted yet\n");
+  while (value_next(&iter)) print_posting(document, iter.item, out);
+  if (text_of(document, document->root, "next").size_bytes == 0) return;
+  buffer_append_text(out, "  more: --after ");
+  append_text(out, document, document->root, "next");
+  buffer_append_byte(out, '\n');
+}
+
+// --- points and codes --------------------------------------------------------------------------------------------
+
+void print_loyalty_points(const struct print_document *document, struct buffer *out) {
+  bool replayed;
+  struct value reply = print_loyalty_reply(document, document->root, &replayed);
+  if (!value_is_absent(member(document, reply, "approval"))) {
+    buffer_append_text(out, "waits for a second person, as ");
+    append_text(out, document, reply, "approval");
+    buffer_append_byte(out, '\n');
+    return;
+  }
+  bool hold = !value_is_absent(member(document, reply, "hold"));
+  if (replayed) buffer_append_text(out, "done before: this is what was said then\n");
+  bool joined = value_is_absent(member(document, reply, "id"));
+  append_text(out, document, reply, hold ? "hold" : joined ? "customer" : "id");
+  if (hold) {
+    buffer_append_byte(out, ' ');
+    append_text(out, document, reply, "status");
+    buffer_append_byte(out, ' ');
+    print_member(out, document, reply, "amount", 0);
+  }
+  if (hold && bytes_equal(text_of(document, reply, "status"), BYTES("held"))) {
+    buffer_append_text(out, " until ");
+    print_time(out, document, reply, "expires_at", PRINT_MINUTE_BYTES);
+    buffer_append_text(out, " UTC");
+  }
+  buffer_append_byte(out, '\n');
+  print_balances(document, member(document, reply, "balance"), out);
+}
+
+void print_loyalty_codes(const struct print_document *document, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, document->root, "codes"));
+  while (value_next(&iter)) {
+    struct bytes text;
+    if (value_as_text(iter.item, &text))
+      print_clean(out, text, 0);
+    else
+      append_text(out, document, iter.item, "code");
+    buffer_append_byte(out, '\n');
+  }
+}
+
+void print_loyalty_validation(const struct print_document *document, struct buffer *out) {
+  if (flag_of(document, document->root, "valid")) {
+    buffer_append_text(out, "good\n");
+    return;
+  }
+  buffer_append_text(out, "not good: ");
+  print_clean(out, text_of(document, document->root, "message"), 0);
+  buffer_append_text(out, " (");
+  append_text(out, document, document->root, "reason");
+  buffer_append_text(out, ")\n");
+}
+
+// --- programmes --------------------------------------------------------------------------------------------------
+
+static void print_owed(const struct print_document *document, struct value currency, struct buffer *out) {
+  amount_text money, expected;
+  format_cents(number_of(document, currency, "money", 2), money);
+  format_cents(number_of(document, currency, "expected_money", 2), expected);
+  buffer_append_byte(out, '\n');
+  append_text(out, document, currency, "currency");
+  buffer_append_format(out, ": worth %s, of which %s is expected to be spent\n", money, expected);
+  static const char *const parts[] = {"active", "pending", "held", "debt"};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    buffer_append_format(out, "  %-14s", parts[i]);
+    print_member(out, document, currency, parts[i], 0);
+    buffer_append_byte(out, '\n');
+  }
+  struct value_iter months = value_iterate(member(document, currency, "by_month"));
+  buffer_append_text(out, "  expires in\n");
+  while (value_next(&months)) {
+    buffer_append_text(out, "    ");
+    print_member(out, document, months.item, "month", 12);
+    print_member(out, document, months.item, "amount", 0);
+    buffer_append_byte(out, '\n');
+  }
+  if (number_of(document, currency, "undated", 2) == 0) return;
+  buffer_append_format(out, "    %-12s", "never");
+  print_member(out, document, currency, "undated", 0);
+  buffer_append_byte(out, '\n');
+}
+
+void print_loyalty_liability(const struct print_document *document, struct buffer *out) {
+  struct value_iter iter = value_iterate(member(document, document->root, "currencies"));
+  buffer_append_text(out, "Programme ");
+  append_text(out, document, document->root, "programme");
+  buffer_append_text(out, ", ");
+  print_member(out, document, document->root, "members", 0);
+  buffer_append_text(out, number_of(document, document->root, "members", 0) == 1 ? " member\n" : " members\n");
+  while (value_next(&iter)) print_owed(document, iter.item, out);
+}
+
+void print_loyalty_documents(const struct print_document *document, struct buffer *out) {
+  struct value items = member(document, document->root, "items");
+  struct value_iter iter = value_iterate(items);
+  if (is_empty(items)) buffer_append_text(out, "nothing found\n");
+  while (value_next(&iter)) {
+    buffer_append_text(out, "  ");
+    print_member(out, document, iter.item, "id", 18);
+    buffer_append_text(out, " version ");
+    print_member(out, document, iter.item, "version", 4);
+    print_clean(out, text_of(document, iter.item, "name"), ID_COLUMNS);
+    if (!value_is_absent(member(document, iter.item, "programme"))) {
+      buffer_append_text(out, ", of ");
+      append_text(out, document, iter.item, "programme");
+    }
+    buffer_append_text(out, flag_of(document, iter.item, "archived") ? ", archived\n" : "\n");
+  }
+}
