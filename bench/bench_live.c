@@ -14,11 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "live/server.h"
 #include "parts/load.h"
 #include "parts/program.h"
 #include "parts/report.h"
 #include "parts/segments.h"
+#include "parts/server.h"
 
 enum {
   BATCH_EVENTS = 500,

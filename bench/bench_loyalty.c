@@ -1,132 +1,542 @@
-// bench_loyalty: a set of 10,000 rules on one event, 9,900 of them for one product or one store each.
+// bench_loyalty: a shop's tills and web site at a loyalty programme of a million members, through the whole program.
 //
-// How long opening it takes, opening it again when one campaign changed, and finding what an order of five products
-// concerns; of the last the fastest of several rounds counts.
+// Makes a workspace with a programme, imports the members' orders, which earn, starts the program, defines 10,000 rules
+// over HTTP, and measures what was asked for, one after the other. bench/README.md explains the figures.
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "base/clock.h"
-#include "loyalty/set.h"
+#include "loyalty/shop.h"
+#include "parts/load.h"
+#include "parts/program.h"
+#include "parts/report.h"
+#include "parts/server.h"
 
-enum { CAMPAIGNS = 50, RULES = 200, ROUNDS = 20, LOOKS = 20000 };
+enum {
+  LINES_AT_ONCE = 500,
+  ORDERS_EACH = 3, // lots of a member
+  FEW_CONNECTIONS = 4,
+  CONNECTIONS = 64,
+  CODES_AT_ONCE = 10000,
+  CODES_A_SECOND = 25000, // it ends early when all are used
+  SHARED_USES = 800000,   // the rest of the million are used while points expire
+  RIVAL_CAMPAIGNS = 5,    // 1,000 rules
+  RIVAL_BASKETS = 1000,
+  IMPORT_S = 7200,
+  EXPIRE_S = 1200,
+  POLL_US = 100000,
+  SETTLED_US = 2000000,
+  DAY_S = 86400
+};
 
-static struct loyalty_rule rules[CAMPAIGNS][RULES];
-static struct loyalty_campaign campaigns[CAMPAIGNS];
-static struct arena texts;
+static const int64_t SECOND_US = 1000000;
 
-static struct bytes text(const char *form, unsigned number) {
-  char out[96];
-  const char *hole = form;
-  while (*hole != '#' && *hole != '\0') hole++;
-  snprintf(out, sizeof out, "%.*s%u%s", (int)(hole - form), form, number, *hole == '\0' ? hole : hole + 1);
-  return arena_copy(&texts, bytes_from_text(out));
+struct options {
+  const char *mode, *program, *directory, *scripts;
+  uint64_t customers, campaigns, seed;
+  int64_t seconds;
+  bool quick, keep;
+  const char **program_flags;
+  size_t program_flag_count;
+};
+
+struct bench {
+  const struct options *options;
+  struct program program;
+  struct server server;
+  struct report report;
+  struct shop shop;
+  char (*codes)[SHOP_CODE_BYTES];
+  int64_t imported_us; // of all orders that were imported
+};
+
+static volatile sig_atomic_t stop_asked;
+
+static void ask_to_stop(int number) {
+  stop_asked = 1;
+  signal(number, SIG_DFL);
 }
 
-static void make_documents(void) {
-  const struct loyalty_span always = {INT64_MIN, INT64_MAX};
-  for (unsigned i = 0; i < CAMPAIGNS; i++) {
-    for (unsigned k = 0; k < RULES; k++) {
-      unsigned number = i * RULES + k;
-      const char *when = number % 100 == 0 ? "total > #"
-                         : number % 2 == 0 ? "exists(this.products where sku = \"P#\")"
-                                           : "store = \"S#\" and total > 5";
-      rules[i][k] = (struct loyalty_rule){.number = k + 1,
-                                          .id = text("r#", number),
-                                          .name = text("r#", number),
-                                          .on = BYTES("Order Completed"),
-                                          .when = text(when, number),
-                                          .earn = BYTES("paid"),
-                                          .currency = 1,
-                                          .span = always};
-    }
-    campaigns[i] = (struct loyalty_campaign){.number = i + 1,
-                                             .version = 1,
-                                             .programme = 1,
-                                             .id = text("c#", i),
-                                             .name = text("c#", i),
-                                             .span = always,
-                                             .rules = rules[i],
-                                             .rule_count = RULES,
-                                             .rule_numbers = RULES};
+static int64_t wall_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * SECOND_US + now.tv_nsec / 1000;
+}
+
+// --- the workspace -------------------------------------------------------------------------------------------
+
+static bool serve(struct bench *bench) {
+  if (bench->server.http) server_close(&bench->server);
+  bench->server.http = NULL;
+  if (!program_serve(&bench->program)) return false;
+  fprintf(stderr, "serving, pid %d\n", (int)bench->program.pid);
+  return server_open(&bench->server, bench->program.port, bench->program.secret_key);
+}
+
+static bool stop_serving(struct bench *bench) {
+  struct rusage usage;
+  return program_wait(&bench->program, true, IMPORT_S, &usage);
+}
+
+static bool write_all(int fd, const char *data, size_t size) {
+  while (size > 0 && !stop_asked) {
+    ssize_t written = write(fd, data, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    data += written;
+    size -= (size_t)written;
+  }
+  return size == 0;
+}
+
+static bool feed(int fd, struct population *population, uint64_t events, int64_t time_us) {
+  struct body lines;
+  if (!body_init(&lines, BODY_LINES, MIX_ORDER, 0, LINES_AT_ONCE)) return false;
+  bool ok = true;
+  for (uint64_t sent = 0; ok && sent < events; sent += LINES_AT_ONCE) {
+    body_fill(&lines, population, time_us, 0, 0);
+    ok = write_all(fd, lines.text, lines.size_bytes);
+  }
+  body_release(&lines);
+  return ok;
+}
+
+// All at one time, so that all that is earned expires at one time.
+static bool import_orders(struct bench *bench) {
+  struct population population = {
+      .random = bench->options->seed, .customers = bench->options->customers, .in_turn = ORDERS_EACH};
+  uint64_t events = bench->options->customers * ORDERS_EACH;
+  struct rusage usage;
+  int64_t start_us = measure_now_us();
+  bench->imported_us = wall_us();
+  if (!program_import(&bench->program)) return false;
+  bool ok = feed(bench->program.input, &population, events, bench->imported_us);
+  close(bench->program.input);
+  ok = program_wait(&bench->program, false, IMPORT_S, &usage) && ok;
+  double elapsed_s = (double)(measure_now_us() - start_us) / 1e6;
+  double cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  report_add(&bench->report, "customers", (double)bench->options->customers, 0);
+  report_add(&bench->report, "import_orders_per_s", (double)events / elapsed_s, 0);
+  report_add(&bench->report, "import_cpu_us_per_order", cpu_s * 1e6 / (double)events, 1);
+  fprintf(stderr, "imported %llu orders in %.1f s\n", (unsigned long long)events, elapsed_s);
+  return ok;
+}
+
+static bool define_campaigns(struct bench *bench, size_t from, size_t to) {
+  bool ok = true;
+  for (size_t i = from; ok && i < to; i++) {
+    char *document = shop_campaign(i);
+    ok = document && server_put(&bench->server, "/v1/loyalty/campaigns", document);
+    free(document);
+  }
+  return ok;
+}
+
+static bool set_up(struct bench *bench) {
+  bench->shop = (struct shop){.random = bench->options->seed, .customers = bench->options->customers};
+  return serve(bench) && server_put(&bench->server, "/v1/loyalty/programmes", shop_programme) &&
+         server_put(&bench->server, "/v1/loyalty/vouchers", shop_single) &&
+         server_put(&bench->server, "/v1/loyalty/vouchers", shop_shared) && stop_serving(bench) &&
+         import_orders(bench) && serve(bench);
+}
+
+// --- one load ------------------------------------------------------------------------------------------------
+
+struct outcome {
+  double per_s, cpu_us, p50_ms, p99_ms, max_ms, failed;
+};
+
+static bool run_load(struct bench *bench, const char *path, load_fill_fn *fill, size_t connections, uint64_t requests,
+                     struct outcome *outcome) {
+  static struct load load;
+  load = (struct load){.fill = fill,
+                       .context = &bench->shop,
+                       .path = path,
+                       .key = bench->program.secret_key,
+                       .port = bench->program.port,
+                       .connections = connections,
+                       .requests = requests,
+                       .seconds = bench->options->seconds,
+                       .stop = &stop_asked};
+  double before_s = measure_cpu_of_s(bench->program.pid);
+  if (!load_run(&load) || load.answered == 0) return false;
+  *outcome = (struct outcome){
+      .per_s = (double)load.answered * 1e6 / (double)load.elapsed_us,
+      .cpu_us = (measure_cpu_of_s(bench->program.pid) - before_s) * 1e6 / (double)load.answered,
+      .p50_ms = (double)latency_share_us(&load.latency, 0.50) / 1e3,
+      .p99_ms = (double)latency_share_us(&load.latency, 0.99) / 1e3,
+      .max_ms = (double)load.latency.max_us / 1e3,
+      .failed = (double)load.failed,
+  };
+  return true;
+}
+
+struct figures {
+  const char *per_s, *cpu_us, *p50_ms, *p99_ms, *max_ms, *failed; // names
+  double least_per_s, most_p99_ms;                                // targets; 0: none
+};
+
+#define FIGURES(name) name "_per_s", name "_cpu_us", name "_p50_ms", name "_p99_ms", name "_max_ms", name "_failed"
+
+static void add_outcome(struct report *report, const struct figures *figures, const struct outcome *outcome) {
+  report_add(report, figures->per_s, outcome->per_s, 0);
+  if (figures->least_per_s > 0) report_aim(report, '>', figures->least_per_s);
+  report_add(report, figures->cpu_us, outcome->cpu_us, 1);
+  report_add(report, figures->p50_ms, outcome->p50_ms, 2);
+  report_add(report, figures->p99_ms, outcome->p99_ms, 2);
+  if (figures->most_p99_ms > 0) report_aim(report, '<', figures->most_p99_ms);
+  report_add(report, figures->max_ms, outcome->max_ms, 2);
+  if (outcome->failed > 0) {
+    report_add(report, figures->failed, outcome->failed, 0);
+    report_aim(report, '<', 0);
   }
 }
 
-static const struct rule_zone *zone_of(void *context, struct bytes name) {
-  (void)name;
-  return context;
+static bool measure(struct bench *bench, const char *path, load_fill_fn *fill, size_t connections, uint64_t requests,
+                    const struct figures *figures) {
+  struct outcome outcome;
+  if (!run_load(bench, path, fill, connections, requests, &outcome)) return false;
+  add_outcome(&bench->report, figures, &outcome);
+  return true;
 }
 
-static void stop(const char *what, const struct diag *diag) {
-  fprintf(stderr, "%s: %s: %s\n", what, diag->field, diag->message);
-  exit(EXIT_FAILURE);
+// --- beside json-rules-engine ----------------------------------------------------------------------------------
+
+static bool write_rules(struct bench *bench, const char *path) {
+  FILE *file = fopen(path, "we");
+  if (!file) return false;
+  for (size_t i = 0; i < RIVAL_CAMPAIGNS; i++) {
+    char *document = shop_campaign(i);
+    if (document) fprintf(file, "%s\n", document);
+    free(document);
+  }
+  (void)bench;
+  return fclose(file) == 0;
 }
 
-static struct loyalty_set *open_set(const struct loyalty_compile *with, const char *what) {
-  struct loyalty_currency points = {.number = 1, .id = BYTES("points"), .name = BYTES("points")};
-  struct loyalty_programme programme = {.number = 1,
-                                        .version = 1,
-                                        .id = BYTES("club"),
-                                        .name = BYTES("club"),
-                                        .timezone = BYTES("UTC"),
-                                        .money = BYTES("EUR"),
-                                        .currencies = &points,
-                                        .currency_count = 1};
-  struct loyalty_set *set = NULL;
-  struct diag diag;
-  int64_t from_us = clock_monotonic_us();
-  if (loyalty_set_open(&set, &programme, 1, campaigns, CAMPAIGNS, NULL, 0, with, &diag) != ERR_OK) stop(what, &diag);
-  printf("%-40s %8.1f ms\n", what, (double)(clock_monotonic_us() - from_us) / 1e3);
-  return set;
+static bool write_baskets(struct bench *bench, const char *path) {
+  struct shop shop = {.random = bench->options->seed, .customers = bench->options->customers};
+  FILE *file = fopen(path, "we");
+  if (!file) return false;
+  for (size_t i = 0; i < RIVAL_BASKETS; i++) {
+    char body[LOAD_FILL_BYTES];
+    fprintf(file, "%.*s\n", (int)shop_evaluate(&shop, body), body);
+  }
+  return fclose(file) == 0;
 }
 
-static void look(const struct loyalty_set *set, uint32_t name, struct value message) {
-  struct arena arena;
-  double best_us = 1e9;
+// The same rules and baskets; ours over HTTP with everything else an evaluation does, theirs in a loop.
+static bool run_rules(struct bench *bench) {
+  char rules[PROGRAM_PATH_BYTES + 16], baskets[PROGRAM_PATH_BYTES + 16], command[4 * PROGRAM_PATH_BYTES];
+  double per_s = 0, held = 0, cpu_us = 0;
+  struct outcome ours;
+  if (!run_load(bench, "/v1/loyalty/evaluate", shop_evaluate, CONNECTIONS, UINT64_MAX, &ours)) return false;
+  snprintf(rules, sizeof rules, "%s/rules", bench->program.directory);
+  snprintf(baskets, sizeof baskets, "%s/baskets", bench->program.directory);
+  if (!write_rules(bench, rules) || !write_baskets(bench, baskets)) return false;
+  snprintf(command, sizeof command, "node '%s/rules.mjs' '%s' '%s' %lld", bench->options->scripts, rules, baskets,
+           (long long)bench->options->seconds);
+  FILE *pipe = popen(command, "r");
+  bool ok = pipe && fscanf(pipe, "%lf %lf %lf", &per_s, &held, &cpu_us) == 3;
+  if (!pipe || pclose(pipe) != 0 || !ok || per_s <= 0) {
+    fprintf(stderr, "bench: json-rules-engine did not run: %s\n", command);
+    return false;
+  }
+  report_add(&bench->report, "rules_1000_per_s", ours.per_s, 0);
+  report_add(&bench->report, "rules_1000_cpu_us", ours.cpu_us, 1);
+  report_add(&bench->report, "json_rules_engine_per_s", per_s, 0);
+  report_add(&bench->report, "json_rules_engine_cpu_us", cpu_us, 1);
+  report_add(&bench->report, "rules_held", held, 2);
+  report_add(&bench->report, "times_as_fast", ours.per_s / per_s, 1);
+  return true;
+}
+
+// --- baskets and codes -----------------------------------------------------------------------------------------
+
+static bool run_evaluate(struct bench *bench) {
+  static const struct figures few = {FIGURES("evaluate_4"), .least_per_s = 0, .most_p99_ms = 5};
+  static const struct figures many = {FIGURES("evaluate_64"), .least_per_s = 0, .most_p99_ms = 0};
+  return measure(bench, "/v1/loyalty/evaluate", shop_evaluate, FEW_CONNECTIONS, UINT64_MAX, &few) &&
+         measure(bench, "/v1/loyalty/evaluate", shop_evaluate, CONNECTIONS, UINT64_MAX, &many);
+}
+
+static bool run_order(struct bench *bench) {
+  static const struct figures figures = {FIGURES("order"), .least_per_s = 0, .most_p99_ms = 0};
+  return measure(bench, "/v1/loyalty/orders", shop_evaluate, CONNECTIONS, UINT64_MAX, &figures);
+}
+
+// Those of a reply: {"codes":[{"code":"…",…},…]}
+static size_t take_codes(const char *text, char (*codes)[SHOP_CODE_BYTES], size_t room) {
   size_t count = 0;
-  arena_init(&arena, 0);
-  for (int round = 0; round < ROUNDS; round++) {
-    const struct loyalty_live_rule *const *found;
-    int64_t from_us = clock_monotonic_us();
-    for (int i = 0; i < LOOKS; i++) {
-      arena_clear(&arena);
-      if (loyalty_set_find(set, name, message, 0, &arena, &found, &count) != ERR_OK) exit(EXIT_FAILURE);
-    }
-    double us = (double)(clock_monotonic_us() - from_us) / LOOKS;
-    if (us < best_us) best_us = us;
+  while (count < room && (text = strstr(text, "\"code\":\"")) != NULL) {
+    text += strlen("\"code\":\"");
+    snprintf(codes[count++], SHOP_CODE_BYTES, "%.*s", (int)strcspn(text, "\""), text);
   }
-  printf("%-40s %8.2f us, %zu rules\n", "an order of five products", best_us, count);
-  arena_release(&arena);
+  return count;
 }
 
-int main(void) {
-  static const char ORDER[] =
-      "{\"properties\":{\"order_id\":\"o\",\"store\":\"S7\",\"total\":55,\"products\":["
-      "{\"sku\":\"P8\",\"price\":5},{\"sku\":\"P10\",\"price\":5},{\"sku\":\"P12\",\"price\":5},"
-      "{\"sku\":\"P14\",\"price\":5},{\"sku\":\"X\",\"price\":5}]}}";
-  struct names *names;
-  struct rule_zone *zone;
-  struct value_parser *parser;
-  struct buffer packed;
-  struct diag diag;
-  arena_init(&texts, 0);
-  buffer_init(&packed);
-  if (names_open(&names, NULL, NULL) != ERR_OK || rule_zone_open_utc(&zone) != ERR_OK ||
-      value_parser_open(&parser) != ERR_OK)
-    return EXIT_FAILURE;
-  make_documents();
-  struct loyalty_compile with = {.names = names, .zone = zone_of, .context = zone};
-  struct loyalty_set *set = open_set(&with, "opening 10,000 rules");
-  rules[3][7].when = BYTES("store = \"another\"");
-  with.older = set;
-  struct loyalty_set *next = open_set(&with, "opening them when one changed");
-  loyalty_set_close(set);
-  if (value_parse_json(parser, BYTES(ORDER), names, &packed, &diag) != ERR_OK) stop("order", &diag);
-  look(next, names_find(names, BYTES("Order Completed")), (struct value){buffer_view(&packed)});
-  loyalty_set_close(next);
-  buffer_release(&packed);
-  arena_release(&texts);
-  value_parser_close(parser);
-  rule_zone_close(zone);
-  names_close(names);
-  return EXIT_SUCCESS;
+static bool make_codes(struct bench *bench, size_t wanted) {
+  size_t count = 0;
+  int64_t start_us = measure_now_us();
+  char body[64];
+  snprintf(body, sizeof body, "{\"voucher\":\"SINGLE\",\"count\":%d}", CODES_AT_ONCE);
+  bench->codes = malloc(wanted * sizeof *bench->codes);
+  while (bench->codes && count < wanted) {
+    if (!server_post(&bench->server, "/v1/loyalty/codes", body)) return false;
+    size_t got = take_codes(server_text(&bench->server), bench->codes + count, wanted - count);
+    if (got == 0) return false;
+    count += got;
+  }
+  bench->shop.codes = (const char(*)[SHOP_CODE_BYTES])bench->codes;
+  bench->shop.code_count = count;
+  report_add(&bench->report, "codes_made_per_s", (double)count * 1e6 / (double)(measure_now_us() - start_us), 0);
+  return bench->codes != NULL;
+}
+
+static bool run_redeem(struct bench *bench) {
+  static const struct figures figures = {FIGURES("redeem"), .least_per_s = 5000, .most_p99_ms = 20};
+  if (!make_codes(bench, (size_t)bench->options->seconds * CODES_A_SECOND)) return false;
+  bench->shop.sent = 0;
+  return measure(bench, "/v1/loyalty/codes/redeem", shop_redeem, CONNECTIONS, bench->shop.code_count, &figures);
+}
+
+static bool run_burn(struct bench *bench) {
+  static const struct figures figures = {FIGURES("burn"), .least_per_s = 5000, .most_p99_ms = 20};
+  return measure(bench, "/v1/loyalty/points/burn", shop_burn, CONNECTIONS, UINT64_MAX, &figures);
+}
+
+static bool run_share(struct bench *bench) {
+  static const char code[][SHOP_CODE_BYTES] = {"EVERYBODY5"};
+  static const struct figures figures = {FIGURES("share"), .least_per_s = 5000, .most_p99_ms = 0};
+  bench->shop.codes = code;
+  bench->shop.code_count = 1;
+  return server_post(&bench->server, "/v1/loyalty/codes", "{\"voucher\":\"SHARED\",\"code\":\"EVERYBODY5\"}") &&
+         measure(bench, "/v1/loyalty/codes/redeem", shop_share, CONNECTIONS, SHARED_USES, &figures);
+}
+
+// --- all points expire -----------------------------------------------------------------------------------------
+
+static void put_time(char *out, size_t room, int64_t time_us) {
+  time_t second = (time_t)(time_us / SECOND_US);
+  struct tm parts;
+  gmtime_r(&second, &parts);
+  strftime(out, room, "%Y-%m-%dT%H:%M:%SZ", &parts);
+}
+
+// Serves at a time that stands still, two days before the points expire.
+static bool serve_next_year(struct bench *bench) {
+  static char now[32];
+  put_time(now, sizeof now, bench->imported_us + INT64_C(363) * DAY_S * SECOND_US);
+  bench->program.flags[bench->program.flag_count++] = "--test-clock";
+  bench->program.flags[bench->program.flag_count++] = now;
+  return stop_serving(bench) && serve(bench);
+}
+
+static bool move_clock(struct bench *bench) {
+  char now[32], body[64];
+  put_time(now, sizeof now, bench->imported_us + INT64_C(370) * DAY_S * SECOND_US);
+  snprintf(body, sizeof body, "{\"now\":\"%s\"}", now);
+  return server_post(&bench->server, "/v1/clock", body);
+}
+
+// Uses of a shared code until nothing is worked off any more. A member who uses it is worked up to now by that, and no
+// timer of hers is left. When the last one was.
+static int64_t work_off(struct bench *bench, double wanted, struct latency *latency) {
+  int64_t from_us = measure_now_us(), changed_us = from_us, now_us = from_us;
+  double done = 0;
+  while (!stop_asked && now_us - from_us < EXPIRE_S * SECOND_US) {
+    char body[LOAD_FILL_BYTES];
+    body[shop_share(&bench->shop, body)] = '\0';
+    int64_t before_us = measure_now_us();
+    if (!server_post(&bench->server, "/v1/loyalty/codes/redeem", body)) return 0;
+    latency_add(latency, measure_now_us() - before_us);
+    if (before_us - now_us < POLL_US) continue;
+    now_us = before_us;
+    double count = server_metric(&bench->server, "loyalty_timers_total");
+    if (count > done) changed_us = now_us;
+    done = count;
+    if (done >= wanted || (done + (double)latency->count >= wanted && now_us - changed_us > SETTLED_US))
+      return changed_us;
+  }
+  return 0;
+}
+
+static bool run_expire(struct bench *bench) {
+  static const char code[][SHOP_CODE_BYTES] = {"MEANWHILE5"};
+  static struct latency latency;
+  double members = (double)bench->options->customers;
+  bench->shop.codes = code;
+  bench->shop.code_count = 1;
+  if (!serve_next_year(bench) ||
+      !server_post(&bench->server, "/v1/loyalty/codes", "{\"voucher\":\"SHARED\",\"code\":\"MEANWHILE5\"}"))
+    return false;
+  double wanted = server_metric(&bench->server, "loyalty_timers_total") + members;
+  double cpu_s = measure_cpu_of_s(bench->program.pid);
+  int64_t start_us = measure_now_us();
+  int64_t end_us = move_clock(bench) ? work_off(bench, wanted, &latency) : 0;
+  if (end_us == 0) return false;
+  double elapsed_s = (double)(end_us - start_us) / 1e6;
+  report_add(&bench->report, "expired_lots", members * ORDERS_EACH, 0);
+  report_add(&bench->report, "expire_s", elapsed_s, 1);
+  report_add(&bench->report, "expire_members_per_s", members / elapsed_s, 0);
+  report_aim(&bench->report, '>', 1000000.0 / 60);
+  report_add(&bench->report, "expire_cpu_us_per_member", (measure_cpu_of_s(bench->program.pid) - cpu_s) * 1e6 / members,
+             1);
+  report_add(&bench->report, "expire_redeemed", (double)latency.count, 0);
+  report_add(&bench->report, "expire_redeem_p99_ms", (double)latency_share_us(&latency, 0.99) / 1e3, 2);
+  return true;
+}
+
+// --- the command line ----------------------------------------------------------------------------------------
+
+struct mode {
+  const char *name;
+  size_t campaigns; // of these rules only; 0: of all
+  bool (*run)(struct bench *bench);
+};
+
+// In this order: an expiry is the end of what members have.
+static const struct mode modes[] = {{"rules", RIVAL_CAMPAIGNS, run_rules},
+                                    {"evaluate", 0, run_evaluate},
+                                    {"order", 0, run_order},
+                                    {"redeem", 0, run_redeem},
+                                    {"share", 0, run_share},
+                                    {"burn", 0, run_burn},
+                                    {"expire", 0, run_expire}};
+enum { MODES = sizeof modes / sizeof modes[0] };
+
+static bool is_wanted(const struct options *options, const struct mode *mode) {
+  return strcmp(options->mode, "all") == 0 || strcmp(options->mode, mode->name) == 0;
+}
+
+static bool run_modes(struct bench *bench) {
+  size_t defined = 0;
+  bool ok = set_up(bench);
+  for (size_t i = 0; ok && i < MODES; i++) {
+    if (!is_wanted(bench->options, &modes[i])) continue;
+    size_t campaigns = modes[i].campaigns ? modes[i].campaigns : (size_t)bench->options->campaigns;
+    fprintf(stderr, "%s\n", modes[i].name);
+    ok = (campaigns <= defined || define_campaigns(bench, defined, campaigns)) && modes[i].run(bench);
+    if (campaigns > defined) defined = campaigns;
+  }
+  return ok;
+}
+
+static int usage(void) {
+  fprintf(stderr,
+          "bench_loyalty [all|rules|evaluate|order|redeem|share|burn|expire] [options] [-- more flags for serve "
+          "and import]\n"
+          "  --quick            small and short: does it work\n"
+          "  --customers N      1000000\n"
+          "  --campaigns N      50, each of 200 rules\n"
+          "  --seconds N        how long each load is sent (20)\n"
+          "  --seed N           other baskets\n"
+          "  --program PATH     what is measured (build/rapport)\n"
+          "  --dir DIR          where its data goes for the time (build/bench)\n"
+          "  --scripts DIR      where rules.mjs is (bench/loyalty)\n"
+          "  --keep             leave the data there\n");
+  return 2;
+}
+
+static bool take_number(const char *text, uint64_t *number) {
+  char *end;
+  errno = 0;
+  unsigned long long value = strtoull(text, &end, 10);
+  if (errno != 0 || *end != '\0' || end == text || value == 0 || value > 9999500) return false;
+  *number = value;
+  return true;
+}
+
+static bool take_option(struct options *options, const char *name, const char *value) {
+  const struct {
+    const char *name, **text;
+  } texts[] = {{"--program", &options->program}, {"--dir", &options->directory}, {"--scripts", &options->scripts}};
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    if (strcmp(name, texts[i].name) != 0) continue;
+    *texts[i].text = value;
+    return true;
+  }
+  uint64_t number = 0;
+  if (!take_number(value, &number)) return false;
+  if (strcmp(name, "--customers") == 0)
+    options->customers = (number + LINES_AT_ONCE - 1) / LINES_AT_ONCE * LINES_AT_ONCE;
+  else if (strcmp(name, "--campaigns") == 0)
+    options->campaigns = number;
+  else if (strcmp(name, "--seconds") == 0)
+    options->seconds = (int64_t)number;
+  else if (strcmp(name, "--seed") == 0)
+    options->seed = number;
+  else
+    return false;
+  return true;
+}
+
+static bool take_options(struct options *options, int argc, const char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--") == 0) {
+      options->program_flags = argv + i + 1;
+      options->program_flag_count = (size_t)(argc - i - 1);
+      return options->program_flag_count + 2 <= PROGRAM_FLAGS_MAX;
+    }
+    if (strcmp(argv[i], "--quick") == 0) {
+      options->quick = true;
+    } else if (strcmp(argv[i], "--keep") == 0) {
+      options->keep = true;
+    } else if (argv[i][0] != '-') {
+      options->mode = argv[i];
+    } else if (i + 1 == argc || !take_option(options, argv[i], argv[i + 1])) {
+      return false;
+    } else {
+      i++;
+    }
+  }
+  return true;
+}
+
+static bool run(struct options *options) {
+  static struct bench bench;
+  if (options->customers == 0) options->customers = options->quick ? 5000 : 1000000;
+  if (options->seconds == 0) options->seconds = options->quick ? 2 : 20;
+  bench.options = options;
+  bench.program.path = options->program;
+  bench.program.flag_count = options->program_flag_count;
+  for (size_t i = 0; i < options->program_flag_count; i++) bench.program.flags[i] = options->program_flags[i];
+  bool ok = program_init(&bench.program, options->directory);
+  if (ok) {
+    report_add(&bench.report, "disk_syncs_per_s", measure_syncs_per_s(bench.program.directory), 0);
+    ok = run_modes(&bench);
+    if (bench.program.pid > 0) {
+      report_add(&bench.report, "memory_peak_mib", measure_memory_mib(bench.program.pid, "VmHWM"), 1);
+      report_aim(&bench.report, '<', 512);
+    }
+    if (!ok) program_show_log(&bench.program);
+  }
+  if (bench.server.http) server_close(&bench.server);
+  program_release(&bench.program, options->keep);
+  free(bench.codes);
+  report_print(&bench.report, "loyalty", options->mode, options->quick);
+  return ok;
+}
+
+int main(int argc, char **argv) {
+  struct options options = {.mode = "all",
+                            .program = "build/rapport",
+                            .directory = "build/bench",
+                            .scripts = "bench/loyalty",
+                            .campaigns = 50,
+                            .seed = 1};
+  if (!take_options(&options, argc, (const char **)(uintptr_t)argv)) return usage();
+  bool known = strcmp(options.mode, "all") == 0;
+  for (size_t i = 0; i < MODES; i++) known = known || strcmp(options.mode, modes[i].name) == 0;
+  if (!known) return usage();
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGINT, ask_to_stop);
+  signal(SIGTERM, ask_to_stop);
+  return run(&options) ? 0 : 1;
 }

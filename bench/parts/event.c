@@ -77,6 +77,12 @@ static const char mail_opened[] = ACTION("Email Opened", "\"campaign\":\"C" D2 "
 static const char mail_clicked[] = ACTION("Email Clicked", "\"campaign\":\"C" D2 "\",\"link\":\"L" D1 "\"", "/mail");
 static const char offer[] = ACTION("Offer Opened", "\"offer\":\"O" D2 "\"", "/offer");
 
+static const char receipt[] =
+    ACTION("Order Completed",
+           "\"order_id\":\"R-" MESSAGE "\",\"total\":1" D2 "." D2
+           ",\"currency\":\"EUR\",\"products\":[{\"sku\":\"45790-" D2 "\",\"price\":1" D2 ".00,\"quantity\":1}]",
+           "/checkout/done");
+
 enum { MIX_EVENTS_MAX = 50 };
 
 static const char *const mixes[][MIX_EVENTS_MAX] = {
@@ -91,6 +97,7 @@ static const char *const mixes[][MIX_EVENTS_MAX] = {
     [MIX_RETAIL] = {view,     view, view,  mail_opened, view,  searched, view, added,        view,  account,
                     checkout, view, visit, view,        order, view,     view, mail_clicked, added, cart},
     [MIX_OFFER] = {offer},
+    [MIX_ORDER] = {receipt},
 };
 
 static const char *template_at(enum body_mix mix, size_t event) {

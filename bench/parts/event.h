@@ -21,6 +21,7 @@ enum body_mix {
   MIX_HISTORY, // of one customer after the other five: who she is, then what customers of five sorts do
   MIX_RETAIL,  // views, carts, mails, visits, orders, an identify: twenty events
   MIX_OFFER,   // "Offer Opened" alone
+  MIX_ORDER,   // "Order Completed" alone, each with an id of its own
 };
 
 struct body_slot {

@@ -23,6 +23,7 @@ struct connection {
   int fd;
   struct body body;
   char head[HEAD_BYTES];
+  size_t head_start_size; // of the part that no request changes
   size_t head_size, sent; // `sent` counts head and body
   bool waiting;           // a request is under way
   int64_t start_us;
@@ -74,18 +75,31 @@ static bool connection_dial(struct loop *loop, struct connection *connection) {
          epoll_ctl(loop->epoll, EPOLL_CTL_ADD, connection->fd, &watched) == 0;
 }
 
+// The part of the head that depends on the body.
+static void finish_head(struct connection *connection) {
+  size_t at = connection->head_start_size;
+  connection->head_size = at + (size_t)snprintf(connection->head + at, sizeof connection->head - at, "%zu\r\n\r\n",
+                                                connection->body.size_bytes);
+}
+
+static bool make_body(const struct load *load, struct body *body, size_t index) {
+  if (!load->fill) return body_init(body, load->kind, load->mix, load->events_each == 1 ? index : 0, load->events_each);
+  *body = (struct body){.text = malloc(LOAD_FILL_BYTES)};
+  return body->text != NULL;
+}
+
 static bool connection_init(struct loop *loop, struct connection *connection, size_t index) {
   char words[HEAD_BYTES / 4], encoded[HEAD_BYTES / 2];
   const struct load *load = loop->load;
   connection->fd = -1;
-  if (!body_init(&connection->body, load->kind, load->mix, load->events_each == 1 ? index : 0, load->events_each))
-    return false;
+  if (!make_body(load, &connection->body, index)) return false;
   snprintf(words, sizeof words, "%s:", load->key);
   to_base64(words, encoded);
-  connection->head_size = (size_t)snprintf(connection->head, sizeof connection->head,
-                                           "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic %s\r\n"
-                                           "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                                           load->path, encoded, connection->body.size_bytes);
+  connection->head_start_size = (size_t)snprintf(connection->head, sizeof connection->head,
+                                                 "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic %s\r\n"
+                                                 "Content-Type: application/json\r\nContent-Length: ",
+                                                 load->path, encoded);
+  finish_head(connection);
   return connection_dial(loop, connection);
 }
 
@@ -114,12 +128,21 @@ static void push(struct connection *connection) {
   }
 }
 
-static void start_next(struct loop *loop, struct connection *connection) {
-  struct load *load = loop->load;
-  if (load->sent >= load->requests || *load->stop || measure_now_us() >= loop->until_us) return;
+static void fill_body(struct load *load, struct connection *connection) {
+  if (load->fill) {
+    connection->body.size_bytes = load->fill(load->context, connection->body.text);
+    finish_head(connection);
+    return;
+  }
   int64_t time_us = wall_us();
   if (load->first_us != 0) time_us = load->first_us + (int64_t)load->population.messages * load->step_us;
   body_fill(&connection->body, &load->population, time_us, load->step_us, wall_us());
+}
+
+static void start_next(struct loop *loop, struct connection *connection) {
+  struct load *load = loop->load;
+  if (load->sent >= load->requests || *load->stop || measure_now_us() >= loop->until_us) return;
+  fill_body(load, connection);
   connection->sent = connection->reply_kept = connection->reply_got = connection->reply_size = 0;
   connection->waiting = true;
   connection->start_us = measure_now_us();

@@ -9,12 +9,17 @@
 #include "event.h"
 #include "measure.h"
 
-enum { LOAD_CONNECTIONS_MAX = 1024 };
+enum { LOAD_CONNECTIONS_MAX = 1024, LOAD_FILL_BYTES = 4096 };
+
+// Writes the body of the next request, at most LOAD_FILL_BYTES; how long it is.
+typedef size_t load_fill_fn(void *context, char *body);
 
 struct load {
   // What to send.
-  const char *path; // "/v1/batch"
-  const char *key;  // a write key
+  load_fill_fn *fill; // NULL: events, as `kind` and `mix` say
+  void *context;      // its
+  const char *path;   // "/v1/batch"
+  const char *key;    // a write key
   int port;
   enum body_kind kind;
   enum body_mix mix;

@@ -6,6 +6,7 @@
 #include "api/runners.h"
 #include "api/server.h"
 #include "api/stream.h"
+#include "engine/members.h"
 
 // For a person who opens the address in a browser. Numbers only: nothing here needs a key.
 enum err operations_welcome(struct request *request, struct worker *worker, struct diag *diag) {
@@ -99,6 +100,7 @@ static void write_live(struct api *api, struct buffer *out) {
   metrics_write_value(out, "segment_evaluations_total", "counter", stats.evaluations);
   metrics_write_value(out, "segment_transitions_total", "counter", stats.transitions);
   metrics_write_value(out, "timers_total", "counter", stats.timers);
+  metrics_write_value(out, "loyalty_timers_total", "counter", engine_loyalty_timers(api->engine));
   write_seconds(out, "timer_lag_seconds", stats.timer_lag_us);
   metrics_write_value(out, "streams", "gauge", stream_board_count(api->streams));
 }

@@ -6,6 +6,8 @@
 #include "base/limits.h"
 #include "engine/crew.h"
 
+enum { DUE_MAX = 8192, LATE_US = 60 * CLOCK_SECOND_US };
+
 void due_key(struct key *key, int64_t due_us, uint64_t customer) {
   key_init(key);
   key_put_i64(key, due_us);
@@ -94,5 +96,53 @@ enum err due_work_off(struct engine *engine, const struct due *items, size_t cou
     if (diag != NULL) *diag = hands[i].diag;
     return hands[i].err;
   }
+  return ERR_OK;
+}
+
+// --- a walk --------------------------------------------------------------------------------------------------------
+
+static enum err read_next(struct engine *engine, enum store_keyspace keyspace, struct due_walk *walk, int64_t now_us,
+                          struct due *items, size_t *count) {
+  if (walk->from_us > now_us) { // the clock was put back
+    walk->from_us = INT64_MIN;
+    walk->goes_on = false;
+  }
+  if (!walk->goes_on) walk->round_us = now_us;
+  struct due from = {walk->from_us, 0};
+  if (walk->goes_on) from = (struct due){walk->last.due_us, walk->last.customer + 1};
+  walk->goes_on = false; // until this call is done: else it is begun again
+  return due_read(engine, keyspace, &from, now_us, items, DUE_MAX, count);
+}
+
+static void step(struct due_walk *walk, bool full, struct due last, bool repeats, bool *more) {
+  walk->repeats = walk->repeats || repeats;
+  walk->goes_on = *more = full;
+  walk->last = last;
+  if (full) return;
+  if (!walk->repeats) walk->from_us = walk->round_us - LATE_US;
+  *more = walk->repeats;
+  walk->repeats = false;
+}
+
+enum err due_tick(struct engine *engine, enum store_keyspace keyspace, struct due_walk *walk, due_work_fn *work,
+                  bool *more, int64_t *late_us, _Atomic uint64_t *done, struct diag *diag) {
+  struct due *items = alloc_get(DUE_MAX * sizeof *items), last = {0};
+  int64_t now_us = clock_now_us(engine->clock);
+  size_t count = 0, kept = 0;
+  *more = false;
+  if (items == NULL) return diag_no_memory(diag);
+  enum err err = read_next(engine, keyspace, walk, now_us, items, &count);
+  if (err != ERR_OK) {
+    engine_explain_failure(err, diag);
+  } else {
+    *late_us = count == 0 ? 0 : now_us - items[0].due_us;
+    if (count > 0) last = items[count - 1];
+    kept = due_drop_repeats(items, count);
+    if (kept > 0) err = due_work_off(engine, items, kept, work, diag);
+  }
+  alloc_free(items);
+  if (err != ERR_OK) return err;
+  atomic_fetch_add(done, kept);
+  step(walk, count == DUE_MAX, last, kept < count, more);
   return ERR_OK;
 }

@@ -36,7 +36,7 @@ enum err live_open(struct engine *engine, struct store_snapshot *snapshot, struc
   pthread_mutex_init(&live->changing, NULL);
   pthread_mutex_init(&live->timers_lock, NULL);
   pthread_mutex_init(&live->machines_lock, NULL);
-  live->timers_from_us = INT64_MIN;
+  live->timers_walk.from_us = INT64_MIN;
   const struct engine_source *source = engine_source_find(engine, bytes_from_text(LIVE_SOURCE));
   if (source != NULL) live->source = source->id;
   enum err err = feed_open(&engine->feed, snapshot);

@@ -6,6 +6,7 @@
 // commits later evaluates it, and a snapshot taken then has whatever committed before.
 #pragma once
 
+#include "engine/due.h"
 #include "engine/feed.h"
 #include "segment/set.h"
 
@@ -25,12 +26,7 @@ struct live {
   uint32_t source;               // of the events that segments write; 0: there is none yet
   uint32_t entered, left;        // names of these events
   pthread_mutex_t timers_lock;   // one look at the timers at a time
-  int64_t timers_from_us;        // every timer before it was worked off
-  bool timers_go_on;             // the last look found more than it took: the next goes on behind these
-  int64_t timers_round_us;       // when this round began
-  bool timers_repeat;            // some were left by the looks of this round
-  int64_t timers_last_us;
-  uint64_t timers_last_customer;
+  struct due_walk timers_walk;
   struct draw *draw;                        // of limited audiences (draw.h)
   struct live_build *build;                 // under way; NULL: none (live_build.c)
   _Atomic uint64_t build_done, build_total; // customers, of the build under way

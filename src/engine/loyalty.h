@@ -14,6 +14,7 @@
 // order's id: the customers that have an order of this id.
 #pragma once
 
+#include "engine/due.h"
 #include "engine/members.h"
 #include "engine/work.h"
 #include "loyalty/set.h"
@@ -29,6 +30,8 @@ struct loyalty {
   const struct loyalty_set *set; // in force; NULL: there never was a document
   pthread_mutex_t changing;      // one change of documents at a time
   pthread_mutex_t ticking;       // one look at what is due at a time
+  struct due_walk walk;          // its
+  _Atomic uint64_t timers;       // worked off since the engine was opened
   uint32_t source;               // of the events the engine writes; 0: there is none yet
 };
 
@@ -221,6 +224,7 @@ struct loyalty_request {
   const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
   bool *differs;
   bool nobody;                // the customer stands in for nobody known, for a trial
+  struct value seen;          // what discounts look at instead of the event's message; absent: nothing
   struct json_writer *writer; // gets the reply, into an empty buffer
 };
 

@@ -24,7 +24,7 @@ struct basket_call {
   struct loyalty_request wanted;
   int64_t at_us;
   bool has_total;
-  struct buffer message;
+  struct buffer message, seen;
 };
 
 static struct value member_of(const struct basket_call *call, struct value document, const char *name) {
@@ -267,10 +267,11 @@ static void put_properties(const struct basket_call *call, struct value_builder 
 }
 
 // `total` NULL: as the cart says.
-static enum err build_message(struct basket_call *call, struct bytes message_id, const int64_t *total) {
+static enum err build_message(const struct basket_call *call, struct bytes message_id, const int64_t *total,
+                              struct buffer *message) {
   struct value_builder builder;
-  buffer_clear(&call->message);
-  value_builder_init(&builder, &call->message, call->engine->names);
+  buffer_clear(message);
+  value_builder_init(&builder, message, call->engine->names);
   value_document_begin(&builder);
   put_text(&builder, "type", BYTES("track"));
   put_text(&builder, "event", BYTES("Order Completed"));
@@ -278,6 +279,24 @@ static enum err build_message(struct basket_call *call, struct bytes message_id,
   put_properties(call, &builder, total);
   value_document_end(&builder);
   return value_builder_finish(&builder);
+}
+
+// Discounts decide what a basket comes to, so they cannot look at it: a cart without a total has for them the one
+// before discounts, when it is evaluated and when it is booked.
+static enum err see(struct basket_call *call, struct bytes message_id) {
+  const struct loyalty_set *set = loyalty_hold(call->engine);
+  struct loyalty_basket basket;
+  enum err err = ERR_INVALID;
+  if (set != NULL && loyalty_set_programmes(set) > 0)
+    err = loyalty_basket_read(call->cart, call->engine->names, loyalty_set_programme_at(set, 0)->money, &call->arena,
+                              &basket, NULL);
+  if (set != NULL) loyalty_set_close(set);
+  if (err == ERR_INVALID || err == ERR_LIMIT) return ERR_OK; // whoever prices it says why
+  if (err != ERR_OK) return err;
+  int64_t total = loyalty_basket_due(&basket);
+  err = build_message(call, message_id, &total, &call->seen);
+  call->wanted.seen = (struct value){buffer_view(&call->seen)};
+  return err;
 }
 
 static enum err apply(struct basket_call *call, bool dry_run, const int64_t *total, struct engine_commit *commit,
@@ -294,7 +313,8 @@ static enum err apply(struct basket_call *call, bool dry_run, const int64_t *tot
                                .identifier_count = 1,
                                .amount_code = AMOUNT_IN_MESSAGE};
   enum err err = names_intern(call->engine->names, BYTES("Order Completed"), &event.name, diag);
-  if (err == ERR_OK) err = build_message(call, event.message_id, total);
+  if (err == ERR_OK) err = build_message(call, event.message_id, total, &call->message);
+  if (err == ERR_OK && !call->has_total && call->seen.size_bytes == 0) err = see(call, event.message_id);
   if (err == ERR_NO_MEMORY) return diag_no_memory(diag);
   if (err != ERR_OK) return err;
   event.message = (struct value){buffer_view(&call->message)};
@@ -310,6 +330,7 @@ static enum err open_call(struct basket_call *call, struct engine *engine, const
   *call = (struct basket_call){.engine = engine, .caller = caller, .request = request};
   arena_init(&call->arena, 0);
   buffer_init(&call->message);
+  buffer_init(&call->seen);
   call->wanted.writer = writer;
   enum err err = read_cart(call, order, diag);
   if (err == ERR_OK) err = read_customer(call, order, diag);
@@ -320,6 +341,7 @@ static enum err open_call(struct basket_call *call, struct engine *engine, const
 
 static void close_call(struct basket_call *call) {
   buffer_release(&call->message);
+  buffer_release(&call->seen);
   arena_release(&call->arena);
 }
 

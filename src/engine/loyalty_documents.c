@@ -126,6 +126,7 @@ enum err loyalty_open(struct engine *engine, struct store_snapshot *snapshot, st
   struct arena arena;
   engine->loyalty = loyalty;
   if (loyalty == NULL) return diag_no_memory(diag);
+  loyalty->walk.from_us = INT64_MIN;
   pthread_mutex_init(&loyalty->lock, NULL);
   pthread_mutex_init(&loyalty->changing, NULL);
   pthread_mutex_init(&loyalty->ticking, NULL);

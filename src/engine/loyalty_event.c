@@ -236,6 +236,7 @@ static enum err take_order(struct loyalty_kit *kit, const struct work_event *eve
   if (request == NULL && (err == ERR_INVALID || err == ERR_LIMIT)) return ERR_OK;
   if (err != ERR_OK) return err;
   in_hand->basket = &basket;
+  if (request != NULL && !value_is_absent(request->seen)) in_hand->message = request->seen;
   return loyalty_order_book(kit, event, in_hand, request);
 }
 

@@ -757,7 +757,7 @@ static enum err book(struct booking *booking) {
   if (err == ERR_OK) err = use_offers(booking);
   if (err == ERR_OK) err = pay(booking);
   if (err == ERR_OK)
-    err = loyalty_with_paid(booking->in_hand->message, booking->basket, paid_of(booking), work->engine->names,
+    err = loyalty_with_paid(booking->event->event->message, booking->basket, paid_of(booking), work->engine->names,
                             work->arena, &with_paid.message);
   if (err == ERR_OK)
     err =

@@ -1,13 +1,9 @@
 // loyalty_time.c: what falls due for members by the clock alone.
 //
-// A row of DUE for each member with something to come. A call takes up to DUE_MAX of them, oldest first, in
-// transactions of LIMIT_TXN_CUSTOMERS members (due.h). Each transaction reads the clock under the locks, works off what
-// is due of all her wallets (loyalty_advance), and sets the next timer. A member whose row is gone, or who has become
-// another, loses the timer.
-#include "engine/due.h"
+// A row of DUE for each member with something to come, worked off oldest first (due.h). Each transaction reads the
+// clock under the locks, works off what is due of all her wallets (loyalty_advance), and sets the next timer. A member
+// whose row is gone, or who has become another, loses the timer.
 #include "engine/loyalty.h"
-
-enum { DUE_MAX = 8192 };
 
 struct batch {
   const struct due *items;
@@ -37,22 +33,19 @@ static enum err work_off(struct engine *engine, const struct due *items, size_t 
 }
 
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag) {
-  static const struct due FIRST = {INT64_MIN, 0};
   struct loyalty *loyalty = engine->loyalty;
-  size_t count = 0;
+  int64_t late_us;
   *more = false;
   pthread_mutex_lock(&loyalty->lock);
   bool idle = loyalty->set == NULL;
   pthread_mutex_unlock(&loyalty->lock);
   if (idle || engine->read_only) return ERR_OK;
-  struct due *items = alloc_get(DUE_MAX * sizeof *items);
-  if (items == NULL) return diag_no_memory(diag);
   pthread_mutex_lock(&loyalty->ticking);
-  enum err err = due_read(engine, STORE_DUE, &FIRST, clock_now_us(engine->clock), items, DUE_MAX, &count);
-  if (err != ERR_OK) engine_explain_failure(err, diag);
-  *more = err == ERR_OK && count == DUE_MAX;
-  if (err == ERR_OK && count > 0) err = due_work_off(engine, items, due_drop_repeats(items, count), work_off, diag);
+  enum err err = due_tick(engine, STORE_DUE, &loyalty->walk, work_off, more, &late_us, &loyalty->timers, diag);
   pthread_mutex_unlock(&loyalty->ticking);
-  alloc_free(items);
   return err;
+}
+
+uint64_t engine_loyalty_timers(const struct engine *engine) {
+  return atomic_load(&engine->loyalty->timers);
 }

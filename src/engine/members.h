@@ -143,6 +143,8 @@ enum err engine_member_join(struct engine *engine, const struct engine_caller *c
 
 // Works off what fell due for members; call it as engine_timer_tick.
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);
+// Members worked off by it since the engine was opened.
+uint64_t engine_loyalty_timers(const struct engine *engine);
 
 // Recomputes every balance from the postings: breaches in words (as engine_check, which includes it).
 enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *members,

@@ -79,10 +79,25 @@ static size_t put_prefix(struct bytes prefix, char code[LOYALTY_CODE_BYTES + 1])
   return strlen(code);
 }
 
+// Each as likely as any other; one call of the kernel for a code, not one for each character.
+static void draw(char *out, size_t length) {
+  const unsigned even = 256 / ALPHABET_SIZE * ALPHABET_SIZE; // a byte from here on would favour the first characters
+  uint8_t random[2 * LOYALTY_CODE_BYTES];
+  size_t at = sizeof random;
+  for (size_t count = 0; count < length;) {
+    if (at == sizeof random) {
+      randombytes_buf(random, sizeof random);
+      at = 0;
+    }
+    uint8_t byte = random[at++];
+    if (byte < even) out[count++] = alphabet[byte % ALPHABET_SIZE];
+  }
+}
+
 void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]) {
   size_t size = put_prefix(prefix, code);
   assert(size < LOYALTY_CODE_BYTES && length > 0 && length < LOYALTY_CODE_BYTES - size);
-  for (size_t i = 0; i < length; i++) code[size + i] = alphabet[randombytes_uniform(ALPHABET_SIZE)];
+  draw(code + size, length);
   // With the smallest character (0) in the place of the check character, the sum says what is missing.
   code[size + length] = alphabet[0];
   int sum = sum_of(bytes_of(code + size, length + 1));

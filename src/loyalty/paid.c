@@ -66,6 +66,9 @@ static void put_properties(struct writing *writing, struct value properties, con
   put_money(writing, "paid", paid);
   put_money(writing, "paid_lines", of_lines);
   put_money(writing, "discount", basket->discount + basket->shipping_discount);
+  if (value_type(properties) != VALUE_DOCUMENT ||
+      value_is_absent(value_member(properties, writing->names, BYTES("total"))))
+    put_money(writing, "total", loyalty_basket_due(basket));
   put_name(writing, "products");
   value_list_begin(writing->builder);
   for (size_t i = 0; i < basket->line_count; i++) put_line(writing, &basket->lines[i], shares[i]);

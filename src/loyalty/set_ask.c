@@ -108,7 +108,7 @@ static bool add_from_event(struct path *path, const struct bytes *names, uint32_
 
 // What loyalty_with_paid may put there instead of what came.
 static bool is_overwritten(const struct path *path) {
-  static const char *const OF_ORDER[] = {"paid", "paid_lines", "discount", NULL};
+  static const char *const OF_ORDER[] = {"paid", "paid_lines", "discount", "total", NULL};
   static const char *const OF_LINE[] = {"paid", "amount", "line_id", NULL};
   if (!bytes_equal(path->names[0], BYTES("properties"))) return false;
   if (path->count < 2 || is_one_of(path->names[1], OF_ORDER)) return true;

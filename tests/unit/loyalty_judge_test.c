@@ -178,7 +178,7 @@ static void test_discounts(void **state) {
   assert_null(judgement.skipped);
   assert_int_equal(judgement.amount, 3);
   assert_false(judgement.discounts);
-  judgement = judge_order(shop, "\"when\":\"total > 5\",\"discount\":{\"percent\":10}", BASKET);
+  judgement = judge_order(shop, "\"when\":\"total > 5000\",\"discount\":{\"percent\":10}", BASKET);
   assert_string_equal(judgement.skipped, "condition_false");
   assert_false(judgement.discounts);
   // Before anything is paid a rule that earns by it is offered all the same.
@@ -274,14 +274,14 @@ static void test_with_paid(void **state) {
   assert_int_equal(loyalty_with_paid(message, &basket, 3400, shop->kit->names, &shop->arena, &out), ERR_OK);
   expect_message(shop, out,
                  "{\"event\":\"Order Completed\",\"context\":{\"channel\":\"web\"},\"properties\":{\"order_id\":\"o1\","
-                 "\"shipping\":5,\"paid\":34.00,\"paid_lines\":30.00,\"discount\":1.50,\"products\":["
+                 "\"shipping\":5,\"paid\":34.00,\"paid_lines\":30.00,\"discount\":1.50,\"total\":34.00,\"products\":["
                  "{\"sku\":\"A\",\"price\":10,\"line_id\":\"1\",\"amount\":10.00,\"paid\":10.00},"
                  "{\"sku\":\"B\",\"price\":20.5,\"line_id\":\"7\",\"amount\":20.50,\"paid\":20.00}]}}");
   // Half of it with points: half of everything.
   assert_int_equal(loyalty_with_paid(message, &basket, 1700, shop->kit->names, &shop->arena, &out), ERR_OK);
   expect_message(shop, out,
                  "{\"event\":\"Order Completed\",\"context\":{\"channel\":\"web\"},\"properties\":{\"order_id\":\"o1\","
-                 "\"shipping\":5,\"paid\":17.00,\"paid_lines\":15.00,\"discount\":1.50,\"products\":["
+                 "\"shipping\":5,\"paid\":17.00,\"paid_lines\":15.00,\"discount\":1.50,\"total\":34.00,\"products\":["
                  "{\"sku\":\"A\",\"price\":10,\"line_id\":\"1\",\"amount\":10.00,\"paid\":5.00},"
                  "{\"sku\":\"B\",\"price\":20.5,\"line_id\":\"7\",\"amount\":20.50,\"paid\":10.00}]}}");
 }
@@ -296,7 +296,9 @@ static void test_with_paid_of_little(void **state) {
                  "\"products\":[{\"line_id\":\"1\",\"amount\":5.05,\"paid\":5.05}]}}");
   struct loyalty_basket nothing = {.amount = 0};
   assert_int_equal(loyalty_with_paid((struct value){0}, &nothing, 0, shop->kit->names, &shop->arena, &out), ERR_OK);
-  expect_message(shop, out, "{\"properties\":{\"paid\":0.00,\"paid_lines\":0.00,\"discount\":0.00,\"products\":[]}}");
+  expect_message(
+      shop, out,
+      "{\"properties\":{\"paid\":0.00,\"paid_lines\":0.00,\"discount\":0.00,\"total\":0.00,\"products\":[]}}");
 }
 
 // --- failures ------------------------------------------------------------------------------------------------

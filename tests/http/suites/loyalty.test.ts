@@ -142,6 +142,23 @@ const earned = (order: Evaluation): number =>
 const discounts = (order: Evaluation): number[] =>
   order.effects.filter((effect) => effect.type === "discount").map((effect) => effect.amount);
 
+describe("a basket without a total", () => {
+  it("has for discounts the one before them, evaluated and booked", async () => {
+    const rules = [
+      { id: "large", on: "Order Completed", when: "total >= 100", discount: { percent: 10 } },
+      { id: "purchase", on: "Order Completed", earn: "floor(total)" },
+    ];
+    const shop = await open("2026-03-01T09:00:00Z", { ...CLUB, rules });
+    const zoe = shop.name();
+    const lines = [{ sku: "A", price: 105 }];
+    const tried = await shop.post("/v1/loyalty/evaluate", shop.basket(zoe, "o1", lines));
+    const booked = await shop.book(zoe, "o1", lines);
+    for (const reply of [tried.expect<Evaluation>(), booked])
+      assert.deepEqual([reply.totals.due, earned(reply)], [94.5, 94]);
+    assert.equal((await shop.book(zoe, "o2", [{ sku: "A", price: 99 }])).totals.due, 99);
+  });
+});
+
 describe("points", () => {
   it("are pending for fourteen days to the second", async () => {
     const shop = await open("2026-03-01T09:00:00Z", points({ pending: { after: "14 days" } }));

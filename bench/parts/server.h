@@ -1,4 +1,4 @@
-// server: what bench_live asks of the server beside sending events.
+// server: what a benchmark asks of the server beside its load.
 //
 // Requests one after another over one connection; a reply that is no 2xx is told of on standard error.
 #pragma once
@@ -18,6 +18,7 @@ void server_close(struct server *server);
 
 bool server_get(struct server *server, const char *path);
 bool server_post(struct server *server, const char *path, const char *body);
+bool server_put(struct server *server, const char *path, const char *body);
 const char *server_text(const struct server *server);
 
 // One of /metrics, without "rapport_"; -1 when it is not there.

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../parts/measure.h"
+#include "measure.h"
 
 enum { POLL_US = 200000, PATH_BYTES = 256 };
 
@@ -46,6 +46,10 @@ bool server_get(struct server *server, const char *path) {
 
 bool server_post(struct server *server, const char *path, const char *body) {
   return ask(server, "POST", path, body);
+}
+
+bool server_put(struct server *server, const char *path, const char *body) {
+  return ask(server, "PUT", path, body);
 }
 
 double server_metric(struct server *server, const char *name) {
