@@ -9,9 +9,9 @@
 //
 // LEDGER rows, under the customer: "p" posting; "h" hold; "o" order id: an order; "k" rule, hash of the value: what was
 // earned once; "n" kind, reference: the reply to what was named so; "v" code: a code that is hers, and (a varint; none:
-// herself) whose it was before merges. VOUCHER rows: a code; a code, 0, redemption: a redemption. COUNTER rows:
-// "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all of them. ORDERS rows: an
-// order's id: the customers that have an order of this id.
+// herself) whose it was before merges; "r" programme: who referred her. VOUCHER rows: a code; a code, 0, redemption: a
+// redemption. COUNTER rows: "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all
+// of them. ORDERS rows: an order's id: the customers that have an order of this id.
 #pragma once
 
 #include "engine/members.h"
@@ -301,6 +301,24 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
 // The counters and codes that giving an order back may touch.
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
+
+// --- referrals (loyalty_referral.c) -------------------------------------------------------------------------
+
+// An order of hers was booked, of so much before discounts: whoever referred her may get her reward. `again`: it was
+// cancelled and is opened again. ERR_CONFLICT: the advocate was asked for.
+enum err loyalty_referral_order(struct work *work, struct work_customer *friend, struct bytes order, int64_t cents,
+                                int64_t at_us, bool again);
+// Some or all of an order came back: the reward it earned is taken back when less is left than it has to be.
+enum err loyalty_referral_return(struct work *work, struct work_customer *friend, const struct loyalty_order *order);
+// Which of two rows of one programme is to stay when two become one: the one that says more, else the older one.
+struct bytes loyalty_referral_unite(struct bytes mine, struct bytes theirs);
+// By whom a split gives a row to its part.
+enum err loyalty_referral_origin(struct work *work, struct bytes row, struct bytes *identifier, uint64_t *origin);
+// After all rows are the survivor's: nobody refers herself.
+enum err loyalty_referrals_merge(struct work *work, struct work_customer *survivor, uint64_t loser);
+// A member "referrals" of her reply; none when nobody referred her.
+enum err loyalty_referrals_json(struct engine_view *view, uint64_t customer, const struct loyalty_set *set,
+                                struct json_writer *writer, struct diag *diag);
 
 // --- who becomes whom (loyalty_merge.c, loyalty_split.c, loyalty_forget.c) ------------------------------------
 

@@ -753,7 +753,10 @@ static enum err book(struct booking *booking) {
   if (err != ERR_OK || booking->order.id.size_bytes == 0)
     return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
   err = loyalty_order_write(work, booking->kit->customer->record.id, &booking->order);
-  return err == ERR_OK ? add_owner(work, booking->order.id, booking->kit->customer->record.id) : err;
+  if (err == ERR_OK) err = add_owner(work, booking->order.id, booking->kit->customer->record.id);
+  return err == ERR_OK ? loyalty_referral_order(work, booking->kit->customer, booking->order.id,
+                                                booking->basket->amount, booking->in_hand->at_us, false)
+                       : err;
 }
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,

@@ -279,6 +279,15 @@ static enum err part_once(struct splitting *splitting, const struct loyalty_row 
   return side == NULL ? copy_row(splitting, row) : move_row(splitting, row, side->part, row->value);
 }
 
+static enum err part_referral(struct splitting *splitting, const struct loyalty_row *row) {
+  struct bytes identifier;
+  uint64_t origin;
+  uint16_t part = splitting->parting->keeper;
+  enum err err = loyalty_referral_origin(splitting->work, row->value, &identifier, &origin);
+  if (err == ERR_OK) err = part_of(splitting, identifier, origin, &part);
+  return err == ERR_OK ? move_row(splitting, row, part, row->value) : err;
+}
+
 // --- codes ---------------------------------------------------------------------------------------------------
 
 struct given { // a code and its part
@@ -360,6 +369,7 @@ static enum err part_rows(struct splitting *splitting) {
     if (row->kind == 'h') err = part_hold(splitting, row);
     if (row->kind == 'k') err = part_once(splitting, row);
     if (row->kind == 'n') err = copy_row(splitting, row);
+    if (row->kind == 'r') err = part_referral(splitting, row);
   }
   return err;
 }

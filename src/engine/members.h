@@ -141,6 +141,13 @@ enum err engine_liability_json(struct engine *engine, struct bytes programme, st
 enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
+// {"advocate": a reference, or a code that is hers,"friend","programme"?}: the friend joins and gets the programme's
+// voucher -> {"programme","friend","advocate","state":"PENDING"|"REWARDED"|"REVERSED","made_at","voucher"?,"order"?,
+// "currency"?,"reward"?}. The same again: "replayed". ERR_DENIED "ReferralRecipientIdSameAsAdvocate",
+// "ReferralCustomerAlreadyReferred"; ERR_INVALID "no_referral".
+enum err engine_referral_make(struct engine *engine, const struct engine_caller *caller, struct value request,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
 // Works off what fell due for members; call it as engine_timer_tick.
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);
 
