@@ -249,6 +249,10 @@ enum err loyalty_members_join(struct request *request, struct worker *worker, st
   return member_write(request, worker, "customer programme referred_by", engine_member_join, diag);
 }
 
+enum err loyalty_rewards_buy(struct request *request, struct worker *worker, struct diag *diag) {
+  return member_write(request, worker, "customer programme reward reference", engine_reward_buy, diag);
+}
+
 enum err loyalty_referrals_make(struct request *request, struct worker *worker, struct diag *diag) {
   return member_write(request, worker, "advocate friend programme", engine_referral_make, diag);
 }

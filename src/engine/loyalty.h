@@ -9,7 +9,8 @@
 //
 // LEDGER rows, under the customer: "p" posting; "h" hold; "o" order id: an order; "k" rule, hash of the value: what was
 // earned once; "n" kind, reference: the reply to what was named so; "v" code: a code that is hers, and (a varint; none:
-// herself) whose it was before merges; "r" programme: who referred her. VOUCHER rows: a code; a code, 0, redemption: a
+// herself) whose it was before merges; "r" programme: who referred her; "w" code: what a
+// reward cost her. VOUCHER rows: a code; a code, 0, redemption: a
 // redemption. COUNTER rows: "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all
 // of them. ORDERS rows: an order's id: the customers that have an order of this id.
 #pragma once
@@ -301,6 +302,14 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
 // The counters and codes that giving an order back may touch.
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
+
+// --- rewards (loyalty_reward.c) -----------------------------------------------------------------------------
+
+// The posting and the lots that paid for a reward, of a row "w".
+enum err loyalty_reward_lots(struct work *work, struct bytes row, uint64_t *posting, uint64_t **lots, size_t *count);
+// A code of hers is cancelled that nobody used: what she paid for it is put back, and told in the open object.
+enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, const struct loyalty_code *code,
+                               struct json_writer *writer);
 
 // --- referrals (loyalty_referral.c) -------------------------------------------------------------------------
 

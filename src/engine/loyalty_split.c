@@ -288,6 +288,22 @@ static enum err part_referral(struct splitting *splitting, const struct loyalty_
   return err == ERR_OK ? move_row(splitting, row, part, row->value) : err;
 }
 
+// What was paid with lots of several parts is not put back any more: no part has all of it.
+static enum err part_reward(struct splitting *splitting, const struct loyalty_row *row) {
+  uint64_t posting, *lots;
+  size_t count;
+  enum err err = loyalty_reward_lots(splitting->work, row->value, &posting, &lots, &count);
+  if (err != ERR_OK) return err;
+  const struct side *side = side_of(splitting, posting);
+  bool whole = side != NULL;
+  for (size_t i = 0; i < count && whole; i++) {
+    const struct side *lot = side_of(splitting, lots[i] >> 8);
+    whole = lot != NULL && lot->part == side->part;
+  }
+  return whole ? move_row(splitting, row, side->part, row->value)
+               : store_delete(splitting->work->txn, STORE_LEDGER, row->key);
+}
+
 // --- codes ---------------------------------------------------------------------------------------------------
 
 struct given { // a code and its part
@@ -370,6 +386,7 @@ static enum err part_rows(struct splitting *splitting) {
     if (row->kind == 'k') err = part_once(splitting, row);
     if (row->kind == 'n') err = copy_row(splitting, row);
     if (row->kind == 'r') err = part_referral(splitting, row);
+    if (row->kind == 'w') err = part_reward(splitting, row);
   }
   return err;
 }

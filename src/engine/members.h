@@ -141,6 +141,11 @@ enum err engine_liability_json(struct engine *engine, struct bytes programme, st
 enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
+// {"customer","programme"?,"reward","reference"?}: spends what the reward costs and gives its voucher, in one commit ->
+// {"id","reward","voucher":{…},"balance":{…}}. ERR_NOT_FOUND "no_reward"; ERR_DENIED "INSUFFICIENT_POINTS". Cancelling
+// the code (engine_code_cancel) while nobody used it puts the points back: "points", "currency" in its reply.
+enum err engine_reward_buy(struct engine *engine, const struct engine_caller *caller, struct value request,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 // {"advocate": a reference, or a code that is hers,"friend","programme"?}: the friend joins and gets the programme's
 // voucher -> {"programme","friend","advocate","state":"PENDING"|"REWARDED"|"REVERSED","made_at","voucher"?,"order"?,
 // "currency"?,"reward"?}. The same again: "replayed". ERR_DENIED "ReferralRecipientIdSameAsAdvocate",

@@ -190,3 +190,53 @@ describe("a referral", () => {
     assert.equal(await club.state(LEA), "REVERSED");
   });
 });
+
+interface Given {
+  voucher: { code: string };
+  balance: { balances: { active: number; spent: number }[] };
+}
+
+describe("a reward that is asked for", () => {
+  const REWARDS = { currencies: [{ id: "points" }], rewards: [{ id: "mug", voucher: "MUG", cost: 300 }] };
+  const spent = async (club: Club): Promise<[number, number]> => {
+    const balance = (await club.look(ZOE)).programmes[0]?.balances[0];
+    return [balance?.active ?? 0, balance?.spent ?? 0];
+  };
+  const rich = async (): Promise<Club> => {
+    const club = await open(REWARDS);
+    await club.join(ZOE);
+    (await club.post("points/adjust", { customer: ZOE, amount: 700, reason: "a test" })).expect();
+    return club;
+  };
+
+  it("costs points and gives a voucher, once for a reference", async () => {
+    const club = await rich();
+    const ask = { customer: ZOE, reward: "mug", reference: "w1" };
+    const given = (await club.post("rewards", ask)).expect<Given>();
+    assert.equal(given.balance.balances[0]?.active, 400);
+    assert.deepEqual((await club.post("rewards", ask)).expect(), { replayed: true, reply: given });
+    assert.deepEqual(await spent(club), [400, 300]);
+    assert.equal((await club.look(ZOE)).vouchers.length, 1);
+    assert.equal((await club.buy(ZOE, "z1", 20, [given.voucher.code])).totals.due, 15);
+    (await club.post("rewards", { customer: ZOE, reward: "mug" })).expect();
+    (await club.post("rewards", { customer: ZOE, reward: "mug" })).refused(422, "INSUFFICIENT_POINTS");
+    (await club.post("rewards", { customer: ZOE, reward: "cup" })).refused(404, "no_reward");
+    assert.deepEqual(await spent(club), [100, 600]);
+    assert.equal((await club.look(ZOE)).vouchers.length, 2);
+  });
+
+  it("is paid back when its code is cancelled before anybody used it", async () => {
+    const club = await rich();
+    const first = (await club.post("rewards", { customer: ZOE, reward: "mug" })).expect<Given>().voucher.code;
+    const second = (await club.post("rewards", { customer: ZOE, reward: "mug" })).expect<Given>().voucher.code;
+    assert.deepEqual(await spent(club), [100, 600]);
+    assert.equal((await club.post(`codes/${first}/cancel`)).expect<{ points: number }>().points, 300);
+    assert.deepEqual(await spent(club), [400, 300]);
+    (await club.post(`codes/${first}/cancel`)).refused(422, "CouponCancelled");
+    await club.buy(ZOE, "z1", 20, [second]);
+    assert.equal((await club.post(`codes/${second}/cancel`)).expect<{ points?: number }>().points, undefined);
+    assert.deepEqual(await spent(club), [400, 300]);
+    (await club.post("orders/z1/cancel")).expect();
+    assert.deepEqual(await spent(club), [400, 300]);
+  });
+});
