@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "loyalty/code.h"
 
-enum { DEFAULT_POSTINGS = 100 };
+enum { DEFAULT_POSTINGS = 100, DEFAULT_CHANGES = 100 };
 
 #define CART_MEMBERS "customer cart codes time pay"
 
@@ -306,6 +306,18 @@ enum err loyalty_liability_get(struct request *request, struct worker *worker, s
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
   return engine_liability_json(request->api->engine, request->parameters[0], &writer, diag);
+}
+
+enum err loyalty_changes(struct request *request, struct worker *worker, struct diag *diag) {
+  struct bytes after;
+  uint64_t limit;
+  (void)worker;
+  enum err err = request_parameters(request, "after limit", diag);
+  if (!err) err = uri_find(&request->uri, "after", &after, diag);
+  if (!err) err = request_number(request, "limit", DEFAULT_CHANGES, 1, LIMIT_PAGE_ROWS, &limit, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_loyalty_changes_json(request->api->engine, after, (size_t)limit, &writer, diag);
 }
 
 enum err loyalty_refusals_list(struct request *request, struct worker *worker, struct diag *diag) {
