@@ -118,7 +118,7 @@ static enum err admit_basket(struct request *request, struct value document, str
 enum err loyalty_evaluate(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct value document;
-  enum err err = request_body(request, worker, CART_MEMBERS, &document, diag);
+  enum err err = request_body(request, worker, CART_MEMBERS " explain", &document, diag);
   if (!err) err = admit_basket(request, document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);

@@ -215,6 +215,7 @@ struct loyalty_request {
   int64_t *due;            // what it comes to, in cents, is told here; NULL: nobody asks
   const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
   bool *differs;
+  bool explain;               // the reply says of every rule why it did something or nothing
   struct json_writer *writer; // gets the reply, into an empty buffer
 };
 
@@ -271,6 +272,10 @@ enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *e
 // `room`, how many there are is returned.
 size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty_live_rule *rule, int64_t at_us,
                              struct loyalty_counter_key *keys, size_t room);
+// How much of a cap is left in the period of that time; false: it counts nothing (of a line), or is not locked here.
+// `ledger` NULL: she is no member yet.
+bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledger,
+                      const struct loyalty_live_rule *rule, size_t cap, int64_t at_us, int64_t *left);
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 
@@ -302,6 +307,26 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
 // The counters and codes that giving an order back may touch.
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
+
+// --- explaining (loyalty_explain.c) --------------------------------------------------------------------------
+
+// What became of a rule's discount: taken off, or why not.
+struct loyalty_look {
+  const struct loyalty_live_rule *rule;
+  const char *reason; // NULL: it was taken off
+  int64_t cents;
+};
+struct loyalty_explanation {
+  const struct loyalty_event *event;
+  const struct loyalty_outcomes *outcomes;
+  const struct loyalty_look *looks;
+  size_t look_count;
+};
+// A member "explained": every rule for orders, and why.
+enum err loyalty_explain(struct loyalty_kit *kit, const struct loyalty_explanation *explanation,
+                         struct json_writer *writer);
+// A refusal, or why a rule was skipped, for people.
+const char *loyalty_reason_words(const char *reason);
 
 // --- rewards (loyalty_reward.c) -----------------------------------------------------------------------------
 

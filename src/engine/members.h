@@ -44,6 +44,8 @@ struct engine_caller {
 //     {"type":"points","programme","currency","amount","rule","active_at","expires_on"},{"type":"voucher",…},
 //     {"type":"pay",…}],"rejected":[{"code"|"rule","reason","message"}],"totals":{"amount","discount","shipping",
 //     "due","paid_with_points","paid_with_cards","to_pay"},"missing":[{"programme","tier"|"reward","amount"}]}
+// "explain": true adds "explained": every rule for orders, with what it did or why not, what its condition came to, and
+// what its caps and budget leave (loyalty_explain.c).
 // Nothing is written: the same code as engine_order, without its commit. ERR_INVALID for what cannot be read.
 enum err engine_evaluate(struct engine *engine, const struct engine_caller *caller, struct value request,
                          struct json_writer *writer, struct diag *diag);
