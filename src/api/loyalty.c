@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "loyalty/code.h"
 
-enum { DEFAULT_POSTINGS = 100 };
+enum { DEFAULT_POSTINGS = 100, DEFAULT_CHANGES = 100 };
 
 #define CART_MEMBERS "customer cart codes time pay"
 
@@ -118,7 +118,7 @@ static enum err admit_basket(struct request *request, struct value document, str
 enum err loyalty_evaluate(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct value document;
-  enum err err = request_body(request, worker, CART_MEMBERS, &document, diag);
+  enum err err = request_body(request, worker, CART_MEMBERS " explain", &document, diag);
   if (!err) err = admit_basket(request, document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
@@ -249,6 +249,14 @@ enum err loyalty_members_join(struct request *request, struct worker *worker, st
   return member_write(request, worker, "customer programme referred_by", engine_member_join, diag);
 }
 
+enum err loyalty_rewards_buy(struct request *request, struct worker *worker, struct diag *diag) {
+  return member_write(request, worker, "customer programme reward reference", engine_reward_buy, diag);
+}
+
+enum err loyalty_referrals_make(struct request *request, struct worker *worker, struct diag *diag) {
+  return member_write(request, worker, "advocate friend programme", engine_referral_make, diag);
+}
+
 typedef enum err answer_fn(struct request *request, struct engine_view *view, uint64_t customer,
                            struct json_writer *writer, struct diag *diag);
 
@@ -298,6 +306,18 @@ enum err loyalty_liability_get(struct request *request, struct worker *worker, s
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
   return engine_liability_json(request->api->engine, request->parameters[0], &writer, diag);
+}
+
+enum err loyalty_changes(struct request *request, struct worker *worker, struct diag *diag) {
+  struct bytes after;
+  uint64_t limit;
+  (void)worker;
+  enum err err = request_parameters(request, "after limit", diag);
+  if (!err) err = uri_find(&request->uri, "after", &after, diag);
+  if (!err) err = request_number(request, "limit", DEFAULT_CHANGES, 1, LIMIT_PAGE_ROWS, &limit, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_loyalty_changes_json(request->api->engine, after, (size_t)limit, &writer, diag);
 }
 
 enum err loyalty_refusals_list(struct request *request, struct worker *worker, struct diag *diag) {

@@ -147,7 +147,8 @@ struct MHD_Response *stream_response(struct stream *stream, struct MHD_Connectio
 
 static enum err append_change(void *context, struct bytes cursor, struct bytes document) {
   struct stream *stream = context;
-  buffer_append_format(&stream->out, "id: %.*s\nevent: segment\ndata: ", BYTES_ARG(cursor));
+  buffer_append_format(&stream->out, "id: %.*s\nevent: %s\ndata: ", BYTES_ARG(cursor),
+                       engine_change_is_loyalty(cursor, document) ? "loyalty" : "segment");
   buffer_append_bytes(&stream->out, document);
   buffer_append_text(&stream->out, "\n\n");
   stream->rows++;

@@ -392,7 +392,8 @@ enum err engine_customer_segments_json(struct engine_view *view, uint64_t custom
                                        struct diag *diag);
 
 // The feed: {"items":[{"cursor","segment","version","customer","change":"entered"|"left","at","recorded_at",
-// "backfill"}],"next":cursor}, in order of commits; `segment` empty: of all. A page that is not full reaches the
+// "backfill"}],"next":cursor}, in order of commits; `segment` empty: of all, and between them those of loyalty
+// (engine_loyalty_changes_json). A page that is not full reaches the
 // present; ask again with "next", which is then past all that was looked through. ERR_INVALID codes "bad_cursor",
 // "bad_limit"; ERR_NOT_FOUND code "cursor_too_old" when changes after it are gone, which are kept for 30 days.
 enum { ENGINE_CURSOR_BYTES = 20 };
@@ -403,6 +404,12 @@ enum err engine_changes_json(struct engine *engine, struct bytes segment, struct
 typedef enum err engine_change_fn(void *context, struct bytes cursor, struct bytes document);
 enum err engine_changes_each(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
                              engine_change_fn *each, void *context, char next[ENGINE_CURSOR_BYTES], struct diag *diag);
+bool engine_change_is_loyalty(struct bytes cursor, struct bytes document);
+// The same of loyalty alone: {"cursor","kind":"points"|"tier"|"voucher","programme","change":"earned"…,"amount",
+// "currency" (of points),"tier","from" (of tiers),"code" (of vouchers),"posting"?,"customer","at","recorded_at"}. What
+// looks ahead ("expiry_soon", "downgrade_soon") has the day it looks at as its "at".
+enum err engine_loyalty_changes_json(struct engine *engine, struct bytes after, size_t limit,
+                                     struct json_writer *writer, struct diag *diag);
 // The cursor of the newest change: whoever reads after it is told of what comes. Durable once store_mark_now is.
 enum err engine_changes_present(struct engine *engine, char cursor[ENGINE_CURSOR_BYTES], struct diag *diag);
 // `wake` is called after each commit with changes, from any thread; it must not block.

@@ -98,11 +98,16 @@ static void take(struct feed *feed, size_t count, struct feed_claim *claim) {
   pthread_mutex_unlock(&feed->mutex);
 }
 
+// Loyalty is told as question 0.
+static uint32_t question_of(const struct segment_definition *segment) {
+  return segment == NULL ? 0 : segment->question;
+}
+
 // With the lock held: what the claim told is told, now that it is committed.
 static void remember(struct feed *feed, const struct feed_claim *claim) {
   if (claim->generation != feed->generation) return;
   for (size_t i = 0; i < claim->told_count; i++)
-    feed->slots[claim->told[i].segment->question].block = claim->told[i].block + 1;
+    feed->slots[question_of(claim->told[i].segment)].block = claim->told[i].block + 1;
 }
 
 void feed_release(struct engine *engine, struct feed_claim *claim, bool committed) {
@@ -169,7 +174,7 @@ static enum err find_untold(struct work *work, struct feed_claim *claim, const s
   pthread_mutex_lock(&feed->mutex);
   forget_if_lost(feed, claim->generation);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
-    struct told_slot *slot = slot_of(feed, changes[i].segment->question);
+    struct told_slot *slot = slot_of(feed, question_of(changes[i].segment));
     if (slot == NULL) err = ERR_NO_MEMORY;
     if (slot == NULL || slot->block == feed_block(first) + 1 || slot->looked_at == first) continue;
     slot->looked_at = first;
@@ -190,10 +195,24 @@ static enum err write_row(struct work *work, struct feed_claim *claim, const str
   if (work->buffer->failed) err = ERR_NO_MEMORY;
   if (err == ERR_OK) err = store_put(work->txn, STORE_CHANGE, key_view(&key), buffer_view(work->buffer));
   for (; err == ERR_OK && told < claim->told_count; told++) {
-    feed_segment_key(&key, claim->told[told].segment->id, claim->told[told].block);
+    const struct segment_definition *segment = claim->told[told].segment;
+    feed_segment_key(&key, segment == NULL ? BYTES("") : segment->id, claim->told[told].block);
     err = store_put(work->txn, STORE_CHANGE, key_view(&key), BYTES(""));
   }
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
+}
+
+enum err feed_note(struct work *work, const struct live_change *change) {
+  if (work->change_count == work->change_capacity) {
+    size_t capacity = work->change_capacity * 2 + 16;
+    struct live_change *changes = arena_take(work->arena, capacity * sizeof *changes);
+    if (changes == NULL) return diag_no_memory(work->diag);
+    if (work->change_count > 0) memcpy(changes, work->changes, work->change_count * sizeof *changes);
+    work->changes = changes;
+    work->change_capacity = capacity;
+  }
+  work->changes[work->change_count++] = *change;
+  return ERR_OK;
 }
 
 enum err feed_write(struct work *work, struct feed_claim *claim) {

@@ -1,4 +1,5 @@
-// feed: who entered and who left which segment, in order of commits.
+// feed: who entered and who left which segment, and what moved members' points, tiers and vouchers, in order of
+// commits.
 //
 // A commit writes its changes as one row of CHANGE (feed_row.h), and now and then says in which stretch of the feed a
 // segment has changes. Numbers are taken just before a commit and given back after it, so that a reader, who goes no
@@ -7,10 +8,23 @@
 
 #include "engine/work.h"
 
+// What changed for a member (feed_loyalty.c).
+enum feed_loyalty_kind { FEED_POINTS = 1, FEED_TIER, FEED_VOUCHER };
+struct feed_loyalty {
+  enum feed_loyalty_kind kind;
+  uint8_t change; // index into the words of its kind
+  uint32_t programme;
+  uint8_t currency, level, before;
+  int64_t amount;
+  uint64_t posting;  // 0: none
+  struct bytes code; // of a voucher
+};
+
 // One change of one customer.
 struct live_change {
   uint64_t customer;
-  const struct segment_definition *segment;
+  const struct segment_definition *segment; // NULL: of loyalty
+  const struct feed_loyalty *loyalty;
   bool entered;
   bool backfill; // of the first population of a version
   int64_t at_us; // when it became so
@@ -38,6 +52,16 @@ struct feed_claim {
 
 enum err feed_open(struct feed **feed, struct store_snapshot *snapshot);
 void feed_close(struct feed *feed);
+
+// Adds a change to those of the transaction; in the arena what it points to.
+enum err feed_note(struct work *work, const struct live_change *change);
+// What loyalty did, in its order: a posting, what followed from it, what became of a code.
+struct loyalty_posting;
+struct loyalty_news;
+enum err feed_note_posting(struct work *work, uint64_t customer, const struct loyalty_posting *posting);
+enum err feed_note_news(struct work *work, uint64_t customer, uint32_t programme, const struct loyalty_news *news);
+enum err feed_note_code(struct work *work, uint64_t customer, uint32_t programme, const char *event, struct bytes code,
+                        int64_t at_us);
 
 // Writes the changes of the transaction, as its last step but what rides. feed_release is called in every case, after
 // the commit, while the work's arena and set are still there.

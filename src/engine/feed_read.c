@@ -10,6 +10,7 @@
 
 #include "engine/feed_row.h"
 #include "engine/live.h"
+#include "engine/loyalty.h"
 
 enum { KNOWN_FIRST = 64 };
 
@@ -26,8 +27,10 @@ struct reading {
   const struct segment_set *set; // NULL: there never was one
   struct arena arena;
   struct buffer document;
-  struct bytes segment; // empty: all
-  uint64_t from, end;   // numbers: [from, end)
+  struct bytes segment;                // empty: all
+  bool loyalty;                        // only of loyalty
+  const struct loyalty_set *documents; // NULL: there never was one
+  uint64_t from, end;                  // numbers: [from, end)
   size_t limit, told;
   uint64_t last;       // out: what to read after
   struct known *known; // by question: open addressing
@@ -116,17 +119,42 @@ static void write_change(const struct feed_change *change, const struct known *s
   json_object_end(writer);
 }
 
+static void write_loyalty(const struct reading *reading, const struct feed_change *change, int64_t recorded_us,
+                          const char *cursor, struct json_writer *writer) {
+  char customer[CUSTOMER_ID_TEXT_BYTES];
+  customer_id_format(change->customer, customer);
+  json_object_begin(writer);
+  json_member_text(writer, "cursor", cursor);
+  feed_loyalty_json(&change->loyalty, reading->documents, writer);
+  json_member_text(writer, "customer", customer);
+  json_member_time(writer, "at", change->at_us);
+  json_member_time(writer, "recorded_at", recorded_us);
+  json_object_end(writer);
+}
+
+// As write_loyalty and write_change begin.
+bool engine_change_is_loyalty(struct bytes cursor, struct bytes document) {
+  static const char before[] = "{\"cursor\":\"", kind[] = "\",\"kind\"";
+  size_t at = strlen(before) + cursor.size_bytes;
+  return document.size_bytes >= at + strlen(kind) && memcmp(document.data + at, kind, strlen(kind)) == 0;
+}
+
 static enum err tell_change(struct reading *reading, const struct feed_change *change, int64_t recorded_us) {
   char cursor[ENGINE_CURSOR_BYTES];
   struct json_writer writer;
-  struct known segment;
-  enum err err = find_known(reading, change->question, &segment);
+  struct known segment = {0};
+  bool loyalty = change->question == 0;
+  if (reading->loyalty != loyalty && (reading->loyalty || reading->segment.size_bytes > 0)) return ERR_OK;
+  enum err err = loyalty ? ERR_OK : find_known(reading, change->question, &segment);
   if (err != ERR_OK) return err;
   if (reading->segment.size_bytes > 0 && !bytes_equal(reading->segment, segment.id)) return ERR_OK;
   snprintf(cursor, sizeof cursor, "%" PRIx64, change->number);
   buffer_clear(&reading->document);
   json_writer_init(&writer, &reading->document);
-  write_change(change, &segment, recorded_us, cursor, &writer);
+  if (loyalty)
+    write_loyalty(reading, change, recorded_us, cursor, &writer);
+  else
+    write_change(change, &segment, recorded_us, cursor, &writer);
   if (reading->document.failed) return ERR_NO_MEMORY;
   reading->last = change->number;
   reading->told++;
@@ -159,7 +187,7 @@ static enum err tell_rows(struct reading *reading, uint64_t first, uint64_t end)
   return err;
 }
 
-// Those of one segment.
+// Those of one segment, or of loyalty.
 static enum err tell_blocks(struct reading *reading, uint64_t first) {
   struct store_cursor *cursor = NULL;
   struct bytes key, value;
@@ -209,8 +237,8 @@ static enum err pass_rest(struct reading *reading) {
 static enum err read_page(struct reading *reading) {
   uint64_t first = 0;
   enum err err = find_first(reading, &first);
-  if (err == ERR_OK && reading->segment.size_bytes == 0) err = tell_rows(reading, first, reading->end);
-  if (err == ERR_OK && reading->segment.size_bytes > 0) err = tell_blocks(reading, first);
+  bool some = reading->loyalty || reading->segment.size_bytes > 0;
+  if (err == ERR_OK) err = some ? tell_blocks(reading, first) : tell_rows(reading, first, reading->end);
   return err == ERR_OK && reading->told < reading->limit ? pass_rest(reading) : err;
 }
 
@@ -232,22 +260,29 @@ static enum err read_changes(struct engine *engine, struct reading *reading, str
   enum err err = store_snapshot_open(engine->store, &reading->snapshot);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   reading->set = live_set(engine);
+  reading->documents = loyalty_hold(engine);
   arena_init(&reading->arena, 0);
   buffer_init(&reading->document);
   err = read_page(reading);
   buffer_release(&reading->document);
   arena_release(&reading->arena);
   if (reading->set != NULL) segment_set_close(reading->set);
+  if (reading->documents != NULL) loyalty_set_close(reading->documents);
   store_snapshot_close(reading->snapshot);
   return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }
 
+static enum err each_change(struct reading *reading, struct bytes after, char next[ENGINE_CURSOR_BYTES],
+                            struct diag *diag) {
+  enum err err = read_changes(reading->engine, reading, after, diag);
+  snprintf(next, ENGINE_CURSOR_BYTES, "%" PRIx64, reading->last);
+  return err;
+}
+
 enum err engine_changes_each(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
                              engine_change_fn *each, void *context, char next[ENGINE_CURSOR_BYTES], struct diag *diag) {
-  struct reading reading = {.segment = segment, .limit = limit, .each = each, .context = context};
-  enum err err = read_changes(engine, &reading, after, diag);
-  snprintf(next, ENGINE_CURSOR_BYTES, "%" PRIx64, reading.last);
-  return err;
+  struct reading reading = {.engine = engine, .segment = segment, .limit = limit, .each = each, .context = context};
+  return each_change(&reading, after, next, diag);
 }
 
 static enum err append_item(void *context, struct bytes cursor, struct bytes document) {
@@ -256,17 +291,30 @@ static enum err append_item(void *context, struct bytes cursor, struct bytes doc
   return ERR_OK;
 }
 
-enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
-                             struct json_writer *writer, struct diag *diag) {
+static enum err write_page(struct reading *reading, struct bytes after, struct json_writer *writer, struct diag *diag) {
   char next[ENGINE_CURSOR_BYTES];
+  reading->each = append_item;
+  reading->context = writer;
   json_object_begin(writer);
   json_name(writer, "items");
   json_array_begin(writer);
-  enum err err = engine_changes_each(engine, segment, after, limit, append_item, writer, next, diag);
+  enum err err = each_change(reading, after, next, diag);
   json_array_end(writer);
   json_member_text(writer, "next", next);
   json_object_end(writer);
   return err;
+}
+
+enum err engine_changes_json(struct engine *engine, struct bytes segment, struct bytes after, size_t limit,
+                             struct json_writer *writer, struct diag *diag) {
+  struct reading reading = {.engine = engine, .segment = segment, .limit = limit};
+  return write_page(&reading, after, writer, diag);
+}
+
+enum err engine_loyalty_changes_json(struct engine *engine, struct bytes after, size_t limit,
+                                     struct json_writer *writer, struct diag *diag) {
+  struct reading reading = {.engine = engine, .loyalty = true, .limit = limit};
+  return write_page(&reading, after, writer, diag);
 }
 
 // The last change that is there, not the last number given: one that was given to a commit that failed is given again

@@ -2,12 +2,12 @@
 //
 // "a", number of its first change (u64): the changes of a commit, or FEED_ROW_CHANGES of them; the others of the row
 // have the numbers that follow. "s", segment id, 0, block (u64) -> empty: the segment has changes in rows whose first
-// number is of that block (number / FEED_BLOCK).
+// number is of that block (number / FEED_BLOCK). No id: it is loyalty that has changes there.
 //
-// A row, varints: version of the format (2), how many changes, when they were committed (signed); of each change its
-// question times 16 plus flags, the difference of the customer to the one before (signed) unless SAME says there is
-// none, and how long before the commit it became so (signed) unless NOW says at once. Segment and version are found by
-// the question: a definition's row stays.
+// A row, varints: version of the format (2; 3: with changes of loyalty, feed_loyalty.c), how many changes, when they
+// were committed (signed); of each change its question times 16 plus flags, the difference of the customer to the one
+// before (signed) unless SAME says there is none, and how long before the commit it became so (signed) unless NOW says
+// at once. Segment and version are found by the question: a definition's row stays.
 #pragma once
 
 #include "base/err.h"
@@ -30,6 +30,7 @@ struct feed_change {
   uint32_t question;
   bool entered, backfill;
   int64_t at_us;
+  struct feed_loyalty loyalty; // where the question is 0; its code is a view into the row
 };
 
 static inline uint64_t feed_block(uint64_t number) {
@@ -46,3 +47,9 @@ void feed_row_encode(const struct live_change *changes, size_t count, int64_t re
 enum err feed_row_open(struct feed_row *row, struct bytes key, struct bytes value);
 // The next change. ERR_NOT_FOUND: there are no more. ERR_CORRUPT.
 enum err feed_row_next(struct feed_row *row, struct feed_change *change);
+
+void feed_loyalty_encode(const struct feed_loyalty *change, struct buffer *out);
+enum err feed_loyalty_decode(struct varint_reader *reader, struct feed_loyalty *change);
+// Members of an open object; `set` NULL: names are left out.
+struct loyalty_set;
+void feed_loyalty_json(const struct feed_loyalty *change, const struct loyalty_set *set, struct json_writer *writer);

@@ -118,19 +118,6 @@ void live_give_machine(struct engine *engine, struct rule_machine *machine) {
 
 // --- writing what changed ------------------------------------------------------------------------------------
 
-static enum err note_change(struct work *work, const struct live_change *change) {
-  if (work->change_count == work->change_capacity) {
-    size_t capacity = work->change_capacity * 2 + 16;
-    struct live_change *changes = arena_take(work->arena, capacity * sizeof *changes);
-    if (changes == NULL) return diag_no_memory(work->diag);
-    if (work->change_count > 0) memcpy(changes, work->changes, work->change_count * sizeof *changes);
-    work->changes = changes;
-    work->change_capacity = capacity;
-  }
-  work->changes[work->change_count++] = *change;
-  return ERR_OK;
-}
-
 static void put_text(struct value_builder *builder, const char *name, struct bytes text) {
   value_put_name(builder, bytes_from_text(name));
   value_put_text(builder, text);
@@ -199,7 +186,7 @@ static enum err write_change(struct work *work, struct work_customer *customer, 
                              .entered = change->kind == SEGMENT_ENTERED,
                              .backfill = segment->status == SEGMENT_BUILDING,
                              .at_us = change->at_us};
-  err = note_change(work, &told);
+  err = feed_note(work, &told);
   if (err == ERR_OK && !told.backfill) err = add_event(work, customer, &told);
   return err;
 }
@@ -365,7 +352,7 @@ static enum err forget(struct work *work, struct work_customer *customer) {
                                .backfill = segment->status == SEGMENT_BUILDING,
                                .at_us = work->now_us};
     err = write_sides(work, customer->record.id, entry->question, membership_sides(entry), 0);
-    if (err == ERR_OK && entry->member) err = note_change(work, &left);
+    if (err == ERR_OK && entry->member) err = feed_note(work, &left);
     if (err == ERR_OK && entry->member && segment->kind == SEGMENT_LIST && heir != NULL)
       err = set_listed(work, heir, &inherited, entry->question, true, &touched);
   }
@@ -454,6 +441,7 @@ static enum err look_at_all(struct work *work, const struct work_plan *plan) {
 
 enum err live_evaluate(struct work *work, const struct work_plan *plan) {
   struct live_rows rows = {0};
+  size_t before = work->change_count; // of loyalty
   enum err err = ERR_OK;
   if (work->set == NULL || work->engine->read_only) return ERR_OK;
   work->rows = &rows;
@@ -465,7 +453,7 @@ enum err live_evaluate(struct work *work, const struct work_plan *plan) {
   if (err == ERR_OK) err = look_at_all(work, plan);
   if (err == ERR_OK) err = live_rows_write(work);
   work->rows = NULL;
-  atomic_fetch_add_explicit(&work->engine->live->transitions, work->change_count, memory_order_relaxed);
+  atomic_fetch_add_explicit(&work->engine->live->transitions, work->change_count - before, memory_order_relaxed);
   return err;
 }
 

@@ -9,9 +9,10 @@
 //
 // LEDGER rows, under the customer: "p" posting; "h" hold; "o" order id: an order; "k" rule, hash of the value: what was
 // earned once; "n" kind, reference: the reply to what was named so; "v" code: a code that is hers, and (a varint; none:
-// herself) whose it was before merges. VOUCHER rows: a code; a code, 0, redemption: a redemption. COUNTER rows:
-// "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all of them. ORDERS rows: an
-// order's id: the customers that have an order of this id.
+// herself) whose it was before merges; "r" programme: who referred her; "w" code: what a
+// reward cost her. VOUCHER rows: a code; a code, 0, redemption: a
+// redemption. COUNTER rows: "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all
+// of them. ORDERS rows: an order's id: the customers that have an order of this id.
 #pragma once
 
 #include "engine/due.h"
@@ -225,6 +226,7 @@ struct loyalty_request {
   bool *differs;
   bool nobody;                // the customer stands in for nobody known, for a trial
   struct value seen;          // what discounts look at instead of the event's message; absent: nothing
+  bool explain;               // the reply says of every rule why it did something or nothing
   struct json_writer *writer; // gets the reply, into an empty buffer
 };
 
@@ -289,6 +291,10 @@ enum err loyalty_count_earned(struct work *work, struct loyalty_ledger *ledger, 
 // Would so much more stay within all of them?
 bool loyalty_earned_has_room(struct work *work, const struct loyalty_ledger *ledger, struct loyalty_rule_ref rule,
                              int64_t at_us, int64_t amount);
+// How much of a cap is left in the period of that time; false: it counts nothing (of a line), or is not locked here.
+// `ledger` NULL: she is no member yet.
+bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledger,
+                      const struct loyalty_live_rule *rule, size_t cap, int64_t at_us, int64_t *left);
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 
@@ -320,6 +326,52 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
 // The counters and codes that giving an order back may touch.
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
+
+// --- explaining (loyalty_explain.c) --------------------------------------------------------------------------
+
+// What became of a rule's discount: taken off, or why not.
+struct loyalty_look {
+  const struct loyalty_live_rule *rule;
+  const char *reason; // NULL: it was taken off
+  int64_t cents;
+};
+struct loyalty_explanation {
+  const struct loyalty_event *event;
+  const struct loyalty_outcomes *outcomes;
+  const struct loyalty_look *looks;
+  size_t look_count;
+};
+// A member "explained": every rule for orders, and why.
+enum err loyalty_explain(struct loyalty_kit *kit, const struct loyalty_explanation *explanation,
+                         struct json_writer *writer);
+// A refusal, or why a rule was skipped, for people.
+const char *loyalty_reason_words(const char *reason);
+
+// --- rewards (loyalty_reward.c) -----------------------------------------------------------------------------
+
+// The posting and the lots that paid for a reward, of a row "w".
+enum err loyalty_reward_lots(struct work *work, struct bytes row, uint64_t *posting, uint64_t **lots, size_t *count);
+// A code of hers is cancelled that nobody used: what she paid for it is put back, and told in the open object.
+enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, const struct loyalty_code *code,
+                               struct json_writer *writer);
+
+// --- referrals (loyalty_referral.c) -------------------------------------------------------------------------
+
+// An order of hers was booked, of so much before discounts: whoever referred her may get her reward. `again`: it was
+// cancelled and is opened again. ERR_CONFLICT: the advocate was asked for.
+enum err loyalty_referral_order(struct work *work, struct work_customer *friend, struct bytes order, int64_t cents,
+                                int64_t at_us, bool again);
+// Some or all of an order came back: the reward it earned is taken back when less is left than it has to be.
+enum err loyalty_referral_return(struct work *work, struct work_customer *friend, const struct loyalty_order *order);
+// Which of two rows of one programme is to stay when two become one: the one that says more, else the older one.
+struct bytes loyalty_referral_unite(struct bytes mine, struct bytes theirs);
+// By whom a split gives a row to its part.
+enum err loyalty_referral_origin(struct work *work, struct bytes row, struct bytes *identifier, uint64_t *origin);
+// After all rows are the survivor's: nobody refers herself.
+enum err loyalty_referrals_merge(struct work *work, struct work_customer *survivor, uint64_t loser);
+// A member "referrals" of her reply; none when nobody referred her.
+enum err loyalty_referrals_json(struct engine_view *view, uint64_t customer, const struct loyalty_set *set,
+                                struct json_writer *writer, struct diag *diag);
 
 // --- who becomes whom (loyalty_merge.c, loyalty_split.c, loyalty_forget.c) ------------------------------------
 

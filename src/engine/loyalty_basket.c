@@ -345,11 +345,18 @@ static void close_call(struct basket_call *call) {
   arena_release(&call->arena);
 }
 
+static enum err read_explain(struct basket_call *call, struct diag *diag) {
+  struct value explain = member_of(call, call->request, "explain");
+  if (value_is_absent(explain)) return ERR_OK;
+  return value_as_bool(explain, &call->wanted.explain) ? ERR_OK : bad("explain", "wrong_type", "true or false", diag);
+}
+
 enum err engine_evaluate(struct engine *engine, const struct engine_caller *caller, struct value request,
                          struct json_writer *writer, struct diag *diag) {
   struct engine_commit commit = {0};
   struct basket_call call;
   enum err err = open_call(&call, engine, caller, request, false, writer, diag);
+  if (err == ERR_OK) err = read_explain(&call, diag);
   if (err == ERR_OK) err = apply(&call, true, NULL, &commit, diag);
   close_call(&call);
   return err;

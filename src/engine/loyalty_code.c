@@ -5,6 +5,7 @@
 // changed in memory and written once (loyalty_codes_emit). Rows of VOUCHER: a code; a code, 0, redemption. Row of
 // LEDGER "v" code, under the customer: the code is hers.
 // A redemption never goes: rolled back, it says so, and a second rolling back finds that.
+#include "engine/feed.h"
 #include "engine/loyalty.h"
 
 #include <assert.h>
@@ -177,7 +178,11 @@ static enum err tell(struct work *work, struct work_customer *customer, const ch
   if (customer == NULL) return ERR_OK;
   if (voucher != NULL) told->voucher = voucher->id;
   if (programme != NULL) told->programme = programme->id;
-  return loyalty_tell(work, customer, name, at_us < work->now_us ? at_us : work->now_us, put_code, told);
+  if (at_us > work->now_us) at_us = work->now_us;
+  enum err err = loyalty_tell(work, customer, name, at_us, put_code, told);
+  return err == ERR_OK ? feed_note_code(work, customer->record.id, voucher == NULL ? 0 : voucher->programme, name,
+                                        told->code, at_us)
+                       : err;
 }
 
 // --- giving ------------------------------------------------------------------------------------------------------

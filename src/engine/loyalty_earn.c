@@ -228,6 +228,18 @@ static int64_t cap_room(struct work *work, const struct loyalty_ledger *ledger, 
   return cap->most - *loyalty_counter_of(work, &key);
 }
 
+bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledger,
+                      const struct loyalty_live_rule *rule, size_t cap, int64_t at_us, int64_t *left) {
+  const struct loyalty_cap *definition = &rule->rule->caps[cap];
+  *left = definition->most;
+  if (definition->scope == LOYALTY_CAP_LINE) return false;
+  if (definition->scope == LOYALTY_CAP_MEMBER && ledger == NULL) return true;
+  struct loyalty_counter_key key = cap_key(kit->work->loyalty, rule, cap, at_us);
+  if (definition->scope == LOYALTY_CAP_EVERYBODY && !loyalty_counter_is_held(kit->work, &key)) return false;
+  *left = cap_room(kit, ledger, rule, cap, at_us);
+  return true;
+}
+
 static const struct loyalty_rule_ref *campaign_ref(const struct loyalty_live_rule *rule, struct loyalty_rule_ref *ref) {
   *ref = (struct loyalty_rule_ref){.campaign = rule->ref.campaign};
   return ref;

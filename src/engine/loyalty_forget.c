@@ -134,7 +134,8 @@ enum err loyalty_forget(struct work *work, struct work_customer *customer) {
     if (row->kind == 'p') err = blank_posting(work, id, row);
     if (row->kind == 'o') err = blank_order(work, id, row);
     if (row->kind == 'v') err = blank_redemptions(work, row->rest);
-    if (row->kind == 'h' || row->kind == 'k' || row->kind == 'n') err = store_delete(work->txn, STORE_LEDGER, row->key);
+    if (row->kind == 'h' || row->kind == 'k' || row->kind == 'n' || row->kind == 'r' || row->kind == 'w')
+      err = store_delete(work->txn, STORE_LEDGER, row->key);
   }
   return err;
 }

@@ -14,6 +14,7 @@
 
 #include "base/varint.h"
 #include "engine/due.h"
+#include "engine/feed.h"
 
 struct loyalty_member {
   struct loyalty_wallet *wallets;
@@ -360,10 +361,13 @@ enum err loyalty_posting_write(struct work *work, uint64_t customer, const struc
 // What follows from what happened may itself make something happen: a gift, a reward's voucher.
 static enum err write_ledger(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger) {
   enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++)
+  for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++) {
     err = loyalty_posting_write(work, customer->record.id, &ledger->postings[i]);
+    if (err == ERR_OK) err = feed_note_posting(work, customer->record.id, &ledger->postings[i]);
+  }
   for (size_t i = 0; err == ERR_OK && i < ledger->news_count; i++) {
     err = tell_news(work, customer, ledger, &ledger->news[i]);
+    if (err == ERR_OK) err = feed_note_news(work, customer->record.id, ledger->programme->number, &ledger->news[i]);
     if (err == ERR_OK) err = loyalty_follow(work, customer, ledger, &ledger->news[i]);
   }
   return err;

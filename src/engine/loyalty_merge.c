@@ -4,8 +4,9 @@
 // Ids of postings, lots and holds are the workspace's, so rows come together as they are, with these exceptions: a
 // receipt that both booked (by the till and by the web) stays as the first booking, the second is given back whole;
 // what both earned once for one thing stays as the first earning; halves of a posting, which a split made, are one
-// again; of replies under one reference the survivor's stays. At last doubles among her vouchers are cancelled. A loser
-// that has no rows any more has nothing to give: repeating a merge changes nothing.
+// again; of two referrals by one programme one stays, and one by herself is reversed; of replies under one reference
+// the survivor's stays. At last doubles among her vouchers are cancelled. A loser that has no rows any more has nothing
+// to give: repeating a merge changes nothing.
 #include "engine/loyalty.h"
 
 #include "base/varint.h"
@@ -202,6 +203,8 @@ static enum err move_row(struct merging *merging, const struct loyalty_row *row)
     err = loyalty_once_unite(work, merging->survivor, row->rest, known, row->value, &united);
     if (err == ERR_OK) err = store_put(work->txn, STORE_LEDGER, key_view(&key), united);
   }
+  if (err == ERR_OK && row->kind == 'r' && known.data != NULL)
+    err = store_put(work->txn, STORE_LEDGER, key_view(&key), loyalty_referral_unite(known, row->value));
   if (err == ERR_OK && known.data == NULL && row->kind != 'v')
     err = store_put(work->txn, STORE_LEDGER, key_view(&key), row->value);
   return err == ERR_OK ? store_delete(work->txn, STORE_LEDGER, row->key) : err;
@@ -233,5 +236,6 @@ enum err loyalty_merge(struct work *work, struct work_customer *survivor, struct
     codes = codes || rows[i].kind == 'v';
     err = move_row(&merging, &rows[i]);
   }
-  return err == ERR_OK && codes ? unite_codes(&merging) : err;
+  if (err == ERR_OK && codes) err = unite_codes(&merging);
+  return err == ERR_OK ? loyalty_referrals_merge(work, survivor, merging.from) : err;
 }

@@ -12,7 +12,7 @@
 
 #include "base/varint.h"
 
-enum { OFFERS_MAX = 1000, REJECTED_MAX = 256, OWNERS_MAX = 16 };
+enum { OFFERS_MAX = 1000, REJECTED_MAX = 256, OWNERS_MAX = 16, LOOKS_MAX = 4 * OFFERS_MAX };
 static const int64_t MICROS_PER_CENT = 10000;
 
 struct rejection {
@@ -40,6 +40,8 @@ struct booking {
   struct rejection *rejected;
   size_t rejected_count;
   struct loyalty_order order;
+  struct loyalty_look *looks; // at rules whose discount was not offered; NULL: nobody asks
+  size_t look_count;
   int64_t due, money; // cents
   struct loyalty_outcomes outcomes;
 };
@@ -136,12 +138,22 @@ static enum err add_offer(struct booking *booking, const struct loyalty_offer *o
   return ERR_OK;
 }
 
+static void note_look(struct booking *booking, const struct loyalty_live_rule *rule, const char *reason,
+                      int64_t cents) {
+  if (booking->looks != NULL && booking->look_count < LOOKS_MAX)
+    booking->looks[booking->look_count++] = (struct loyalty_look){rule, reason, cents};
+}
+
 static enum err offer_rule(struct booking *booking, const struct loyalty_live_rule *rule) {
   struct work *work = booking->work;
   struct loyalty_judgement judgement;
   enum err err = loyalty_judge(rule, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
                                work->arena, &judgement);
-  if (err != ERR_OK || !judgement.discounts) return err;
+  if (err != ERR_OK) return err;
+  if (!judgement.discounts) {
+    note_look(booking, rule, judgement.skipped == NULL ? "condition_false" : judgement.skipped, 0);
+    return ERR_OK;
+  }
   struct loyalty_offer offer = {.discount = &rule->rule->discount,
                                 .lines = judgement.discount_lines,
                                 .room_cents = INT64_MAX,
@@ -151,6 +163,7 @@ static enum err offer_rule(struct booking *booking, const struct loyalty_live_ru
     offer.over = rule->campaign->budget.over;
     if (loyalty_budget_room(work, rule->campaign, LOYALTY_COUNT_USES) <= 0) {
       reject(booking, BYTES(""), rule->rule->id, "CAMPAIGN_LIMIT_REACHED");
+      note_look(booking, rule, "CAMPAIGN_LIMIT_REACHED", 0);
       return ERR_OK;
     }
   }
@@ -251,6 +264,10 @@ static enum err price(struct booking *booking) {
   booking->rejected = arena_take_zero(work->arena, REJECTED_MAX, sizeof *booking->rejected);
   if (booking->offers == NULL || booking->sources == NULL || booking->rejected == NULL)
     return diag_no_memory(work->diag);
+  if (booking->request->explain) {
+    booking->looks = arena_take_zero(work->arena, LOOKS_MAX, sizeof *booking->looks);
+    if (booking->looks == NULL) return diag_no_memory(work->diag);
+  }
   enum err err = offer_rules(booking);
   for (size_t i = 0; err == ERR_OK && i < booking->request->code_count; i++)
     err = offer_code(booking, booking->request->codes[i]);
@@ -259,6 +276,9 @@ static enum err price(struct booking *booking) {
                            is_code_rejected(booking), work->arena, work->diag);
   for (size_t i = 0; err == ERR_OK && i < booking->offer_count; i++) {
     const struct source *source = &booking->sources[i];
+    if (source->rule != NULL)
+      note_look(booking, source->rule, booking->offers[i].refusal,
+                booking->offers[i].cents + booking->offers[i].shipping_cents);
     if (booking->offers[i].refusal != NULL)
       reject(booking, source->code != NULL ? source->code->text : BYTES(""),
              source->rule != NULL ? source->rule->rule->id : BYTES(""), booking->offers[i].refusal);
@@ -625,7 +645,7 @@ static void write_rejection(struct json_writer *writer, struct bytes code, struc
   if (code.size_bytes > 0) json_member_bytes(writer, "code", code);
   if (rule.size_bytes > 0) json_member_bytes(writer, "rule", rule);
   json_member_text(writer, "reason", reason);
-  json_member_text(writer, "message", loyalty_refusal_words(reason));
+  json_member_text(writer, "message", loyalty_reason_words(reason));
   json_object_end(writer);
 }
 
@@ -703,6 +723,8 @@ static enum err write_reply(const struct booking *booking, struct json_writer *w
   write_rejected(booking, writer);
   write_totals(booking, writer);
   enum err err = write_missing(booking, writer);
+  struct loyalty_explanation explanation = {booking->in_hand, &booking->outcomes, booking->looks, booking->look_count};
+  if (err == ERR_OK && booking->looks != NULL) err = loyalty_explain(booking->kit, &explanation, writer);
   json_object_end(writer);
   return err;
 }
@@ -768,7 +790,10 @@ static enum err book(struct booking *booking) {
   if (err != ERR_OK || booking->order.id.size_bytes == 0)
     return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
   err = loyalty_order_write(work, booking->kit->customer->record.id, &booking->order);
-  return err == ERR_OK ? add_owner(work, booking->order.id, booking->kit->customer->record.id) : err;
+  if (err == ERR_OK) err = add_owner(work, booking->order.id, booking->kit->customer->record.id);
+  return err == ERR_OK ? loyalty_referral_order(work, booking->kit->customer, booking->order.id,
+                                                booking->basket->amount, booking->in_hand->at_us, false)
+                       : err;
 }
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,

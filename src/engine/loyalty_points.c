@@ -581,8 +581,14 @@ static enum err join(struct member_call *call, void *context) {
   json_object_begin(call->writer);
   json_member_text(call->writer, "customer", customer);
   write_balance(call->writer, ledger);
+  if (call->customer_count > 1) {
+    json_name(call->writer, "referral");
+    json_object_begin(call->writer);
+    err = loyalty_refer(call, *programme);
+    json_object_end(call->writer);
+  }
   json_object_end(call->writer);
-  return ERR_OK;
+  return err;
 }
 
 // "Identified" by an identifier that nobody has: a card that is handed out at a till.
@@ -620,11 +626,11 @@ static enum err make_customer(struct member_call *call, struct bytes reference, 
   return err;
 }
 
-static enum err find_or_make(struct member_call *call, struct diag *diag) {
+enum err member_call_find_or_make(struct member_call *call, const char *name, struct diag *diag) {
   struct engine_view *view;
   struct bytes reference;
   uint64_t customer;
-  enum err err = member_call_text(call, "customer", true, &reference, diag);
+  enum err err = member_call_text(call, name, true, &reference, diag);
   if (err != ERR_OK || memchr(reference.data, ':', reference.size_bytes) == NULL) return err;
   err = engine_view_open(call->engine, &view);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
@@ -637,13 +643,20 @@ enum err engine_member_join(struct engine *engine, const struct engine_caller *c
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   const struct loyalty_programme *programme = NULL;
   const struct loyalty_set *set = loyalty_hold(engine);
+  struct bytes referred_by = BYTES("");
   struct member_call call;
   member_call_open(&call, engine, caller, request, writer);
   enum err err = member_call_programme(&call, set, &programme, diag);
   uint32_t number = err == ERR_OK ? programme->number : 0;
   if (set != NULL) loyalty_set_close(set);
-  if (err == ERR_OK) err = find_or_make(&call, diag);
-  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
+  if (err == ERR_OK) err = member_call_text(&call, "referred_by", false, &referred_by, diag);
+  if (err == ERR_OK) err = member_call_find_or_make(&call, "customer", diag);
+  if (err == ERR_OK && referred_by.size_bytes > 0) {
+    err = loyalty_referral_find(&call, "customer", "referred_by", diag);
+    if (err == ERR_OK) err = member_call_run_ids(&call, join, &number, commit, diag);
+  } else if (err == ERR_OK) {
+    err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
+  }
   member_call_close(&call);
   return err;
 }

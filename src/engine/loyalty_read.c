@@ -138,6 +138,7 @@ enum err engine_member_json(struct engine_view *view, uint64_t customer, struct 
   json_array_begin(writer);
   if (err == ERR_OK && set != NULL) err = write_vouchers(view, customer, &now, writer);
   json_array_end(writer);
+  if (err == ERR_OK && set != NULL) err = loyalty_referrals_json(view, customer, set, writer, diag);
   json_object_end(writer);
   arena_release(&arena);
   if (set != NULL) loyalty_set_close(set);

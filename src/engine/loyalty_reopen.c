@@ -253,6 +253,10 @@ enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *ord
   if (err != ERR_OK) return err;
   order->state = LOYALTY_ORDER_PLACED;
   order->return_count--;
+  int64_t cents = 0;
+  for (size_t i = 0; i < order->line_count; i++) cents += order->lines[i].amount;
+  err = loyalty_referral_order(kit->work, kit->customer, order->id, cents, order->time_us, true);
+  if (err != ERR_OK) return err;
   loyalty_order_json(order, writer);
   json_object_end(writer);
   return loyalty_order_write(kit->work, kit->customer->record.id, order);

@@ -289,6 +289,9 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
   if (err == ERR_OK) err = carry_out(&giving, cancel);
   if (err == ERR_OK && cancel) order->state = LOYALTY_ORDER_CANCELLED;
   if (err == ERR_OK) err = keep_return(&giving, writer);
+  // The other booking of a receipt stays.
+  if (err == ERR_OK && !bytes_equal(kit->reason, BYTES(LOYALTY_DOUBLE)))
+    err = loyalty_referral_return(work, kit->customer, order);
   return err == ERR_OK ? loyalty_order_write(work, kit->customer->record.id, order) : err;
 }
 

@@ -279,6 +279,31 @@ static enum err part_once(struct splitting *splitting, const struct loyalty_row 
   return side == NULL ? copy_row(splitting, row) : move_row(splitting, row, side->part, row->value);
 }
 
+static enum err part_referral(struct splitting *splitting, const struct loyalty_row *row) {
+  struct bytes identifier;
+  uint64_t origin;
+  uint16_t part = splitting->parting->keeper;
+  enum err err = loyalty_referral_origin(splitting->work, row->value, &identifier, &origin);
+  if (err == ERR_OK) err = part_of(splitting, identifier, origin, &part);
+  return err == ERR_OK ? move_row(splitting, row, part, row->value) : err;
+}
+
+// What was paid with lots of several parts is not put back any more: no part has all of it.
+static enum err part_reward(struct splitting *splitting, const struct loyalty_row *row) {
+  uint64_t posting, *lots;
+  size_t count;
+  enum err err = loyalty_reward_lots(splitting->work, row->value, &posting, &lots, &count);
+  if (err != ERR_OK) return err;
+  const struct side *side = side_of(splitting, posting);
+  bool whole = side != NULL;
+  for (size_t i = 0; i < count && whole; i++) {
+    const struct side *lot = side_of(splitting, lots[i] >> 8);
+    whole = lot != NULL && lot->part == side->part;
+  }
+  return whole ? move_row(splitting, row, side->part, row->value)
+               : store_delete(splitting->work->txn, STORE_LEDGER, row->key);
+}
+
 // --- codes ---------------------------------------------------------------------------------------------------
 
 struct given { // a code and its part
@@ -360,6 +385,8 @@ static enum err part_rows(struct splitting *splitting) {
     if (row->kind == 'h') err = part_hold(splitting, row);
     if (row->kind == 'k') err = part_once(splitting, row);
     if (row->kind == 'n') err = copy_row(splitting, row);
+    if (row->kind == 'r') err = part_referral(splitting, row);
+    if (row->kind == 'w') err = part_reward(splitting, row);
   }
   return err;
 }

@@ -562,6 +562,8 @@ static enum err cancel(struct member_call *call, void *context) {
   err = loyalty_code_void(work, call->customer_count > 0 ? call->members[0] : NULL, held, using->reason);
   if (err != ERR_OK) return err;
   loyalty_code_json(&held->code, using->voucher, call->writer);
+  if (call->customer_count > 0) err = loyalty_reward_cancel(work, call->members[0], &held->code, call->writer);
+  if (err != ERR_OK) return err;
   if (card) json_member_scaled(call->writer, "refund", refund, 2);
   json_object_end(call->writer);
   return ERR_OK;

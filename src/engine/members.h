@@ -44,6 +44,8 @@ struct engine_caller {
 //     {"type":"points","programme","currency","amount","rule","active_at","expires_on"},{"type":"voucher",…},
 //     {"type":"pay",…}],"rejected":[{"code"|"rule","reason","message"}],"totals":{"amount","discount","shipping",
 //     "due","paid_with_points","paid_with_cards","to_pay"},"missing":[{"programme","tier"|"reward","amount"}]}
+// "explain": true adds "explained": every rule for orders, with what it did or why not, what its condition came to, and
+// what its caps and budget leave (loyalty_explain.c).
 // Nothing is written: the same code as engine_order, without its commit. ERR_INVALID for what cannot be read.
 enum err engine_evaluate(struct engine *engine, const struct engine_caller *caller, struct value request,
                          struct json_writer *writer, struct diag *diag);
@@ -140,6 +142,18 @@ enum err engine_liability_json(struct engine *engine, struct bytes programme, st
 // Enrols: {"customer","programme"?,"referred_by"?}
 enum err engine_member_join(struct engine *engine, const struct engine_caller *caller, struct value request,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
+// {"customer","programme"?,"reward","reference"?}: spends what the reward costs and gives its voucher, in one commit ->
+// {"id","reward","voucher":{…},"balance":{…}}. ERR_NOT_FOUND "no_reward"; ERR_DENIED "INSUFFICIENT_POINTS". Cancelling
+// the code (engine_code_cancel) while nobody used it puts the points back: "points", "currency" in its reply.
+enum err engine_reward_buy(struct engine *engine, const struct engine_caller *caller, struct value request,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"advocate": a reference, or a code that is hers,"friend","programme"?}: the friend joins and gets the programme's
+// voucher -> {"programme","friend","advocate","state":"PENDING"|"REWARDED"|"REVERSED","made_at","voucher"?,"order"?,
+// "currency"?,"reward"?}. The same again: "replayed". ERR_DENIED "ReferralRecipientIdSameAsAdvocate",
+// "ReferralCustomerAlreadyReferred"; ERR_INVALID "no_referral".
+enum err engine_referral_make(struct engine *engine, const struct engine_caller *caller, struct value request,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Works off what fell due for members; call it as engine_timer_tick.
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);

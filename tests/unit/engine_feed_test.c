@@ -140,8 +140,12 @@ static void test_a_row_gives_back_what_was_put(void **state) {
   (void)state;
   static const struct segment_definition low = {.question = 1}, high = {.question = UINT32_MAX};
   const struct live_change changes[] = {
-      {7, &low, true, false, 1000},        {7, &high, false, false, 1000},         {8, &low, true, true, 999},
-      {UINT64_MAX, &low, true, false, -5}, {1, &high, false, true, INT64_MIN + 1}, {0, &low, true, false, INT64_MAX},
+      {7, &low, NULL, true, false, 1000},
+      {7, &high, NULL, false, false, 1000},
+      {8, &low, NULL, true, true, 999},
+      {UINT64_MAX, &low, NULL, true, false, -5},
+      {1, &high, NULL, false, true, INT64_MIN + 1},
+      {0, &low, NULL, true, false, INT64_MAX},
   };
   enum { COUNT = sizeof changes / sizeof *changes };
   struct feed_row row;
@@ -173,6 +177,53 @@ static void test_a_row_gives_back_what_was_put(void **state) {
   enum err err = feed_row_open(&row, key_view(&key), buffer_view(&out));
   while (err == ERR_OK) err = feed_row_next(&row, &got);
   assert_int_equal(err, ERR_CORRUPT);
+  buffer_release(&out);
+}
+
+// Between two of segments.
+static void test_a_row_gives_back_what_loyalty_did(void **state) {
+  (void)state;
+  static const struct segment_definition low = {.question = 1};
+  static const struct feed_loyalty spent = {
+      .kind = FEED_POINTS, .change = 3, .programme = 7, .currency = 2, .amount = -300, .posting = UINT64_MAX};
+  static const struct feed_loyalty up = {.kind = FEED_TIER, .programme = UINT32_MAX, .level = 255, .before = 1};
+  static const struct feed_loyalty code = {.kind = FEED_VOUCHER, .change = 4, .code = BYTES_INIT("MUG-1")};
+  const struct live_change changes[] = {
+      {7, &low, NULL, true, false, 1000},     {7, NULL, &spent, false, false, 1000}, {8, NULL, &up, false, false, 2000},
+      {1, NULL, &code, false, false, -70000}, {1, &low, NULL, false, false, 1000},
+  };
+  enum { COUNT = sizeof changes / sizeof *changes };
+  struct feed_row row;
+  struct feed_change got;
+  struct buffer out;
+  struct key key;
+  buffer_init(&out);
+  feed_row_key(&key, 41);
+  feed_row_encode(changes, COUNT, 1000, &out);
+  assert_int_equal(feed_row_open(&row, key_view(&key), buffer_view(&out)), ERR_OK);
+  for (size_t i = 0; i < COUNT; i++) {
+    const struct feed_loyalty *put = changes[i].loyalty;
+    assert_int_equal(feed_row_next(&row, &got), ERR_OK);
+    assert_int_equal(got.customer, changes[i].customer);
+    assert_int_equal(got.at_us, changes[i].at_us);
+    assert_int_equal(got.question, put == NULL ? 1 : 0);
+    if (put == NULL) continue;
+    assert_int_equal(got.loyalty.kind, put->kind);
+    assert_int_equal(got.loyalty.change, put->change);
+    assert_int_equal(got.loyalty.programme, put->programme);
+    assert_int_equal(got.loyalty.currency, put->currency);
+    assert_int_equal(got.loyalty.level, put->level);
+    assert_int_equal(got.loyalty.before, put->before);
+    assert_int_equal(got.loyalty.amount, put->amount);
+    assert_int_equal(got.loyalty.posting, put->posting);
+    assert_true(bytes_equal(got.loyalty.code, put->code));
+  }
+  assert_int_equal(feed_row_next(&row, &got), ERR_NOT_FOUND);
+  for (size_t size = 0; size < out.size_bytes; size++) { // cut short anywhere
+    enum err err = feed_row_open(&row, key_view(&key), bytes_of(out.data, size));
+    while (err == ERR_OK) err = feed_row_next(&row, &got);
+    assert_int_equal(err, ERR_CORRUPT);
+  }
   buffer_release(&out);
 }
 
@@ -234,7 +285,7 @@ static void test_a_commit_is_one_row_and_cursors_lie_within(void **state) {
 // A row far ahead, as if much had happened in between: `gap` numbers on.
 static void skip_numbers(uint64_t gap) {
   static const struct segment_definition blue = {.question = 2, .id = BYTES_INIT("blue")};
-  const struct live_change one = {1, &blue, true, false, 5};
+  const struct live_change one = {1, &blue, NULL, true, false, 5};
   char present[ENGINE_CURSOR_BYTES];
   struct store_txn *txn;
   struct store_mark mark;
@@ -462,6 +513,7 @@ static void test_two_writers_and_a_reader(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_row_gives_back_what_was_put),
+      cmocka_unit_test(test_a_row_gives_back_what_loyalty_did),
       cmocka_unit_test(test_a_change_takes_few_bytes),
       cmocka_unit_test(test_a_row_of_another_format_is_refused),
       cmocka_unit_test_setup_teardown(test_a_commit_is_one_row_and_cursors_lie_within, setup, teardown),
