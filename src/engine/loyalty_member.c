@@ -296,6 +296,7 @@ static const char *const NEWS_NAMES[] = {[LOYALTY_NEWS_EARNED] = "Points Earned"
 
 struct telling {
   const struct work *work;
+  const struct loyalty_ledger *ledger;
   const struct loyalty_programme *programme;
   const struct loyalty_news *news;
 };
@@ -306,6 +307,50 @@ static void put_amount(struct value_builder *builder, const struct loyalty_curre
   value_put_name(builder, BYTES("amount"));
   value_put_number(builder, number);
   put_text(builder, "currency", currency->id);
+}
+
+static void put_id(struct value_builder *builder, const char *name, char letter, uint64_t id) {
+  char text[32];
+  int size = snprintf(text, sizeof text, "%c%" PRIu64, letter, id);
+  put_text(builder, name, bytes_of(text, (size_t)size));
+}
+
+static bool is_external(struct loyalty_rule_ref rule) {
+  return rule.campaign == LOYALTY_EXTERNAL;
+}
+
+// What was spent of the lots of other programmes, so that they can be told.
+static void put_external_lots(struct value_builder *builder, const struct telling *telling,
+                              const struct loyalty_posting *posting, const struct loyalty_currency *currency) {
+  const struct names *names = telling->work->engine->names;
+  value_put_name(builder, BYTES("lots"));
+  value_list_begin(builder);
+  for (size_t i = 0; i < posting->entry_count; i++) {
+    const struct loyalty_entry *entry = &posting->entries[i];
+    if (!is_external(entry->rule) || entry->to != LOYALTY_SPENT || entry->lot == 0) continue;
+    value_document_begin(builder);
+    put_id(builder, "lot", 'l', entry->lot);
+    put_text(builder, "programme", names_text(names, entry->rule.rule));
+    put_amount(builder, currency, entry->amount);
+    value_document_end(builder);
+  }
+  value_list_end(builder);
+}
+
+static void put_external(struct value_builder *builder, const struct telling *telling,
+                         const struct loyalty_currency *currency) {
+  const struct loyalty_news *news = telling->news;
+  const struct loyalty_ledger *ledger = telling->ledger;
+  bool any = false;
+  size_t at = 0;
+  if (is_external(news->rule)) put_text(builder, "external", names_text(telling->work->engine->names, news->rule.rule));
+  if (news->kind != LOYALTY_NEWS_SPENT || currency == NULL) return;
+  put_id(builder, "posting", 'p', news->posting);
+  while (at < ledger->posting_count && ledger->postings[at].id != news->posting) at++;
+  if (at == ledger->posting_count) return;
+  const struct loyalty_posting *posting = &ledger->postings[at];
+  for (size_t i = 0; i < posting->entry_count; i++) any |= is_external(posting->entries[i].rule);
+  if (any) put_external_lots(builder, telling, posting, currency);
 }
 
 static bool is_of_tier(enum loyalty_news_kind kind) {
@@ -328,8 +373,10 @@ static void put_news(struct value_builder *builder, void *context) {
   const struct loyalty_level *before = loyalty_level_at(programme, news->before);
   if (is_of_tier(news->kind) && level != NULL) put_text(builder, "tier", level->id);
   if (is_of_tier(news->kind) && before != NULL) put_text(builder, "from", before->id);
-  const struct loyalty_live_rule *rule =
-      news->rule.rule == 0 ? NULL : loyalty_set_rule(telling->work->loyalty, programme->number, news->rule);
+  put_external(builder, telling, currency);
+  const struct loyalty_live_rule *rule = news->rule.rule == 0 || is_external(news->rule)
+                                             ? NULL
+                                             : loyalty_set_rule(telling->work->loyalty, programme->number, news->rule);
   if (rule != NULL) put_text(builder, "rule", rule->rule->id);
   if (rule != NULL && rule->campaign != NULL) put_text(builder, "campaign", rule->campaign->id);
   for (size_t i = 0; news->kind == LOYALTY_NEWS_REWARD && i < programme->reward_count; i++)
@@ -341,7 +388,7 @@ static void put_news(struct value_builder *builder, void *context) {
 
 static enum err tell_news(struct work *work, struct work_customer *customer, const struct loyalty_ledger *ledger,
                           const struct loyalty_news *news) {
-  struct telling telling = {work, ledger->programme, news};
+  struct telling telling = {work, ledger, ledger->programme, news};
   int64_t at_us = looks_ahead(news->kind) ? work->now_us : news->at_us;
   return loyalty_tell(work, customer, NEWS_NAMES[news->kind], at_us, put_news, &telling);
 }

@@ -620,7 +620,7 @@ static enum err make_customer(struct member_call *call, struct bytes reference, 
   return err;
 }
 
-static enum err find_or_make(struct member_call *call, struct diag *diag) {
+enum err member_call_make(struct member_call *call, struct diag *diag) {
   struct engine_view *view;
   struct bytes reference;
   uint64_t customer;
@@ -642,7 +642,7 @@ enum err engine_member_join(struct engine *engine, const struct engine_caller *c
   enum err err = member_call_programme(&call, set, &programme, diag);
   uint32_t number = err == ERR_OK ? programme->number : 0;
   if (set != NULL) loyalty_set_close(set);
-  if (err == ERR_OK) err = find_or_make(&call, diag);
+  if (err == ERR_OK) err = member_call_make(&call, diag);
   if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, join, &number, commit, diag);
   member_call_close(&call);
   return err;

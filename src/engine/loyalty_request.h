@@ -33,6 +33,9 @@ void member_call_open(struct member_call *call, struct engine *engine, const str
                       struct value request, struct json_writer *writer);
 void member_call_close(struct member_call *call);
 
+// Makes a customer of the identifier that "customer" names, when nobody has it (loyalty_points.c).
+enum err member_call_make(struct member_call *call, struct diag *diag);
+
 // Members of the request. ERR_INVALID with the field.
 enum err member_call_text(struct member_call *call, const char *name, bool needed, struct bytes *text,
                           struct diag *diag);
