@@ -105,26 +105,37 @@ static void tell_item(struct sending *sending, const struct print_document *docu
   buffer_append_byte(&sending->told, '\n');
 }
 
+static void count_movement(struct sending *sending, struct bytes status) {
+  sending->count[0]++;
+  sending->count[bytes_equal(status, BYTES("mirrored")) ? 1 : bytes_equal(status, BYTES("refused")) ? REFUSED : 3]++;
+}
+
+// Many items come as lists of items.
+static void add_items(struct sending *sending, const struct print_document *document, struct value items,
+                      uint64_t *line) {
+  struct value_iter iter = value_iterate(items);
+  while (value_next(&iter)) {
+    struct value_iter inner = value_iterate(iter.item);
+    if (value_type(iter.item) == VALUE_LIST) {
+      while (value_next(&inner)) tell_item(sending, document, inner.item, (*line)++);
+      continue;
+    }
+    if (sending->op == TARGET_LOYALTY_MIRROR) count_movement(sending, text_of(document, iter.item, "status"));
+    tell_item(sending, document, iter.item, (*line)++);
+  }
+}
+
 static enum err add_answer(struct sending *sending, struct bytes json, struct diag *diag) {
   struct print_document document;
-  enum err err = print_document_init(&document, json, diag);
   uint64_t line = sending->first_line;
+  enum err err = print_document_init(&document, json, diag);
   for (size_t i = 0; err == ERR_OK && i < COUNT_COUNT; i++)
     sending->count[i] += number_of(&document, document.root, COUNTS[i]);
-  struct value_iter iter = value_iterate(err == ERR_OK ? value_member(document.root, document.names, BYTES("items"))
-                                                       : (struct value){{NULL, 0}});
-  while (err == ERR_OK && value_next(&iter)) {
-    if (sending->op == TARGET_LOYALTY_MIRROR) {
-      struct bytes status = text_of(&document, iter.item, "status");
-      sending->count[0]++;
-      sending->count[bytes_equal(status, BYTES("mirrored"))  ? 1
-                     : bytes_equal(status, BYTES("refused")) ? REFUSED
-                                                             : 3]++;
-    }
-    tell_item(sending, &document, iter.item, line++);
+  if (err == ERR_OK) {
+    add_items(sending, &document, value_member(document.root, document.names, BYTES("items")), &line);
+    struct value_iter iter = value_iterate(value_member(document.root, document.names, BYTES("points")));
+    while (err == ERR_OK && value_next(&iter)) err = add_amount(sending, &document, iter.item, diag);
   }
-  if (err == ERR_OK) iter = value_iterate(value_member(document.root, document.names, BYTES("points")));
-  while (err == ERR_OK && value_next(&iter)) err = add_amount(sending, &document, iter.item, diag);
   print_document_release(&document);
   return err == ERR_OK && sending->told.failed ? diag_no_memory(diag) : err;
 }
@@ -140,7 +151,7 @@ static enum err send(struct sending *sending, struct diag *diag) {
   struct target_call what = {.op = sending->op};
   struct buffer answer;
   if (sending->items == 0) return ERR_OK;
-  buffer_append_text(&sending->body, "]}");
+  buffer_append_text(&sending->body, sending->dry_run ? "]]}" : "]}");
   if (sending->body.failed) return diag_no_memory(diag);
   buffer_init(&answer);
   what.body = buffer_view(&sending->body);
@@ -165,7 +176,10 @@ static enum err add_line(struct sending *sending, struct bytes line, struct diag
                     "may be the same are in one part",
                     DRY_RUN_ITEMS, BATCH_BYTES >> 20);
   enum err err = full ? send(sending, diag) : ERR_OK;
+  bool cuts = sending->dry_run && sending->items % BATCH_ITEMS == 0; // lists of items: none may be too long
+  if (cuts && sending->items > 0) buffer_append_byte(&sending->body, ']');
   if (sending->items++ > 0) buffer_append_byte(&sending->body, ',');
+  if (cuts) buffer_append_byte(&sending->body, '[');
   buffer_append_bytes(&sending->body, line);
   sending->line++;
   return err;
@@ -345,7 +359,7 @@ enum err command_loyalty_reconcile(struct cli *cli, struct diag *diag) {
   buffer_init(&answer);
   enum err err = ask_read_file(cli->options.args[0], LIMIT_BODY_BYTES, &body, diag);
   what.body = buffer_view(&body);
-  if (err == ERR_OK) err = target_open(&target, &cli->options, false, diag);
+  if (err == ERR_OK) err = target_open(&target, &cli->options, true, diag); // names of the request are noted
   if (err == ERR_OK) err = target_call(target, &what, &answer, diag);
   target_close(target);
   if (err == ERR_OK) err = write_differences(cli, buffer_view(&answer), &differences, diag);

@@ -36,14 +36,15 @@ enum err external_read_name(struct member_call *call, const struct loyalty_set *
   if (err == ERR_OK) err = find_programme(call, set, external->name, programme, diag);
   if (err != ERR_OK) return err;
   external->programme = (*programme)->number;
-  external->rule.campaign = LOYALTY_EXTERNAL;
-  return names_intern(call->engine->names, external->name, &external->rule.rule, diag);
+  external->rule = (struct loyalty_rule_ref){LOYALTY_EXTERNAL, names_find(call->engine->names, external->name)};
+  return ERR_OK;
 }
 
 enum err external_read(struct member_call *call, const struct loyalty_set *set, char kind, struct external *external,
                        const struct loyalty_programme **programme, struct diag *diag) {
   enum err err = external_read_name(call, set, external, programme, diag);
   if (err == ERR_OK) err = member_call_text(call, "external_id", true, &external->id, diag);
+  if (err == ERR_OK) err = names_intern(call->engine->names, external->name, &external->rule.rule, diag);
   if (err != ERR_OK) return err;
   const char *reference = arena_format(&call->arena, "%.*s:%.*s", BYTES_ARG(external->name), BYTES_ARG(external->id));
   // The size of the name keeps "a:b" "c" and "a" "b:c" apart.
@@ -134,9 +135,26 @@ enum err external_list(const struct engine *engine, struct value request, const 
   if (readable) *list = value_member(request, engine->names, bytes_from_text(name));
   if (!readable || value_is_absent(*list) || value_type(*list) != VALUE_LIST)
     return bad(name, "missing_member", "a list", diag);
-  struct value_iter iter = value_iterate(*list);
-  while (value_next(&iter)) ++*count;
+  struct external_iter iter = external_iterate(*list);
+  while (external_next(&iter)) ++*count;
   if (*count > EXTERNAL_ITEMS_MAX)
     return diag_set(diag, ERR_LIMIT, "too_many", "a request has at most %d items", EXTERNAL_ITEMS_MAX);
   return ERR_OK;
+}
+
+struct external_iter external_iterate(struct value list) {
+  return (struct external_iter){.outer = value_iterate(list), .inner = value_iterate((struct value){{NULL, 0}})};
+}
+
+bool external_next(struct external_iter *iter) {
+  for (;;) {
+    if (value_next(&iter->inner)) {
+      iter->item = iter->inner.item;
+      return true;
+    }
+    if (!value_next(&iter->outer)) return false;
+    iter->item = iter->outer.item;
+    if (value_type(iter->item) != VALUE_LIST) return true;
+    iter->inner = value_iterate(iter->item);
+  }
 }

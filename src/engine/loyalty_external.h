@@ -22,7 +22,7 @@ struct external {
 // call's arena. ERR_INVALID, ERR_NOT_FOUND with the field.
 enum err external_read(struct member_call *call, const struct loyalty_set *set, char kind, struct external *external,
                        const struct loyalty_programme **programme, struct diag *diag);
-// The same without an id.
+// The same without an id, for who only looks: a name that never came has no number.
 enum err external_read_name(struct member_call *call, const struct loyalty_set *set, struct external *external,
                             const struct loyalty_programme **programme, struct diag *diag);
 // A date or a time by the programme's clock; as an end, a date is the whole day.
@@ -44,6 +44,14 @@ enum err external_unite_codes(struct work *work, struct work_customer *customer)
 
 // Is a failure about the item alone, so that the others go on?
 bool external_is_refusal(enum err err);
-// The list "items" of a request, which has at most EXTERNAL_ITEMS_MAX.
+// A list of a request, which has at most EXTERNAL_ITEMS_MAX items. JSON takes no list of more than 4,096, so that its
+// items may be lists of items; *count is of all.
 enum err external_list(const struct engine *engine, struct value request, const char *name, struct value *list,
                        size_t *count, struct diag *diag);
+// A walk over all of them.
+struct external_iter {
+  struct value_iter outer, inner;
+  struct value item;
+};
+struct external_iter external_iterate(struct value list);
+bool external_next(struct external_iter *iter);

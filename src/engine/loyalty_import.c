@@ -797,7 +797,13 @@ static void write_report(const struct import *import, struct json_writer *writer
   json_member_u64(writer, "vouchers_cancelled", cancelled);
   json_name(writer, "items");
   json_array_begin(writer);
-  for (size_t i = 0; i < import->count; i++) write_item(import, i, writer);
+  // As in requests: more than one takes are lists of items.
+  bool nested = import->count > IMPORT_ITEMS_MAX;
+  for (size_t i = 0; i < import->count; i++) {
+    if (nested && i % IMPORT_ITEMS_MAX == 0) json_array_begin(writer);
+    write_item(import, i, writer);
+    if (nested && (i % IMPORT_ITEMS_MAX == IMPORT_ITEMS_MAX - 1 || i + 1 == import->count)) json_array_end(writer);
+  }
   json_array_end(writer);
   json_object_end(writer);
 }
@@ -806,10 +812,10 @@ static void write_report(const struct import *import, struct json_writer *writer
 // ------------------------------------------------------------------------------------------------------------
 
 static enum err read_all(struct import *import, struct value list, struct diag *diag) {
-  struct value_iter iter = value_iterate(list);
+  struct external_iter iter = external_iterate(list);
   import->items = arena_take_zero(&import->call.arena, import->count + 1, sizeof *import->items);
   if (import->items == NULL) return diag_no_memory(diag);
-  for (size_t i = 0; value_next(&iter); i++) {
+  for (size_t i = 0; external_next(&iter); i++) {
     struct item *item = &import->items[i];
     diag_init(&item->diag);
     item->group = i;

@@ -324,8 +324,8 @@ enum err engine_loyalty_mirror(struct engine *engine, const struct engine_caller
   json_object_begin(writer);
   json_name(writer, "items");
   json_array_begin(writer);
-  struct value_iter iter = value_iterate(list);
-  while (err == ERR_OK && value_next(&iter)) {
+  struct external_iter iter = external_iterate(list);
+  while (err == ERR_OK && external_next(&iter)) {
     struct diag own;
     diag_init(&own);
     err = run_one(engine, caller, iter.item, &reply, mark, &own);

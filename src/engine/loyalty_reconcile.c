@@ -79,9 +79,9 @@ static enum err compare(struct reconciling *reconciling, struct bytes *customer,
 }
 
 static enum err compare_all(struct reconciling *reconciling, struct value list, struct diag *diag) {
-  struct value_iter iter = value_iterate(list);
+  struct external_iter iter = external_iterate(list);
   enum err err = ERR_OK;
-  while (err == ERR_OK && value_next(&iter)) {
+  while (err == ERR_OK && external_next(&iter)) {
     const struct loyalty_currency *currency = NULL;
     struct bytes customer = BYTES("");
     struct diag own;
