@@ -404,11 +404,39 @@ enum err loyalty_posting_write(struct work *work, uint64_t customer, const struc
   return store_put(work->txn, STORE_LEDGER, key_view(&key), buffer_view(work->buffer));
 }
 
+// A lot that was spent to its end and comes back was forgotten meanwhile: its first posting says from where it came.
+static enum err mend_lot(struct work *work, uint64_t customer, struct loyalty_lot *lot) {
+  struct loyalty_posting first;
+  struct bytes row;
+  struct key key;
+  if (lot->rule.campaign != 0 || lot->rule.rule != 0) return ERR_OK;
+  loyalty_number_row_key(&key, customer, 'p', lot->id >> 8);
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(&key), work->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  err = loyalty_posting_decode(row, lot->id >> 8, work->arena, &first);
+  if (err == ERR_CORRUPT) return diag_set(work->diag, err, "corrupt", "a posting cannot be read; run `rapport check`");
+  for (size_t i = 0; err == ERR_OK && i < first.entry_count; i++)
+    if (first.entries[i].lot == lot->id && is_external(first.entries[i].rule)) lot->rule = first.entries[i].rule;
+  return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+static enum err mend_lots(struct work *work, uint64_t customer, struct loyalty_ledger *ledger,
+                          const struct loyalty_posting *posting) {
+  struct loyalty_wallet *wallet = ledger->wallet;
+  enum err err = ERR_OK;
+  for (size_t i = 0; posting->kind == LOYALTY_ROLL_BACK && i < posting->entry_count; i++)
+    for (size_t j = 0; err == ERR_OK && j < wallet->lot_count; j++)
+      if (wallet->lots[j].id == posting->entries[i].lot) err = mend_lot(work, customer, &wallet->lots[j]);
+  return err;
+}
+
 // What follows from what happened may itself make something happen: a gift, a reward's voucher.
 static enum err write_ledger(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger) {
   enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++)
+  for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++) {
     err = loyalty_posting_write(work, customer->record.id, &ledger->postings[i]);
+    if (err == ERR_OK) err = mend_lots(work, customer->record.id, ledger, &ledger->postings[i]);
+  }
   for (size_t i = 0; err == ERR_OK && i < ledger->news_count; i++) {
     err = tell_news(work, customer, ledger, &ledger->news[i]);
     if (err == ERR_OK) err = loyalty_follow(work, customer, ledger, &ledger->news[i]);

@@ -294,6 +294,18 @@ describe("both programmes go on, and Rapport stands between them", () => {
     assert.deepEqual(await differences(burn.customer, 0), []);
   });
 
+  it("knows whose points were that an order gives back", async () => {
+    const eva = "email:eva@exemple.fr";
+    await move(eva, "earn", { amount: 300 });
+    const cart = { order_id: "P-1", products: [{ sku: "CASE", price: 3 }] };
+    const pay = [{ points: { amount: 300 } }];
+    (await post(shared, "/v1/loyalty/orders", { customer: eva, cart, pay })).expect();
+    assert.deepEqual(await differences(eva, 0), []);
+    (await post(shared, "/v1/loyalty/orders/P-1/cancel", {})).expect();
+    assert.deepEqual(await differences(eva, 300), []);
+    await verify(shared);
+  });
+
   it("comes to the same in whatever order it is told", async () => {
     const told: [string, object][] = [
       ["earn", { amount: 100, effective_at: "2026-01-01", expires_on: "2026-06-30" }],
