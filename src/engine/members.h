@@ -131,8 +131,8 @@ enum err engine_code_cancel(struct engine *engine, const struct engine_caller *c
 // {"dry_run"?,"items":[{"member":{"programme","external_id","into"?,"customer"|"identifiers":{type:value},"traits"?,
 // "joined_at"?,"tier"?,"lots":[{"currency"?,"amount","earned_at"?,"expires_on"?}],"vouchers":[{"code","voucher",
 // "valid_to"?,"used"?,"value"?}]}}]}: members of another programme, once each by its name and id: sent again, only what
-// differs is corrected. At most 1,000; of a dry run, which writes nothing, 10,000, in lists of items (JSON takes no list
-// of more than 4,096), as then in the answer. -> {"dry_run","members","refused",
+// differs is corrected. At most 1,000; of a dry run, which writes nothing, 10,000, in lists of items (JSON takes no
+// list of more than 4,096), as then in the answer. -> {"dry_run","members","refused",
 // "imported","corrected","unchanged","already_customers","same_people","points","vouchers_kept","vouchers_used",
 // "vouchers_cancelled","items":[{"line","programme","external_id","status","customer","same_as","vouchers"|"code",
 // "message","field"}]}

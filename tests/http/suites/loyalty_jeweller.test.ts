@@ -141,7 +141,8 @@ async function verify(of: Site): Promise<void> {
 describe("two programmes become one", () => {
   const everybody = (): object[] => [...times(EACH, (i) => store(i)), ...times(EACH, web)];
   const importFile = async (items: object[], ...more: string[]): Promise<Report> => {
-    const file = join(folder, "members.ndjson"), report = join(folder, "report.json");
+    const file = join(folder, "members.ndjson"),
+      report = join(folder, "report.json");
     await writeFile(file, lines(items));
     const args = ["loyalty", "import", file, "--report", report, "--json", ...more, "--url", site.server.url];
     return JSON.parse(await must(args, { env: { RAPPORT_KEY: site.workspace.secret_key } })) as Report;
@@ -165,7 +166,8 @@ describe("two programmes become one", () => {
     assert.equal(report.points[0]?.amount, sum(storePoints, EACH) + sum(webPoints, EACH));
     // Of two welcomes one stays, and none beside one that was used; of two birthdays of one year, one.
     const doubles = (i: number): number => {
-      const unused = Number(!storeUsed(i)) + Number(!webUsed(i)), used = 2 - unused;
+      const unused = Number(!storeUsed(i)) + Number(!webUsed(i)),
+        used = 2 - unused;
       const welcomes = used > 0 ? unused : 1;
       return welcomes + (i % 2 === 0 ? 1 : 0);
     };
@@ -222,7 +224,14 @@ describe("two programmes become one", () => {
 
   it("says of each line that it refuses why, and takes the others", async () => {
     const broken = [
-      { member: { programme: "store", external_id: "x1", identifiers: { email: "x1@exemple.fr" }, lots: [{ amount: -5 }] } },
+      {
+        member: {
+          programme: "store",
+          external_id: "x1",
+          identifiers: { email: "x1@exemple.fr" },
+          lots: [{ amount: -5 }],
+        },
+      },
       { member: { programme: "store", external_id: "x2", lots: [] } },
       {
         member: {
@@ -232,7 +241,14 @@ describe("two programmes become one", () => {
           vouchers: [{ code: "WS00000", voucher: "WELCOME" }],
         },
       },
-      { member: { programme: "store", external_id: "x4", identifiers: { email: "x4@exemple.fr" }, lots: [{ amount: 4 }] } },
+      {
+        member: {
+          programme: "store",
+          external_id: "x4",
+          identifiers: { email: "x4@exemple.fr" },
+          lots: [{ amount: 4 }],
+        },
+      },
     ];
     const report = await importFile(broken);
     assert.deepEqual(
@@ -271,9 +287,15 @@ describe("both programmes go on, and Rapport stands between them", () => {
     const item = { programme: "web", external_id: "a1", customer: "email:zoe@exemple.fr", type: "earn", amount: 100 };
     const both = { items: [item, { ...item, programme: "store", amount: 40 }] };
     const first = (await post(shared, "/v1/loyalty/mirror", both)).expect<Mirrored>();
-    assert.deepEqual(first.items.map((one) => one.status), ["mirrored", "mirrored"]);
+    assert.deepEqual(
+      first.items.map((one) => one.status),
+      ["mirrored", "mirrored"],
+    );
     const again = (await post(shared, "/v1/loyalty/mirror", both)).expect<Mirrored>();
-    assert.deepEqual(again.items.map((one) => one.status), ["replayed", "replayed"]);
+    assert.deepEqual(
+      again.items.map((one) => one.status),
+      ["replayed", "replayed"],
+    );
     assert.equal(await active(shared, "email:zoe@exemple.fr"), 140);
     const burn = { customer: "email:zoe@exemple.fr", amount: 120 };
     const { id } = (await post(shared, "/v1/loyalty/points/burn", burn)).expect<{ id: string }>();
@@ -363,6 +385,9 @@ describe("both programmes go on, and Rapport stands between them", () => {
     const { stdout } = await run(args, { env: { RAPPORT_KEY: shared.workspace.secret_key } });
     const told = JSON.parse(stdout) as { compared: number; differences: { customer: string; code?: string }[] };
     assert.equal(told.compared, 2);
-    assert.deepEqual(told.differences.map((one) => [one.customer, one.code]), [["email:nobody@exemple.fr", "no_customer"]]);
+    assert.deepEqual(
+      told.differences.map((one) => [one.customer, one.code]),
+      [["email:nobody@exemple.fr", "no_customer"]],
+    );
   });
 });
