@@ -257,6 +257,38 @@ enum err loyalty_referrals_make(struct request *request, struct worker *worker, 
   return member_write(request, worker, "advocate friend programme", engine_referral_make, diag);
 }
 
+typedef enum err member_batch_fn(struct engine *engine, const struct engine_caller *caller, struct value request,
+                                 struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+
+// Each item is a commit of its own, as of a till's batch.
+static enum err write_batch(struct request *request, struct worker *worker, const char *known, member_batch_fn *write,
+                            struct diag *diag) {
+  struct engine_caller caller = member_caller(request);
+  struct value document;
+  enum err err = request_body(request, worker, known, &document, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  err = write(request->api->engine, &caller, document, &writer, &request->commit.mark, diag);
+  if (!err) request->marked = true;
+  return err;
+}
+
+enum err loyalty_import_members(struct request *request, struct worker *worker, struct diag *diag) {
+  return write_batch(request, worker, "items dry_run", engine_loyalty_import, diag);
+}
+
+enum err loyalty_mirror_items(struct request *request, struct worker *worker, struct diag *diag) {
+  return write_batch(request, worker, "items", engine_loyalty_mirror, diag);
+}
+
+enum err loyalty_reconcile(struct request *request, struct worker *worker, struct diag *diag) {
+  struct value document;
+  enum err err = request_body(request, worker, "programme into balances", &document, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_loyalty_reconcile(request->api->engine, document, &writer, diag);
+}
+
 typedef enum err answer_fn(struct request *request, struct engine_view *view, uint64_t customer,
                            struct json_writer *writer, struct diag *diag);
 

@@ -96,6 +96,22 @@ enum err local_till_batch(struct answer *answer) {
   return engine_till_batch(answer->engine, &caller, answer->body, answer->writer, &answer->commit.mark, answer->diag);
 }
 
+enum err local_loyalty_import(struct answer *answer) {
+  struct engine_caller caller = caller_of(answer);
+  return engine_loyalty_import(answer->engine, &caller, answer->body, answer->writer, &answer->commit.mark,
+                               answer->diag);
+}
+
+enum err local_loyalty_mirror(struct answer *answer) {
+  struct engine_caller caller = caller_of(answer);
+  return engine_loyalty_mirror(answer->engine, &caller, answer->body, answer->writer, &answer->commit.mark,
+                               answer->diag);
+}
+
+enum err local_loyalty_reconcile(struct answer *answer) {
+  return engine_loyalty_reconcile(answer->engine, answer->body, answer->writer, answer->diag);
+}
+
 // What a request alone says.
 #define REQUEST(name, function)                                                                                        \
   enum err local_##name(struct answer *answer) {                                                                       \

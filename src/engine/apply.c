@@ -204,6 +204,20 @@ static enum err take_event(struct work *work, struct work_event *event, struct e
                       event->excluded_count);
 }
 
+// A member who is brought: `customer` 0 when her event was there before; then an identifier leads to her.
+static enum err bring(struct work *work, const struct slice *slice, size_t index, uint64_t customer) {
+  const struct engine_event *event = &slice->events[index];
+  for (size_t i = 0; customer == 0 && i < event->identifier_count; i++) {
+    const struct work_target *target = work_target(work, event->identifiers[i].identifier);
+    if (target == NULL) return ERR_CONFLICT;
+    if (target->device == NULL && !target->person.shared) customer = target->person.customer;
+  }
+  struct work_customer *found = customer == 0 ? NULL : work_customer(work, customer);
+  if (customer != 0 && found == NULL) return ERR_CONFLICT;
+  slice->results[index].customer = customer;
+  return slice->request->bring(work, found, index, slice->request->context);
+}
+
 static enum err apply_event(struct work *work, const struct slice *slice, size_t index, struct engine_result *result) {
   const struct engine_event *from = &slice->events[index];
   struct work_event event = {.event = from, .at = {.time_us = from->time_us}};
@@ -221,7 +235,9 @@ static enum err apply_event(struct work *work, const struct slice *slice, size_t
     err = set_aside(work, &event, result, from->aside_code, from->aside_words);
   else if (err == ERR_OK)
     err = slice->crowded ? set_crowd_aside(work, &event, result) : take_event(work, &event, result);
-  if (err == ERR_OK && result->outcome == ENGINE_APPLIED)
+  bool brings = slice->request != NULL && slice->request->bring != NULL;
+  if (err == ERR_OK && brings && result->code == NULL) err = bring(work, slice, index, result->customer);
+  if (err == ERR_OK && !brings && result->outcome == ENGINE_APPLIED)
     err = loyalty_take_event(work, work_held_customer(work, result->customer), &event, slice->request);
   if (err != ERR_OK) return err;
   return mark_message(work, slice->message_keys[index], from->received_us, result->code != NULL);
@@ -267,7 +283,10 @@ static enum err slice_body(struct work *work, void *context) {
     }
     slice->results[i].outcome = ENGINE_DUPLICATE;
     work->delta.duplicates++;
-    if (slice->request != NULL) return loyalty_order_replay(work, &slice->events[i], slice->request);
+    if (slice->request != NULL && slice->request->bring != NULL)
+      err = bring(work, slice, i, 0);
+    else if (slice->request != NULL)
+      return loyalty_order_replay(work, &slice->events[i], slice->request);
   }
   return err == ERR_OK && slice->alone ? answer_alone(work, slice) : err;
 }
@@ -421,5 +440,18 @@ enum err apply_basket(struct engine *engine, const struct engine_event *event, c
     return diag_set(diag, ERR_DENIED, "suppressed", "this person was erased and is not to come back");
   if (err == ERR_OK && result.outcome == ENGINE_ASIDE)
     return diag_set(diag, ERR_INVALID, result.code, "this basket could not be given to a customer; it is kept aside");
+  return err;
+}
+
+enum err apply_members(struct engine *engine, const struct engine_event *events, size_t count,
+                       const struct loyalty_request *request, bool dry_run, struct engine_result *results,
+                       struct store_mark *mark, struct diag *diag) {
+  struct slice slice = {.events = events, .count = count, .results = results, .request = request, .dry_run = dry_run};
+  struct arena arena;
+  assert(count <= SLICE_EVENTS);
+  arena_init(&arena, 0);
+  enum err err = slice_init(&slice, &arena);
+  err = err == ERR_OK ? run_slice(engine, &slice, mark, diag) : diag_no_memory(diag);
+  arena_release(&arena);
   return err;
 }

@@ -77,6 +77,10 @@ enum err loyalty_posting_write(struct work *work, uint64_t customer, const struc
 // what changed.
 enum err loyalty_emit(struct work *work);
 
+// Her wallets as a view has them, worked up to now, in the arena (loyalty_read.c).
+enum err loyalty_wallets_now(struct engine_view *view, const struct loyalty_set *set, uint64_t customer,
+                             struct arena *arena, struct loyalty_wallet **wallets, size_t *count, struct diag *diag);
+
 // What follows from what happened to a member: a reward's voucher, a tier's gift given or taken back (loyalty_code.c).
 enum err loyalty_follow(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger,
                         const struct loyalty_news *news);
@@ -227,7 +231,13 @@ struct loyalty_request {
   bool nobody;                // the customer stands in for nobody known, for a trial
   struct value seen;          // what discounts look at instead of the event's message; absent: nothing
   bool explain;               // the reply says of every rule why it did something or nothing
-  struct json_writer *writer; // gets the reply, into an empty buffer
+  struct json_writer *writer; // gets the reply, into an empty buffer; NULL: there is none
+  // Members that are brought from elsewhere: `bring` gets the customer of each event, also of one that was there
+  // before (NULL: nobody's, she was erased), instead of what the event means. `references` are locked as orders are.
+  const struct bytes *references;
+  size_t reference_count;
+  enum err (*bring)(struct work *work, struct work_customer *customer, size_t index, void *context);
+  void *context;
 };
 
 // Before the events of a transaction are taken: locks the codes of the request and the counters that all may touch.

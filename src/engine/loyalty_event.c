@@ -161,6 +161,8 @@ static enum err touch_codes(struct touching *touching, const struct engine_event
     err = add_text(work, codes, request->codes[i]);
   for (size_t i = 0; err == ERR_OK && request != NULL && i < request->pay_count; i++)
     if (request->pay[i].kind == LOYALTY_PAY_CARD) err = add_text(work, codes, request->pay[i].code);
+  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->reference_count; i++)
+    err = add_text(work, &touching->orders, request->references[i]);
   for (size_t i = 0; err == ERR_OK && i < event_count; i++) {
     struct bytes id;
     if (events[i].name == completed && order_id_of(work, &events[i], &id)) err = add_text(work, &touching->orders, id);
@@ -195,7 +197,7 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
   bool any = request != NULL || work->wanted->merged_count > 0;
   for (size_t i = 0; i < count && !any; i++) any = is_concerned(work, events[i].name);
   if (!any) return ERR_OK;
-  if (request != NULL) {
+  if (request != NULL && request->writer != NULL) {
     buffer_clear(request->writer->out);
     json_writer_init(request->writer, request->writer->out);
   }

@@ -297,6 +297,7 @@ static const char *const NEWS_NAMES[] = {[LOYALTY_NEWS_EARNED] = "Points Earned"
 
 struct telling {
   const struct work *work;
+  const struct loyalty_ledger *ledger;
   const struct loyalty_programme *programme;
   const struct loyalty_news *news;
 };
@@ -307,6 +308,50 @@ static void put_amount(struct value_builder *builder, const struct loyalty_curre
   value_put_name(builder, BYTES("amount"));
   value_put_number(builder, number);
   put_text(builder, "currency", currency->id);
+}
+
+static void put_id(struct value_builder *builder, const char *name, char letter, uint64_t id) {
+  char text[32];
+  int size = snprintf(text, sizeof text, "%c%" PRIu64, letter, id);
+  put_text(builder, name, bytes_of(text, (size_t)size));
+}
+
+static bool is_external(struct loyalty_rule_ref rule) {
+  return rule.campaign == LOYALTY_EXTERNAL;
+}
+
+// What was spent of the lots of other programmes, so that they can be told.
+static void put_external_lots(struct value_builder *builder, const struct telling *telling,
+                              const struct loyalty_posting *posting, const struct loyalty_currency *currency) {
+  const struct names *names = telling->work->engine->names;
+  value_put_name(builder, BYTES("lots"));
+  value_list_begin(builder);
+  for (size_t i = 0; i < posting->entry_count; i++) {
+    const struct loyalty_entry *entry = &posting->entries[i];
+    if (!is_external(entry->rule) || entry->to != LOYALTY_SPENT || entry->lot == 0) continue;
+    value_document_begin(builder);
+    put_id(builder, "lot", 'l', entry->lot);
+    put_text(builder, "programme", names_text(names, entry->rule.rule));
+    put_amount(builder, currency, entry->amount);
+    value_document_end(builder);
+  }
+  value_list_end(builder);
+}
+
+static void put_external(struct value_builder *builder, const struct telling *telling,
+                         const struct loyalty_currency *currency) {
+  const struct loyalty_news *news = telling->news;
+  const struct loyalty_ledger *ledger = telling->ledger;
+  bool any = false;
+  size_t at = 0;
+  if (is_external(news->rule)) put_text(builder, "external", names_text(telling->work->engine->names, news->rule.rule));
+  if (news->kind != LOYALTY_NEWS_SPENT || currency == NULL) return;
+  put_id(builder, "posting", 'p', news->posting);
+  while (at < ledger->posting_count && ledger->postings[at].id != news->posting) at++;
+  if (at == ledger->posting_count) return;
+  const struct loyalty_posting *posting = &ledger->postings[at];
+  for (size_t i = 0; i < posting->entry_count; i++) any |= is_external(posting->entries[i].rule);
+  if (any) put_external_lots(builder, telling, posting, currency);
 }
 
 static bool is_of_tier(enum loyalty_news_kind kind) {
@@ -329,8 +374,10 @@ static void put_news(struct value_builder *builder, void *context) {
   const struct loyalty_level *before = loyalty_level_at(programme, news->before);
   if (is_of_tier(news->kind) && level != NULL) put_text(builder, "tier", level->id);
   if (is_of_tier(news->kind) && before != NULL) put_text(builder, "from", before->id);
-  const struct loyalty_live_rule *rule =
-      news->rule.rule == 0 ? NULL : loyalty_set_rule(telling->work->loyalty, programme->number, news->rule);
+  put_external(builder, telling, currency);
+  const struct loyalty_live_rule *rule = news->rule.rule == 0 || is_external(news->rule)
+                                             ? NULL
+                                             : loyalty_set_rule(telling->work->loyalty, programme->number, news->rule);
   if (rule != NULL) put_text(builder, "rule", rule->rule->id);
   if (rule != NULL && rule->campaign != NULL) put_text(builder, "campaign", rule->campaign->id);
   for (size_t i = 0; news->kind == LOYALTY_NEWS_REWARD && i < programme->reward_count; i++)
@@ -342,7 +389,7 @@ static void put_news(struct value_builder *builder, void *context) {
 
 static enum err tell_news(struct work *work, struct work_customer *customer, const struct loyalty_ledger *ledger,
                           const struct loyalty_news *news) {
-  struct telling telling = {work, ledger->programme, news};
+  struct telling telling = {work, ledger, ledger->programme, news};
   int64_t at_us = looks_ahead(news->kind) ? work->now_us : news->at_us;
   return loyalty_tell(work, customer, NEWS_NAMES[news->kind], at_us, put_news, &telling);
 }
@@ -358,12 +405,39 @@ enum err loyalty_posting_write(struct work *work, uint64_t customer, const struc
   return store_put(work->txn, STORE_LEDGER, key_view(&key), buffer_view(work->buffer));
 }
 
+// A lot that was spent to its end and comes back was forgotten meanwhile: its first posting says from where it came.
+static enum err mend_lot(struct work *work, uint64_t customer, struct loyalty_lot *lot) {
+  struct loyalty_posting first;
+  struct bytes row;
+  struct key key;
+  if (lot->rule.campaign != 0 || lot->rule.rule != 0) return ERR_OK;
+  loyalty_number_row_key(&key, customer, 'p', lot->id >> 8);
+  enum err err = store_get(work->txn, STORE_LEDGER, key_view(&key), work->arena, &row);
+  if (err != ERR_OK || row.data == NULL) return err;
+  err = loyalty_posting_decode(row, lot->id >> 8, work->arena, &first);
+  if (err == ERR_CORRUPT) return diag_set(work->diag, err, "corrupt", "a posting cannot be read; run `rapport check`");
+  for (size_t i = 0; err == ERR_OK && i < first.entry_count; i++)
+    if (first.entries[i].lot == lot->id && is_external(first.entries[i].rule)) lot->rule = first.entries[i].rule;
+  return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+static enum err mend_lots(struct work *work, uint64_t customer, struct loyalty_ledger *ledger,
+                          const struct loyalty_posting *posting) {
+  struct loyalty_wallet *wallet = ledger->wallet;
+  enum err err = ERR_OK;
+  for (size_t i = 0; posting->kind == LOYALTY_ROLL_BACK && i < posting->entry_count; i++)
+    for (size_t j = 0; err == ERR_OK && j < wallet->lot_count; j++)
+      if (wallet->lots[j].id == posting->entries[i].lot) err = mend_lot(work, customer, &wallet->lots[j]);
+  return err;
+}
+
 // What follows from what happened may itself make something happen: a gift, a reward's voucher.
 static enum err write_ledger(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++) {
     err = loyalty_posting_write(work, customer->record.id, &ledger->postings[i]);
     if (err == ERR_OK) err = feed_note_posting(work, customer->record.id, &ledger->postings[i]);
+    if (err == ERR_OK) err = mend_lots(work, customer->record.id, ledger, &ledger->postings[i]);
   }
   for (size_t i = 0; err == ERR_OK && i < ledger->news_count; i++) {
     err = tell_news(work, customer, ledger, &ledger->news[i]);

@@ -145,6 +145,16 @@ enum err engine_member_json(struct engine_view *view, uint64_t customer, struct 
   return read_end(err, writer, diag);
 }
 
+enum err loyalty_wallets_now(struct engine_view *view, const struct loyalty_set *set, uint64_t customer,
+                             struct arena *arena, struct loyalty_wallet **wallets, size_t *count, struct diag *diag) {
+  struct now now = {.set = set, .arena = arena, .now_us = clock_now_us(view->engine->clock), .diag = diag};
+  struct bytes row;
+  struct key key;
+  customer_key(customer, CUSTOMER_ROW_WALLET, &key);
+  enum err err = store_snapshot_get(view->snapshot, STORE_CUSTOMER, key_view(&key), arena, &row);
+  return err == ERR_OK ? unpack_wallets(&now, customer, row, wallets, count) : engine_explain_failure(err, diag);
+}
+
 // --- a statement -----------------------------------------------------------------------------------------------
 
 static enum err read_after(struct bytes after, uint64_t *id, struct diag *diag) {

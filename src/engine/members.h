@@ -128,6 +128,31 @@ enum err engine_code_cancel(struct engine *engine, const struct engine_caller *c
                             struct bytes reason, struct json_writer *writer, struct engine_commit *commit,
                             struct diag *diag);
 
+// --- other programmes (loyalty_import.c, loyalty_mirror.c, loyalty_reconcile.c) ---------------------------------
+
+// {"dry_run"?,"items":[{"member":{"programme","external_id","into"?,"customer"|"identifiers":{type:value},"traits"?,
+// "joined_at"?,"tier"?,"lots":[{"currency"?,"amount","earned_at"?,"expires_on"?}],"vouchers":[{"code","voucher",
+// "valid_to"?,"used"?,"value"?}]}}]}: members of another programme, once each by its name and id: sent again, only what
+// differs is corrected. At most 1,000; of a dry run, which writes nothing, 10,000, in lists of items (JSON takes no
+// list of more than 4,096), as then in the answer. -> {"dry_run","members","refused",
+// "imported","corrected","unchanged","already_customers","same_people","points","vouchers_kept","vouchers_used",
+// "vouchers_cancelled","items":[{"line","programme","external_id","status","customer","same_as","vouchers"|"code",
+// "message","field"}]}
+enum err engine_loyalty_import(struct engine *engine, const struct engine_caller *caller, struct value request,
+                               struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+// {"items":[{"programme","external_id","into"?,"customer","type":"earn"|"burn"|"expire"|"adjust"|"voucher_issued"|
+// "voucher_used"|"voucher_cancelled","currency"?,"amount","effective_at"?,"expires_on"?,"code"?,"voucher"?,
+// "caused_by"?}]}: what another programme did, once each by its name and id, in whatever order it comes; at most
+// 1,000. "caused_by": the posting of ours ("p17") or the redemption that it carries out over there: nothing is moved.
+// -> {"items":[{"external_id","status":"mirrored"|"replayed"|"own","posting"?} | {"status":"refused",…}]}
+enum err engine_loyalty_mirror(struct engine *engine, const struct engine_caller *caller, struct value request,
+                               struct json_writer *writer, struct store_mark *mark, struct diag *diag);
+// {"programme","into"?,"balances":[{"customer","currency"?,"amount"}]} -> {"compared","differences":[{"customer",
+// "currency","theirs","ours","difference"}|{"customer","code","message"}]}. Ours is what is left of the lots that came
+// from that programme, less what is owed to it; of a programme of ours, the whole balance.
+enum err engine_loyalty_reconcile(struct engine *engine, struct value request, struct json_writer *writer,
+                                  struct diag *diag);
+
 // --- reading (loyalty_read.c) --------------------------------------------------------------------------------
 
 // {"customer","programmes":[loyalty_wallet_json…],"vouchers":[loyalty_code_json…]} as of now.

@@ -168,6 +168,10 @@ enum err apply_alone(struct engine *engine, const struct engine_event *event, st
 struct loyalty_request;
 enum err apply_basket(struct engine *engine, const struct engine_event *event, const struct loyalty_request *request,
                       bool dry_run, struct engine_commit *commit, struct diag *diag);
+// The same of members that are brought (loyalty_request.bring), at most LIMIT_TXN_CUSTOMERS of them in one transaction.
+enum err apply_members(struct engine *engine, const struct engine_event *events, size_t count,
+                       const struct loyalty_request *request, bool dry_run, struct engine_result *results,
+                       struct store_mark *mark, struct diag *diag);
 
 // --- resolve.c: who is it -----------------------------------------------------------------------------------
 

@@ -41,7 +41,9 @@ static enum err add_lot(struct loyalty_ledger *ledger, enum loyalty_posting_kind
   if (err == ERR_OK) err = ledger_post(ledger, &draft);
   if (err == ERR_OK) err = tell_of_lot(ledger, &draft, &lot);
   if (err == ERR_OK && !pending) err = ledger_qualify(ledger, lot.currency, lot.active_us, lot.amount);
-  if (err == ERR_OK && !pending) err = ledger_repay(ledger, lot.currency, ledger->now_us);
+  // What comes after its last day pays what was spent of it before that day.
+  bool past = lot.expires_us <= ledger->now_us;
+  if (err == ERR_OK && !pending) err = ledger_repay(ledger, lot.currency, past ? lot.expires_us - 1 : ledger->now_us);
   if (id != NULL) *id = lot.id;
   return err;
 }

@@ -60,6 +60,8 @@ const char *loyalty_posting_kind_name(enum loyalty_posting_kind kind); // "earn"
 struct loyalty_rule_ref {
   uint32_t campaign, rule;
 };
+// As a campaign: it was brought from another programme, and `rule` is the dictionary number of that one's name.
+#define LOYALTY_EXTERNAL UINT32_MAX
 
 struct loyalty_entry {
   uint8_t currency;
@@ -223,6 +225,14 @@ enum err loyalty_earn(struct loyalty_ledger *ledger, const struct loyalty_cause 
 // A balance from elsewhere: a lot with dates of its own.
 enum err loyalty_import(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
                         int64_t amount, int64_t active_us, int64_t expires_us, uint64_t *lot);
+// What another programme did already, so that it cannot be refused: takes from the lots of `cause->rule` first, then
+// from others in the order of spending; what is not there becomes a debt, which the next lot pays. `kind`: SPEND,
+// EXPIRE or ADJUST. *posting may be NULL.
+enum err loyalty_follow_less(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
+                             int64_t amount, enum loyalty_posting_kind kind, uint64_t *posting);
+// So much expired here that had been spent elsewhere by then: debt is paid with it. At most the debt.
+enum err loyalty_expired_in_vain(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
+                                 int64_t amount);
 // Pending lots become active now, because the event came for which they waited. Those that are not pending: nothing.
 enum err loyalty_release_lots(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, const uint64_t *lots,
                               size_t count);

@@ -29,6 +29,7 @@ static void put_currency(struct json_writer *writer, const struct loyalty_progra
 // Of a campaign the programme knows the number alone.
 static void put_rule(struct json_writer *writer, const struct loyalty_programme *programme,
                      struct loyalty_rule_ref rule) {
+  if (rule.campaign == LOYALTY_EXTERNAL) return; // the reference says from where
   if (rule.campaign != 0) json_member_u64(writer, "campaign", rule.campaign);
   if (rule.rule == 0) return;
   for (size_t i = 0; rule.campaign == 0 && i < programme->rule_count; i++)

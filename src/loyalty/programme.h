@@ -36,16 +36,16 @@ enum {
   LOYALTY_PROGRAMMES_MAX = 64,
   LOYALTY_CURRENCIES_MAX = 8, // of a programme
   LOYALTY_LEVELS_MAX = 16,
-  LOYALTY_RULES_MAX = 200,    // of one document
-  LOYALTY_CAPS_MAX = 8,       // of one rule
-  LOYALTY_REWARDS_MAX = 32,   // of a programme
+  LOYALTY_RULES_MAX = 200,       // of one document
+  LOYALTY_CAPS_MAX = 8,          // of one rule
+  LOYALTY_REWARDS_MAX = 32,      // of a programme
   LOYALTY_ALL_RULES_MAX = 20000, // in force, in one workspace
   LOYALTY_VOUCHERS_MAX = 20000,  // definitions
   LOYALTY_YEARS_MAX = 100,       // of a length of time
   LOYALTY_PREFIX_BYTES = 24,     // of codes
   LOYALTY_RANDOM_LEAST = 6,      // characters of a code, without prefix and check character
   LOYALTY_RANDOM_MOST = 32,
-  LOYALTY_SHARE_UNIT = 10000,    // shares and percentages are kept in hundredths of a percent
+  LOYALTY_SHARE_UNIT = 10000, // shares and percentages are kept in hundredths of a percent
 };
 
 // --- when ----------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ enum loyalty_validity_kind {
   LOYALTY_VALID_AFTER,        // through the last second of the day that is `length` after the day of activation
   LOYALTY_VALID_END_OF_MONTH, // of the month that is `length` (may be 0) after activation
   LOYALTY_VALID_END_OF_YEAR,
-  LOYALTY_VALID_SLIDING,      // as AFTER, and every earning or spending of the member moves all her lots on
+  LOYALTY_VALID_SLIDING, // as AFTER, and every earning or spending of the member moves all her lots on
 };
 enum loyalty_return_policy { LOYALTY_ONLY_PENDING, LOYALTY_WITHIN_BALANCE, LOYALTY_UNLIMITED };
 
@@ -78,18 +78,18 @@ enum loyalty_return_policy { LOYALTY_ONLY_PENDING, LOYALTY_WITHIN_BALANCE, LOYAL
 #define LOYALTY_AMOUNT_MAX INT64_C(1000000000000000)
 
 struct loyalty_currency {
-  uint8_t number;        // from 1, within the programme
+  uint8_t number; // from 1, within the programme
   struct bytes id, name;
-  uint8_t scale;         // digits after the point: 0 points, 2 store credit in cents
+  uint8_t scale; // digits after the point: 0 points, 2 store credit in cents
   enum loyalty_pending_kind pending;
   struct rule_duration pending_after;
   struct bytes pending_event;
   enum loyalty_validity_kind validity;
   struct rule_duration validity_length;
   enum loyalty_return_policy returns;
-  int64_t worth_micros;  // what one unit is worth when it is paid with, in millionths of the programme's money; 0: it
-                         // cannot be paid with
-  uint32_t breakage;     // share expected never to be spent, of LOYALTY_SHARE_UNIT; for the liability report
+  int64_t worth_micros; // what one unit is worth when it is paid with, in millionths of the programme's money; 0: it
+                        // cannot be paid with
+  uint32_t breakage;    // share expected never to be spent, of LOYALTY_SHARE_UNIT; for the liability report
 };
 
 // --- tiers ---------------------------------------------------------------------------------------------------
@@ -105,7 +105,7 @@ enum loyalty_downgrade { LOYALTY_DOWNGRADE_NONE, LOYALTY_DOWNGRADE_ONE, LOYALTY_
 struct loyalty_level {
   uint8_t number; // from 1: an id's for ever, says nothing of the order
   struct bytes id, name;
-  int64_t from;   // qualifying amount; levels ascend by it, the first is 0
+  int64_t from;          // qualifying amount; levels ascend by it, the first is 0
   struct bytes gift;     // voucher given on entry; empty: none
   struct bytes benefits; // for people
 };
@@ -116,7 +116,7 @@ struct loyalty_tiers {
   struct rule_duration window_length;
   struct rule_duration grace; // below her level for so long before she is moved down; count 0: at once
   enum loyalty_downgrade downgrade;
-  bool after_return; // a return may move her down at once (revert); false: it does not (no_revert)
+  bool after_return;           // a return may move her down at once (revert); false: it does not (no_revert)
   struct rule_duration notice; // before a downgrade an event says so; count 0: none
   const struct loyalty_level *levels;
   size_t level_count;
@@ -143,8 +143,8 @@ enum loyalty_discount_kind {
 };
 struct loyalty_discount {
   enum loyalty_discount_kind kind;
-  uint32_t percent; // of LOYALTY_SHARE_UNIT
-  int64_t cents;    // of CREDIT: what a new card holds
+  uint32_t percent;   // of LOYALTY_SHARE_UNIT
+  int64_t cents;      // of CREDIT: what a new card holds
   int64_t most_cents; // of PERCENT: at most; 0: no limit
   struct bytes sku;
   int64_t quantity;
@@ -154,16 +154,16 @@ struct loyalty_discount {
 struct loyalty_rule {
   uint32_t number; // from 1, of this id in this document, for ever
   struct bytes id, name;
-  struct bytes on;      // name of the event; a basket that is evaluated or ordered is an "Order Completed"
-  struct bytes when;    // condition; empty: always
-  struct bytes earn;    // amount, a number; rounded down to the currency's scale; empty: it earns nothing
-  uint8_t currency;     // number
-  struct bytes lines;   // condition over a line: `earn` then is computed line by line; empty: once an event
-  bool by_line;         // `earn` is computed line by line
-  struct bytes once_by; // expression over the event: one earning for each of its values; empty: each event earns
+  struct bytes on;           // name of the event; a basket that is evaluated or ordered is an "Order Completed"
+  struct bytes when;         // condition; empty: always
+  struct bytes earn;         // amount, a number; rounded down to the currency's scale; empty: it earns nothing
+  uint8_t currency;          // number
+  struct bytes lines;        // condition over a line: `earn` then is computed line by line; empty: once an event
+  bool by_line;              // `earn` is computed line by line
+  struct bytes once_by;      // expression over the event: one earning for each of its values; empty: each event earns
   struct bytes withdrawn_by; // name of the event that takes it back, with the same `once_by`; empty: none
   struct loyalty_discount discount;
-  struct bytes give;    // voucher that is given; empty: none
+  struct bytes give;        // voucher that is given; empty: none
   struct loyalty_span span; // of the event's own time
   struct bytes from, to;    // the same as the person wrote it
   const struct loyalty_cap *caps;
@@ -198,9 +198,9 @@ struct loyalty_reward {
 };
 
 struct loyalty_referral {
-  struct bytes friend_voucher;  // given to the friend; empty: none
-  int64_t minimum_cents;        // of the friend's first order
-  int64_t reward;               // of `currency`, to the advocate
+  struct bytes friend_voucher; // given to the friend; empty: none
+  int64_t minimum_cents;       // of the friend's first order
+  int64_t reward;              // of `currency`, to the advocate
   uint8_t currency;
 };
 
@@ -220,10 +220,10 @@ struct loyalty_programme {
   struct loyalty_offline offline;
   struct loyalty_referral referral;
   struct rule_duration expiry_notice; // before points expire an event says so; count 0: none
-  bool reevaluate_returns;   // promotions are computed again on a return (reevaluate), else they stay (keep)
-  bool tender_first;         // a return is paid back to points and cards first, else in proportion
-  bool keep_all_vouchers;    // on a merge (keep_all), else doubles are cancelled (dedupe_by_entitlement)
-  int64_t approval_above;    // adjustments above need a second person; 0: none does
+  bool reevaluate_returns;            // promotions are computed again on a return (reevaluate), else they stay (keep)
+  bool tender_first;                  // a return is paid back to points and cards first, else in proportion
+  bool keep_all_vouchers;             // on a merge (keep_all), else doubles are cancelled (dedupe_by_entitlement)
+  int64_t approval_above;             // adjustments above need a second person; 0: none does
   uint32_t level_numbers, rule_numbers, reward_numbers; // how many were ever given: none is given twice
   bool archived;
   int64_t created_us;
@@ -269,8 +269,8 @@ struct loyalty_voucher {
   int64_t budget_cents;           // 0: no limit
   enum loyalty_over over;
   enum loyalty_entitlement entitlement; // how often a customer is entitled to one, for doubles after a merge
-  struct bytes prefix;            // of codes
-  uint8_t code_length;            // without prefix and check character; 0: 12
+  struct bytes prefix;                  // of codes
+  uint8_t code_length;                  // without prefix and check character; 0: 12
   bool archived;
   int64_t created_us;
   struct bytes author;

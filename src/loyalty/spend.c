@@ -5,6 +5,7 @@
 #include "loyalty/ledger_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { LOTS_OF_A_POSTING = 256 };
 
@@ -177,6 +178,84 @@ enum err ledger_repay(struct loyalty_ledger *ledger, uint8_t currency, int64_t a
   enum err err = ledger_draft(ledger, LOYALTY_REPAY, NULL, at_us, &draft);
   if (err == ERR_OK) err = ledger_take(ledger, &draft, currency, amount, at_us, LOYALTY_DEBT, NULL, NULL);
   return err == ERR_OK ? ledger_post(ledger, &draft) : err;
+}
+
+// --- what another programme did ------------------------------------------------------------------------------
+
+static bool is_of(const struct loyalty_lot *lot, struct loyalty_rule_ref rule) {
+  return lot->rule.campaign == rule.campaign && lot->rule.rule == rule.rule;
+}
+
+// Those of the rule come first; among themselves both kinds keep their order.
+static enum err own_first(struct loyalty_ledger *ledger, struct loyalty_lot **lots, size_t count,
+                          struct loyalty_rule_ref rule) {
+  struct loyalty_lot **sorted = arena_take(ledger->arena, (count + 1) * sizeof(struct loyalty_lot *));
+  size_t placed = 0;
+  if (sorted == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < count; i++)
+    if (is_of(lots[i], rule)) sorted[placed++] = lots[i];
+  for (size_t i = 0; i < count; i++)
+    if (!is_of(lots[i], rule)) sorted[placed++] = lots[i];
+  memcpy(lots, sorted, count * sizeof(struct loyalty_lot *));
+  return ERR_OK;
+}
+
+static enum err take_or_owe(struct loyalty_ledger *ledger, struct ledger_draft *draft, struct loyalty_rule_ref rule,
+                            uint8_t currency, int64_t amount, enum loyalty_account to) {
+  struct loyalty_lot **lots;
+  size_t count, taken;
+  int64_t total;
+  enum err err = ledger_usable(ledger, currency, ledger->now_us, &lots, &count, &total);
+  if (err == ERR_OK) err = own_first(ledger, lots, count, rule);
+  if (err != ERR_OK) return err;
+  int64_t there = total < amount ? total : amount;
+  struct loyalty_part *parts = arena_take(ledger->arena, (count + 1) * sizeof *parts);
+  if (parts == NULL) return ERR_NO_MEMORY;
+  err = take_from(ledger, draft, lots, there, to, parts, &taken);
+  struct loyalty_entry owed = {
+      .currency = currency, .from = LOYALTY_DEBT, .to = to, .amount = amount - there, .rule = rule};
+  return err == ERR_OK && owed.amount > 0 ? ledger_entry(ledger, draft, NULL, owed) : err;
+}
+
+enum err loyalty_follow_less(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
+                             int64_t amount, enum loyalty_posting_kind kind, uint64_t *posting) {
+  bool spent = kind == LOYALTY_SPEND, expired = kind == LOYALTY_EXPIRE;
+  enum loyalty_news_kind news = spent ? LOYALTY_NEWS_SPENT : expired ? LOYALTY_NEWS_EXPIRED : LOYALTY_NEWS_ADJUSTED;
+  struct ledger_draft draft;
+  struct ledger_mark mark;
+  if (amount <= 0 || ledger_currency(ledger->programme, currency) == NULL) return ledger_bad_amount(ledger);
+  enum err err = ledger_mark(ledger, &mark);
+  if (err != ERR_OK) return err;
+  err = ledger_draft(ledger, kind, cause, cause->effective_us, &draft);
+  if (err == ERR_OK)
+    err = take_or_owe(ledger, &draft, cause->rule, currency, amount,
+                      spent     ? LOYALTY_SPENT
+                      : expired ? LOYALTY_EXPIRED
+                                : LOYALTY_ADJUSTED);
+  if (err == ERR_OK) err = ledger_post(ledger, &draft);
+  if (!spent && !expired) draft.total = -draft.total; // the news says which way
+  if (err == ERR_OK) err = ledger_tell_of(ledger, &draft, news, currency, cause->rule);
+  if (posting != NULL) *posting = draft.posting.id;
+  return ledger_end(ledger, &mark, err);
+}
+
+enum err loyalty_expired_in_vain(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
+                                 int64_t amount) {
+  int64_t debt = -loyalty_amount(ledger->wallet, currency, LOYALTY_DEBT);
+  struct loyalty_entry entry = {.currency = currency,
+                                .from = LOYALTY_EXPIRED,
+                                .to = LOYALTY_DEBT,
+                                .amount = amount < debt ? amount : debt,
+                                .rule = cause->rule};
+  struct ledger_draft draft;
+  struct ledger_mark mark;
+  if (entry.amount <= 0) return ERR_OK;
+  enum err err = ledger_mark(ledger, &mark);
+  if (err != ERR_OK) return err;
+  err = ledger_draft(ledger, LOYALTY_REPAY, cause, cause->effective_us, &draft);
+  if (err == ERR_OK) err = ledger_entry(ledger, &draft, NULL, entry);
+  if (err == ERR_OK) err = ledger_post(ledger, &draft);
+  return ledger_end(ledger, &mark, err);
 }
 
 // --- to another member ---------------------------------------------------------------------------------------

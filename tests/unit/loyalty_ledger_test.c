@@ -749,6 +749,71 @@ static void test_short_memory_books_nothing_by_half(void **state) {
   while (live_with_arena(limit_bytes)) limit_bytes += 48;
 }
 
+static struct loyalty_cause external_cause(const struct kit *kit) {
+  struct loyalty_cause cause = kit_cause(kit);
+  cause.rule = (struct loyalty_rule_ref){LOYALTY_EXTERNAL, 5};
+  return cause;
+}
+
+static uint64_t bring(struct kit *kit, int64_t amount, const char *earned, const char *expires) {
+  struct loyalty_cause cause = external_cause(kit);
+  uint64_t lot = 0;
+  cause.effective_us = kit_at(earned);
+  assert_int_equal(loyalty_import(&kit->ledger, &cause, KIT_POINTS, amount, cause.effective_us,
+                                  expires == NULL ? INT64_MAX : kit_at(expires), &lot),
+                   ERR_OK);
+  kit_settle(kit);
+  kit_check(kit);
+  return lot;
+}
+
+static void follow(struct kit *kit, int64_t amount, enum loyalty_posting_kind kind) {
+  struct loyalty_cause cause = external_cause(kit);
+  assert_int_equal(loyalty_follow_less(&kit->ledger, &cause, KIT_POINTS, amount, kind, NULL), ERR_OK);
+  kit_check(kit);
+}
+
+static void test_another_programme_spends_its_own_first_and_owes_the_rest(void **state) {
+  (void)state;
+  struct kit kit;
+  if (!kit_init(&kit, PARIS, "2026-01-01T00:00:00Z")) return;
+  kit_now(&kit, "2026-02-01T00:00:00Z");
+  uint64_t own = kit_import(&kit, 50, "2026-03-01T00:00:00Z");
+  uint64_t other = bring(&kit, 100, "2026-01-15T00:00:00Z", NULL);
+  follow(&kit, 60, LOYALTY_SPEND);
+  assert_int_equal(kit_lot(&kit, other)->active, 40);
+  assert_int_equal(kit_lot(&kit, own)->active, 50);
+  follow(&kit, 120, LOYALTY_SPEND);
+  assert_int_equal(kit_amount(&kit, LOYALTY_ACTIVE), 0);
+  assert_int_equal(kit_amount(&kit, LOYALTY_DEBT), -30);
+  assert_int_equal(kit_amount(&kit, LOYALTY_SPENT), 180);
+  bring(&kit, 100, "2026-01-20T00:00:00Z", NULL);
+  assert_int_equal(kit_amount(&kit, LOYALTY_DEBT), 0);
+  assert_int_equal(kit_amount(&kit, LOYALTY_ACTIVE), 70);
+  kit_release(&kit);
+}
+
+static void test_what_comes_late_pays_what_was_spent_before_its_last_day(void **state) {
+  (void)state;
+  struct kit kit;
+  if (!kit_init(&kit, PARIS, "2026-01-01T00:00:00Z")) return;
+  kit_now(&kit, "2026-08-01T00:00:00Z");
+  follow(&kit, 60, LOYALTY_SPEND);
+  assert_int_equal(kit_amount(&kit, LOYALTY_DEBT), -60);
+  bring(&kit, 100, "2026-01-15T00:00:00Z", "2026-07-01T00:00:00Z");
+  assert_int_equal(kit_amount(&kit, LOYALTY_DEBT), 0);
+  assert_int_equal(kit_amount(&kit, LOYALTY_ACTIVE), 0);
+  assert_int_equal(kit_amount(&kit, LOYALTY_EXPIRED), 40);
+  follow(&kit, 25, LOYALTY_SPEND);
+  struct loyalty_cause cause = external_cause(&kit);
+  assert_int_equal(loyalty_expired_in_vain(&kit.ledger, &cause, KIT_POINTS, 40), ERR_OK);
+  kit_check(&kit);
+  assert_int_equal(kit_amount(&kit, LOYALTY_DEBT), 0);
+  assert_int_equal(kit_amount(&kit, LOYALTY_EXPIRED), 15);
+  assert_int_equal(loyalty_follow_less(&kit.ledger, &cause, KIT_POINTS, 0, LOYALTY_SPEND, NULL), ERR_INVALID);
+  kit_release(&kit);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pending_days_keep_the_wall_clock),
@@ -778,6 +843,8 @@ int main(void) {
       cmocka_unit_test(test_caps_by_period),
       cmocka_unit_test(test_postings_come_back),
       cmocka_unit_test(test_damaged_wallets_are_found),
+      cmocka_unit_test(test_another_programme_spends_its_own_first_and_owes_the_rest),
+      cmocka_unit_test(test_what_comes_late_pays_what_was_spent_before_its_last_day),
       cmocka_unit_test(test_as_json),
       cmocka_unit_test(test_short_memory_books_nothing_by_half),
   };
