@@ -236,7 +236,7 @@ bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
   if (definition->scope == LOYALTY_CAP_MEMBER && ledger == NULL) return true;
   struct loyalty_counter_key key = cap_key(kit->work->loyalty, rule, cap, at_us);
   if (definition->scope == LOYALTY_CAP_EVERYBODY && !loyalty_counter_is_held(kit->work, &key)) return false;
-  *left = cap_room(kit, ledger, rule, cap, at_us);
+  *left = cap_room(kit->work, ledger, rule, cap, at_us);
   return true;
 }
 
