@@ -357,8 +357,8 @@ static void test_corrupt(void **state) {
       "{\"id\":\"cl ub\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":1}]}",
       "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":256}]}",
       "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":-1}]}",
-      "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":1}],"
-      "\"number\":4294967296}",
+      ("{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"number\":1}],"
+       "\"number\":4294967296}"),
       "{\"id\":\"club\",\"timezone\":\"UTC\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"a\",\"returns\":\"x\"}]}",
   };
   struct kit *kit = *state;
