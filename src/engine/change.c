@@ -65,7 +65,7 @@ static enum err check_traits(struct value traits, struct diag *diag) {
 
 enum err engine_correct(struct engine *engine, uint64_t customer, struct value traits, struct bytes author,
                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
-  struct identifier anchor;
+  struct identifier anchor = {0};
   struct buffer message;
   struct arena arena;
   enum err err = check_traits(traits, diag);

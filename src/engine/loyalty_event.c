@@ -229,17 +229,18 @@ static enum err read_basket(struct work *work, const struct work_event *event, s
   return loyalty_basket_read(properties, work->engine->names, first->money, work->arena, basket, work->diag);
 }
 
-static enum err take_order(struct loyalty_kit *kit, const struct work_event *event, struct loyalty_event *in_hand,
-                           const struct loyalty_request *request) {
+static enum err take_order(struct loyalty_kit *kit, const struct work_event *event,
+                           const struct loyalty_event *in_hand, const struct loyalty_request *request) {
   struct work *work = kit->work;
+  struct loyalty_event with_basket = *in_hand;
   struct loyalty_basket basket;
   enum err err = read_basket(work, event, &basket);
   // What a shop tells and nobody can read earns nothing; it stands on the timeline.
   if (request == NULL && (err == ERR_INVALID || err == ERR_LIMIT)) return ERR_OK;
   if (err != ERR_OK) return err;
-  in_hand->basket = &basket;
-  if (request != NULL && !value_is_absent(request->seen)) in_hand->message = request->seen;
-  return loyalty_order_book(kit, event, in_hand, request);
+  with_basket.basket = &basket;
+  if (request != NULL && !value_is_absent(request->seen)) with_basket.message = request->seen;
+  return loyalty_order_book(kit, event, &with_basket, request);
 }
 
 static enum err take(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_request *request) {

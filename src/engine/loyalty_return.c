@@ -229,7 +229,8 @@ static enum err keep_return(struct giving_back *giving, struct json_writer *writ
   buffer_init(&reply);
   json_writer_init(&own, &reply);
   write_reply(giving, &own);
-  struct bytes kept = reply.failed ? (struct bytes){0} : arena_copy(work->arena, buffer_view(&reply));
+  struct bytes kept = {0};
+  if (!reply.failed) kept = arena_copy(work->arena, buffer_view(&reply));
   buffer_release(&reply);
   if (kept.data == NULL) return diag_no_memory(work->diag);
   int64_t points = 0;

@@ -201,7 +201,7 @@ enum err engine_reward_buy(struct engine *engine, const struct engine_caller *ca
 
 enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, const struct loyalty_code *code,
                                struct json_writer *writer) {
-  struct loyalty_ledger *ledger;
+  struct loyalty_ledger *ledger = NULL;
   struct paid paid;
   struct bytes row;
   struct key key;

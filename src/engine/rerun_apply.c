@@ -228,7 +228,7 @@ static enum err accept_body(struct work *work, void *context) {
   struct work_customer *other = other_id == 0 || other_id == id ? NULL : work_customer(work, other_id);
   if (customer == NULL || (other_id != 0 && other_id != id && other == NULL)) return ERR_CONFLICT;
   if (are_linked(&customer->record, pair)) return ERR_OK;
-  bool found;
+  bool found = false;
   enum err err = loyalty_prepare(work, NULL, 0, NULL);
   if (err == ERR_OK) err = take_refusal(work, pair, customer, other, &found);
   if (err != ERR_OK || !found) return err;

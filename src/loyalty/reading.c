@@ -216,17 +216,18 @@ enum err reading_object(struct reading *reading, const struct table *table, stru
   return placed(reading, err);
 }
 
-enum err reading_document(struct reading *reading, const struct table *table, struct value document, void *item) {
+enum err reading_document(const struct reading *reading, const struct table *table, struct value document, void *item) {
+  struct reading whole = *reading;
   struct diag unwanted;
   struct rule_diag nowhere;
   assert(reading->catalog != NULL && reading->catalog->zone != NULL);
-  if (reading->diag == NULL) reading->diag = &unwanted;
-  if (reading->where == NULL) reading->where = &nowhere;
-  diag_init(reading->diag);
-  *reading->where = (struct rule_diag){0};
-  if (reading->warnings != NULL) reading->warnings->warning_count = 0;
+  if (whole.diag == NULL) whole.diag = &unwanted;
+  if (whole.where == NULL) whole.where = &nowhere;
+  diag_init(whole.diag);
+  *whole.where = (struct rule_diag){0};
+  if (whole.warnings != NULL) whole.warnings->warning_count = 0;
   memcpy(item, table->defaults, table->item_bytes);
-  return reading_object(reading, table, document, item);
+  return reading_object(&whole, table, document, item);
 }
 
 enum err reading_stored(struct value packed, const struct names *names, struct arena *arena, const struct table *table,

@@ -130,7 +130,7 @@ enum err reading_refuse_item(struct reading *reading, size_t index, const char *
                              const char *format, ...) __attribute__((format(printf, 5, 6)));
 // Reads a person's document into `item`, which becomes the defaults first. Of what the public functions say may be NULL
 // in `reading` anything may be.
-enum err reading_document(struct reading *reading, const struct table *table, struct value document, void *item);
+enum err reading_document(const struct reading *reading, const struct table *table, struct value document, void *item);
 // Reads the stored form of a document into `item`, which becomes zero first. ERR_CORRUPT, ERR_NO_MEMORY.
 enum err reading_stored(struct value packed, const struct names *names, struct arena *arena, const struct table *table,
                         void *item);

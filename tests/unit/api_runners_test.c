@@ -293,7 +293,7 @@ static const struct kit_request held_quick = {.path = "/v1/sources",
                                               .headers = {"Idempotency-Key: held"}};
 
 static void a_server_full_of_slow_requests_takes_events(void **state) {
-  struct sender slow[3], quick, event;
+  struct sender slow[3], quick, event = {0};
   struct server server;
   (void)state;
   server_open(&server, 2);
@@ -330,7 +330,7 @@ static void *close_api(void *context) {
 }
 
 static void a_stop_with_requests_everywhere(void **state) {
-  struct sender syncing, running, queued[2];
+  struct sender syncing = {0}, running, queued[2];
   struct server server;
   pthread_t closer;
   (void)state;

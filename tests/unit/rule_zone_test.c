@@ -222,6 +222,7 @@ static void refuses_a_rule_that_contradicts_the_transitions(void **state) {
   uint8_t file[512];
   struct rule_zone *zone;
   struct diag diag;
+  diag_init(&diag);
   assert_int_equal(rule_zone_open(&zone, "Made", make_file(file, 1, 0, 3600, "AAA-2"), &diag), ERR_CORRUPT);
   assert_non_null(strstr(diag.message, "contradicts"));
   assert_int_equal(rule_zone_open(&zone, "Made", make_file(file, 1, 0, 3600, "AAA-1"), NULL), ERR_OK);
@@ -240,6 +241,7 @@ static void open_broken(const uint8_t *file, size_t size, bool must_fail) {
   uint8_t *copy = malloc(size > 0 ? size : 1);
   struct rule_zone *zone = NULL;
   struct diag diag;
+  diag_init(&diag);
   assert_non_null(copy);
   memcpy(copy, file, size);
   enum err err = rule_zone_open(&zone, "Broken", bytes_of(copy, size), &diag);
