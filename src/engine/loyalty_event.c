@@ -229,8 +229,8 @@ static enum err read_basket(struct work *work, const struct work_event *event, s
   return loyalty_basket_read(properties, work->engine->names, first->money, work->arena, basket, work->diag);
 }
 
-static enum err take_order(struct loyalty_kit *kit, const struct work_event *event,
-                           const struct loyalty_event *in_hand, const struct loyalty_request *request) {
+static enum err take_order(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_event *in_hand,
+                           const struct loyalty_request *request) {
   struct work *work = kit->work;
   struct loyalty_event with_basket = *in_hand;
   struct loyalty_basket basket;
