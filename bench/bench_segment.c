@@ -107,8 +107,10 @@ static enum err count_range(struct count *count, size_t range, struct rule_machi
                                  .to = range + 1 < count->range_count ? count->from[range + 1] : 0,
                                  .events = true};
   if (count->projections) {
-    options.names = rule_program_needs(count->program)->events;
-    options.name_count = rule_program_needs(count->program)->event_count;
+    const struct rule_needs *needs = rule_program_needs(count->program);
+    options.names = needs->events;
+    options.name_count = needs->event_count;
+    options.times_only = !needs->details;
   }
   struct scan *scan;
   struct facts *facts;

@@ -87,10 +87,11 @@ enum err projection_verify(struct store_snapshot *snapshot, uint64_t from, uint6
 // --- reading (projection_read.c) -----------------------------------------------------------------------------
 
 // Events of some names, block by block. `names` are sorted, at most PROJECTION_NAMES_MAX, and stay the caller's.
+// `times_only`: amounts and channels are not read, and the columns have none.
 enum { PROJECTION_NAMES_MAX = 64 };
 struct projection_reader;
 enum err projection_reader_open(struct projection_reader **reader, struct store_snapshot *snapshot,
-                                const uint32_t *names, size_t count);
+                                const uint32_t *names, size_t count, bool times_only);
 void projection_reader_close(struct projection_reader *reader);
 // Goes to a block. *built false: it has no directory, read its customers the ordinary way.
 enum err projection_reader_go(struct projection_reader *reader, uint64_t block, bool *built);

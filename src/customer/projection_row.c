@@ -381,7 +381,7 @@ static void read_channels(const struct parts *parts, uint32_t *out) {
   }
 }
 
-enum err projection_row_read(struct bytes bytes, uint32_t name, struct projection_row *row) {
+enum err projection_row_read(struct bytes bytes, uint32_t name, bool times_only, struct projection_row *row) {
   struct parts parts;
   projection_row_clear(row, name);
   enum err err = find_parts(bytes, &parts);
@@ -392,9 +392,10 @@ enum err projection_row_read(struct bytes bytes, uint32_t name, struct projectio
   columns->count = parts.count;
   read_any_numbers(parts.times, parts.count, parts.shape.time_width, parts.shape.time_us, units_us[parts.shape.unit],
                    columns->time_us);
+  for (size_t i = 0; i < parts.count; i++) columns->name[i] = name;
+  if (times_only) return ERR_OK;
   read_any_numbers(parts.amounts, parts.count, parts.shape.amount_width, parts.shape.amount, 1, columns->amount);
   read_codes(&parts, columns->amount_code);
   read_channels(&parts, columns->channel);
-  for (size_t i = 0; i < parts.count; i++) columns->name[i] = name;
   return ERR_OK;
 }

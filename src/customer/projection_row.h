@@ -19,8 +19,9 @@ bool projection_row_reserve(struct projection_row *row, size_t extra);
 
 // Appends the form of docs/formats/projection.md. On short memory `out` is failed.
 void projection_row_put(const struct projection_row *row, struct buffer *out);
-// Replaces the content. `name` is that of the key. ERR_CORRUPT, ERR_NO_MEMORY.
-enum err projection_row_read(struct bytes bytes, uint32_t name, struct projection_row *row);
+// Replaces the content. `name` is that of the key; `times_only` leaves amounts and channels as they are in memory.
+// ERR_CORRUPT, ERR_NO_MEMORY.
+enum err projection_row_read(struct bytes bytes, uint32_t name, bool times_only, struct projection_row *row);
 
 void projection_directory_put(const struct projection_directory *directory, const uint32_t *names, size_t count,
                               struct buffer *out);

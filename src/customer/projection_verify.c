@@ -73,7 +73,7 @@ static enum err read_stored(struct verify *verify, uint32_t name) {
   if ((row.data != NULL) != projection_directory_has(&verify->directory, name))
     tell(verify, "the row of name %u and the directory disagree", name);
   if (row.data == NULL) return ERR_OK;
-  err = projection_row_read(row, name, &verify->stored);
+  err = projection_row_read(row, name, false, &verify->stored);
   if (err != ERR_CORRUPT) return err;
   tell(verify, "the row of name %u cannot be read", name);
   projection_row_clear(&verify->stored, name);
@@ -125,7 +125,7 @@ static enum err verify_row(void *context, uint64_t block, uint32_t name, struct 
   verify->begun = name != PROJECTION_DIRECTORY;
   if (err != ERR_OK || !verify->there) return err;
   if (name == PROJECTION_DIRECTORY) return verify_directory(verify, row);
-  err = projection_row_read(row, name, &verify->fresh);
+  err = projection_row_read(row, name, false, &verify->fresh);
   if (err == ERR_OK) err = read_stored(verify, name);
   if (err == ERR_OK) compare(verify, name);
   return err;

@@ -108,7 +108,8 @@ static enum err open_projection(struct scan *scan) {
   const struct scan_options *options = &scan->options;
   scan->next_block = projection_block(options->from);
   scan->end = 0;
-  return projection_reader_open(&scan->projection, options->snapshot, options->names, options->name_count);
+  return projection_reader_open(&scan->projection, options->snapshot, options->names, options->name_count,
+                                options->times_only);
 }
 
 enum err scan_open(struct scan **scan, const struct scan_options *options) {

@@ -23,6 +23,7 @@ struct scan_options {
   // may be left out: what projections have is then read there. NULL: any. Needs `events`, and no `records`.
   const uint32_t *names;
   size_t name_count;
+  bool times_only; // beside `names`: of the events nothing but their times and names will be looked at
 };
 
 enum err scan_open(struct scan **scan, const struct scan_options *options);

@@ -162,6 +162,7 @@ struct count_run {
   size_t range_count;
   const uint32_t *names; // whoever has no events of these has one answer (invariant 1); NULL: nobody may be left out
   size_t name_count;
+  bool times_only;
   _Atomic size_t next_range;
   _Atomic uint64_t members, unknown, customers;
   _Atomic int err;       // the first failure
@@ -217,6 +218,7 @@ static enum err count_ranges(struct count_worker *worker) {
     struct scan_options options = query_asker_scan(worker->asker, run->from[range], run->from[range + 1]);
     options.names = run->names;
     options.name_count = run->name_count;
+    options.times_only = run->times_only;
     err = scan_open(&scan, &options);
     if (err != ERR_OK) break;
     err = count_range(worker, scan);
@@ -309,6 +311,7 @@ static enum err prepare(struct count_run *run) {
   if (run->query->records || !run->query->events) return err;
   run->names = needs->events;
   run->name_count = needs->event_count;
+  run->times_only = !needs->details;
   return err;
 }
 

@@ -204,12 +204,27 @@ static void finish_traits(struct compiler *compiler) {
   program->needs.trait_count = compiler->trait_count;
 }
 
+// Whether a condition or a value looks at an amount or a channel of the columns.
+static bool reads_details(const struct rule_program *program) {
+  bool reads = program->needs.payloads || program->channels_count > 0;
+  for (uint32_t i = 0; i < program->code_count; i++) reads = reads || program->code[i].opcode == RULE_CODE_EVENT_AMOUNT;
+  for (uint32_t i = 0; i < program->gather_count; i++) {
+    const struct rule_gather *gather = &program->gathers[i];
+    reads = reads || gather->where.cells != NULL || gather->gathered == RULE_GATHER_AMOUNT;
+  }
+  for (uint32_t i = 0; i < program->sequence_count; i++)
+    for (uint32_t k = 0; k < program->sequences[i].step_count; k++)
+      reads = reads || program->sequences[i].steps[k].where.cells != NULL;
+  return reads;
+}
+
 void compile_finish_needs(struct compiler *compiler) {
   struct rule_needs *needs = &compiler->program->needs;
   if (compiler->err != ERR_OK) return;
   finish_events(compiler);
   finish_lookups(compiler);
   finish_traits(compiler);
+  needs->details = reads_details(compiler->program);
   needs->future_only = needs->event_count > 0 && !needs->time;
   needs->time = needs->time || needs->event_count > 0;
 }

@@ -37,6 +37,7 @@ struct rule_needs {
     struct bytes name;           // the first argument; no bytes when it is computed and not a literal
   } const *lookups;
   size_t lookup_count;
+  bool details;  // of events more than when they were and what they are called: amounts, channels, payloads
   bool payloads; // messages are read. False: only that of an event whose hot amount or channel is not known
   bool time;     // the clock alone can change the answer, or what a lookup says
   bool

@@ -56,7 +56,7 @@ static enum err read_copy(const uint8_t *data, size_t size, struct projection_ro
   uint8_t *copy = malloc(size + (size == 0));
   assert_non_null(copy);
   memcpy(copy, data, size);
-  enum err err = projection_row_read(bytes_of(copy, size), 5, row);
+  enum err err = projection_row_read(bytes_of(copy, size), 5, false, row);
   free(copy);
   return err;
 }
@@ -72,7 +72,7 @@ static void test_rows_there_and_back(void **state) {
     random_row(&row);
     buffer_clear(&out);
     projection_row_put(&row, &out);
-    assert_int_equal(projection_row_read(buffer_view(&out), row.name, &back), ERR_OK);
+    assert_int_equal(projection_row_read(buffer_view(&out), row.name, false, &back), ERR_OK);
     check_row(&row, &back);
     for (size_t cut = 1; cut < 40; cut++) // too short
       assert_int_equal(read_copy(out.data, cut < out.size_bytes ? out.size_bytes - cut : 0, &back), ERR_CORRUPT);
@@ -272,6 +272,32 @@ static void check_scan(struct crowd *crowd, const uint32_t *names, size_t count,
   scan_close(scan);
 }
 
+// With `times_only` a scan gives the same customers, and of them the same times and names in the same order.
+static void check_times(struct crowd *crowd, const uint32_t *names, size_t count) {
+  struct scan_options options = {.snapshot = crowd->snapshot, .events = true, .names = names, .name_count = count};
+  struct scan *whole, *times;
+  struct facts *of_whole, *of_times;
+  struct rule_columns all, some;
+  enum err err = scan_open(&whole, &options);
+  assert_int_equal(err, ERR_OK);
+  options.times_only = true;
+  assert_int_equal(scan_open(&times, &options), ERR_OK);
+  while ((err = scan_next(whole, &of_whole)) == ERR_OK) {
+    assert_int_equal(scan_next(times, &of_times), ERR_OK);
+    assert_true(of_whole->id == of_times->id);
+    assert_int_equal(people_columns(of_whole, names, count, INT64_MIN, INT64_MAX, &all), ERR_OK);
+    assert_int_equal(people_columns(of_times, names, count, INT64_MIN, INT64_MAX, &some), ERR_OK);
+    assert_int_equal(all.count, some.count);
+    if (all.count == 0) continue;
+    assert_memory_equal(all.time_us, some.time_us, all.count * sizeof *all.time_us);
+    assert_memory_equal(all.name, some.name, all.count * sizeof *all.name);
+  }
+  assert_int_equal(err, ERR_NOT_FOUND);
+  assert_int_equal(scan_next(times, &of_times), ERR_NOT_FOUND);
+  scan_close(whole);
+  scan_close(times);
+}
+
 static void check_scans(struct crowd *crowd) {
   static const uint64_t ranges[][2] = {{0, 0},     {0, 50},    {50, 51},   {51, 0},
                                        {250, 260}, {256, 512}, {511, 513}, {900, 0}};
@@ -282,6 +308,7 @@ static void check_scans(struct crowd *crowd) {
       if (roll(i < SUBSETS / 2 ? 4 : 2) == 0) names[count++] = name;
     size_t range = i % 3 == 0 ? 0 : roll(sizeof ranges / sizeof *ranges);
     check_scan(crowd, names, count, ranges[range][0], ranges[range][1]);
+    check_times(crowd, names, count);
   }
 }
 

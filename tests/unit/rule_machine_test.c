@@ -527,19 +527,23 @@ static void says_what_it_needs(void **state) {
   static const struct {
     const char *expression;
     size_t events, traits, lookups;
-    bool payloads, time, future_only;
+    bool details, payloads, time, future_only;
   } needs[] = {
-      {"traits.n = 5 and traits.s = \"x\" and traits.n > 1", 0, 2, 0, false, false, false},
-      {"exists(\"Order\" where total > 5)", 1, 0, 0, false, true, true},
-      {"exists(\"Order\" where sku = \"A1\")", 1, 0, 0, true, true, true},
-      {"exists(\"Order\" in last 1 day) or exists(\"Gone\")", 2, 0, 0, false, true, false},
-      {"in_segment(\"vip\") or attributes.x = 1 or in_segment(\"vip\")", 0, 0, 2, false, true, false},
-      {"age(traits.t) > 18", 0, 1, 0, false, true, false},
-      {"sequence(\"Order\" then not \"Gone\" within 1 day)", 2, 0, 0, false, true, false},
-      {"sequence(\"Order\" then \"Order\" by sku)", 1, 0, 0, true, true, true},
-      {"total > 5 and exists(this.list where price > 1) and time < 2026-03-30", 0, 0, 0, false, false, false},
-      {"total > 5 and exists(this where sku = \"A1\") or exists(\"Order\")", 1, 0, 0, false, true, true},
-      {"time < now - 1 day and points(\"club\", \"credit\") > 1", 0, 0, 1, false, true, false},
+      {"traits.n = 5 and traits.s = \"x\" and traits.n > 1", 0, 2, 0, false, false, false, false},
+      {"exists(\"Order\" where total > 5)", 1, 0, 0, true, false, true, true},
+      {"exists(\"Order\" where sku = \"A1\")", 1, 0, 0, true, true, true, true},
+      {"exists(\"Order\" in last 1 day) or exists(\"Gone\")", 2, 0, 0, false, false, true, false},
+      {"in_segment(\"vip\") or attributes.x = 1 or in_segment(\"vip\")", 0, 0, 2, false, false, true, false},
+      {"age(traits.t) > 18", 0, 1, 0, false, false, true, false},
+      {"sequence(\"Order\" then not \"Gone\" within 1 day)", 2, 0, 0, false, false, true, false},
+      {"sequence(\"Order\" where revenue < 9 then \"Gone\")", 2, 0, 0, true, false, true, true},
+      {"count(\"Order\" where context.channel = \"web\") > 1", 1, 0, 0, true, false, true, true},
+      {"sum(total of \"Order\") > 1", 1, 0, 0, true, false, true, true},
+      {"max(total * 2 of \"Order\") > 1", 1, 0, 0, true, false, true, true},
+      {"sequence(\"Order\" then \"Order\" by sku)", 1, 0, 0, true, true, true, true},
+      {"total > 5 and exists(this.list where price > 1) and time < 2026-03-30", 0, 0, 0, false, false, false, false},
+      {"total > 5 and exists(this where sku = \"A1\") or exists(\"Order\")", 1, 0, 0, false, false, true, true},
+      {"time < now - 1 day and points(\"club\", \"credit\") > 1", 0, 0, 1, false, false, true, false},
   };
   (void)state;
   for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
@@ -549,6 +553,7 @@ static void says_what_it_needs(void **state) {
     assert_int_equal(said->event_count, needs[i].events);
     assert_int_equal(said->trait_count, needs[i].traits);
     assert_int_equal(said->lookup_count, needs[i].lookups);
+    assert_int_equal(said->details, needs[i].details);
     assert_int_equal(said->payloads, needs[i].payloads);
     assert_int_equal(said->time, needs[i].time);
     assert_int_equal(said->future_only, needs[i].future_only);
