@@ -10,7 +10,7 @@
 
 enum { DEFAULT_POSTINGS = 100, DEFAULT_CHANGES = 100 };
 
-#define CART_MEMBERS "customer cart codes time pay"
+#define CART_MEMBERS "customer cart codes time pay cashier"
 
 // --- what the routes share -----------------------------------------------------------------------------------
 
@@ -198,16 +198,18 @@ enum err loyalty_till_batch(struct request *request, struct worker *worker, stru
 // --- points --------------------------------------------------------------------------------------------------
 
 enum err loyalty_points_burn(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme currency amount reference", engine_points_burn, diag);
+  return member_write(request, worker, "customer programme currency amount reference cashier", engine_points_burn,
+                      diag);
 }
 
 enum err loyalty_points_hold(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme currency amount reference ttl_s", engine_points_hold, diag);
+  return member_write(request, worker, "customer programme currency amount reference cashier ttl_s", engine_points_hold,
+                      diag);
 }
 
 enum err loyalty_points_adjust(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme currency amount reference reason", engine_points_adjust,
-                      diag);
+  return member_write(request, worker, "customer programme currency amount reference reason cashier",
+                      engine_points_adjust, diag);
 }
 
 enum err loyalty_points_transfer(struct request *request, struct worker *worker, struct diag *diag) {
@@ -218,7 +220,7 @@ enum err loyalty_points_transfer(struct request *request, struct worker *worker,
 enum err loyalty_holds_capture(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct value document;
-  enum err err = member_body(request, worker, "amount", &document, diag);
+  enum err err = member_body(request, worker, "amount cashier", &document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_hold_capture(request->api->engine, &caller, request->parameters[0], document, &writer,
@@ -250,7 +252,7 @@ enum err loyalty_members_join(struct request *request, struct worker *worker, st
 }
 
 enum err loyalty_rewards_buy(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme reward reference", engine_reward_buy, diag);
+  return member_write(request, worker, "customer programme reward reference cashier", engine_reward_buy, diag);
 }
 
 enum err loyalty_referrals_make(struct request *request, struct worker *worker, struct diag *diag) {

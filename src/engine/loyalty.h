@@ -12,7 +12,8 @@
 // herself) whose it was before merges; "r" programme: who referred her; "w" code: what a
 // reward cost her. VOUCHER rows: a code; a code, 0, redemption: a
 // redemption. COUNTER rows: "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all
-// of them. ORDERS rows: an order's id: the customers that have an order of this id.
+// of them; "l" programme, limit, cashier: what she did in a period. ORDERS rows: an order's id: the customers that have
+// an order of this id.
 #pragma once
 
 #include "engine/due.h"
@@ -128,14 +129,17 @@ enum loyalty_counter_kind {
   LOYALTY_COUNT_USES = 'u',
   LOYALTY_COUNT_VOUCHER_USES = 'U', // of a voucher's codes, all together
   LOYALTY_COUNT_VOUCHER_CENTS = 'C',
-  LOYALTY_COUNT_CAP = 'k', // of a rule's cap for everybody: `period` is the day its period began
+  LOYALTY_COUNT_CAP = 'k',     // of a rule's cap for everybody: `period` is the day its period began
+  LOYALTY_COUNT_CASHIER = 'l', // of a programme's limit, of one cashier
 };
+enum { LOYALTY_CASHIER_HASH_BYTES = 16 };
 struct loyalty_counter_key {
   enum loyalty_counter_kind kind;
   uint32_t number; // of the campaign or voucher; of a cap, the programme
   struct loyalty_rule_ref rule;
   uint8_t cap;
   int32_t start_day;
+  uint8_t cashier[LOYALTY_CASHIER_HASH_BYTES]; // of CASHIER
 };
 enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_key *keys, size_t count);
 // Of those that were locked; a bug otherwise (asserted).
@@ -220,6 +224,7 @@ enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct l
 bool loyalty_hold_parse(struct bytes text, uint64_t *customer, uint64_t *number);
 
 struct loyalty_request {
+  struct bytes cashier;      // who books it; empty: nobody is named
   const struct bytes *codes; // normalised
   size_t code_count;
   const struct loyalty_pay *pay;
@@ -280,6 +285,7 @@ struct loyalty_kit {
   struct membership *membership; // NULL: not read yet
   struct bytes reason;           // of movements that nobody but the engine decides; may be empty
   bool nobody;                   // the customer stands in for nobody known
+  bool asked;                    // somebody waits for the answer: what is over a limit refuses the whole
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
@@ -307,6 +313,32 @@ bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
                       const struct loyalty_live_rule *rule, size_t cap, int64_t at_us, int64_t *left);
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
+
+// --- guarding against abuse (loyalty_guard.c) ------------------------------------------------------------------
+
+// What limits count: an order or event that earns, points that are burned, an adjustment, a use of a code.
+struct loyalty_move {
+  uint32_t programme;
+  enum loyalty_limit_what what;
+  uint8_t currency;      // 0 of REDEEM
+  struct bytes cashier;  // who does it; empty: nobody is named
+  int64_t count, points; // below zero: they are given back to the period of `at_us`
+  int64_t at_us;
+};
+// May it be done? ERR_DENIED "OWN_CARD", "MEMBER_LIMIT_REACHED", "CASHIER_LIMIT_REACHED", "STAFF_LIMIT_REACHED" with
+// the limit as its field. `customer` NULL: nobody known; `ledger` NULL: she is no member.
+enum err loyalty_guard(struct work *work, struct work_customer *customer, const struct loyalty_ledger *ledger,
+                       const struct loyalty_move *move);
+// It was done, or is given back. What is given back to a counter that is not locked stays counted.
+enum err loyalty_guard_count(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_move *move);
+// The cashier of the transaction (work.cashier) books a basket of hers: ERR_DENIED "OWN_CARD".
+enum err loyalty_guard_basket(struct work *work, const struct work_customer *customer);
+// The counters of a cashier at a time, of all programmes; at most `room`, how many there are is returned.
+size_t loyalty_cashier_counters(const struct loyalty_set *set, struct bytes cashier, int64_t at_us,
+                                struct loyalty_counter_key *keys, size_t room);
+// Locks those of the transaction's cashier, now, and no other counters.
+enum err loyalty_cashier_lock(struct work *work);
+enum err loyalty_is_staff(struct work *work, struct work_customer *customer, uint32_t programme, bool *is_staff);
 
 // --- orders (loyalty_order.c, loyalty_return.c, loyalty_reopen.c) ------------------------------------------
 

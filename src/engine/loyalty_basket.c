@@ -334,6 +334,8 @@ static enum err open_call(struct basket_call *call, struct engine *engine, const
   call->wanted.writer = writer;
   enum err err = read_cart(call, order, diag);
   if (err == ERR_OK) err = read_customer(call, order, diag);
+  struct member_call like = {.engine = engine, .request = request};
+  if (err == ERR_OK) err = member_call_text(&like, "cashier", false, &call->wanted.cashier, diag);
   if (err == ERR_OK) err = read_codes(call, diag);
   if (err == ERR_OK) err = read_pay(call, diag);
   return err == ERR_OK ? check_lateness(call, diag) : err;

@@ -66,6 +66,21 @@ static enum err open_ledger(struct member_call *call, int index, uint32_t progra
   return ERR_OK;
 }
 
+// Limits are asked before anything moves; what counts is counted then. `points`: of one movement.
+static enum err guard(struct member_call *call, struct loyalty_ledger *ledger, enum loyalty_limit_what what,
+                      uint8_t currency, int64_t points, bool counts) {
+  struct loyalty_move move = {.programme = ledger->programme->number,
+                              .what = what,
+                              .currency = currency,
+                              .cashier = call->cashier,
+                              .count = 1,
+                              .points = points,
+                              .at_us = call->work->now_us};
+  enum err err = loyalty_cashier_lock(call->work);
+  if (err == ERR_OK) err = loyalty_guard(call->work, call->members[0], ledger, &move);
+  return err == ERR_OK && counts ? loyalty_guard_count(call->work, ledger, &move) : err;
+}
+
 static void write_balance(struct json_writer *writer, const struct loyalty_ledger *ledger) {
   json_name(writer, "balance");
   loyalty_wallet_json(ledger->wallet, ledger->programme, ledger->zone, writer);
@@ -97,7 +112,8 @@ static enum err burn(struct member_call *call, void *context) {
   err = open_ledger(call, 0, points->programme, false, &ledger);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
-  err = loyalty_spend(ledger, &cause, points->currency, points->amount, &parts, &count);
+  err = guard(call, ledger, LOYALTY_MOVE_BURN, points->currency, points->amount, true);
+  if (err == ERR_OK) err = loyalty_spend(ledger, &cause, points->currency, points->amount, &parts, &count);
   if (err != ERR_OK) return err;
   write_done(call, ledger);
   return member_call_keep(call, 'b', points->reference);
@@ -199,7 +215,8 @@ static enum err hold(struct member_call *call, void *context) {
                          .state = HOLD_OPEN,
                          .amount = points->amount,
                          .expires_us = call->work->now_us + points->ttl_us};
-  err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
+  err = guard(call, ledger, LOYALTY_MOVE_BURN, points->currency, points->amount, false); // counted when it is captured
+  if (err == ERR_OK) err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
   if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, number, &row);
   if (err != ERR_OK) return err;
   write_held(call, ledger, number, &row, "held");
@@ -289,6 +306,8 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
     err = member_call_amount(call, "amount", currency->scale, false, &amount, call->work->diag);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
+  if (capture) err = guard(call, ledger, LOYALTY_MOVE_BURN, row.currency, amount > 0 ? amount : row.amount, true);
+  if (err != ERR_OK) return err;
   if (capture)
     err = loyalty_hold_capture(ledger, &cause, points->hold, amount, &parts, &count);
   else
@@ -392,7 +411,9 @@ static enum err adjust(struct member_call *call, void *context) {
   err = open_ledger(call, 0, points->programme, more, &ledger);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
-  err = loyalty_adjust(ledger, &cause, points->currency, more ? points->amount : -points->amount, more);
+  int64_t size = more ? points->amount : -points->amount;
+  err = guard(call, ledger, LOYALTY_MOVE_ADJUST, points->currency, size, true);
+  if (err == ERR_OK) err = loyalty_adjust(ledger, &cause, points->currency, size, more);
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err != ERR_OK) return err;
   write_done(call, ledger);

@@ -120,6 +120,7 @@ static enum err run_body(struct work *work, void *context) {
   struct running *running = context;
   struct member_call *call = running->call;
   call->work = work;
+  work->cashier = call->cashier;
   running->gone = false;
   for (size_t i = 0; i < call->customer_count; i++) {
     call->members[i] = work_customer(work, call->customers[i]);
@@ -142,6 +143,8 @@ static enum err run_once(struct running *running, struct engine_commit *commit, 
                            .commit = call->dry_run ? NULL : commit,
                            .dry_run = call->dry_run};
   if (call->customer_count == 2 && call->customers[0] == call->customers[1]) plan.customer_count = 1;
+  enum err err = member_call_text(call, "cashier", false, &call->cashier, diag);
+  if (err != ERR_OK) return err;
   return work_run(call->engine, &plan, run_body, running, &commit->mark, diag);
 }
 

@@ -16,6 +16,7 @@ struct member_call {
   size_t customer_count;
   bool dry_run;                // nothing is written; the reply says what would be
   struct bytes identifiers[2]; // by which they were named
+  struct bytes cashier;        // who does it; empty: nobody is named
   // In an attempt:
   struct work *work;
   struct work_customer *members[2];

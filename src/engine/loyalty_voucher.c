@@ -218,6 +218,22 @@ struct using {
   int64_t cents, shipping_cents;
 };
 
+// The cashier's counters with those of the voucher: of a redemption that is given back, who took it, and when.
+static enum err lock_counters(struct work *work, const struct using *using, const struct loyalty_counter_key *own,
+                              size_t own_count) {
+  struct loyalty_redemption redemption = {.cashier = work->cashier, .time_us = work->now_us};
+  bool there;
+  enum err err = ERR_OK;
+  if (using->redemption != 0) err = loyalty_redemption_read(work, using->code, using->redemption, &redemption, &there);
+  if (err != ERR_OK) return err;
+  size_t more = loyalty_cashier_counters(work->loyalty, redemption.cashier, redemption.time_us, NULL, 0);
+  struct loyalty_counter_key *keys = arena_take(work->arena, (own_count + more + 1) * sizeof *keys);
+  if (keys == NULL) return diag_no_memory(work->diag);
+  if (own_count > 0) memcpy(keys, own, own_count * sizeof *keys);
+  loyalty_cashier_counters(work->loyalty, redemption.cashier, redemption.time_us, keys + own_count, more);
+  return loyalty_counters_lock(work, keys, own_count + more);
+}
+
 static enum err lock_code(struct work *work, struct using *using) {
   struct loyalty_counter_key keys[2];
   size_t count = 0;
@@ -232,7 +248,7 @@ static enum err lock_code(struct work *work, struct using *using) {
     keys[count++] = (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_USES, .number = number};
   if (using->voucher->budget_cents > 0)
     keys[count++] = (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = number};
-  return loyalty_counters_lock(work, keys, count);
+  return lock_counters(work, using, keys, count);
 }
 
 static enum err pack_cart(struct member_call *call, const struct using *using, struct value *message) {
@@ -372,6 +388,19 @@ static enum err validate(struct member_call *call, void *context) {
   return ERR_OK;
 }
 
+static enum err guard_use(struct member_call *call, const struct using *using) {
+  struct loyalty_ledger *ledger = NULL;
+  struct loyalty_move move = {.programme = using->voucher->programme,
+                              .what = LOYALTY_MOVE_REDEEM,
+                              .cashier = call->cashier,
+                              .count = 1,
+                              .at_us = call->work->now_us};
+  enum err err = using->customer == NULL
+                     ? ERR_OK
+                     : loyalty_ledger_open(call->work, using->customer, move.programme, false, &ledger);
+  return err == ERR_OK ? loyalty_guard(call->work, using->customer, ledger, &move) : err;
+}
+
 static enum err redeem(struct member_call *call, void *context) {
   struct using *using = context;
   struct work *work = call->work;
@@ -385,8 +414,10 @@ static enum err redeem(struct member_call *call, void *context) {
                                           .voucher = using->voucher->number,
                                           .cents = using->cents + using->shipping_cents,
                                           .time_us = work->now_us,
-                                          .source = call->caller->source};
-  err = loyalty_redeem(work, using->customer, using->held, &redemption);
+                                          .source = call->caller->source,
+                                          .cashier = call->cashier};
+  err = guard_use(call, using);
+  if (err == ERR_OK) err = loyalty_redeem(work, using->customer, using->held, &redemption);
   if (err != ERR_OK) return err;
   snprintf(id, sizeof id, "r%" PRIu64, redemption.id);
   json_object_begin(call->writer);

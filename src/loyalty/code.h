@@ -53,6 +53,7 @@ struct loyalty_redemption {
   uint32_t source;
   bool rolled_back;
   int64_t rolled_back_us;
+  struct bytes cashier; // who took it; empty: nobody was named
 };
 void loyalty_redemption_encode(const struct loyalty_redemption *redemption, struct buffer *out);
 enum err loyalty_redemption_decode(struct bytes row, struct arena *arena, struct loyalty_redemption *out);
@@ -82,6 +83,8 @@ struct loyalty_refusal {
   const char *code, *words;
 };
 const struct loyalty_refusal *loyalty_refusals(size_t *count);
+// The same text, for as long as the program runs; NULL: it is no refusal.
+const char *loyalty_refusal_code(const char *code);
 const char *loyalty_refusal_words(const char *code); // NULL: there is no such code
 
 // Which of a customer's codes are doubles of each other after a merge (loyalty_voucher.entitlement): cancelled[i] is

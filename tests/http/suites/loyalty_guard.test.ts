@@ -1,0 +1,94 @@
+// Against abuse, as a till sees it: limits of cashiers and members with the limit and its end in the refusal, one's own
+// card, and staff.
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { times } from "../lib/message.ts";
+import { CLUB, earned, scenario, type Evaluation } from "../lib/shop.ts";
+
+const MORNING = "2026-03-02T09:00:00Z";
+const GUARDED = {
+  ...CLUB,
+  staff: { who: 'traits.employee = "yes"', earn: "nothing" },
+  limits: [
+    { of: "member", what: "burn", per: "day", points: 100 },
+    { of: "cashier", what: "earn", per: "hour", count: 3 },
+    { of: "cashier", what: "adjust", per: "day", points: 50 },
+  ],
+};
+
+describe("a limit", () => {
+  scenario(
+    "of a cashier is met however many tills ask at once, and frees with its hour",
+    MORNING,
+    GUARDED,
+    async (shop, person) => {
+      const people = times(20, () => person());
+      const anna = { cashier: "anna" };
+      const sales = await Promise.all(
+        people.map((one, i) => shop.order(one, `o${i}`, [{ sku: "A", price: 10 }], anna)),
+      );
+      assert.equal(sales.filter(({ status }) => status === 200).length, 3);
+      const denied = sales.find(({ status }) => status !== 200);
+      const problem = denied?.refused(422, "CASHIER_LIMIT_REACHED");
+      assert.equal(problem?.field, "limits[1]");
+      assert.match(problem?.detail ?? "", /at most 3 times an hour, 3 so far; free again from 2026-03-02T10:00:00/);
+      // Another cashier, and a web shop that has none, go on.
+      assert.equal(earned(await shop.book(people[0] ?? "", "b1", 10, { cashier: "ben" })), 10);
+      assert.equal(earned(await shop.book(people[0] ?? "", "w1", 10)), 10);
+      // An order that comes back frees its place, in an offline batch as well.
+      const booked = sales.findIndex(({ status }) => status === 200);
+      (await shop.post(`/v1/loyalty/orders/o${booked}/cancel`)).expect();
+      const items = times(2, (i) => ({
+        order: shop.basket(people[1] ?? "", `t${i}`, [{ sku: "A", price: 10 }], anna),
+      }));
+      const batch = (await shop.post("/v1/loyalty/till/batch", { items })).expect<{
+        items: { status: string; code?: string }[];
+      }>();
+      assert.deepEqual(
+        batch.items.map(({ status, code }) => code ?? status),
+        ["booked", "CASHIER_LIMIT_REACHED"],
+      );
+      await shop.clock("2026-03-02T10:00:00Z");
+      assert.equal(earned(await shop.book(people[2] ?? "", "later", 10, anna)), 10);
+    },
+  );
+
+  scenario("of a member is met by burning, captures and paying together", MORNING, GUARDED, async (shop, person) => {
+    const zoe = person();
+    await shop.book(zoe, "o1", 1000);
+    (await shop.burn(zoe, 60)).expect();
+    (await shop.burn(zoe, 41)).refused(422, "MEMBER_LIMIT_REACHED");
+    const points = { pay: [{ points: { amount: 41 } }] };
+    (await shop.order(zoe, "o2", [{ sku: "A", price: 10 }], points)).refused(422, "MEMBER_LIMIT_REACHED");
+    const hold = (await shop.post("/v1/loyalty/points/hold", { customer: zoe, amount: 40 })).expect<{ hold: string }>();
+    (await shop.post(`/v1/loyalty/holds/${hold.hold}/capture`, { amount: 40, cashier: "anna" })).expect();
+    (await shop.burn(zoe, 1)).refused(422, "MEMBER_LIMIT_REACHED");
+    assert.equal(await shop.active(zoe), 900);
+    await shop.clock("2026-03-02T23:00:00Z"); // midnight in Paris
+    (await shop.burn(zoe, 100)).expect();
+  });
+});
+
+describe("staff", () => {
+  scenario("book nothing on a card of their own, and earn nothing", MORNING, GUARDED, async (shop, person) => {
+    const [staff, zoe] = [person("user_id:17"), person()];
+    await shop.site.sender.takeAll([
+      { type: "identify", userId: "17", messageId: "hired", traits: { employee: "yes" } },
+    ]);
+    const mine = { cashier: "17" };
+    (await shop.order(staff, "o1", [{ sku: "A", price: 10 }], mine)).refused(422, "OWN_CARD");
+    const asked = { customer: staff, amount: 10, reason: "a present", ...mine };
+    (await shop.post("/v1/loyalty/points/adjust", asked)).refused(422, "OWN_CARD");
+    const sale = await shop.book(staff, "o1", 10, { cashier: "18" });
+    assert.deepEqual([earned(sale), sale.rejected[0]?.reason], [0, "STAFF_EARNS_NOTHING"]);
+    const basket = { ...shop.basket(staff, "o2", [{ sku: "A", price: 10 }]), explain: true };
+    const told = (await shop.post("/v1/loyalty/evaluate", basket)).expect<
+      Evaluation & { explained: { rule: string; applied: boolean; reason?: string }[] }
+    >();
+    assert.deepEqual(
+      told.explained.map(({ applied, reason }) => [applied, reason]),
+      [[false, "STAFF_EARNS_NOTHING"]],
+    );
+    assert.equal(earned(await shop.book(zoe, "z1", 10, mine)), 10);
+  });
+});
