@@ -354,6 +354,37 @@ enum err loyalty_changes(struct request *request, struct worker *worker, struct 
   return engine_loyalty_changes_json(request->api->engine, after, (size_t)limit, &writer, diag);
 }
 
+static enum err answer_audit(struct request *request, struct engine_view *view, struct engine_audit_query *query,
+                             struct diag *diag) {
+  struct bytes reference;
+  enum err err = uri_find(&request->uri, "customer", &reference, diag);
+  if (!err && reference.size_bytes > 0) {
+    err = engine_find(view, reference, &query->customer, diag);
+    if (err == ERR_INVALID || err == ERR_NOT_FOUND) diag_in_field(diag, "customer");
+  }
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_audit_json(view, query, &writer, diag);
+}
+
+enum err loyalty_audit(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_audit_query query = {0};
+  struct engine_view *view;
+  uint64_t limit;
+  (void)worker;
+  enum err err = request_parameters(request, "customer author action after limit", diag);
+  if (!err) err = uri_find(&request->uri, "author", &query.author, diag);
+  if (!err) err = uri_find(&request->uri, "action", &query.action, diag);
+  if (!err) err = uri_find(&request->uri, "after", &query.after, diag);
+  if (!err) err = request_number(request, "limit", DEFAULT_POSTINGS, 1, LIMIT_PAGE_ROWS, &limit, diag);
+  if (!err) err = engine_view_open(request->api->engine, &view);
+  if (err) return err;
+  query.limit = (size_t)limit;
+  err = answer_audit(request, view, &query, diag);
+  engine_view_close(view);
+  return err;
+}
+
 enum err loyalty_refusals_list(struct request *request, struct worker *worker, struct diag *diag) {
   size_t count;
   const struct loyalty_refusal *refusals = loyalty_refusals(&count);

@@ -86,6 +86,21 @@ static void write_balance(struct json_writer *writer, const struct loyalty_ledge
   loyalty_wallet_json(ledger->wallet, ledger->programme, ledger->zone, writer);
 }
 
+// What she has of a currency, for the audit.
+static enum err balance_side(const struct work *work, const struct loyalty_ledger *ledger, uint8_t number,
+                             struct bytes *text) {
+  static const enum loyalty_account accounts[] = {LOYALTY_ACTIVE, LOYALTY_PENDING, LOYALTY_HELD, LOYALTY_DEBT};
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, number);
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_bytes(writer, "currency", currency->id);
+  for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++)
+    json_member_scaled(writer, loyalty_account_name(accounts[i]), loyalty_amount(ledger->wallet, number, accounts[i]),
+                       currency->scale);
+  enum err err = audit_side_end(&side, work->arena, text);
+  return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
 static uint64_t last_posting(const struct loyalty_ledger *ledger) {
   return ledger->posting_count == 0 ? 0 : ledger->postings[ledger->posting_count - 1].id;
 }
@@ -288,6 +303,28 @@ enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct l
   return err == ERR_OK ? write_hold(work, customer, pay->hold, &row) : err;
 }
 
+static enum err hold_side(const struct work *work, const struct loyalty_ledger *ledger, const struct hold_row *row,
+                          const char *status, struct bytes *text) {
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, row->currency);
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_text(writer, "status", status);
+  json_member_bytes(writer, "currency", currency->id);
+  json_member_scaled(writer, "amount", row->amount, currency->scale);
+  return audit_side_end(&side, work->arena, text) == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+static enum err note_void(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
+                          const struct hold_row *row) {
+  struct member_change change = {.action = "hold.voided", .programme = ledger->programme->id};
+  char id[HOLD_ID_BYTES];
+  int size = snprintf(id, sizeof id, "h%" PRIu64 "-%" PRIu64, call->members[0]->record.id, number);
+  change.subject = bytes_of(id, (size_t)size);
+  enum err err = hold_side(call->work, ledger, row, "held", &change.before);
+  if (err == ERR_OK) err = hold_side(call->work, ledger, row, "voided", &change.after);
+  return err == ERR_OK ? member_call_audit(call, &change) : err;
+}
+
 static enum err end_hold(struct member_call *call, struct points *points, bool capture) {
   const struct loyalty_part *parts;
   struct loyalty_ledger *ledger;
@@ -316,6 +353,7 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   if (capture && amount > 0) row.amount = amount;
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, points->hold, &row);
+  if (err == ERR_OK && !capture) err = note_void(call, ledger, points->hold, &row);
   if (err == ERR_OK) write_held(call, ledger, points->hold, &row, capture ? "captured" : "voided");
   return err;
 }
@@ -402,9 +440,22 @@ static enum err keep_waiting(struct member_call *call, void *context) {
   return err;
 }
 
+// The movement, and what she had before and has now.
+static enum err note_movement(struct member_call *call, const struct loyalty_ledger *ledger, const char *action,
+                              const struct points *points, struct bytes before) {
+  struct member_change change = {
+      .action = action, .programme = ledger->programme->id, .reason = points->reason, .before = before};
+  char id[32];
+  int size = snprintf(id, sizeof id, "p%" PRIu64, last_posting(ledger));
+  change.subject = bytes_of(id, (size_t)size);
+  enum err err = balance_side(call->work, ledger, points->currency, &change.after);
+  return err == ERR_OK ? member_call_audit(call, &change) : err;
+}
+
 static enum err adjust(struct member_call *call, void *context) {
   const struct points *points = context;
   struct loyalty_ledger *ledger;
+  struct bytes before;
   bool replayed, more = points->amount > 0;
   enum err err = member_call_replay(call, 'a', points->reference, &replayed);
   if (err != ERR_OK || replayed) return err;
@@ -413,7 +464,9 @@ static enum err adjust(struct member_call *call, void *context) {
   struct loyalty_cause cause = cause_of(call, points);
   int64_t size = more ? points->amount : -points->amount;
   err = guard(call, ledger, LOYALTY_MOVE_ADJUST, points->currency, size, true);
+  if (err == ERR_OK) err = balance_side(call->work, ledger, points->currency, &before);
   if (err == ERR_OK) err = loyalty_adjust(ledger, &cause, points->currency, size, more);
+  if (err == ERR_OK) err = note_movement(call, ledger, "points.adjusted", points, before);
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err != ERR_OK) return err;
   write_done(call, ledger);
@@ -562,6 +615,7 @@ enum err engine_approvals_json(struct engine *engine, struct json_writer *writer
 static enum err transfer(struct member_call *call, void *context) {
   const struct points *points = context;
   struct loyalty_ledger *from, *to;
+  struct bytes before;
   bool replayed;
   if (call->customers[0] == call->customers[1])
     return diag_set(call->work->diag, ERR_INVALID, "same_customer", "these are one customer already");
@@ -571,7 +625,9 @@ static enum err transfer(struct member_call *call, void *context) {
   if (err == ERR_OK) err = open_ledger(call, 1, points->programme, true, &to);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
-  err = loyalty_transfer(from, to, &cause, points->currency, points->amount);
+  err = balance_side(call->work, from, points->currency, &before);
+  if (err == ERR_OK) err = loyalty_transfer(from, to, &cause, points->currency, points->amount);
+  if (err == ERR_OK) err = note_movement(call, from, "points.transferred", points, before);
   if (err == ERR_OK) err = loyalty_advance(to, to->now_us);
   if (err != ERR_OK) return err;
   write_done(call, from);
@@ -592,10 +648,21 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 
 // --- joining -------------------------------------------------------------------------------------------------------
 
+static enum err note_join(struct member_call *call, const struct loyalty_ledger *ledger) {
+  struct member_change change = {.action = "member.joined", .programme = ledger->programme->id};
+  struct audit_side side;
+  json_member_time(audit_side_begin(&side), "joined_at", ledger->wallet->joined_us);
+  if (audit_side_end(&side, call->work->arena, &change.after) != ERR_OK) return diag_no_memory(call->work->diag);
+  return member_call_audit(call, &change);
+}
+
 static enum err join(struct member_call *call, void *context) {
   const uint32_t *programme = context;
   struct loyalty_ledger *ledger;
-  enum err err = loyalty_ledger_open(call->work, call->members[0], *programme, true, &ledger);
+  enum err err = loyalty_ledger_open(call->work, call->members[0], *programme, false, &ledger);
+  bool joins = err == ERR_OK && ledger == NULL;
+  if (joins) err = loyalty_ledger_open(call->work, call->members[0], *programme, true, &ledger);
+  if (err == ERR_OK && joins) err = note_join(call, ledger);
   if (err != ERR_OK) return err;
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);

@@ -167,6 +167,21 @@ enum err member_call_run(struct member_call *call, const char *const *names, siz
   return err;
 }
 
+// --- what is kept of a change --------------------------------------------------------------------------------------
+
+enum err member_call_audit(struct member_call *call, const struct member_change *change) {
+  struct work *work = call->work;
+  struct audit_entry entry = {.action = change->action,
+                              .author = call->caller->author,
+                              .customer = call->customer_count > 0 ? call->members[0]->record.id : 0,
+                              .programme = change->programme,
+                              .subject = change->subject,
+                              .reason = change->reason,
+                              .before = change->before,
+                              .after = change->after};
+  return audit_put(call->engine, work->txn, work->now_us, &entry, work->diag);
+}
+
 // --- natural keys ------------------------------------------------------------------------------------------------
 
 static void reply_key(const struct member_call *call, char kind, struct bytes reference, struct key *key) {

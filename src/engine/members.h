@@ -180,6 +180,17 @@ enum err engine_reward_buy(struct engine *engine, const struct engine_caller *ca
 enum err engine_referral_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
+// Who changed what by hand, newest first: {"items":[{"id":"u17","at","author","action","programme"?,"customer"?,
+// "subject"?,"reason"?,"before","after"}],"next"}. docs/loyalty.md lists the actions.
+struct engine_audit_query {
+  uint64_t customer;           // whom it concerns, or concerned before she became this one; 0: everybody
+  struct bytes author, action; // empty: any
+  struct bytes after;          // "next" of the page before; empty: the newest
+  size_t limit;
+};
+enum err engine_audit_json(struct engine_view *view, const struct engine_audit_query *query, struct json_writer *writer,
+                           struct diag *diag);
+
 // Works off what fell due for members; call it as engine_timer_tick.
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);
 // Members worked off by it since the engine was opened.

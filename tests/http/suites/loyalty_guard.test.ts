@@ -92,3 +92,55 @@ describe("staff", () => {
     assert.equal(earned(await shop.book(zoe, "z1", 10, mine)), 10);
   });
 });
+
+interface Change {
+  id: string;
+  author: string;
+  action: string;
+  customer?: string;
+  subject?: string;
+  reason?: string;
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+}
+type Changes = { items: Change[]; next: string | null };
+
+describe("the audit", () => {
+  scenario("tells who changed what, before and after, and no secret", MORNING, CLUB, async (shop, person) => {
+    const zoe = person();
+    await shop.put("vouchers", { id: "GIFT", programme: "club", discount: { credit: "50.00" } });
+    await shop.code("GIFT", "GIFTCARD-2026-K7");
+    await shop.book(zoe, "o1", 100);
+    const camille = await shop.as("camille", ["write"]);
+    const wish = { customer: zoe, amount: 50, reason: "late parcel", reference: "r1" };
+    const given = (await camille.ask("POST", "/v1/loyalty/points/adjust", { body: wish })).expect<{ id: string }>();
+    (await camille.ask("POST", "/v1/loyalty/points/adjust", { body: wish })).expect();
+    (await camille.ask("POST", "/v1/loyalty/orders/o1/cancel")).expect();
+    (await camille.ask("POST", "/v1/loyalty/codes/GIFTCARD-2026-K7/cancel", { body: { reason: "lost" } })).expect();
+    (await shop.client.ask("DELETE", "/v1/loyalty/vouchers/GIFT")).expect();
+
+    const page = (await shop.client.get("/v1/loyalty/audit", { author: "camille" })).expect<Changes>();
+    assert.deepEqual(
+      page.items.map(({ action }) => action),
+      ["code.cancelled", "order.cancelled", "points.adjusted"],
+    );
+    const adjusted = page.items[2];
+    assert.deepEqual([adjusted?.subject, adjusted?.reason], [given.id, "late parcel"]);
+    assert.deepEqual([adjusted?.before?.["active"], adjusted?.after?.["active"]], [100, 150]);
+    const archived = (await shop.client.get("/v1/loyalty/audit", { action: "voucher.archived" })).expect<Changes>();
+    assert.deepEqual([archived.items[0]?.before?.["archived"], archived.items[0]?.after?.["archived"]], [false, true]);
+
+    // All of it, a page of two at a time; nothing in it opens anything.
+    const all: Change[] = [];
+    for (let after: string | undefined; ;) {
+      const reply = await shop.client.get("/v1/loyalty/audit", { limit: 2, after });
+      assert.doesNotMatch(reply.text, /GIFTCARD/);
+      const { items, next } = reply.expect<Changes>();
+      all.push(...items);
+      if (next === null) break;
+      after = next;
+    }
+    assert.equal(new Set(all.map(({ id }) => id)).size, all.length);
+    assert.equal(all.length, 7); // the programme, the voucher put and archived, its code, and the three
+  });
+});
