@@ -245,6 +245,11 @@ enum err loyalty_approvals_agree(struct request *request, struct worker *worker,
   return change(request, engine_approve, diag);
 }
 
+enum err loyalty_approvals_refuse(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  return change(request, engine_approval_refuse, diag);
+}
+
 // --- members -------------------------------------------------------------------------------------------------
 
 enum err loyalty_members_join(struct request *request, struct worker *worker, struct diag *diag) {

@@ -157,6 +157,7 @@ CHANGE_OF_ID(order_cancel, engine_order_cancel)
 CHANGE_OF_ID(order_reopen, engine_order_reopen)
 CHANGE_OF_ID(hold_void, engine_hold_void)
 CHANGE_OF_ID(approve, engine_approve)
+CHANGE_OF_ID(approval_refuse, engine_approval_refuse)
 
 // --- codes ---------------------------------------------------------------------------------------------------
 

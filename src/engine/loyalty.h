@@ -423,6 +423,8 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).
+enum err loyalty_approvals_forget(struct work *work, const uint64_t *customers, size_t count);
 // A hold was released by the engine: whoever captures it is told that it was voided (loyalty_points.c).
 enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number);
 

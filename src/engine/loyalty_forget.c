@@ -129,7 +129,8 @@ static enum err blank_audit(struct work *work, const struct customer *record) {
   ids[count++] = record->id;
   for (size_t i = 0; i < record->identifier_count; i++)
     if (record->identifiers[i].founded != 0) ids[count++] = record->identifiers[i].founded;
-  return audit_forget(work->txn, ids, count, work->arena, work->diag);
+  enum err err = loyalty_approvals_forget(work, ids, count);
+  return err == ERR_OK ? audit_forget(work->txn, ids, count, work->arena, work->diag) : err;
 }
 
 enum err loyalty_forget(struct work *work, struct work_customer *customer) {

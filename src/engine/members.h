@@ -97,7 +97,11 @@ enum err engine_points_adjust(struct engine *engine, const struct engine_caller 
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
-// {"items":[{"approval","author","at","request"}]}: those that wait.
+// Another person says no: {"approval","status":"refused"}. Refused as engine_approve is; both ERR_DENIED
+// "APPROVAL_EXPIRED" when the programme's time for it is over.
+enum err engine_approval_refuse(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"items":[{"approval","author","at","expires_at","request"}]}: those that wait.
 enum err engine_approvals_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 // {"from","to","programme"?,"currency"?,"amount","reason"?}
 enum err engine_points_transfer(struct engine *engine, const struct engine_caller *caller, struct value request,

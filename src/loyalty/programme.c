@@ -365,6 +365,7 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"mixed_tender_return", FORM_FLAG, MEMBER_AT(loyalty_programme, tender_first), MEMBER_WORDS(TENDER_WORDS)},
     {"vouchers_on_merge", FORM_FLAG, MEMBER_AT(loyalty_programme, keep_all_vouchers), MEMBER_WORDS(MERGE_WORDS)},
     {"approval_above", FORM_AMOUNT, MEMBER_AT(loyalty_programme, approval_above), .least = 1},
+    {"approval_expires", FORM_DURATION, MEMBER_AT(loyalty_programme, approval_expires)},
     {"level_numbers", FORM_STORED, MEMBER_AT(loyalty_programme, level_numbers)},
     {"rule_numbers", FORM_STORED, MEMBER_AT(loyalty_programme, rule_numbers)},
     {"reward_numbers", FORM_STORED, MEMBER_AT(loyalty_programme, reward_numbers)},
@@ -373,7 +374,8 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"author", FORM_TOLD_NAME, MEMBER_AT(loyalty_programme, author)},
     {"archived", FORM_FLAG, MEMBER_AT(loyalty_programme, archived)},
 };
-static const struct loyalty_programme PROGRAMME_DEFAULTS = {.offline = {.earn_only = true, .lateness = {7, RULE_DAY}}};
+static const struct loyalty_programme PROGRAMME_DEFAULTS = {.offline = {.earn_only = true, .lateness = {7, RULE_DAY}},
+                                                            .approval_expires = {7, RULE_DAY}};
 
 static struct numbering numbers_of_levels(const struct loyalty_programme *programme) {
   const struct loyalty_level *levels = programme->tiers.levels;

@@ -249,6 +249,7 @@ struct loyalty_programme {
   bool tender_first;                  // a return is paid back to points and cards first, else in proportion
   bool keep_all_vouchers;             // on a merge (keep_all), else doubles are cancelled (dedupe_by_entitlement)
   int64_t approval_above;             // adjustments above need a second person; 0: none does
+  struct rule_duration approval_expires;                // so long one waits
   uint32_t level_numbers, rule_numbers, reward_numbers; // how many were ever given: none is given twice
   bool archived;
   int64_t created_us;

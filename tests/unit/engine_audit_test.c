@@ -209,6 +209,92 @@ static void a_wrong_cursor_is_refused(void **state) {
   kit_close(&kit);
 }
 
+// --- a second person ---------------------------------------------------------------------------------------------
+
+typedef enum err decide_fn(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
+static void decide(struct kit *kit, decide_fn *call, const char *approval, const char *author, const char *code) {
+  struct engine_caller caller = {member_source(kit, "till"), bytes_from_text(author)};
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  live_ask(&answer);
+  enum err err = call(kit->engine, &caller, bytes_from_text(approval), &answer.writer, &commit, &answer.diag);
+  assert_string_equal(err == ERR_OK ? "" : answer.diag.code, code);
+  buffer_release(&answer.out);
+}
+
+static void ask(struct kit *kit, const char *more, char approval[40]) {
+  char json[160];
+  snprintf(json, sizeof json, "{\"customer\":\"user_id:zoe\",\"amount\":500,\"reason\":\"a late parcel\"%s}", more);
+  char *reply = member_call(kit, engine_points_adjust, "till", json, NULL);
+  sscanf(strstr(reply, "\"approval\":\""), "\"approval\":\"%39[^\"]", approval);
+  free(reply);
+}
+
+static char *approvals(struct kit *kit) {
+  struct live_answer answer;
+  live_ask(&answer);
+  return live_told(kit, &answer, engine_approvals_json(kit->engine, &answer.writer, &answer.diag));
+}
+
+static void another_person_decides_once(void **state) {
+  char first[40], again[40], second[40];
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  ask(&kit, ",\"reference\":\"r1\"", first);
+  ask(&kit, ",\"reference\":\"r1\"", again); // told again
+  assert_string_equal(first, again);
+  ask(&kit, "", second);
+  decide(&kit, engine_approve, first, "till 1", "SAME_PERSON");
+  decide(&kit, engine_approval_refuse, first, "till 1", "SAME_PERSON");
+  decide(&kit, engine_approve, first, "ann", "");
+  decide(&kit, engine_approve, first, "ann", "no_approval");
+  decide(&kit, engine_approval_refuse, second, "ann", "");
+  decide(&kit, engine_approve, second, "ben", "no_approval");
+  member_has(&kit, "user_id:zoe", "\"active\":500,");
+  char *json = audit_of(&kit, "points.adjusted");
+  assert_non_null(strstr(json, "\"author\":\"till 1, agreed by ann\""));
+  free(json);
+  json = audit_of(&kit, "approval.requested");
+  assert_int_equal(live_count(json, "\"action\""), 2);
+  free(json);
+  json = audit_of(&kit, "approval.refused");
+  assert_non_null(strstr(json, "\"author\":\"ann\""));
+  assert_non_null(strstr(json, "\"after\":{\"status\":\"refused\",\"currency\":\"points\",\"amount\":500}"));
+  free(json);
+  kit_close(&kit);
+}
+
+static void what_nobody_decides_expires(void **state) {
+  char first[40], second[40];
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  ask(&kit, "", first);
+  clock_hold(&kit.clock, clock_now_us(&kit.clock) + 7 * CLOCK_DAY_US);
+  decide(&kit, engine_approve, first, "ann", "APPROVAL_EXPIRED");
+  decide(&kit, engine_approval_refuse, first, "ann", "APPROVAL_EXPIRED");
+  live_contains(approvals(&kit), "{\"items\":[]}");
+  ask(&kit, "", second);
+  decide(&kit, engine_approve, first, "ann", "no_approval"); // the next request took it away
+  decide(&kit, engine_approve, second, "ann", "");
+  kit_close(&kit);
+}
+
+static void nothing_waits_for_who_is_erased(void **state) {
+  char approval[40], gone[] = "erase user_id:zoe";
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  ask(&kit, "", approval);
+  kit_line(&kit, gone);
+  live_contains(approvals(&kit), "{\"items\":[]}");
+  decide(&kit, engine_approve, approval, "ann", "no_approval");
+  kit_close(&kit);
+}
+
 // --- people ------------------------------------------------------------------------------------------------------
 
 static void what_was_changed_follows_a_merge(void **state) {
@@ -249,7 +335,9 @@ int main(void) {
       cmocka_unit_test(documents_are_told_whole),          cmocka_unit_test(orders_are_told_when_they_change),
       cmocka_unit_test(codes_are_told_without_being_told), cmocka_unit_test(short_codes_show_less),
       cmocka_unit_test(pages_meet_without_a_gap),          cmocka_unit_test(a_wrong_cursor_is_refused),
-      cmocka_unit_test(what_was_changed_follows_a_merge),  cmocka_unit_test(what_people_wrote_goes_with_her),
+      cmocka_unit_test(another_person_decides_once),       cmocka_unit_test(what_nobody_decides_expires),
+      cmocka_unit_test(nothing_waits_for_who_is_erased),   cmocka_unit_test(what_was_changed_follows_a_merge),
+      cmocka_unit_test(what_people_wrote_goes_with_her),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

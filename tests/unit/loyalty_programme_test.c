@@ -36,7 +36,7 @@ static const char FULL[] =
     ","
     "\"offline\":{\"mode\":\"floor_limit\",\"floor\":\"20.00\",\"lateness\":\"3 days\"},"
     "\"expiry_notice\":\"30 days\",\"promotions_on_return\":\"reevaluate\",\"mixed_tender_return\":\"tender_first\","
-    "\"vouchers_on_merge\":\"keep_all\",\"approval_above\":10000,\"archived\":true}";
+    "\"vouchers_on_merge\":\"keep_all\",\"approval_above\":10000,\"approval_expires\":\"2 days\",\"archived\":true}";
 
 static void assert_duration(struct rule_duration duration, int64_t count, enum rule_unit unit) {
   assert_int_equal(duration.count, count);

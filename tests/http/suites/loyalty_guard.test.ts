@@ -144,3 +144,29 @@ describe("the audit", () => {
     assert.equal(all.length, 7); // the programme, the voucher put and archived, its code, and the three
   });
 });
+
+describe("a large adjustment", () => {
+  scenario(
+    "is decided on by another person, in time",
+    MORNING,
+    { ...CLUB, approval_above: 100, approval_expires: "2 days" },
+    async (shop, person) => {
+      const zoe = person();
+      await shop.book(zoe, "o1", 1);
+      const jo = await shop.as("jo", ["read", "write"]);
+      const wish = { customer: zoe, amount: 500, reason: "a present" };
+      const wait = async (): Promise<string> =>
+        (await shop.post("/v1/loyalty/points/adjust", wish)).expect<{ approval: string }>().approval;
+      const [first, second, third] = [await wait(), await wait(), await wait()];
+      const path = (id: string): string => `/v1/loyalty/approvals/${id}`;
+      (await shop.client.ask("DELETE", path(first))).refused(422, "SAME_PERSON");
+      assert.deepEqual((await jo.ask("DELETE", path(first))).expect(), { approval: first, status: "refused" });
+      (await jo.ask("POST", path(first))).refused(404, "no_approval");
+      (await jo.ask("POST", path(second))).expect();
+      assert.equal(await shop.active(zoe), 501);
+      await shop.clock("2026-03-04T09:00:00Z");
+      (await jo.ask("POST", path(third))).refused(422, "APPROVAL_EXPIRED");
+      assert.deepEqual((await jo.get("/v1/loyalty/approvals")).expect(), { items: [] });
+    },
+  );
+});
