@@ -15,6 +15,7 @@
 // of them. ORDERS rows: an order's id: the customers that have an order of this id.
 #pragma once
 
+#include "base/varint.h"
 #include "engine/due.h"
 #include "engine/members.h"
 #include "engine/work.h"
@@ -391,6 +392,10 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// What rows of LEDGER keep of a lot: currency, amount at first, number and dates, as varints. At most so many bytes.
+enum { LOYALTY_LOT_ROW_BYTES = 6 * VARINT_BYTES_MAX };
+uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot);
+void loyalty_lot_row_read(struct varint_reader *reader, struct loyalty_lot *lot);
 // A hold was released by the engine: whoever captures it is told that it was voided (loyalty_points.c).
 enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number);
 
