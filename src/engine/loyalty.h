@@ -158,7 +158,6 @@ struct loyalty_held_code {
 enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count, const struct bytes *orders,
                             size_t order_count);
 struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code);
-bool loyalty_code_is_held(const struct work *work, struct bytes code);
 bool loyalty_order_is_locked(const struct work *work, struct bytes order); // its row of ORDERS
 enum err loyalty_codes_emit(struct work *work);
 // Gives a customer a new code of a voucher.
