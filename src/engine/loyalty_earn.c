@@ -403,15 +403,12 @@ static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *
 }
 
 static enum err add_outcome(struct work *work, struct loyalty_outcomes *outcomes, struct loyalty_outcome **outcome) {
-  if (outcomes->count == outcomes->capacity) {
-    size_t capacity = outcomes->capacity * 2 + 16;
-    struct loyalty_outcome *items = arena_take_zero(work->arena, capacity, sizeof *items);
-    if (items == NULL) return diag_no_memory(work->diag);
-    if (outcomes->count > 0) memcpy(items, outcomes->items, outcomes->count * sizeof *items);
-    outcomes->items = items;
-    outcomes->capacity = capacity;
-  }
-  *outcome = &outcomes->items[outcomes->count++];
+  struct loyalty_outcome *items =
+      arena_grow(work->arena, outcomes->items, outcomes->count, &outcomes->capacity, 16, sizeof *items);
+  if (items == NULL) return diag_no_memory(work->diag);
+  outcomes->items = items;
+  *outcome = &items[outcomes->count++];
+  **outcome = (struct loyalty_outcome){0};
   return ERR_OK;
 }
 

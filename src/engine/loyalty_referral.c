@@ -88,6 +88,7 @@ static enum err read_all(struct work *work, uint64_t customer, struct referral *
   struct store_cursor *cursor;
   struct bytes key, row;
   struct key from, to;
+  size_t capacity = 0;
   *count = 0;
   *referrals = NULL;
   loyalty_row_key(&from, customer, 'r', BYTES(""));
@@ -96,12 +97,11 @@ static enum err read_all(struct work *work, uint64_t customer, struct referral *
   if (err != ERR_OK) return err;
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
     struct bytes kept = arena_copy(work->arena, row);
-    struct referral *larger = arena_take(work->arena, (*count + 1) * sizeof *larger);
+    struct referral *larger = arena_grow(work->arena, *referrals, *count, &capacity, 4, sizeof *larger);
     if (larger == NULL || kept.data == NULL) {
       err = diag_no_memory(work->diag);
       break;
     }
-    if (*count > 0) memcpy(larger, *referrals, *count * sizeof *larger);
     *referrals = larger;
     uint32_t programme = key_read_u32(key.data + key.size_bytes - sizeof(uint32_t));
     if (!decode(kept, programme, &larger[(*count)++])) err = unreadable(work->diag);
