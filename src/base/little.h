@@ -1,8 +1,8 @@
 // little: whole numbers as little-endian bytes, for rows whose columns have fixed widths.
 //
-// Layer 0. Neither place needs an alignment, and the machine's own byte order does not matter. Widths are in bytes,
-// from 0 to LITTLE_BYTES_MAX. Everything is one or two instructions where the width is known: rows are read and written
-// by the million. Threads: no sharing without the caller's own lock.
+// Layer 0. No place needs an alignment, and the machine's own byte order does not matter. Widths are in bytes, from 0
+// to LITTLE_BYTES_MAX. Everything is one or two instructions where the width is known: rows are read and written by the
+// million. Threads: no sharing without the caller's own lock.
 #pragma once
 
 #include <endian.h>
@@ -42,7 +42,7 @@ static inline unsigned little_width(uint64_t number) {
   return width;
 }
 
-// What little_read_64 reads, and with this, is a number of `width` bytes.
+// A number of `width` bytes is little_read_64 & little_mask(width), which reads eight bytes all the same.
 static inline uint64_t little_mask(unsigned width) {
   return width == LITTLE_BYTES_MAX ? UINT64_MAX : ((uint64_t)1 << (8 * width)) - 1;
 }
