@@ -1,5 +1,5 @@
-// audit.c: rows of DOCUMENT "loyalty_audit", number: varints time (zigzag), customer; then, each with its size, author, action,
-// programme, subject, reason, before, after. Numbers ascend in the order of the decisions.
+// audit.c: rows of DOCUMENT "loyalty_audit", number: varints time (zigzag), customer; then, each with its size, author,
+// action, programme, subject, reason, before, after. Numbers ascend in the order of the decisions.
 #include "engine/audit.h"
 
 #include <inttypes.h>
