@@ -88,6 +88,9 @@ static enum err restore_tender(struct giving_back *giving, size_t index) {
     if (held->there && held->code.state == LOYALTY_CODE_ACTIVE) {
       held->code.balance += cents;
       held->dirty = true;
+    } else { // what was left on it was paid out when it ended, and so is what it paid for
+      giving->plan.money_cents += cents;
+      giving->plan.tender_cents[index] = 0;
     }
   }
   tender->restored += cents;
