@@ -14,7 +14,7 @@ import { Server } from "../lib/server.ts";
 import { CLUB, type Balance, type Code, type Member, type Posting } from "../lib/shop.ts";
 import { makeWorkspace, removeWorkspace, type Workspace } from "../lib/workspace.ts";
 
-const KILLS = LONG ? 1000 : 30;
+const KILLS = Number(process.env["RAPPORT_TEST_KILLS"] ?? (LONG ? 100 : 30));
 const CHECKED_EVERY = 25; // rounds
 const MEMBERS = 16;
 const LANES = 40; // requests in flight
