@@ -192,6 +192,11 @@ enum err command_loyalty_reopen(struct cli *cli, struct diag *diag) {
   return advice_add(ask(cli, &what, true, print_plain, diag), diag);
 }
 
+enum err command_loyalty_release(struct cli *cli, struct diag *diag) {
+  const struct target_call what = {.op = TARGET_ORDER_RELEASE, .args = {[TARGET_ARG_ID] = cli->options.args[0]}};
+  return advice_add(ask(cli, &what, true, print_plain, diag), diag);
+}
+
 // --- programmes as a whole -------------------------------------------------------------------------------------
 
 enum err command_loyalty_liability(struct cli *cli, struct diag *diag) {

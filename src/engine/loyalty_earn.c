@@ -477,7 +477,7 @@ enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event 
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
-// --- what is withdrawn or released -----------------------------------------------------------------------------
+// --- what is withdrawn -----------------------------------------------------------------------------
 
 static enum err uncount(struct work *work, struct loyalty_ledger *ledger, const struct once *once) {
   struct loyalty_move move = {.programme = once->programme,
@@ -541,41 +541,10 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
   return take_second(work, survivor, ref, swapped ? &first : &second);
 }
 
-// Amounts of an order that wait for this event: those of the order that the event names.
-static enum err release(struct loyalty_kit *kit, const struct loyalty_event *event, const struct loyalty_order *order) {
-  enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < order->posted_count; i++) {
-    const struct loyalty_posted *posted = &order->posted[i];
-    struct loyalty_ledger *ledger;
-    uint8_t currency = posted->currency;
-    if (!loyalty_set_releases(kit->work->loyalty, posted->programme, event->name, &currency)) continue;
-    err = loyalty_ledger_open(kit->work, kit->customer, posted->programme, false, &ledger);
-    if (err != ERR_OK || ledger == NULL) continue;
-    uint64_t *lots = arena_take(kit->work->arena, (posted->lot_count + 1) * sizeof *lots);
-    if (lots == NULL) return diag_no_memory(kit->work->diag);
-    for (size_t j = 0; j < posted->lot_count; j++) lots[j] = posted->lots[j].id;
-    struct loyalty_cause cause = {.reference = order->id,
-                                  .effective_us = event->at_us < ledger->now_us ? event->at_us : ledger->now_us};
-    err = loyalty_release_lots(ledger, &cause, lots, posted->lot_count);
-    if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
-  }
-  return err;
-}
-
 enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference) {
-  struct work *work = kit->work;
   const struct loyalty_live_rule *const *rules;
-  struct loyalty_order *order = NULL;
   size_t count;
-  enum err err = loyalty_set_find_withdrawn(work->loyalty, event->name, work->arena, &rules, &count);
+  enum err err = loyalty_set_find_withdrawn(kit->work->loyalty, event->name, kit->work->arena, &rules, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) err = withdraw_one(kit, rules[i], event, reference);
-  bool releases = false;
-  for (size_t i = 0; i < loyalty_set_programmes(work->loyalty) && !releases; i++) {
-    uint8_t currency = 0;
-    uint32_t number = loyalty_set_programme_at(work->loyalty, i)->number;
-    releases = loyalty_set_releases(work->loyalty, number, event->name, &currency);
-  }
-  if (err != ERR_OK || !releases || reference.size_bytes == 0) return err;
-  err = loyalty_order_read(work, kit->customer->record.id, reference, &order);
-  return err == ERR_OK && order != NULL ? release(kit, event, order) : err;
+  return err;
 }

@@ -20,12 +20,12 @@ static const struct loyalty_refusal *find(const char *code) {
   return NULL;
 }
 
-const char *loyalty_refusal_code(const char *code) {
-  const struct loyalty_refusal *found = find(code);
-  return found == NULL ? NULL : found->code;
+const char *loyalty_refusal_words(const char *code) {
+  const struct loyalty_refusal *refusal = find(code);
+  return refusal == NULL ? NULL : refusal->words;
 }
 
-const char *loyalty_refusal_words(const char *code) {
-  const struct loyalty_refusal *found = find(code);
-  return found == NULL ? NULL : found->words;
+const char *loyalty_refusal_code(const char *code) {
+  const struct loyalty_refusal *refusal = find(code);
+  return refusal == NULL ? NULL : refusal->code;
 }
