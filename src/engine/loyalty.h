@@ -181,6 +181,10 @@ enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *vouch
 // The same, and tells it (customer NULL: to nobody).
 enum err loyalty_code_issue(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
                             struct loyalty_code *code);
+// Until when codes are good that a request gives a "valid_to" (a date means the whole day, by the programme's clock);
+// an empty text: as the voucher says, and *span is all 0. ERR_INVALID code "bad_date".
+enum err loyalty_code_end_read(const struct loyalty_set *set, const struct loyalty_voucher *voucher, struct bytes text,
+                               struct loyalty_span *span, struct diag *diag);
 // The text of a new code of a voucher, in the arena; it may be there already.
 enum err loyalty_code_draw(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code);
 // Ends a code whatever became of it: a card is worth nothing from then on. `customer`: whose it is; NULL: nobody's.
@@ -200,6 +204,11 @@ enum err loyalty_codes_unite(struct work *work, struct work_customer *customer, 
 // Ends one of hers: cancelled when it was never used, else marked.
 enum err loyalty_code_end(struct work *work, struct work_customer *customer, struct loyalty_code *code,
                           struct bytes reason);
+
+// --- many codes (loyalty_codes_job.c) ------------------------------------------------------------------------
+
+// Does what is due of jobs that make codes, for about budget_us. The caller holds upkeep_mutex.
+enum err codes_job_tick(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
 
 // --- events (loyalty_event.c) --------------------------------------------------------------------------------
 

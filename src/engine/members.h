@@ -106,9 +106,40 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 // --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
 
 // {"voucher","customer"?,"code"?,"count"?,"valid_to"?,"value"?}: gives one to a customer, makes one of a chosen text,
-// or many at once (at most 10,000 here; engine_codes_job for more) -> {"codes":[…]}
+// or many at once (at most 10,000 here; engine_batch_start for more) -> {"codes":[…]}
 enum err engine_codes_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// Batches of codes that are nobody's, made by a job that a stop or a crash does not undo (loyalty_codes_job.c):
+// {"voucher","count" (to ENGINE_BATCH_CODES_MAX),"valid_to"?,"value"?} -> the batch: {"id":"b17","voucher","status":
+// "running"|"stopped"|"done"|"failed","progress":{"done","total"},"author","started_at","ended_at"|null,"valid_to"?,
+// "value"?,"error":{"code","detail"}|null}. It is carried out by engine_tick, or by engine_batch_work.
+enum { ENGINE_BATCH_CODES_MAX = 10000000 };
+enum err engine_batch_start(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// Stops it where it stands, or goes on; codes that were made stay. What is not running cannot be stopped, and what is
+// done cannot go on: then nothing changes, and the answer says how it is. ERR_NOT_FOUND code "no_batch".
+enum err engine_batch_stop(struct engine *engine, struct bytes id, struct json_writer *writer,
+                           struct engine_commit *commit, struct diag *diag);
+enum err engine_batch_resume(struct engine *engine, struct bytes id, struct json_writer *writer,
+                             struct engine_commit *commit, struct diag *diag);
+enum err engine_batch_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag);
+// {"items":[…]}: the newest 100, the newest first.
+enum err engine_batches_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
+// Works at all that run for about budget_us. *more: something is left.
+enum err engine_batch_work(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
+
+// The codes of a batch that are made, in the order in which they were drawn, a page at a time: `range` begins as {0,
+// ENGINE_CODES_ALL}; then it is what is left of those that were made at the first call, and empty at the end. CSV has a
+// first line of names, and no field that a spreadsheet would take for a formula; NDJSON has a code's object on each
+// line.
+enum engine_codes_format { ENGINE_CODES_CSV, ENGINE_CODES_NDJSON };
+#define ENGINE_CODES_ALL UINT64_MAX
+struct engine_codes_range {
+  uint64_t from, to; // draws
+};
+enum err engine_batch_codes(struct engine *engine, struct bytes id, enum engine_codes_format format,
+                            struct engine_codes_range *range, size_t limit, struct buffer *out, struct diag *diag);
+
 enum err engine_code_json(struct engine *engine, struct bytes code, struct json_writer *writer, struct diag *diag);
 // {"code","customer"?,"cart"?} -> {"valid":true,"code","voucher","amount","uses","balance" (of a card)} or
 // {"valid":false,"code","reason","message"}
