@@ -219,3 +219,23 @@ uint64_t engine_loyalty_timers(const struct engine *engine);
 // Recomputes every balance from the postings: breaches in words (as engine_check, which includes it).
 enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *members,
                                uint64_t *breaches, struct diag *diag);
+
+// --- simulation (loyalty_simulate.c) -------------------------------------------------------------------------
+
+// What changed documents would have given for the orders of a period: {"programmes"?,"campaigns"?,"vouchers"? (lists of
+// documents as they would be stored),"from","to" (dates, by the clock of the first programme, or times; "to" is past
+// the end),"where"? (a condition over the customer, as she is now)}. Every member's orders are booked again, in order
+// of time, by the documents as they are and as they would be, in transactions that are thrown away.
+struct engine_simulation;
+// ERR_INVALID as engine_loyalty_put and engine_query_open, "bad_period"; ERR_NOT_FOUND "no_programme".
+enum err engine_simulation_open(struct engine *engine, struct value request, struct engine_simulation **simulation,
+                                struct rule_diag *refusal, struct diag *diag);
+void engine_simulation_close(struct engine_simulation *simulation);
+// Once. `progress` (may be NULL) is told members done and to be done; false ends it: ERR_STOPPED code "stopped".
+// {"from","to","where"?,"orders","members","skipped","programmes":[{"programme","currency","points":{"ledger","as_is","would_be",
+// "difference"}}],"discounts":{…},"vouchers":{…},"tiers":{"as_is":{"up","down"},"would_be":{…}},"cost":{…},"rules":[{
+// "programme","campaign"?,"rule","currency"?,"points":{…},"discounts":{…},"vouchers":{…},"orders":{…}}],"largest":[{
+// "customer","as_is","would_be","difference"}],"notes":[…]}; "ledger" is what the orders gave when they were booked.
+enum err engine_simulation_run(struct engine_simulation *simulation,
+                               bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+                               struct json_writer *writer, struct diag *diag);
