@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/varint.h"
 #include "engine/loyalty_request.h"
 
@@ -586,28 +587,13 @@ static enum err read_codes(struct page *page, struct bytes *codes, struct bytes 
   return store_snapshot_get_many(page->snapshot, STORE_VOUCHER, codes, *count, &page->arena, rows);
 }
 
-// A spreadsheet takes what begins so for a formula: an apostrophe makes it text.
-static void put_field(struct buffer *out, struct bytes text) {
-  bool formula = text.size_bytes > 0 && text.data[0] != 0 && strchr("=+-@\t\r", text.data[0]) != NULL;
-  bool quoted = formula;
-  for (size_t i = 0; i < text.size_bytes; i++)
-    quoted |= text.data[i] == ',' || text.data[i] == '"' || text.data[i] == '\n' || text.data[i] == '\r';
-  if (quoted) buffer_append_byte(out, '"');
-  if (formula) buffer_append_byte(out, '\'');
-  for (size_t i = 0; i < text.size_bytes; i++) {
-    if (text.data[i] == '"') buffer_append_byte(out, '"');
-    buffer_append_byte(out, text.data[i]);
-  }
-  if (quoted) buffer_append_byte(out, '"');
-}
-
 static void put_csv(const struct loyalty_code *code, const struct loyalty_voucher *voucher, struct buffer *out) {
   char to[CLOCK_TEXT_BYTES] = "";
   int64_t to_us = voucher->span.to_us < code->span.to_us ? voucher->span.to_us : code->span.to_us;
   if (to_us != INT64_MAX) clock_format(to_us, to);
-  put_field(out, code->code);
+  csv_put_cell(out, code->code);
   buffer_append_byte(out, ',');
-  put_field(out, voucher->id);
+  csv_put_cell(out, voucher->id);
   buffer_append_format(out, ",%s,%" PRIi64 ",%s", code->state == LOYALTY_CODE_CANCELLED ? "cancelled" : "active",
                        code->uses, to);
   if (voucher->discount.kind == LOYALTY_CREDIT)

@@ -140,7 +140,7 @@ struct engine_codes_range {
 enum err engine_batch_codes(struct engine *engine, struct bytes id, enum engine_codes_format format,
                             struct engine_codes_range *range, size_t limit, struct buffer *out, struct diag *diag);
 
-enum err engine_code_json(struct engine *engine, struct bytes code, struct json_writer *writer, struct diag *diag);
+enum err engine_code_json(struct engine *engine, struct bytes text, struct json_writer *writer, struct diag *diag);
 // {"code","customer"?,"cart"?} -> {"valid":true,"code","voucher","amount","uses","balance" (of a card)} or
 // {"valid":false,"code","reason","message"}
 enum err engine_code_validate(struct engine *engine, const struct engine_caller *caller, struct value request,
