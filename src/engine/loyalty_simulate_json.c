@@ -4,8 +4,7 @@
 static const int64_t MICROS_PER_CENT = 10000;
 
 static const char *const NOTES[] = {
-    "Nobody behaves otherwise: the orders are those that were placed, whatever the changed documents would have led "
-    "to.",
+    "Nobody behaves otherwise: the orders are those that were placed, whatever the changes would have led to.",
     "What was paid with points and cards, and which codes were used, is kept as it was; points are not spent again.",
     "Returns and corrections are not done again, and cancelled orders are left out: an order counts with all it gave.",
     "Points for anything but orders, and for referrals, are in none of the figures.",
