@@ -165,7 +165,7 @@ static int64_t earned_since(const struct running *running, const struct postings
 static void set_counters_back(const struct running *running, const struct postings *postings,
                               struct loyalty_wallet *wallet, const struct rule_zone *zone) {
   int64_t wall_us =
-      running->simulation->from_us + rule_zone_offset(zone, running->simulation->from_us) * CLOCK_SECOND_US;
+      running->simulation->from_us + rule_zone_offset(zone, running->simulation->from_us) * INT64_C(1000000);
   int64_t day = wall_us / CLOCK_DAY_US - (wall_us % CLOCK_DAY_US < 0);
   size_t kept = 0;
   for (size_t i = 0; i < wallet->counter_count; i++) {
