@@ -35,7 +35,8 @@ enum target_op {
   X(VERSION, version)                                                                                                  \
   X(DRY_RUN, dry_run)                                                                                                  \
   X(PROGRAMME, programme)                                                                                              \
-  X(CUSTOMER, customer)
+  X(CUSTOMER, customer)                                                                                                \
+  X(FORMAT, format)
 
 enum target_arg {
 #define X(upper, lower) TARGET_ARG_##upper,

@@ -136,6 +136,7 @@ REQUEST(points_adjust, engine_points_adjust)
 REQUEST(points_transfer, engine_points_transfer)
 REQUEST(codes_make, engine_codes_make)
 REQUEST(code_redeem, engine_code_redeem)
+REQUEST(batch_start, engine_batch_start)
 
 // What is done to one thing, of its id.
 #define REQUEST_OF_ID(name, function)                                                                                  \
@@ -176,4 +177,22 @@ enum err local_code_cancel(struct answer *answer) {
   struct engine_caller caller = caller_of(answer);
   return engine_code_cancel(answer->engine, &caller, answer_arg(answer, TARGET_ARG_ID), answer_text(answer, "reason"),
                             answer->writer, &answer->commit, answer->diag);
+}
+
+enum err local_batches(struct answer *answer) {
+  return engine_batches_json(answer->engine, answer->writer, answer->diag);
+}
+
+enum err local_batch(struct answer *answer) {
+  return engine_batch_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+}
+
+enum err local_batch_resume(struct answer *answer) {
+  return engine_batch_resume(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                             answer->diag);
+}
+
+enum err local_batch_stop(struct answer *answer) {
+  return engine_batch_stop(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                           answer->diag);
 }

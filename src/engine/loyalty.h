@@ -53,6 +53,11 @@ enum err loyalty_wallets_at(struct store_snapshot *snapshot, const struct loyalt
 
 void loyalty_document_key(struct key *key, enum loyalty_kind kind, uint32_t number, uint32_t version);
 
+// The documents in force with others in the place of those of their ids, or beside them; not stored. *set is held by
+// the caller. `documents` by enum loyalty_kind: lists, or absent. Refused as engine_loyalty_put refuses them.
+enum err loyalty_set_as_if(struct engine *engine, const struct value documents[LOYALTY_KIND_VOUCHER + 1],
+                           const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag);
+
 // --- members (loyalty_member.c) ------------------------------------------------------------------------------
 
 struct loyalty_member;
@@ -148,6 +153,23 @@ int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key 
 bool loyalty_counter_is_held(const struct work *work, const struct loyalty_counter_key *key);
 enum err loyalty_counters_emit(struct work *work);
 
+// Counters of a simulation, in memory alone: a transaction that has them (work.trial) locks and reads no others, and
+// every key is held. All begin with 0.
+struct loyalty_trial_counter {
+  struct loyalty_counter_key key;
+  int64_t before, now;
+};
+struct loyalty_trial_counters {
+  struct loyalty_trial_counter *items; // sorted
+  size_t count, capacity;
+  bool failed;   // memory was short: what was counted since counts for nothing
+  int64_t spare; // counts then
+};
+// Before an attempt: as it was when the last one was kept.
+void loyalty_trial_begin(struct loyalty_trial_counters *trial);
+void loyalty_trial_keep(struct loyalty_trial_counters *trial);
+void loyalty_trial_release(struct loyalty_trial_counters *trial);
+
 // --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
 
 // A code that belongs to a customer is changed under her lock, any other under its own (class CODE). Whoever works with
@@ -185,6 +207,10 @@ enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *vouch
 // The same, and tells it (customer NULL: to nobody).
 enum err loyalty_code_issue(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
                             struct loyalty_code *code);
+// Until when codes are good that a request gives a "valid_to" (a date means the whole day, by the programme's clock);
+// an empty text: as the voucher says, and *span is all 0. ERR_INVALID code "bad_date".
+enum err loyalty_code_end_read(const struct loyalty_set *set, const struct loyalty_voucher *voucher, struct bytes text,
+                               struct loyalty_span *span, struct diag *diag);
 // The text of a new code of a voucher, in the arena; it may be there already.
 enum err loyalty_code_draw(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code);
 // Ends a code whatever became of it: a card is worth nothing from then on. `customer`: whose it is; NULL: nobody's.
@@ -204,6 +230,11 @@ enum err loyalty_codes_unite(struct work *work, struct work_customer *customer, 
 // Ends one of hers: cancelled when it was never used, else marked.
 enum err loyalty_code_end(struct work *work, struct work_customer *customer, struct loyalty_code *code,
                           struct bytes reason);
+
+// --- many codes (loyalty_codes_job.c) ------------------------------------------------------------------------
+
+// Does what is due of jobs that make codes, for about budget_us. The caller holds upkeep_mutex.
+enum err codes_job_tick(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
 
 // --- events (loyalty_event.c) --------------------------------------------------------------------------------
 
@@ -276,6 +307,16 @@ struct loyalty_outcomes {
   size_t count, capacity;
 };
 
+// An order that was booked, as these documents would book it (loyalty_simulate.h): the codes that it used are used, and
+// what it paid with points and cards it pays, whatever became of them; nobody is referred.
+struct loyalty_simulated {
+  const struct loyalty_order *was;
+  // Out:
+  struct loyalty_order order;
+  const struct loyalty_live_rule **rules; // by order.used; NULL: a code
+  struct loyalty_outcomes outcomes;
+};
+
 // Facts of a customer for rules: memberships and attributes as they were before the event, points and tier as they are
 // when they are asked for. The machine is the transaction's; loyalty_facts_close gives it back.
 struct loyalty_kit {
@@ -283,10 +324,11 @@ struct loyalty_kit {
   struct facts facts;
   struct work *work;
   struct work_customer *customer;
-  struct membership *membership; // NULL: not read yet
-  struct bytes reason;           // of movements that nobody but the engine decides; may be empty
-  bool nobody;                   // the customer stands in for nobody known
-  bool asked;                    // somebody waits for the answer: what is over a limit refuses the whole
+  struct membership *membership;       // NULL: not read yet
+  struct bytes reason;                 // of movements that nobody but the engine decides; may be empty
+  bool nobody;                         // the customer stands in for nobody known
+  bool asked;                          // somebody waits for the answer: what is over a limit refuses the whole
+  struct loyalty_simulated *simulated; // an order that was booked is looked at again; NULL: it is not
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
@@ -382,6 +424,11 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
 
+// --- simulating (loyalty_simulate_member.c) ------------------------------------------------------------------
+
+// The message of an order with another "total", in the arena.
+enum err loyalty_with_total(struct work *work, struct value message, int64_t cents, struct value *out);
+
 // --- explaining (loyalty_explain.c) --------------------------------------------------------------------------
 
 // What became of a rule's discount: taken off, or why not.
@@ -434,6 +481,8 @@ enum err loyalty_referrals_json(struct engine_view *view, uint64_t customer, con
 enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, struct bytes rest, struct bytes mine,
                             struct bytes theirs, struct bytes *united);
 
+// What she earned once since then may be earned again.
+enum err loyalty_once_forget(struct work *work, uint64_t customer, int64_t since_us);
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
 // Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).

@@ -87,8 +87,61 @@ enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_k
   return err;
 }
 
+// --- of a simulation -----------------------------------------------------------------------------------------
+
+static int compare_keys(const struct loyalty_counter_key *a, const struct loyalty_counter_key *b) {
+  struct key left, right;
+  row_key(a, &left);
+  row_key(b, &right);
+  return bytes_compare(key_view(&left), key_view(&right));
+}
+
+static int64_t *trial_counter_of(struct loyalty_trial_counters *trial, const struct loyalty_counter_key *key) {
+  size_t at = 0, end = trial->count;
+  while (at < end) {
+    size_t middle = (at + end) / 2;
+    if (compare_keys(&trial->items[middle].key, key) < 0)
+      at = middle + 1;
+    else
+      end = middle;
+  }
+  if (at < trial->count && compare_keys(&trial->items[at].key, key) == 0) return &trial->items[at].now;
+  if (trial->count == trial->capacity) {
+    size_t capacity = trial->capacity * 2 + 16;
+    struct loyalty_trial_counter *larger = alloc_resize(trial->items, capacity * sizeof *larger);
+    if (larger == NULL) {
+      trial->failed = true;
+      return &trial->spare;
+    }
+    trial->items = larger;
+    trial->capacity = capacity;
+  }
+  memmove(&trial->items[at + 1], &trial->items[at], (trial->count - at) * sizeof *trial->items);
+  trial->items[at] = (struct loyalty_trial_counter){.key = *key};
+  trial->count++;
+  return &trial->items[at].now;
+}
+
+void loyalty_trial_begin(struct loyalty_trial_counters *trial) {
+  trial->failed = false;
+  trial->spare = 0;
+  for (size_t i = 0; i < trial->count; i++) trial->items[i].now = trial->items[i].before;
+}
+
+void loyalty_trial_keep(struct loyalty_trial_counters *trial) {
+  for (size_t i = 0; i < trial->count; i++) trial->items[i].before = trial->items[i].now;
+}
+
+void loyalty_trial_release(struct loyalty_trial_counters *trial) {
+  alloc_free(trial->items);
+  *trial = (struct loyalty_trial_counters){0};
+}
+
+// --- in hand -------------------------------------------------------------------------------------------------
+
 int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key *key) {
   struct key bytes;
+  if (work->trial != NULL) return trial_counter_of(work->trial, key);
   row_key(key, &bytes);
   struct counter wanted = {.row_key = key_view(&bytes)};
   struct counter *found = work->counters == NULL ? NULL
@@ -100,6 +153,7 @@ int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key 
 
 bool loyalty_counter_is_held(const struct work *work, const struct loyalty_counter_key *key) {
   struct key bytes;
+  if (work->trial != NULL) return true;
   row_key(key, &bytes);
   struct counter wanted = {.row_key = key_view(&bytes)};
   return work->counters != NULL &&

@@ -476,6 +476,44 @@ enum err engine_loyalty_put(struct engine *engine, enum engine_loyalty_kind kind
   return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
 }
 
+// One after the other: a later one may name an earlier one.
+static enum err add_as_if(struct engine *engine, enum loyalty_kind kind, struct value document,
+                          const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag) {
+  struct change change = {.engine = engine, .before = *set, .wanted = {.kind = kind}};
+  struct rule_check check = {0};
+  const struct loyalty_set *next = NULL;
+  arena_init(&change.arena, 0);
+  struct documents documents = {.arena = &change.arena};
+  enum err err = read_document(&change, document, &check, refusal, diag);
+  if (err == ERR_OK) take_number(&change, BYTES(""));
+  if (err == ERR_OK) err = gather(&change, &documents);
+  if (err == ERR_NO_MEMORY) diag_no_memory(diag);
+  if (err == ERR_OK) err = make_set(engine, &documents, change.before, &next, diag);
+  change.before = NULL;
+  change_close(&change);
+  if (err != ERR_OK) return err;
+  if (*set != NULL) loyalty_set_close(*set);
+  *set = next;
+  return ERR_OK;
+}
+
+enum err loyalty_set_as_if(struct engine *engine, const struct value documents[LOYALTY_KIND_VOUCHER + 1],
+                           const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag) {
+  const struct loyalty_set *made = loyalty_hold(engine);
+  enum err err = ERR_OK;
+  for (int kind = 0; err == ERR_OK && kind <= LOYALTY_KIND_VOUCHER; kind++) {
+    struct value_iter iter = value_iterate(documents[kind]);
+    if (value_is_absent(documents[kind])) continue;
+    while (err == ERR_OK && value_next(&iter))
+      err = add_as_if(engine, (enum loyalty_kind)kind, iter.item, &made, refusal, diag);
+  }
+  if (err == ERR_OK)
+    *set = made;
+  else if (made != NULL)
+    loyalty_set_close(made);
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
+}
+
 enum err engine_loyalty_archive(struct engine *engine, enum engine_loyalty_kind kind, struct bytes id,
                                 struct bytes author, struct json_writer *writer, struct engine_commit *commit,
                                 struct diag *diag) {

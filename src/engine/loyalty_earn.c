@@ -185,6 +185,19 @@ static enum err once_read(struct work *work, const struct key *key, struct once 
   return err != ERR_OK || row.data == NULL ? err : once_decode(work, row, once);
 }
 
+enum err loyalty_once_forget(struct work *work, uint64_t customer, int64_t since_us) {
+  struct loyalty_row *rows;
+  struct once once;
+  size_t count;
+  enum err err = loyalty_rows_of(work, customer, &rows, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    if (rows[i].kind != 'k') continue;
+    err = once_decode(work, rows[i].value, &once);
+    if (err == ERR_OK && once.lot.earned_us >= since_us) err = store_delete(work->txn, STORE_LEDGER, rows[i].key);
+  }
+  return err;
+}
+
 static enum err once_write(struct work *work, const struct key *key, const struct once *once) {
   uint8_t row[2 * VARINT_BYTES_MAX + LOYALTY_LOT_ROW_BYTES], *at = varint_put(row, once->state);
   at = varint_put(at, once->programme);

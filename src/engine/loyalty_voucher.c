@@ -76,9 +76,8 @@ static enum err read_making(struct member_call *call, struct making *making, str
   return err;
 }
 
-// A date means the whole day, by the programme's clock.
-static enum err read_end(struct work *work, const struct loyalty_voucher *voucher, struct bytes text,
-                         struct loyalty_span *span) {
+enum err loyalty_code_end_read(const struct loyalty_set *set, const struct loyalty_voucher *voucher, struct bytes text,
+                               struct loyalty_span *span, struct diag *diag) {
   struct rule_problem problem;
   bool has_offset;
   int64_t instant_us;
@@ -87,8 +86,8 @@ static enum err read_end(struct work *work, const struct loyalty_voucher *vouche
   enum err err = rule_literal_time(text, &instant_us, &has_offset, &problem);
   if (err == ERR_OK && text.size_bytes == DATE_BYTES) instant_us += CLOCK_DAY_US;
   if (err == ERR_OK && !has_offset)
-    err = rule_time_from_wall(loyalty_set_zone(work->loyalty, voucher->programme), instant_us, &instant_us);
-  if (err != ERR_OK) return bad("valid_to", "bad_date", "a date or a time, such as 2026-05-31", work->diag);
+    err = rule_time_from_wall(loyalty_set_zone(set, voucher->programme), instant_us, &instant_us);
+  if (err != ERR_OK) return bad("valid_to", "bad_date", "a date or a time, such as 2026-05-31", diag);
   *span = (struct loyalty_span){INT64_MIN, instant_us};
   return ERR_OK;
 }
@@ -106,7 +105,7 @@ static enum err issue(struct member_call *call, const struct making *making, con
   struct work_customer *customer = call->customer_count > 0 ? call->members[0] : NULL;
   struct loyalty_span span;
   int64_t made = 0;
-  enum err err = read_end(work, voucher, making->to, &span);
+  enum err err = loyalty_code_end_read(work->loyalty, voucher, making->to, &span, work->diag);
   for (size_t i = 0; err == ERR_OK && i < drawn && made < making->count; i++) {
     struct loyalty_held_code *held = loyalty_code_of(work, codes[i]);
     if (held->there && making->code.size_bytes > 0) return refuse(work, "code_taken", "code");
