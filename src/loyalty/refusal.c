@@ -16,6 +16,6 @@ const struct loyalty_refusal *loyalty_refusals(size_t *count) {
 
 const char *loyalty_refusal_words(const char *code) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-    if (strcmp(refusals[i].code, code) == 0) return refusals[i].words;
+    if (*refusals[i].code == *code && strcmp(refusals[i].code, code) == 0) return refusals[i].words;
   return NULL;
 }
