@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/csv.h"
 #include "cli/ask.h"
 #include "cli/progress.h"
 #include "engine/query.h"
@@ -247,7 +248,7 @@ static void put_cell(struct buffer *out, const struct print_document *page, stru
     value_to_json(&writer, value, page->names);
     text = buffer_view(&json);
   }
-  engine_query_put_cell(out, text);
+  csv_put_cell(out, text);
   out->failed = out->failed || json.failed;
   buffer_release(&json);
 }

@@ -298,7 +298,7 @@ size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty
 // Counts what a rule earned at that time against its caps and its campaign's budget; below zero: gives it back to the
 // periods that were charged. `ledger` NULL: she is no member any more, and only what members share is counted.
 enum err loyalty_count_earned(struct work *work, struct loyalty_ledger *ledger, uint32_t programme,
-                              struct loyalty_rule_ref rule, int64_t at_us, int64_t amount);
+                              struct loyalty_rule_ref ref, int64_t at_us, int64_t amount);
 // Would so much more stay within all of them?
 bool loyalty_earned_has_room(struct work *work, const struct loyalty_ledger *ledger, struct loyalty_rule_ref rule,
                              int64_t at_us, int64_t amount);

@@ -96,9 +96,6 @@ enum err engine_query_list(struct engine_query *query, struct engine_query_list 
 // The names of the fields, as a JSON list.
 void engine_query_write_fields(const struct engine_query *query, struct json_writer *writer);
 
-// A cell of a CSV, in quotes when it needs them.
-void engine_query_put_cell(struct buffer *out, struct bytes text);
-
 // --- explanations (engine/query_explain.c) -------------------------------------------------------------------
 
 // {"expression" (canonical),"at","tree":[{"depth","expression"}],"truncated","program","needs":{"events","traits",

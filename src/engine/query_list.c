@@ -4,6 +4,7 @@
 // is kept but the row being written. In CSV a null is an empty cell, a list or a document its JSON.
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/nearest.h"
 #include "engine/query_private.h"
 
@@ -157,27 +158,11 @@ static enum err cell_value(struct list_run *run, const struct query_field *field
   return err;
 }
 
-static bool needs_quotes(struct bytes text) {
-  for (size_t i = 0; i < text.size_bytes; i++)
-    if (memchr("\",\r\n", text.data[i], 4) != NULL) return true;
-  return text.size_bytes > 0 && (text.data[0] == ' ' || text.data[text.size_bytes - 1] == ' ');
-}
-
-void engine_query_put_cell(struct buffer *out, struct bytes text) {
-  bool quotes = needs_quotes(text);
-  if (quotes) buffer_append_byte(out, '"');
-  for (size_t i = 0; i < text.size_bytes; i++) {
-    if (text.data[i] == '"') buffer_append_byte(out, '"');
-    buffer_append_byte(out, text.data[i]);
-  }
-  if (quotes) buffer_append_byte(out, '"');
-}
-
 static void put_csv_value(struct list_run *run, const struct rule_value *value) {
   struct json_writer writer;
   if (value->type == RULE_TYPE_NULL) return;
   if (value->type == RULE_TYPE_TEXT) {
-    engine_query_put_cell(&run->row, value->text);
+    csv_put_cell(&run->row, value->text);
     return;
   }
   buffer_clear(&run->cell);
@@ -186,7 +171,7 @@ static void put_csv_value(struct list_run *run, const struct rule_value *value) 
   struct bytes text = buffer_view(&run->cell);
   bool quoted = value->type == RULE_TYPE_TIME || value->type == RULE_TYPE_DURATION || value->type == RULE_TYPE_CALENDAR;
   if (quoted && text.size_bytes >= 2) text = bytes_of(text.data + 1, text.size_bytes - 2);
-  engine_query_put_cell(&run->row, text);
+  csv_put_cell(&run->row, text);
   run->row.failed = run->row.failed || run->cell.failed;
 }
 
@@ -235,7 +220,7 @@ static enum err write_header(struct list_run *run) {
   if (run->list->format != ENGINE_QUERY_CSV) return ERR_OK;
   for (size_t i = 0; i < run->query->field_count; i++) {
     if (i > 0) buffer_append_byte(&run->row, ',');
-    engine_query_put_cell(&run->row, run->query->fields[i].name);
+    csv_put_cell(&run->row, run->query->fields[i].name);
   }
   buffer_append_byte(&run->row, '\n');
   return write_row(run);

@@ -103,8 +103,8 @@ static enum err take_header(struct source_blocks *blocks, struct diag *diag) {
   struct bytes text = buffer_view(&blocks->ahead);
   const uint8_t *newline = memchr(text.data, '\n', text.size_bytes);
   size_t line = newline == NULL ? text.size_bytes : (size_t)(newline - text.data);
-  blocks->delimiter = source_csv_delimiter(bytes_of(text.data, line));
-  size_t size = source_csv_size(text, blocks->delimiter, true);
+  blocks->delimiter = csv_delimiter(bytes_of(text.data, line));
+  size_t size = csv_size(text, blocks->delimiter, true);
   buffer_append(&blocks->header, text.data, size);
   consume(blocks, size);
   return blocks->header.failed ? diag_no_memory(diag) : ERR_OK;
@@ -168,7 +168,7 @@ enum err source_blocks_header(struct source_blocks *blocks, struct bytes *header
 size_t source_format_size(enum source_format format, uint8_t delimiter, struct bytes text, bool last, size_t *skip) {
   *skip = 0;
   if (format == SOURCE_CSV) {
-    return source_csv_size(text, delimiter, last);
+    return csv_size(text, delimiter, last);
   }
   if (format == SOURCE_NDJSON) {
     const uint8_t *newline = text.size_bytes == 0 ? NULL : memchr(text.data, '\n', text.size_bytes);

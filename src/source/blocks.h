@@ -1,7 +1,7 @@
 // blocks: a file cut into runs of whole messages. Private to source/.
 #pragma once
 
-#include "source/csv.h"
+#include "base/csv.h"
 #include "source/input.h"
 
 enum source_format { SOURCE_NDJSON, SOURCE_JSON, SOURCE_CSV };

@@ -70,7 +70,7 @@ static enum err parse_map(struct run *run, struct buffer *packed, struct diag *d
 
 static enum err open_map(struct run *run, struct diag *diag) {
   struct importing *importing = &run->importing;
-  struct bytes header, *columns = arena_take_zero(&run->arena, SOURCE_CSV_COLUMNS, sizeof *columns);
+  struct bytes header, *columns = arena_take_zero(&run->arena, CSV_COLUMNS, sizeof *columns);
   struct buffer packed;
   size_t count = 0;
   if (columns == NULL) {
@@ -79,7 +79,7 @@ static enum err open_map(struct run *run, struct diag *diag) {
   buffer_init(&packed);
   enum err err = source_blocks_header(importing->blocks, &header, &importing->delimiter, diag);
   if (err == ERR_OK) {
-    err = source_csv_fields(header, importing->delimiter, &run->arena, columns, &count, diag);
+    err = csv_fields(header, importing->delimiter, &run->arena, columns, &count, diag);
   }
   if (err == ERR_OK) {
     err = parse_map(run, &packed, diag);

@@ -264,7 +264,7 @@ static enum err parse_row(struct worker *worker, struct bytes text) {
   struct diag fault;
   size_t count = 0, offset = worker->packed.size_bytes;
   diag_init(&fault);
-  enum err err = source_csv_fields(text, importing->delimiter, &worker->arena, worker->fields, &count, &fault);
+  enum err err = csv_fields(text, importing->delimiter, &worker->arena, worker->fields, &count, &fault);
   if (err == ERR_OK) {
     value_builder_init(&builder, &worker->packed, worker->reader->names);
     err = source_map_build(importing->map, worker->fields, count, &builder, &fault);
@@ -501,7 +501,7 @@ static enum err open_worker(struct worker *worker, struct diag *diag) {
   arena_init(&worker->arena, 0);
   buffer_init(&worker->packed);
   buffer_init(&worker->rejects);
-  worker->fields = alloc_zero(SOURCE_CSV_COLUMNS, sizeof *worker->fields);
+  worker->fields = alloc_zero(CSV_COLUMNS, sizeof *worker->fields);
   enum err err = source_reader_open(&worker->reader, worker->importing->engine);
   if (err == ERR_OK && worker->fields == NULL) {
     err = ERR_NO_MEMORY;

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "quality/quality.h"
-#include "source/csv.h"
 #include "source/reader.h"
 
 enum kind { KIND_TEXT, KIND_NUMBER, KIND_BOOL, KIND_TIME };

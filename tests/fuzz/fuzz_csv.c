@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "source/csv.h"
+#include "base/csv.h"
 #include "source/map.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
@@ -15,7 +15,7 @@ struct table {
   struct names *names;
   struct arena arena;
   struct source_map *map;
-  struct bytes fields[SOURCE_CSV_COLUMNS];
+  struct bytes fields[CSV_COLUMNS];
   uint8_t delimiter;
 };
 
@@ -33,10 +33,10 @@ static void build(struct table *table, size_t count) {
 
 static void read_record(struct table *table, struct bytes record) {
   size_t count = 0;
-  if (source_csv_fields(record, table->delimiter, &table->arena, table->fields, &count, NULL) != ERR_OK) return;
-  assert(count > 0 && count <= SOURCE_CSV_COLUMNS);
+  if (csv_fields(record, table->delimiter, &table->arena, table->fields, &count, NULL) != ERR_OK) return;
+  assert(count > 0 && count <= CSV_COLUMNS);
   for (size_t i = 0; i < count; i++) {
-    assert(table->fields[i].size_bytes <= SOURCE_CSV_FIELD_BYTES);
+    assert(table->fields[i].size_bytes <= CSV_FIELD_BYTES);
   }
   if (table->map != NULL) {
     build(table, count);
@@ -52,11 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
   table.map = NULL;
   assert(names_open(&table.names, NULL, NULL) == ERR_OK);
   arena_init(&table.arena, 0);
-  table.delimiter = source_csv_delimiter(text);
+  table.delimiter = csv_delimiter(text);
   while (text.size_bytes > 0) {
-    size_t size = source_csv_size(text, table.delimiter, true);
+    size_t size = csv_size(text, table.delimiter, true);
     assert(size > 0 && size <= text.size_bytes);
-    size_t partial = source_csv_size(bytes_of(text.data, size / 2), table.delimiter, false);
+    size_t partial = csv_size(bytes_of(text.data, size / 2), table.delimiter, false);
     assert(partial == 0 || partial <= size);
     read_record(&table, bytes_of(text.data, size));
     text = bytes_of(text.data + size, text.size_bytes - size);

@@ -1,9 +1,9 @@
 // csv: a quote opens a field only as its first byte, so 12" pipe is text like any other.
-#include "source/csv.h"
+#include "base/csv.h"
 
 #include <string.h>
 
-uint8_t source_csv_delimiter(struct bytes header) {
+uint8_t csv_delimiter(struct bytes header) {
   static const uint8_t candidates[] = {',', ';', '\t'};
   size_t counts[3] = {0};
   bool quoted = false;
@@ -24,7 +24,7 @@ uint8_t source_csv_delimiter(struct bytes header) {
 // `text` ended first.
 static size_t quoted_end(struct bytes text, size_t at, bool *open) {
   size_t end = at + 1;
-  for (; end < text.size_bytes && end - at <= SOURCE_CSV_FIELD_BYTES; end++) {
+  for (; end < text.size_bytes && end - at <= CSV_FIELD_BYTES; end++) {
     if (text.data[end] != '"') {
       continue;
     }
@@ -33,7 +33,7 @@ static size_t quoted_end(struct bytes text, size_t at, bool *open) {
     }
     end++;
   }
-  *open = end - at <= SOURCE_CSV_FIELD_BYTES;
+  *open = end - at <= CSV_FIELD_BYTES;
   return 0;
 }
 
@@ -42,7 +42,7 @@ static size_t line_size(struct bytes text, bool last) {
   return end != NULL ? (size_t)(end - text.data) + 1 : last ? text.size_bytes : 0;
 }
 
-size_t source_csv_size(struct bytes text, uint8_t delimiter, bool last) {
+size_t csv_size(struct bytes text, uint8_t delimiter, bool last) {
   bool at_start = true;
   for (size_t at = 0; at < text.size_bytes;) {
     uint8_t byte = text.data[at];
@@ -103,21 +103,21 @@ static enum err read_field(struct bytes record, uint8_t delimiter, size_t *at, s
   end = next == NULL ? record.size_bytes : (size_t)(next - record.data);
   *at = end;
   *out = bytes_of(record.data + begin, end - begin);
-  return out->size_bytes <= SOURCE_CSV_FIELD_BYTES
+  return out->size_bytes <= CSV_FIELD_BYTES
              ? ERR_OK
-             : diag_set(diag, ERR_LIMIT, "too_large", "a field has more than %d bytes", SOURCE_CSV_FIELD_BYTES);
+             : diag_set(diag, ERR_LIMIT, "too_large", "a field has more than %d bytes", CSV_FIELD_BYTES);
 }
 
-enum err source_csv_fields(struct bytes record, uint8_t delimiter, struct arena *arena, struct bytes *fields,
-                           size_t *count, struct diag *diag) {
+enum err csv_fields(struct bytes record, uint8_t delimiter, struct arena *arena, struct bytes *fields, size_t *count,
+                    struct diag *diag) {
   for (int i = 0; i < 2; i++) {
     uint8_t end = i == 0 ? '\n' : '\r';
     record.size_bytes -= record.size_bytes > 0 && record.data[record.size_bytes - 1] == end;
   }
   *count = 0;
   for (size_t at = 0;; at++) {
-    if (*count == SOURCE_CSV_COLUMNS) {
-      return diag_set(diag, ERR_LIMIT, "too_large", "a line has more than %d columns", SOURCE_CSV_COLUMNS);
+    if (*count == CSV_COLUMNS) {
+      return diag_set(diag, ERR_LIMIT, "too_large", "a line has more than %d columns", CSV_COLUMNS);
     }
     enum err err = read_field(record, delimiter, &at, arena, &fields[*count], diag);
     if (err != ERR_OK) {
@@ -128,4 +128,34 @@ enum err source_csv_fields(struct bytes record, uint8_t delimiter, struct arena 
       return ERR_OK;
     }
   }
+}
+
+// --- writing -------------------------------------------------------------------------------------------------
+
+static bool is_formula(struct bytes text) {
+  static const char of_numbers[] = "0123456789.,eE-+() ";
+  if (text.size_bytes == 0) return false;
+  uint8_t first = text.data[0];
+  if (first == '=' || first == '@' || first == '\t' || first == '\r') return true;
+  if (first != '+' && first != '-') return false;
+  for (size_t i = 1; i < text.size_bytes; i++)
+    if (memchr(of_numbers, text.data[i], sizeof of_numbers - 1) == NULL) return true;
+  return text.size_bytes > 1 && (text.data[1] < '0' || text.data[1] > '9') && text.data[1] != '.';
+}
+
+static bool needs_quotes(struct bytes text) {
+  for (size_t i = 0; i < text.size_bytes; i++)
+    if (memchr("\",;\r\n\t", text.data[i], 6) != NULL) return true;
+  return text.size_bytes > 0 && (text.data[0] == ' ' || text.data[text.size_bytes - 1] == ' ');
+}
+
+void csv_put_cell(struct buffer *out, struct bytes text) {
+  bool quotes = needs_quotes(text);
+  if (quotes) buffer_append_byte(out, '"');
+  if (is_formula(text)) buffer_append_byte(out, '\'');
+  for (size_t i = 0; i < text.size_bytes; i++) {
+    if (text.data[i] == '"') buffer_append_byte(out, '"');
+    buffer_append_byte(out, text.data[i]);
+  }
+  if (quotes) buffer_append_byte(out, '"');
 }
