@@ -47,7 +47,11 @@ enum err member_admit_codes(struct request *request, struct diag *diag) {
 
 static size_t occurrences(struct bytes text, const char *word) {
   size_t count = 0, size = strlen(word);
-  for (size_t i = 0; i + size <= text.size_bytes; i++) count += memcmp(text.data + i, word, size) == 0;
+  const uint8_t *at = text.data, *end = at + text.size_bytes;
+  while (text.size_bytes > 0 && (at = memmem(at, (size_t)(end - at), word, size)) != NULL) {
+    count++;
+    at += size;
+  }
   return count;
 }
 

@@ -35,6 +35,7 @@ struct loyalty {
   pthread_mutex_t ticking;       // one look at what is due at a time
   struct due_walk walk;          // its
   _Atomic uint64_t timers;       // worked off since the engine was opened
+  _Atomic unsigned batches;      // transactions that did it
   uint32_t source;               // of the events the engine writes; 0: there is none yet
 };
 
@@ -261,7 +262,7 @@ struct loyalty_request {
   const struct loyalty_pay *pay;
   size_t pay_count;
   int64_t business_us;     // when the till says it was sold, if it was away; 0: it was not
-  int64_t *due;            // what it comes to, in cents, is told here; NULL: nobody asks
+  int64_t *due;            // what it comes to, in cents, is told here, and nothing else; NULL: nobody asks
   const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
   bool *differs;
   bool nobody;                // the customer stands in for nobody known, for a trial

@@ -367,7 +367,7 @@ enum err engine_evaluate(struct engine *engine, const struct engine_caller *call
 enum err engine_order(struct engine *engine, const struct engine_caller *caller, struct value request,
                       struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct basket_call call;
-  int64_t due;
+  int64_t due = 0; // of an order that is there already nothing is priced
   bool differs = true;
   enum err err = open_call(&call, engine, caller, request, true, writer, diag);
   for (int tries = 0; err == ERR_OK && differs && tries < PRICE_TRIES_MAX; tries++) {

@@ -829,14 +829,13 @@ static void tell_simulated(const struct booking *booking, struct loyalty_simulat
   simulated->outcomes = booking->outcomes;
 }
 
-static enum err book(struct booking *booking) {
+// Paid, earned on, and told.
+static enum err settle(struct booking *booking) {
   struct work *work = booking->work;
   struct loyalty_event with_paid = *booking->in_hand;
   struct value message;
   with_paid.basket = booking->basket;
-  enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
-  if (err == ERR_OK && booking->request != NULL) err = compare_due(booking);
-  if (err == ERR_OK) err = use_offers(booking);
+  enum err err = use_offers(booking);
   if (err == ERR_OK) err = pay(booking);
   if (err == ERR_OK) err = message_of(booking, &message);
   if (err == ERR_OK)
@@ -847,9 +846,19 @@ static enum err book(struct booking *booking) {
         loyalty_earn_rules(booking->kit, &with_paid, booking->order.id, booking->order.identifier, &booking->outcomes);
   if (err == ERR_OK) err = keep_lines(booking);
   if (err == ERR_OK) err = keep_posted(booking);
-  if (err == ERR_OK && booking->kit->simulated == NULL) err = keep_reply(booking);
-  if (err == ERR_OK && booking->kit->simulated != NULL) tell_simulated(booking, booking->kit->simulated);
-  if (err != ERR_OK || booking->order.id.size_bytes == 0)
+  if (err != ERR_OK) return err;
+  if (booking->kit->simulated == NULL) return keep_reply(booking);
+  tell_simulated(booking, booking->kit->simulated);
+  return ERR_OK;
+}
+
+static enum err book(struct booking *booking) {
+  struct work *work = booking->work;
+  bool due_alone = booking->request != NULL && booking->request->due != NULL; // it will be booked in a second look
+  enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
+  if (err == ERR_OK && booking->request != NULL) err = compare_due(booking);
+  if (err == ERR_OK && !due_alone) err = settle(booking);
+  if (err != ERR_OK || due_alone || booking->order.id.size_bytes == 0)
     return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
   err = loyalty_order_write(work, booking->kit->customer->record.id, &booking->order);
   if (err == ERR_OK) err = add_owner(work, booking->order.id, booking->kit->customer->record.id);
