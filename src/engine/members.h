@@ -68,6 +68,10 @@ enum err engine_order_cancel(struct engine *engine, const struct engine_caller *
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// What the order earned and waits for an event becomes active, as if the event had come: {"order","released":[{
+// "programme","currency","amount"}]}; nothing when it did before.
+enum err engine_order_release(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Many orders and returns of a till that was away: {"items":[{"order":{…}}|{"return":{"order":…,…}}]} -> {"items":[{
 // "status":"booked"|"replayed","reply"} | {"status":"refused","code","message","field"?}]}: each by itself, in their
