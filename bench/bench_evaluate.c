@@ -204,13 +204,18 @@ static void answer(struct shop *shop, struct person *person, bool everything) {
   must(membership_decode(buffer_view(&person->membership), &shop->scratch, &membership) == ERR_OK, "decode");
   must(segment_evaluate(&evaluation, &triggers) == ERR_OK, "evaluate");
   buffer_clear(&shop->row);
-  membership_encode(&membership, &shop->row);
+  bool piece = membership_encode_change(&membership, &shop->row);
   must(!shop->row.failed, "memory");
   shop->evaluated += evaluation.evaluated;
   shop->changes += evaluation.change_count;
   shop->entries += membership.count;
   for (size_t i = 0; i < evaluation.change_count; i++) add_change(shop, &evaluation.changes[i]);
-  // Values are views into the row that was read, so the new one takes its place only now.
+  // Values are views into the row that was read, so it is changed only now.
+  if (piece) {
+    buffer_append_bytes(&person->membership, buffer_view(&shop->row));
+    must(!person->membership.failed, "memory");
+    return;
+  }
   struct buffer before = person->membership;
   person->membership = shop->row;
   shop->row = before;

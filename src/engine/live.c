@@ -191,14 +191,21 @@ static enum err write_change(struct work *work, struct work_customer *customer, 
   return err;
 }
 
-static enum err write_row(struct work *work, uint64_t customer, const struct membership *membership) {
+// The row that was read is brought up to date, mostly by what changed of it; `anew`: it is written as a whole.
+static enum err write_row(struct work *work, uint64_t customer, struct membership *membership, bool anew) {
   struct key key;
+  bool piece = false;
   customer_key(customer, CUSTOMER_ROW_MEMBERSHIP, &key);
   buffer_clear(work->buffer);
-  membership_encode(membership, work->buffer);
+  if (anew)
+    membership_encode(membership, work->buffer);
+  else
+    piece = membership_encode_change(membership, work->buffer);
+  struct bytes written = buffer_view(work->buffer);
   if (work->buffer->failed) return diag_no_memory(work->diag);
-  if (work->buffer->size_bytes == 0) return store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
-  return store_put(work->txn, STORE_CUSTOMER, key_view(&key), buffer_view(work->buffer));
+  if (piece) return store_append(work->txn, STORE_CUSTOMER, key_view(&key), written);
+  if (written.size_bytes == 0) return store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
+  return store_put(work->txn, STORE_CUSTOMER, key_view(&key), written);
 }
 
 // --- timers --------------------------------------------------------------------------------------------------
@@ -330,7 +337,7 @@ static enum err look_at(struct work *work, struct rule_machine *machine, const s
     err = set_listed(work, customer, &membership, request->list, request->listed, &touched);
   if (err == ERR_OK) err = evaluate(work, machine, customer, &membership, &triggers, &touched);
   if (err == ERR_OK) err = set_timer(work, customer->record.id, &membership, &touched);
-  return err == ERR_OK && touched ? write_row(work, customer->record.id, &membership) : err;
+  return err == ERR_OK && touched ? write_row(work, customer->record.id, &membership, false) : err;
 }
 
 // --- customers that are gone ---------------------------------------------------------------------------------
@@ -362,7 +369,7 @@ static enum err forget(struct work *work, struct work_customer *customer) {
   customer_key(customer->record.id, CUSTOMER_ROW_MEMBERSHIP, &key);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_CUSTOMER, key_view(&key));
   if (err != ERR_OK || !touched) return err;
-  err = write_row(work, heir->record.id, &inherited);
+  err = write_row(work, heir->record.id, &inherited, true);
   if (err != ERR_OK) return err;
   heir->membership = arena_copy(work->arena, buffer_view(work->buffer)); // looked at after this, with what she inherits
   heir->changed_hands = true;

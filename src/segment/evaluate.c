@@ -80,7 +80,9 @@ static enum err add_entry(struct evaluating *evaluating, uint16_t position, cons
 // `there`: what entry_at says.
 static enum err set_entry(struct evaluating *evaluating, uint16_t position, struct membership_entry *there,
                           const struct membership_entry *entry) {
-  if (there == NULL) return says_nothing(entry) ? ERR_OK : add_entry(evaluating, position, entry);
+  if (there == NULL && says_nothing(entry)) return ERR_OK;
+  membership_note(evaluating->membership, entry->question);
+  if (there == NULL) return add_entry(evaluating, position, entry);
   evaluating->gone += says_nothing(entry); // counted too often when it comes and goes: it only says where to look
   *there = *entry;
   return ERR_OK;
@@ -506,8 +508,12 @@ static struct membership_entry *copy_kept(const struct evaluating *evaluating, s
     if (to > from) memcpy(into, entries + from, (to - from) * sizeof *into);
     return into + (to - from);
   }
-  for (size_t i = from; i < to; i++)
-    if (is_kept(evaluating, i, drop)) *into++ = entries[i];
+  for (size_t i = from; i < to; i++) {
+    if (is_kept(evaluating, i, drop))
+      *into++ = entries[i];
+    else
+      membership_note(evaluating->membership, entries[i].question);
+  }
   return into;
 }
 

@@ -41,7 +41,7 @@
   X(META, meta, small)                /* format version, counters */                                                   \
   X(DOCUMENT, document, small)        /* identity rules, sources, keys, jobs: versioned documents */                   \
   X(NAME, name, small)                /* the dictionary of names */                                                    \
-  X(CUSTOMER, customer, customer)     /* the record, the timeline head, the memberships */                             \
+  X(CUSTOMER, customer, customer)     /* the record, the timeline head, the memberships (appended) */                  \
   X(TIMELINE, timeline, customer)     /* hot columns, in chunks; appended */                                           \
   X(PROJECTION, projection, lookup)   /* copies of hot columns, by name, for counts; appended */                       \
   X(PAYLOAD, payload, customer)       /* everything else of an event, packed */                                        \
@@ -136,8 +136,8 @@ enum err store_scan(struct store_txn *txn, enum store_keyspace keyspace, struct 
 enum err store_put(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 enum err store_delete(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key);
 
-// Appends `value` to what the key holds (concatenation), without reading it. Only keys of TIMELINE, PROJECTION
-// and AUDIENCE.
+// Appends `value` to what the key holds (concatenation), without reading it. Only keys of CUSTOMER,
+// TIMELINE, PROJECTION and AUDIENCE.
 enum err store_append(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 
 // Applies all writes at once, releases the locks and ends the transaction, whatever the outcome. ERR_CONFLICT: since it

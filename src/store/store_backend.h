@@ -108,5 +108,6 @@ enum store_key_class store_keyspace_class(enum store_keyspace keyspace);
 
 // May rows be appended to without being read?
 static inline bool store_keyspace_is_appended(enum store_keyspace keyspace) {
-  return keyspace == STORE_TIMELINE || keyspace == STORE_PROJECTION || keyspace == STORE_AUDIENCE;
+  return keyspace == STORE_CUSTOMER || keyspace == STORE_TIMELINE || keyspace == STORE_PROJECTION ||
+         keyspace == STORE_AUDIENCE;
 }

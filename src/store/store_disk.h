@@ -1,6 +1,6 @@
 // store_disk: the data directory around the database, and the watch on its free space.
 //
-// Layer 2, private to this folder. A workspace is DIR/FORMAT ("rapport 2") and DIR/db. FORMAT is written last: a
+// Layer 2, private to this folder. A workspace is DIR/FORMAT ("rapport 3") and DIR/db. FORMAT is written last: a
 // directory without it holds no workspace, whatever else an interrupted creation left there.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 #include "store/store.h"
 
-enum { STORE_FORMAT_VERSION = 2, STORE_PATH_BYTES = 1024 };
+enum { STORE_FORMAT_VERSION = 3, STORE_PATH_BYTES = 1024 };
 
 // Makes the directory `path` (its parent must exist; an existing one is fine) for a workspace that is not there yet.
 // ERR_BUSY, code "exists", when there is one.

@@ -144,9 +144,9 @@ void store_ring_put(struct store_ring *ring, struct store_ring_name name, struct
   row->size_bytes = (uint32_t)value.size_bytes;
 }
 
-void store_ring_append(struct store_ring *ring, struct store_ring_name name, struct bytes more) {
+bool store_ring_append(struct store_ring *ring, struct store_ring_name name, struct bytes more) {
   uint64_t *place = place_of(ring, name);
-  if (!place) return;
+  if (!place) return false;
   struct row *row = row_at(ring, *place);
   if (row->size_bytes + more.size_bytes > row_bytes_max(ring)) {
     store_ring_drop(ring, name);
@@ -156,6 +156,7 @@ void store_ring_append(struct store_ring *ring, struct store_ring_name name, str
     if (more.size_bytes > 0) memcpy(row->bytes + row->size_bytes, more.data, more.size_bytes);
     row->size_bytes += (uint32_t)more.size_bytes;
   }
+  return true;
 }
 
 void store_ring_drop(struct store_ring *ring, struct store_ring_name name) {

@@ -7,6 +7,7 @@
 // A row is named by two halves of a keyed hash, as in store_rows.h. Threads: none; the caller holds a lock.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,7 +48,7 @@ enum err store_ring_find(struct store_ring *ring, struct store_ring_name name, s
 // The row is this now. One that is too long is not there afterwards.
 void store_ring_put(struct store_ring *ring, struct store_ring_name name, struct bytes value);
 
-// What is there gets longer; what is not there stays away.
-void store_ring_append(struct store_ring *ring, struct store_ring_name name, struct bytes more);
+// What is there gets longer; what is not there stays away, and false is returned.
+bool store_ring_append(struct store_ring *ring, struct store_ring_name name, struct bytes more);
 
 void store_ring_drop(struct store_ring *ring, struct store_ring_name name);

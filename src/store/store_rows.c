@@ -2,7 +2,8 @@
 //
 // Two tables, for rows of up to 16 and up to 48 bytes. A table is an array of sets of eight rows; the fingerprints of a
 // set fill one line of the processor's cache. Within a set the first row that was not used since it was looked over
-// last makes room. Longer rows, and all rows that are appended to, are in rings (store_ring.h). Sets and rings are
+// last makes room. Longer rows, and all rows of the timeline, are in rings (store_ring.h); a row in a table that is
+// appended to after all is forgotten. Sets and rings are
 // dealt to stripes by the low bits of the hash; a stripe has one lock and one count of writes for all three.
 //
 // Invariant: a row is in one place at most, and only where a row of its keyspace and length belongs.
@@ -115,6 +116,11 @@ bool store_rows_covers(enum store_keyspace keyspace) {
   return keyspace == STORE_IDENTIFIER || keyspace == STORE_CUSTOMER || keyspace == STORE_TIMELINE;
 }
 
+// Of CUSTOMER only long rows are appended to (memberships); short ones are in tables like others.
+static bool is_always_appended(enum store_keyspace keyspace) {
+  return keyspace == STORE_TIMELINE;
+}
+
 static void *at_line(void *block) {
   return (void *)(((uintptr_t)block + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES * CACHE_LINE_BYTES);
 }
@@ -199,7 +205,7 @@ static enum err find_one(struct store_rows *rows, bool appended, struct store_ro
 
 enum err store_rows_find(struct store_rows *rows, enum store_keyspace keyspace, const struct bytes *keys, size_t count,
                          struct arena *arena, struct bytes *values, struct store_rows_place *places) {
-  bool appended = store_keyspace_is_appended(keyspace);
+  bool appended = is_always_appended(keyspace);
   enum err err = ERR_OK;
   for (size_t i = 0; i < count; i++) {
     places[i] = place_of(rows, keyspace, keys[i]);
@@ -239,18 +245,17 @@ void store_rows_keep(struct store_rows *rows, enum store_keyspace keyspace, cons
   struct stripe *stripe = stripe_of(rows, place->index);
   pthread_mutex_lock(&stripe->mutex);
   if (stripe->writes == place->writes && stripe->appending == 0)
-    replace(rows, stripe, store_keyspace_is_appended(keyspace), place, value);
+    replace(rows, stripe, is_always_appended(keyspace), place, value);
   pthread_mutex_unlock(&stripe->mutex);
 }
 
 static void write_one(struct store_rows *rows, struct stripe *stripe, const struct store_rows_place *place,
                       const struct store_write *write, bool known) {
-  bool appended = store_keyspace_is_appended((enum store_keyspace)write->keyspace);
+  bool appended = is_always_appended((enum store_keyspace)write->keyspace);
   struct bytes value = store_write_value(write);
-  if (known && write->kind == STORE_WRITE_APPEND)
-    store_ring_append(&stripe->ring, name_of(place), value);
-  else
-    replace(rows, stripe, appended, place, known && write->kind == STORE_WRITE_PUT ? value : (struct bytes){0});
+  bool grown = known && write->kind == STORE_WRITE_APPEND && store_ring_append(&stripe->ring, name_of(place), value);
+  if (grown) return; // it was in the ring, so in no table
+  replace(rows, stripe, appended, place, known && write->kind == STORE_WRITE_PUT ? value : (struct bytes){0});
 }
 
 static bool is_append(const struct store_write *write) {

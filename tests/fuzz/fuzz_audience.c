@@ -55,6 +55,30 @@ static bool values_are_sound(const struct membership *membership, const struct n
   return true;
 }
 
+// A change written behind the row says the same as the row anew.
+static void change_it(struct bytes row, struct membership *membership, struct arena *arena) {
+  struct membership again;
+  struct buffer changed;
+  buffer_init(&changed);
+  struct membership_entry entry = {.question = 7, .member = true, .valid_until_us = MEMBERSHIP_FOREVER};
+  assert(membership_set(membership, arena, &entry) == ERR_OK);
+  membership->timer_us = 7;
+  if (membership_encode_change(membership, &changed)) {
+    struct buffer piece = changed;
+    buffer_init(&changed);
+    buffer_append_bytes(&changed, row);
+    buffer_append_bytes(&changed, buffer_view(&piece));
+    buffer_release(&piece);
+  }
+  assert(membership_decode(buffer_view(&changed), arena, &again) == ERR_OK);
+  assert(again.count == membership->count && again.timer_us == 7);
+  for (size_t i = 0; i < again.count; i++)
+    assert(again.entries[i].question == membership->entries[i].question &&
+           membership_sides(&again.entries[i]) == membership_sides(&membership->entries[i]) &&
+           again.entries[i].valid_until_us == membership->entries[i].valid_until_us);
+  buffer_release(&changed);
+}
+
 static void try_membership(struct bytes row, const struct names *names) {
   struct membership membership, again;
   struct buffer first, second;
@@ -70,6 +94,7 @@ static void try_membership(struct bytes row, const struct names *names) {
     membership_encode(&again, &second);
     assert(bytes_equal(buffer_view(&first), buffer_view(&second)));
     assert(membership_due_us(&again) == membership_due_us(&membership) && again.timer_us == membership.timer_us);
+    change_it(row, &membership, &arena);
   }
   buffer_release(&first);
   buffer_release(&second);

@@ -1,5 +1,5 @@
-// A workspace that an older program wrote opens with this one: tests/fixtures/workspace-1.tar.gz was written by the
-// first version of the format and is never made again.
+// A workspace that an older program wrote opens with this one: tests/fixtures/workspace-N.tar.gz was written in version
+// N of the format and is never made again.
 //
 // When the format changes, one of the present format is made first, and joins the list below:
 //   RAPPORT_MAKE_WORKSPACE=directory engine_format_test
@@ -8,7 +8,7 @@
 
 #include "engine_events.h"
 
-static const char *const fixtures[] = {"workspace-1.tar.gz"};
+static const char *const fixtures[] = {"workspace-1.tar.gz", "workspace-2.tar.gz"};
 
 // Something of every keyspace.
 static const char *const history[] = {

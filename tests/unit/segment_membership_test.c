@@ -297,6 +297,150 @@ static void test_model(void **state) {
   arena_release(&arena);
 }
 
+// --- pieces --------------------------------------------------------------------------------------------------
+
+// The row after the change: what the store would hold. Whether a piece was written.
+static bool write_change(struct buffer *row, struct membership *membership) {
+  struct buffer out;
+  buffer_init(&out);
+  bool piece = membership_encode_change(membership, &out);
+  assert_false(out.failed);
+  if (!piece) buffer_clear(row);
+  buffer_append_bytes(row, buffer_view(&out));
+  buffer_release(&out);
+  return piece;
+}
+
+// Half of the questions are members since different times: a row that is long enough for pieces.
+static struct membership many(struct arena *arena, uint32_t questions) {
+  struct membership membership = empty();
+  for (uint32_t question = 1; question <= questions; question += 2)
+    set(&membership, arena, member_of(question, (int64_t)question * 1000003));
+  return membership;
+}
+
+static void test_a_change_is_a_piece(void **state) {
+  (void)state;
+  struct arena arena;
+  struct membership membership, back;
+  struct buffer row;
+  arena_init(&arena, 0);
+  buffer_init(&row);
+  membership = many(&arena, 100);
+  assert_false(write_change(&row, &membership)); // there was no row
+  size_t base_bytes = row.size_bytes;
+  assert_true(bytes_equal(buffer_view(&row), encoded(&membership, &arena)));
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+  set(&membership, &arena, entry_of(3));
+  set(&membership, &arena, member_of(4, 258));
+  set(&membership, &arena, member_of(1, 258));
+  set(&membership, &arena, member_of(1, 256));
+  assert_true(write_change(&row, &membership));
+  static const uint8_t first[] = {2, 3,             // the timer stays; three
+                                  1, 1, 0, 0x80, 4, // 256 in full
+                                  2, 0,             // 3 is no more
+                                  1, 1, 0, 4};      // two later
+  assert_int_equal(row.size_bytes, base_bytes + sizeof first);
+  assert_memory_equal(row.data + base_bytes, first, sizeof first);
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &back), ERR_OK);
+  expect_same(&back, &membership);
+  back.timer_us = 1;
+  assert_true(write_change(&row, &back));
+  static const uint8_t second[] = {3, 3, 0};
+  assert_int_equal(row.size_bytes, base_bytes + sizeof first + sizeof second);
+  assert_memory_equal(row.data + base_bytes + sizeof first, second, sizeof second);
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+  expect_same(&membership, &back);
+  buffer_release(&row);
+  arena_release(&arena);
+}
+
+static void test_when_it_is_written_anew(void **state) {
+  (void)state;
+  struct arena arena;
+  struct membership membership;
+  struct buffer row;
+  arena_init(&arena, 0);
+  buffer_init(&row);
+  membership = many(&arena, 20); // a short row
+  assert_false(write_change(&row, &membership));
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+  set(&membership, &arena, member_of(2, 1));
+  assert_false(write_change(&row, &membership));
+  membership = many(&arena, 1000); // more changes than are told
+  buffer_clear(&row);
+  assert_false(write_change(&row, &membership));
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+  for (uint32_t i = 1; i <= MEMBERSHIP_CHANGES_MAX + 1; i++) set(&membership, &arena, member_of(i, 1));
+  assert_false(write_change(&row, &membership));
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+  for (uint32_t i = 1; i <= MEMBERSHIP_CHANGES_MAX; i++) set(&membership, &arena, member_of(i, 2));
+  assert_true(write_change(&row, &membership));
+  assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+  membership.count = 0; // nothing is left to say
+  assert_false(write_change(&row, &membership));
+  assert_int_equal(row.size_bytes, 0);
+  buffer_release(&row);
+  arena_release(&arena);
+}
+
+static struct membership_entry random_of(uint64_t *seed, uint32_t questions) {
+  struct membership_entry entry = random_entry(seed);
+  entry.question = 1 + (uint32_t)(next_random(seed) % questions);
+  return entry;
+}
+
+static void expect_model(const struct membership *membership, const struct membership_entry *model,
+                         uint32_t questions) {
+  size_t count = 0;
+  for (uint32_t i = 1; i <= questions; i++) {
+    struct membership_entry *found = membership_find(membership, i);
+    assert_int_equal(found != NULL, says_something(&model[i]));
+    if (found != NULL) expect_entry(found, &model[i]);
+    count += found != NULL;
+  }
+  assert_int_equal(membership->count, count);
+}
+
+// Rows that grow by pieces and are written anew now and then, of a few questions and of many: each time they are read
+// they say what the model says.
+static void test_model_with_pieces(void **state) {
+  (void)state;
+  static struct membership_entry model[MODEL_QUESTIONS * 10 + 1];
+  uint64_t seed = 362436069;
+  size_t pieces = 0, rows = 0;
+  for (uint32_t questions = 5; questions <= MODEL_QUESTIONS * 10; questions *= 2) {
+    struct membership membership;
+    struct buffer row;
+    buffer_init(&row);
+    for (uint32_t i = 0; i <= questions; i++) model[i] = entry_of(i);
+    int64_t timer_us = MEMBERSHIP_FOREVER;
+    for (int step = 0; step < MODEL_STEPS / 4; step++) {
+      struct arena arena;
+      arena_init(&arena, 0);
+      assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+      assert_true(membership.timer_us == timer_us);
+      expect_model(&membership, model, questions);
+      if (next_random(&seed) % 4 == 0) timer_us = (int64_t)(next_random(&seed) >> 16);
+      if (next_random(&seed) % 8 == 0) timer_us = MEMBERSHIP_FOREVER;
+      membership.timer_us = timer_us;
+      size_t changes = next_random(&seed) % (step % 50 == 0 ? 2 * MEMBERSHIP_CHANGES_MAX : 12);
+      for (size_t i = 0; i < changes; i++) {
+        struct membership_entry entry = random_of(&seed, questions);
+        if (step < 20) entry = member_of(entry.question, step);
+        set(&membership, &arena, entry);
+        model[entry.question] = entry;
+      }
+      bool piece = write_change(&row, &membership);
+      pieces += piece;
+      rows += !piece;
+      arena_release(&arena);
+    }
+    buffer_release(&row);
+  }
+  assert_true(pieces > 500 && rows > 500);
+}
+
 // --- damage --------------------------------------------------------------------------------------------------
 
 static void expect_corrupt(struct bytes row) {
@@ -315,20 +459,27 @@ static void expect_corrupt(struct bytes row) {
 static void test_damaged_rows(void **state) {
   (void)state;
   static const struct bytes rows[] = {
-      BYTES_INIT("\x02\x00\x01\x01\x02"),                                             // of a format to come
-      BYTES_INIT("\x01\x00\x00"),                                                     // says nothing
-      BYTES_INIT("\x01\x00\x01\x00\x02"),                                             // question 0
-      BYTES_INIT("\x01\x00\x02\x01\x02\x00\x02"),                                     // the same question twice
-      BYTES_INIT("\x01\x00\x02\xff\xff\xff\xff\x0f\x02\x01\x02"),                     // past the last question
-      BYTES_INIT("\x01\x00\x01\x01\x00"),                                             // an entry without flags
-      BYTES_INIT("\x01\x00\x01\x01\x22"),                                             // a flag that is none
-      BYTES_INIT("\x01\x00\x01\x01\x08\x00"),                                         // excluded by nothing
-      BYTES_INIT("\x01\x00\x01\x01\x08\x80\x80\x04"),                                 // more than 16 exclusions
-      BYTES_INIT("\x01\x00\x01\x01\x10\x00"),                                         // a value without bytes
-      BYTES_INIT("\x01\x00\x01\x01\x10\x05\x00"),                                     // a value past the end
-      BYTES_INIT("\x01\x00\x01\x01\x02\x00"),                                         // one byte too many
-      BYTES_INIT("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),                 // more entries than bytes
-      BYTES_INIT("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"),                 // a timer at "never"
+      BYTES_INIT("\x02\x00\x01\x01\x02"),                             // of a format to come
+      BYTES_INIT("\x01\x00\x00"),                                     // says nothing
+      BYTES_INIT("\x01\x00\x01\x00\x02"),                             // question 0
+      BYTES_INIT("\x01\x00\x02\x01\x02\x00\x02"),                     // the same question twice
+      BYTES_INIT("\x01\x00\x02\xff\xff\xff\xff\x0f\x02\x01\x02"),     // past the last question
+      BYTES_INIT("\x01\x00\x01\x01\x00"),                             // an entry without flags
+      BYTES_INIT("\x01\x00\x01\x01\x22"),                             // a flag that is none
+      BYTES_INIT("\x01\x00\x01\x01\x08\x00"),                         // excluded by nothing
+      BYTES_INIT("\x01\x00\x01\x01\x08\x80\x80\x04"),                 // more than 16 exclusions
+      BYTES_INIT("\x01\x00\x01\x01\x10\x00"),                         // a value without bytes
+      BYTES_INIT("\x01\x00\x01\x01\x10\x05\x00"),                     // a value past the end
+      BYTES_INIT("\x01\x00\x01\x01\x02\x00"),                         // one byte too many
+      BYTES_INIT("\x01\x00\x01\x01\x02\x04\x00"),                     // no piece that is known
+      BYTES_INIT("\x01\x00\x01\x01\x02\x01\x00\x01\x01\x02"),         // a base behind it
+      BYTES_INIT("\x02\x01\x01\x02"),                                 // a piece alone
+      BYTES_INIT("\x01\x00\x01\x01\x02\x02\x01\x01\x00"),             // nothing is left to say
+      BYTES_INIT("\x01\x00\x01\x01\x02\x02\x02\x01\x02"),             // more entries than bytes
+      BYTES_INIT("\x01\x00\x01\x01\x02\x02\x01\x00\x02"),             // question 0 in a piece
+      BYTES_INIT("\x01\x00\x01\x01\x02\x02\x01\x01\x01\x01"),         // an instant of the base in a piece
+      BYTES_INIT("\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), // more entries than bytes
+      BYTES_INIT("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00"), // a timer at "never"
       BYTES_INIT("\x01\x00\x01\x01\x04\x00\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"), // valid until "always"
       BYTES_INIT("\x01\x00\x01\x01\x04\x01"), // an instant that was not there before
   };
@@ -342,6 +493,35 @@ static void test_every_prefix_is_damaged(void **state) {
   struct membership membership = one_of_each(&arena);
   struct bytes row = encoded(&membership, &arena);
   for (size_t size = 1; size < row.size_bytes; size++) expect_corrupt(bytes_of(row.data, size));
+  arena_release(&arena);
+}
+
+// Between pieces a row may end; anywhere else it may not.
+static void test_every_prefix_of_pieces_is_damaged(void **state) {
+  (void)state;
+  struct arena arena;
+  struct membership membership, back;
+  struct buffer row;
+  arena_init(&arena, 0);
+  buffer_init(&row);
+  membership = many(&arena, 100);
+  write_change(&row, &membership);
+  size_t base_bytes = row.size_bytes;
+  for (uint32_t i = 0; i < 3; i++) {
+    assert_int_equal(membership_decode(buffer_view(&row), &arena, &membership), ERR_OK);
+    membership.timer_us = 1795306816500000 + i;
+    struct membership_entry entry = member_of(1 + i, 500);
+    entry.value = text_ab;
+    entry.valid_until_us = 1795306816500000;
+    set(&membership, &arena, entry);
+    set(&membership, &arena, entry_of(50 + i));
+    size_t before_bytes = row.size_bytes;
+    assert_true(write_change(&row, &membership));
+    for (size_t size = before_bytes + 1; size < row.size_bytes; size++) expect_corrupt(bytes_of(row.data, size));
+    assert_int_equal(membership_decode(bytes_of(row.data, before_bytes), &arena, &back), ERR_OK);
+  }
+  for (size_t size = 1; size < base_bytes; size++) expect_corrupt(bytes_of(row.data, size));
+  buffer_release(&row);
   arena_release(&arena);
 }
 
@@ -374,6 +554,43 @@ static void test_short_memory(void **state) {
   }
 }
 
+static void test_short_memory_with_pieces(void **state) {
+  (void)state;
+  struct arena kept;
+  struct membership membership;
+  struct buffer row;
+  bool failed = true;
+  arena_init(&kept, 0);
+  buffer_init(&row);
+  membership = many(&kept, 1000);
+  write_change(&row, &membership);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(membership_decode(buffer_view(&row), &kept, &membership), ERR_OK);
+    for (uint32_t question = 2; question < 100; question += 2) set(&membership, &kept, member_of(question, i));
+    assert_true(write_change(&row, &membership));
+  }
+  for (uint64_t allowed = 0; failed; allowed++) {
+    struct arena arena;
+    struct membership back;
+    struct buffer out;
+    arena_init(&arena, 0);
+    buffer_init(&out);
+    alloc_fail_after(allowed, false);
+    enum err err = membership_decode(buffer_view(&row), &arena, &back);
+    if (err == ERR_OK) {
+      membership_note(&back, 1);
+      membership_encode_change(&back, &out);
+    }
+    failed = alloc_fail_disarm();
+    assert_int_equal(err == ERR_NO_MEMORY || out.failed, failed);
+    if (err == ERR_OK) expect_same(&back, &membership);
+    buffer_release(&out);
+    arena_release(&arena);
+  }
+  buffer_release(&row);
+  arena_release(&kept);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rows_come_back),
@@ -386,9 +603,14 @@ int main(void) {
       cmocka_unit_test(test_due_is_the_earliest),
       cmocka_unit_test(test_set_from_within),
       cmocka_unit_test(test_model),
+      cmocka_unit_test(test_a_change_is_a_piece),
+      cmocka_unit_test(test_when_it_is_written_anew),
+      cmocka_unit_test(test_model_with_pieces),
       cmocka_unit_test(test_damaged_rows),
       cmocka_unit_test(test_every_prefix_is_damaged),
+      cmocka_unit_test(test_every_prefix_of_pieces_is_damaged),
       cmocka_unit_test(test_short_memory),
+      cmocka_unit_test(test_short_memory_with_pieces),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,13 +71,13 @@ static void a_directory_is_opened_only_as_what_it_is(void **state) {
   store = kit_open_rocksdb(path, false);
   kit_expect_stored(store, STORE_META, "a", "1");
   store_close(store);
-  write_text(path, "FORMAT", "rapport 3\n");
+  write_text(path, "FORMAT", "rapport 4\n");
   expect_refusal(path, false, ERR_UNSUPPORTED, "format_too_new");
   write_text(path, "FORMAT", "something else\n");
   expect_refusal(path, false, ERR_CORRUPT, "format_unreadable");
   write_text(path, "FORMAT", "rapport 1\n"); // an older format becomes this one
   store_close(kit_open_rocksdb(path, false));
-  expect_text(path, "FORMAT", "rapport 2\n");
+  expect_text(path, "FORMAT", "rapport 3\n");
 }
 
 // RocksDB names the path in its messages, and speaks of blocks.

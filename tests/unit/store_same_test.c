@@ -50,7 +50,8 @@ static void write_both(struct pair *pair) {
     enum store_keyspace keyspace = random_keyspace(pair);
     char key_text[64], value_text[VALUE_BYTES_MAX];
     struct bytes key = random_key(pair, keyspace, key_text);
-    bool append = keyspace == STORE_TIMELINE && next(pair, 2), erase = next(pair, 6) == 0;
+    bool appended = keyspace == STORE_TIMELINE || keyspace == STORE_CUSTOMER;
+    bool append = appended && next(pair, 2), erase = next(pair, 6) == 0;
     size_t size = next(pair, 2) ? next(pair, 60) : next(pair, VALUE_BYTES_MAX);
     if (append) size = next(pair, 20);
     memset(value_text, (int)('a' + next(pair, 26)), size);
