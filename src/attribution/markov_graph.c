@@ -7,7 +7,7 @@
 #include "attribution/paths_hash.h"
 #include "base/alloc.h"
 
-enum { FIRST_SLOTS = 256 };
+enum { FIRST_SLOTS = 256, MATRIX_STATES = 256, MATRIX_WIDTH = MATRIX_STATES + 3 };
 
 __extension__ typedef unsigned __int128 big;
 
@@ -28,6 +28,7 @@ struct counting {
   size_t edge_count, edge_capacity;
   uint32_t *edge_slots; // edge + 1
   size_t edge_slot_count;
+  uint32_t *places; // with few states: by origin and target, ends behind the states, the edge + 1
 };
 
 void markov_graph_init(struct markov_graph *graph) {
@@ -109,8 +110,32 @@ static bool add_state(struct counting *counting, uint64_t key, uint32_t *state) 
   return true;
 }
 
+static bool new_edge(struct counting *counting, uint32_t from, uint32_t to) {
+  void *edges = counting->edges;
+  bool grown = grow(&edges, &counting->edge_capacity, counting->edge_count, sizeof *counting->edges);
+  counting->edges = edges;
+  if (grown) counting->edges[counting->edge_count++] = (struct edge){from, to, 0};
+  return grown;
+}
+
+// Of a state, or of an end or the start, which are the highest numbers.
+static size_t matrix_place(uint32_t state) {
+  return state >= MARKOV_NULL ? MATRIX_STATES + (size_t)(MARKOV_START - state) : state;
+}
+
+static bool add_in_matrix(struct counting *counting, uint32_t from, uint32_t to, uint64_t more) {
+  uint32_t *place = &counting->places[matrix_place(from) * MATRIX_WIDTH + matrix_place(to)];
+  if (*place == 0) {
+    if (!new_edge(counting, from, to)) return false;
+    *place = (uint32_t)counting->edge_count;
+  }
+  counting->edges[*place - 1].weight += more;
+  return true;
+}
+
 static bool add_edge(struct counting *counting, uint32_t from, uint32_t to, uint64_t more) {
   if (more == 0) return true;
+  if (counting->places != NULL) return add_in_matrix(counting, from, to, more);
   if (counting->edge_count * 2 >= counting->edge_slot_count) {
     if (!more_slots(&counting->edge_slots, &counting->edge_slot_count)) return false;
     for (size_t i = 0; i < counting->edge_count; i++)
@@ -118,11 +143,7 @@ static bool add_edge(struct counting *counting, uint32_t from, uint32_t to, uint
   }
   size_t at = edge_slot(counting, from, to);
   if (counting->edge_slots[at] == 0) {
-    void *edges = counting->edges;
-    bool grown = grow(&edges, &counting->edge_capacity, counting->edge_count, sizeof *counting->edges);
-    counting->edges = edges;
-    if (!grown) return false;
-    counting->edges[counting->edge_count++] = (struct edge){from, to, 0};
+    if (!new_edge(counting, from, to)) return false;
     counting->edge_slots[at] = (uint32_t)counting->edge_count;
   }
   counting->edges[counting->edge_slots[at] - 1].weight += more;
@@ -143,7 +164,16 @@ static uint64_t next_key(uint64_t key, paths_step step, unsigned order) {
   return (key << 16 | (uint64_t)(step + 1)) & mask;
 }
 
+// Of order 1 every channel is a state, and has its number: most files are asked for that alone.
+static bool take_channels(struct counting *counting) {
+  uint32_t state;
+  bool added = true;
+  for (size_t i = 0; i < counting->paths->channels.count && added; i++) added = add_state(counting, i + 1, &state);
+  return added;
+}
+
 static bool find_states(struct counting *counting) {
+  if (counting->order == 1) return take_channels(counting);
   for (size_t i = 0; i < counting->paths->row_count; i++) {
     const struct paths_row *row = &counting->paths->rows[i];
     const paths_step *steps = paths_steps(counting->paths, row);
@@ -161,6 +191,7 @@ static bool find_states(struct counting *counting) {
 
 // The number of a key that is known to be there.
 static uint32_t state_of(const struct counting *counting, uint64_t key) {
+  if (counting->order == 1) return (uint32_t)key - 1;
   return counting->state_slots[key_slot(counting, key)] - 1;
 }
 
@@ -229,6 +260,10 @@ static enum err count_all(struct counting *counting, const struct markov_options
                     graph->state_count, counting->order, MARKOV_STATES_MAX);
   graph->value = alloc_zero(graph->state_count + 1, sizeof *graph->value);
   counting->value_rest = alloc_zero(graph->state_count + 1, sizeof *counting->value_rest);
+  if (graph->state_count <= MATRIX_STATES) {
+    counting->places = alloc_zero((size_t)MATRIX_WIDTH * MATRIX_WIDTH, sizeof *counting->places);
+    if (counting->places == NULL) return diag_no_memory(diag);
+  }
   if (graph->value == NULL || counting->value_rest == NULL) return diag_no_memory(diag);
   for (size_t i = 0; i < counting->paths->row_count; i++)
     if (!count_row(counting, &counting->paths->rows[i], options->without_nulls)) return diag_no_memory(diag);
@@ -244,5 +279,6 @@ enum err markov_graph_build(const struct paths *paths, const struct markov_optio
   alloc_free(counting.edge_slots);
   alloc_free(counting.edges);
   alloc_free(counting.value_rest);
+  alloc_free(counting.places);
   return err;
 }

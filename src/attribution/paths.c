@@ -97,25 +97,28 @@ enum err paths_channel(struct paths *paths, struct bytes name, paths_step *chann
 
 // --- rows ----------------------------------------------------------------------------------------------------
 
-static uint32_t *row_slot(const struct paths *paths, const paths_step *steps, size_t count, uint32_t hash) {
+// The slot of these steps: their own, or the free one where they belong. A row is looked at only when its hash, which
+// the slot has, is the same: rows lie far apart.
+static uint64_t *row_slot(const struct paths *paths, const paths_step *steps, size_t count, uint32_t hash) {
   size_t mask = paths->slot_count - 1, at = hash & mask;
   for (; paths->slots[at] != 0; at = (at + 1) & mask) {
-    const struct paths_row *row = &paths->rows[paths->slots[at] - 1];
-    if (row->hash == hash && row->count == count && memcmp(paths_steps(paths, row), steps, count * sizeof *steps) == 0)
-      break;
+    if (paths->slots[at] >> 32 != hash) continue;
+    const struct paths_row *row = &paths->rows[(uint32_t)paths->slots[at] - 1];
+    if (row->count == count && memcmp(paths_steps(paths, row), steps, count * sizeof *steps) == 0) break;
   }
   return &paths->slots[at];
 }
 
 static bool more_row_slots(struct paths *paths) {
   if (paths->row_count * 4 < paths->slot_count * 3) return true;
-  size_t count = paths->slot_count == 0 ? FIRST_SLOTS : paths->slot_count * 2;
-  uint32_t *slots = alloc_zero(count, sizeof *slots);
+  size_t count = paths->slot_count == 0 ? FIRST_SLOTS : paths->slot_count * 4;
+  uint64_t *slots = alloc_zero(count, sizeof *slots);
   if (slots == NULL) return false;
-  for (size_t i = 0; i < paths->row_count; i++) {
-    size_t at = paths->rows[i].hash & (count - 1);
+  for (size_t i = 0; i < paths->slot_count; i++) {
+    size_t at = paths->slots[i] >> 32 & (count - 1);
+    if (paths->slots[i] == 0) continue;
     while (slots[at] != 0) at = (at + 1) & (count - 1);
-    slots[at] = (uint32_t)i + 1;
+    slots[at] = paths->slots[i];
   }
   alloc_free(paths->slots);
   paths->slots = slots;
@@ -147,8 +150,8 @@ static bool new_row(struct paths *paths, const paths_step *steps, size_t count, 
 
 size_t paths_find(const struct paths *paths, const paths_step *steps, size_t count) {
   if (count == 0 || paths->slot_count == 0) return SIZE_MAX;
-  uint32_t slot = *row_slot(paths, steps, count, (uint32_t)paths_hash(steps, count * sizeof *steps));
-  return slot == 0 ? SIZE_MAX : slot - 1;
+  uint64_t slot = *row_slot(paths, steps, count, (uint32_t)paths_hash(steps, count * sizeof *steps));
+  return slot == 0 ? SIZE_MAX : (uint32_t)slot - 1;
 }
 
 enum err paths_add_to(struct paths *paths, size_t row, const struct paths_figures *figures, struct diag *diag) {
@@ -169,10 +172,11 @@ enum err paths_add(struct paths *paths, const paths_step *steps, size_t count, c
     return diag_set(diag, ERR_LIMIT, "too_large", "a path has %zu steps; at most %d are taken", count, PATHS_STEPS_MAX);
   if (count == 0) return paths_add_to(paths, SIZE_MAX, figures, diag);
   if (!more_row_slots(paths)) return diag_no_memory(diag);
-  uint32_t hash = (uint32_t)paths_hash(steps, count * sizeof *steps), *slot = row_slot(paths, steps, count, hash);
+  uint32_t hash = (uint32_t)paths_hash(steps, count * sizeof *steps);
+  uint64_t *slot = row_slot(paths, steps, count, hash);
   if (*slot == 0) {
     if (!new_row(paths, steps, count, hash)) return diag_no_memory(diag);
-    *slot = (uint32_t)paths->row_count;
+    *slot = (uint64_t)hash << 32 | paths->row_count;
   }
-  return paths_add_to(paths, *slot - 1, figures, diag);
+  return paths_add_to(paths, (uint32_t)*slot - 1, figures, diag);
 }

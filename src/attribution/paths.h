@@ -36,7 +36,7 @@ struct paths {
   paths_step *steps;
   size_t step_count, step_capacity;
   struct paths_row *rows;
-  uint32_t *slots;
+  uint64_t *slots; // hash << 32 | index + 1; 0: free
   size_t row_count, row_capacity, slot_count;
   struct paths_row empty;      // paths without a step, all in one
   uint64_t conversions, nulls; // of rows and of empty
