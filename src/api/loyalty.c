@@ -181,6 +181,11 @@ enum err loyalty_order_open(struct request *request, struct worker *worker, stru
   return change(request, engine_order_reopen, diag);
 }
 
+enum err loyalty_order_released(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  return change(request, engine_order_release, diag);
+}
+
 // Each item is a commit of its own: the reply is stored after them.
 enum err loyalty_till_batch(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);

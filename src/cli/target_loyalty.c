@@ -146,6 +146,7 @@ REQUEST_OF_ID(order_return, engine_order_return)
 REQUEST_OF_ID(hold_capture, engine_hold_capture)
 CHANGE_OF_ID(order_cancel, engine_order_cancel)
 CHANGE_OF_ID(order_reopen, engine_order_reopen)
+CHANGE_OF_ID(order_release, engine_order_release)
 CHANGE_OF_ID(hold_void, engine_hold_void)
 CHANGE_OF_ID(approve, engine_approve)
 

@@ -15,6 +15,7 @@
 // of them. ORDERS rows: an order's id: the customers that have an order of this id.
 #pragma once
 
+#include "base/varint.h"
 #include "engine/due.h"
 #include "engine/members.h"
 #include "engine/work.h"
@@ -157,7 +158,6 @@ struct loyalty_held_code {
 enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count, const struct bytes *orders,
                             size_t order_count);
 struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code);
-bool loyalty_code_is_held(const struct work *work, struct bytes code);
 bool loyalty_order_is_locked(const struct work *work, struct bytes order); // its row of ORDERS
 enum err loyalty_codes_emit(struct work *work);
 // Gives a customer a new code of a voucher.
@@ -244,9 +244,10 @@ struct loyalty_request {
 enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
                          const struct loyalty_request *request);
 // What the event just added to the customer's timeline does: an order is booked, given back or cancelled, rules earn,
-// what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more.
+// what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more. *refusal, of static
+// storage: a code of the closed list when the event asks for what cannot be; it is taken all the same. NULL: none.
 enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
-                            const struct loyalty_request *request);
+                            const struct loyalty_request *request, const char **refusal);
 
 // Would loyalty look at an event of this name? Then it wants its customer's record.
 bool loyalty_concerns_event(const struct work *work, uint32_t name);
@@ -288,7 +289,7 @@ void loyalty_kit_close(struct loyalty_kit *kit);
 // `reference`: the order's id, or that of the message.
 enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                             struct bytes identifier, struct loyalty_outcomes *outcomes);
-// Takes back what rules gave that this event withdraws, and releases what waited for it.
+// Takes back what rules gave that this event withdraws.
 enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference);
 // How the counters of a campaign's budget and of caps for everybody are called, for an event at that time; at most
 // `room`, how many there are is returned.
@@ -297,7 +298,7 @@ size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty
 // Counts what a rule earned at that time against its caps and its campaign's budget; below zero: gives it back to the
 // periods that were charged. `ledger` NULL: she is no member any more, and only what members share is counted.
 enum err loyalty_count_earned(struct work *work, struct loyalty_ledger *ledger, uint32_t programme,
-                              struct loyalty_rule_ref rule, int64_t at_us, int64_t amount);
+                              struct loyalty_rule_ref ref, int64_t at_us, int64_t amount);
 // Would so much more stay within all of them?
 bool loyalty_earned_has_room(struct work *work, const struct loyalty_ledger *ledger, struct loyalty_rule_ref rule,
                              int64_t at_us, int64_t amount);
@@ -307,6 +308,18 @@ bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
                       const struct loyalty_live_rule *rule, size_t cap, int64_t at_us, int64_t *left);
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
+
+// --- what waits for an event (loyalty_release.c) -------------------------------------------------------------
+
+// Does anything wait for events of this name?
+bool loyalty_releases(const struct work *work, uint32_t name);
+// What this order earned and waits for an event of this name (0: of any) becomes active. `writer` (may be NULL) gets an
+// object for each currency of which there was something.
+enum err loyalty_order_release(struct loyalty_kit *kit, const struct loyalty_order *order, uint32_t name, int64_t at_us,
+                               struct json_writer *writer);
+// The same by an event that names an order. She has none of this id: nothing is moved, and *refusal is "no_order".
+enum err loyalty_release_event(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes id,
+                               const char **refusal);
 
 // --- orders (loyalty_order.c, loyalty_return.c, loyalty_reopen.c) ------------------------------------------
 
@@ -319,9 +332,9 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
 bool loyalty_order_is_tender_first(const struct work *work, const struct loyalty_order *order);
 // A cancelled order is booked again as it was. ERR_DENIED code "ORDER_NOT_CANCELLED", "REDEMPTION_CONFLICT".
 enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *order, struct json_writer *writer);
-// An event "Order Refunded" or "Order Cancelled".
+// An event "Order Refunded" or "Order Cancelled". *refusal as of loyalty_take_event.
 enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
-                             const struct loyalty_event *in_hand, bool cancelled);
+                             const struct loyalty_event *in_hand, bool cancelled, const char **refusal);
 // Why a code may not be used here and now; *refusal NULL: it may.
 enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event *event,
                             const struct loyalty_held_code *held, const struct loyalty_voucher *voucher,
@@ -391,6 +404,10 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// What rows of LEDGER keep of a lot: currency, amount at first, number and dates, as varints. At most so many bytes.
+enum { LOYALTY_LOT_ROW_BYTES = 6 * VARINT_BYTES_MAX };
+uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot);
+void loyalty_lot_row_read(struct varint_reader *reader, struct loyalty_lot *lot);
 // A hold was released by the engine: whoever captures it is told that it was voided (loyalty_points.c).
 enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number);
 

@@ -515,6 +515,37 @@ enum err engine_order_reopen(struct engine *engine, const struct engine_caller *
   return err;
 }
 
+static enum err release(struct member_call *call, void *context) {
+  const struct order_call *asked = context;
+  struct work *work = call->work;
+  struct loyalty_order *order = NULL;
+  struct loyalty_kit kit;
+  if (work->loyalty == NULL) return no_order(work);
+  enum err err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
+  if (err == ERR_OK && order == NULL) return no_order(work);
+  if (err != ERR_OK) return err;
+  json_object_begin(call->writer);
+  json_member_bytes(call->writer, "order", order->id);
+  json_name(call->writer, "released");
+  json_array_begin(call->writer);
+  err = loyalty_kit_open(&kit, work, call->members[0]);
+  if (err == ERR_OK) err = loyalty_order_release(&kit, order, 0, asked->time_us, call->writer);
+  loyalty_kit_close(&kit);
+  json_array_end(call->writer);
+  json_object_end(call->writer);
+  return err;
+}
+
+enum err engine_order_release(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct order_call asked = {.order = order, .time_us = clock_now_us(engine->clock)};
+  struct member_call call;
+  member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
+  enum err err = run_order(&call, &asked, release, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
 static enum err tell_order(struct member_call *call, void *context) {
   const struct order_call *asked = context;
   struct loyalty_order *order = NULL;

@@ -243,7 +243,16 @@ static enum err take_order(struct loyalty_kit *kit, const struct work_event *eve
   return loyalty_order_book(kit, event, &with_basket, request);
 }
 
-static enum err take(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_request *request) {
+// What waits for an event that names an order; of one that names none nothing does.
+static enum err release(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_event *in_hand,
+                        const char **refusal) {
+  struct bytes id;
+  if (!loyalty_releases(kit->work, in_hand->name) || !order_id_of(kit->work, event->event, &id)) return ERR_OK;
+  return loyalty_release_event(kit, in_hand, id, refusal);
+}
+
+static enum err take(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_request *request,
+                     const char **refusal) {
   struct work *work = kit->work;
   struct names_of_orders orders = order_names(work);
   struct loyalty_event in_hand = {
@@ -254,20 +263,22 @@ static enum err take(struct loyalty_kit *kit, const struct work_event *event, co
   enum err err = ERR_OK;
   if (in_hand.name == orders.completed) return take_order(kit, event, &in_hand, request);
   if (in_hand.name == orders.refunded || in_hand.name == orders.cancelled)
-    err = loyalty_order_event(kit, event, &in_hand, in_hand.name == orders.cancelled);
+    err = loyalty_order_event(kit, event, &in_hand, in_hand.name == orders.cancelled, refusal);
   if (err == ERR_OK) err = loyalty_withdraw(kit, &in_hand, reference_of(work, event));
+  if (err == ERR_OK) err = release(kit, event, &in_hand, refusal);
   if (err == ERR_OK) err = loyalty_earn_rules(kit, &in_hand, reference_of(work, event), identifier, &outcomes);
   return err;
 }
 
 enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
-                            const struct loyalty_request *request) {
+                            const struct loyalty_request *request, const char **refusal) {
   struct loyalty_kit kit;
+  *refusal = NULL;
   if (work->loyalty == NULL || loyalty_set_programmes(work->loyalty) == 0) return ERR_OK;
   if (!is_concerned(work, event->event->name)) return ERR_OK;
   enum err err = loyalty_kit_open(&kit, work, customer);
   kit.nobody = request != NULL && request->nobody;
-  if (err == ERR_OK) err = take(&kit, event, request);
+  if (err == ERR_OK) err = take(&kit, event, request, refusal);
   loyalty_kit_close(&kit);
   return err;
 }

@@ -88,6 +88,9 @@ static enum err restore_tender(struct giving_back *giving, size_t index) {
     if (held->there && held->code.state == LOYALTY_CODE_ACTIVE) {
       held->code.balance += cents;
       held->dirty = true;
+    } else { // what was left on it was paid out when it ended, and so is what it paid for
+      giving->plan.money_cents += cents;
+      giving->plan.tender_cents[index] = 0;
     }
   }
   tender->restored += cents;
@@ -309,7 +312,7 @@ static struct bytes return_id_of(struct work *work, const struct work_event *eve
 }
 
 enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
-                             const struct loyalty_event *in_hand, bool cancelled) {
+                             const struct loyalty_event *in_hand, bool cancelled, const char **refusal) {
   struct work *work = kit->work;
   struct value properties = value_member_id(event->event->message, work->engine->id.properties);
   struct loyalty_order *order = NULL;
@@ -317,6 +320,7 @@ enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *e
   int64_t *quantities = NULL;
   if (!value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), &id)) return ERR_OK;
   enum err err = loyalty_order_read(work, kit->customer->record.id, id, &order);
+  if (err == ERR_OK && order == NULL) *refusal = "no_order";
   if (err != ERR_OK || order == NULL || order->state == LOYALTY_ORDER_CANCELLED) return err;
   if (!cancelled)
     err = loyalty_return_read(properties, work->engine->names, order, work->arena, &quantities, work->diag);
@@ -324,5 +328,7 @@ enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *e
     err = loyalty_order_give_back(kit, order, return_id_of(work, event, properties), quantities, in_hand->at_us,
                                   cancelled, NULL);
   // What a shop tells that cannot be (more than was sold) changes nothing; it stands on the timeline.
-  return err == ERR_DENIED || err == ERR_INVALID ? ERR_OK : err;
+  if (err != ERR_DENIED && err != ERR_INVALID) return err;
+  *refusal = loyalty_refusal_code(work->diag->code);
+  return ERR_OK;
 }

@@ -68,6 +68,10 @@ enum err engine_order_cancel(struct engine *engine, const struct engine_caller *
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// What the order earned and waits for an event becomes active, as if the event had come: {"order","released":[{
+// "programme","currency","amount"}]}; nothing when it did before.
+enum err engine_order_release(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Many orders and returns of a till that was away: {"items":[{"order":{…}}|{"return":{"order":…,…}}]} -> {"items":[{
 // "status":"booked"|"replayed","reply"} | {"status":"refused","code","message","field"?}]}: each by itself, in their
@@ -109,7 +113,7 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 // or many at once (at most 10,000 here; engine_codes_job for more) -> {"codes":[…]}
 enum err engine_codes_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
-enum err engine_code_json(struct engine *engine, struct bytes code, struct json_writer *writer, struct diag *diag);
+enum err engine_code_json(struct engine *engine, struct bytes text, struct json_writer *writer, struct diag *diag);
 // {"code","customer"?,"cart"?} -> {"valid":true,"code","voucher","amount","uses","balance" (of a card)} or
 // {"valid":false,"code","reason","message"}
 enum err engine_code_validate(struct engine *engine, const struct engine_caller *caller, struct value request,
