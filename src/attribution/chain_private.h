@@ -12,7 +12,7 @@ struct chain_removal {
   const double *conversion, *value;
   double start_weight;
   struct chain_result *result;
-  uint64_t work_max; // of one elimination, in additions
+  uint64_t work_max; // of one level of halves, in additions
 };
 
 // Whether a state is in one of the groups [from, to).

@@ -39,10 +39,10 @@ struct node {
 struct graph {
   const struct chain *chain;
   struct node *nodes;
-  size_t count, left; // left: nodes that are not gone
-  uint64_t work, work_max;
-  struct arena arena; // rows and columns
-  uint32_t *marks;    // by node: place in the row that is being added to, + 1; all 0 between
+  size_t count, left;      // left: nodes that are not gone
+  uint64_t work, work_max; // additions; a half has half of what its whole may take
+  struct arena arena;      // rows and columns
+  uint32_t *marks;         // by node: place in the row that is being added to, + 1; all 0 between
 };
 
 static void graph_release(struct graph *graph) {
@@ -51,8 +51,8 @@ static void graph_release(struct graph *graph) {
   arena_release(&graph->arena);
 }
 
-static enum err graph_init(struct graph *graph, const struct chain_removal *removal, size_t count) {
-  *graph = (struct graph){.chain = removal->chain, .count = count, .left = count, .work_max = removal->work_max};
+static enum err graph_init(struct graph *graph, const struct chain *chain, size_t count, uint64_t work_max) {
+  *graph = (struct graph){.chain = chain, .count = count, .left = count, .work_max = work_max};
   arena_init(&graph->arena, 0);
   graph->nodes = alloc_zero(count + 1, sizeof *graph->nodes);
   graph->marks = alloc_zero(count + 1, sizeof *graph->marks);
@@ -233,8 +233,8 @@ static enum err eliminate_queue(struct graph *graph, struct queue *queue, uint32
     queue->items[0] = queue->items[--queue->count];
     if (queue->count > 0) sift_down(queue, 0);
   }
-  // What the matrix will take; its additions go four at a time.
-  uint64_t dense = (uint64_t)queue->count * graph->left * graph->left / 8;
+  // What the matrix will take, halves of halves included; its additions go four at a time.
+  uint64_t dense = queue->count > 0 ? (uint64_t)graph->left * graph->left * graph->left / 8 : 0;
   return graph->work + dense > graph->work_max ? ERR_LIMIT : ERR_OK;
 }
 
@@ -320,7 +320,7 @@ enum err chain_sparse_resolve(const struct chain_removal *removal, double *conve
   struct queue queue = {.items = NULL};
   struct chain_dense dense = {.count = 0};
   size_t order_count = 0;
-  enum err err = graph_init(&graph, removal, chain->state_count);
+  enum err err = graph_init(&graph, chain, chain->state_count, removal->work_max);
   uint32_t *order = alloc_get((chain->state_count + 1) * sizeof *order);
   if (order == NULL) err = ERR_NO_MEMORY;
   if (err == ERR_OK) err = read_chain(&graph);
@@ -352,8 +352,9 @@ struct branch {
 static void *remove_branch(void *argument);
 
 // The nodes that are left, under new numbers.
-static enum err copy_graph(const struct chain_removal *removal, const struct graph *from, struct graph *to) {
-  enum err err = graph_init(to, removal, from->left);
+// The branch's half of the work, for it is one of two.
+static enum err copy_graph(const struct graph *from, struct graph *to) {
+  enum err err = graph_init(to, from->chain, from->left, from->work_max / 2);
   uint32_t *numbers = err == ERR_OK ? alloc_get((from->count + 1) * sizeof *numbers) : NULL, next = 0;
   if (err == ERR_OK && numbers == NULL) err = ERR_NO_MEMORY;
   for (size_t i = 0; err == ERR_OK && i < from->count; i++) numbers[i] = from->nodes[i].gone ? UINT32_MAX : next++;
@@ -420,7 +421,7 @@ static void *remove_branch(void *argument) {
   struct branch *branch = argument;
   struct graph graph;
   struct queue queue = {.items = NULL};
-  enum err err = copy_graph(branch->removal, branch->graph, &graph);
+  enum err err = copy_graph(branch->graph, &graph);
   if (err == ERR_OK) err = fill_queue(&graph, branch->from, branch->to, &queue);
   if (err == ERR_OK) err = eliminate_queue(&graph, &queue, NULL, NULL);
   if (err == ERR_OK && queue.count > 0)
@@ -435,7 +436,7 @@ static void *remove_branch(void *argument) {
 
 enum err chain_sparse_remove(const struct chain_removal *removal, unsigned threads) {
   struct graph graph;
-  enum err err = graph_init(&graph, removal, removal->chain->state_count);
+  enum err err = graph_init(&graph, removal->chain, removal->chain->state_count, removal->work_max);
   if (err == ERR_OK) err = read_chain(&graph);
   if (err == ERR_OK) err = remove_groups(removal, &graph, 0, removal->chain->group_count, threads);
   graph_release(&graph);

@@ -6,6 +6,7 @@
 // taken apart again. That is most of the speed: hashing 50 bytes takes less than reading six names.
 #include "attribution/paths_csv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -383,7 +384,7 @@ static enum err join_all(struct chunk *chunks, size_t count, struct paths *paths
     enum err err = chunks[i].err;
     if (err != ERR_OK && diag != NULL) {
       *diag = chunks[i].diag;
-      diag_in_field(diag, "line %llu", (unsigned long long)(lines + chunks[i].lines + 1));
+      diag_in_field(diag, "line %" PRIu64, lines + chunks[i].lines + 1);
     }
     if (err == ERR_OK) err = join(&chunks[i], paths, diag);
     lines += chunks[i].lines;
