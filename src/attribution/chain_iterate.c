@@ -14,26 +14,30 @@ enum { SWEEPS_MAX = 4000 };
 // Edges and states that the sweeps of one result may look at: some seconds.
 static const double SWEEPING_MAX = 4e9;
 
+// What is known of a state, side by side, for an edge asks for all of it.
+struct known {
+  double conversion, value, open;
+};
+
 struct sweeping {
   const struct chain *chain;
   const double *whole; // weight of each row
   // Of states of the group that is removed what they bring is known.
   const double *known_conversion, *known_value;
-  size_t group; // SIZE_MAX: none
-  double *conversion, *value, *open;
+  size_t group;        // SIZE_MAX: none
+  struct known *known; // by state
 };
 
 static void sweep_state(const struct sweeping *s, size_t i, bool ends_count) {
   const struct chain *chain = s->chain;
-  double conversion = ends_count ? chain->converted[i] : 0, value = ends_count ? chain->value[i] : 0, open = 0;
+  struct known sum = {ends_count ? chain->converted[i] : 0, ends_count ? chain->value[i] : 0, 0};
   for (size_t e = chain->begin[i]; e < chain->begin[i + 1]; e++) {
-    conversion += chain->weight[e] * s->conversion[chain->to[e]];
-    value += chain->weight[e] * s->value[chain->to[e]];
-    open += chain->weight[e] * s->open[chain->to[e]];
+    const struct known *to = &s->known[chain->to[e]];
+    sum.conversion += chain->weight[e] * to->conversion;
+    sum.value += chain->weight[e] * to->value;
+    sum.open += chain->weight[e] * to->open;
   }
-  s->conversion[i] = conversion / s->whole[i];
-  s->value[i] = value / s->whole[i];
-  s->open[i] = open / s->whole[i];
+  s->known[i] = (struct known){sum.conversion / s->whole[i], sum.value / s->whole[i], sum.open / s->whole[i]};
 }
 
 static void sweep(const struct sweeping *s, bool backwards) {
@@ -47,21 +51,24 @@ static void sweep(const struct sweeping *s, bool backwards) {
 static void begin(const struct sweeping *s) {
   for (size_t i = 0; i < s->chain->state_count; i++) {
     bool known = s->group != SIZE_MAX && chain_touches(s->chain, (uint32_t)i, s->group, s->group + 1);
-    s->conversion[i] = known ? s->known_conversion[i] : 0;
-    s->value[i] = known ? s->known_value[i] : 0;
-    s->open[i] = known ? 0 : 1;
+    s->known[i] = known ? (struct known){s->known_conversion[i], s->known_value[i], 0} : (struct known){0, 0, 1};
   }
 }
 
-static double largest(const double *numbers, size_t count) {
+static double most_open(const struct sweeping *s) {
   double most = 0;
-  for (size_t i = 0; i < count; i++) most = fmax(most, numbers[i]);
+  for (size_t i = 0; i < s->chain->state_count; i++) most = fmax(most, s->known[i].open);
   return most;
 }
 
-static double from_start(const struct chain *chain, const double *of) {
-  double sum = 0;
-  for (size_t i = 0; i < chain->state_count; i++) sum += chain->start[i] * of[i];
+// What the start makes of it, times all that starts.
+static struct known from_start(const struct sweeping *s) {
+  struct known sum = {0, 0, 0};
+  for (size_t i = 0; i < s->chain->state_count; i++) {
+    sum.conversion += s->chain->start[i] * s->known[i].conversion;
+    sum.value += s->chain->start[i] * s->known[i].value;
+    sum.open += s->chain->start[i] * s->known[i].open;
+  }
   return sum;
 }
 
@@ -96,21 +103,26 @@ static enum err sweep_until_known(const struct sweeping *s, double start_weight,
   begin(s);
   for (*sweeps = 1; *sweeps <= SWEEPS_MAX && *sweeps * sweep_work(chain) < SWEEPING_MAX; (*sweeps)++) {
     sweep(s, *sweeps % 2 == 1);
-    double conversion = from_start(chain, s->conversion) / start_weight;
-    if (largest(s->open, chain->state_count) < open_enough(chain, start_weight, conversion)) return ERR_OK;
+    double conversion = from_start(s).conversion / start_weight;
+    if (most_open(s) < open_enough(chain, start_weight, conversion)) return ERR_OK;
   }
   return ERR_LIMIT;
 }
 
 enum err chain_iterate_resolve(const struct chain_removal *removal, double *conversion, double *value, double *work) {
   const struct chain *chain = removal->chain;
-  double *whole = whole_weights(chain), *open = alloc_get((chain->state_count + 1) * sizeof *open);
-  const struct sweeping s = {chain, whole, NULL, NULL, SIZE_MAX, conversion, value, open};
+  double *whole = whole_weights(chain);
+  struct known *known = alloc_get((chain->state_count + 1) * sizeof *known);
+  const struct sweeping s = {chain, whole, NULL, NULL, SIZE_MAX, known};
   int sweeps = 0;
-  enum err err = whole == NULL || open == NULL ? ERR_NO_MEMORY : sweep_until_known(&s, removal->start_weight, &sweeps);
+  enum err err = whole == NULL || known == NULL ? ERR_NO_MEMORY : sweep_until_known(&s, removal->start_weight, &sweeps);
   *work = sweeps * sweep_work(chain) * (double)chain->group_count;
+  for (size_t i = 0; i < chain->state_count && err == ERR_OK; i++) {
+    conversion[i] = known[i].conversion;
+    value[i] = known[i].value;
+  }
   alloc_free(whole);
-  alloc_free(open);
+  alloc_free(known);
   return err;
 }
 
@@ -127,23 +139,22 @@ static void remove_group(void *context, size_t group) {
   struct removing *removing = context;
   const struct chain_removal *removal = removing->removal;
   const struct chain *chain = removal->chain;
-  size_t n = chain->state_count + 1;
-  double *memory = alloc_get(3 * n * sizeof *memory);
-  removing->errs[group] = memory == NULL ? ERR_NO_MEMORY : ERR_LIMIT;
-  if (memory == NULL) return;
-  struct sweeping s = {chain, removing->whole, removal->conversion, removal->value,
-                       group, memory,          memory + n,          memory + 2 * n};
+  struct known *known = alloc_get((chain->state_count + 1) * sizeof *known);
+  removing->errs[group] = known == NULL ? ERR_NO_MEMORY : ERR_LIMIT;
+  if (known == NULL) return;
+  const struct sweeping s = {chain, removing->whole, removal->conversion, removal->value, group, known};
   double enough = open_enough(chain, removal->start_weight, removal->result->conversion);
+  struct known found = {0, 0, 1};
   begin(&s);
   for (int i = 0; i < SWEEPS_MAX && removing->errs[group] == ERR_LIMIT; i++) {
     sweep(&s, i % 2 == 0);
-    double open = from_start(chain, s.open) / removal->start_weight;
-    removing->gaps[group] = open / removal->result->conversion;
-    if (open < enough) removing->errs[group] = ERR_OK;
+    found = from_start(&s);
+    if (found.open / removal->start_weight < enough) removing->errs[group] = ERR_OK;
   }
-  removal->result->through_conversion[group] = from_start(chain, s.conversion) / removal->start_weight;
-  removal->result->through_value[group] = from_start(chain, s.value) / removal->start_weight;
-  alloc_free(memory);
+  removing->gaps[group] = found.open / removal->start_weight / removal->result->conversion;
+  removal->result->through_conversion[group] = found.conversion / removal->start_weight;
+  removal->result->through_value[group] = found.value / removal->start_weight;
+  alloc_free(known);
 }
 
 enum err chain_iterate_remove(const struct chain_removal *removal, unsigned threads) {
