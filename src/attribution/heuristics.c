@@ -1,7 +1,7 @@
 // heuristics: a block of rows has sums of its own for every wanted model and channel; blocks are added in order.
 //
-// A model that gives everything to one touch adds once; the others write the shares of the touches, which depend on
-// their number alone, and are kept from path to path while that is the same.
+// A model that gives everything to one touch adds once. Others share by the places of the touches: their shares depend
+// on the number of touches alone, and of short paths they are computed once a block.
 #include "attribution/heuristics.h"
 
 #include <math.h>
