@@ -22,7 +22,7 @@ enum {
   FEW_CONNECTIONS = 4,
   CONNECTIONS = 64,
   CODES_AT_ONCE = 10000,
-  CODES_A_SECOND = 25000, // it ends early when all are used
+  CODES_A_SECOND = 15000, // it ends early when all are used
   SHARED_USES = 800000,   // the rest of the million are used while points expire
   RIVAL_CAMPAIGNS = 5,    // 1,000 rules
   RIVAL_BASKETS = 1000,
@@ -30,15 +30,17 @@ enum {
   EXPIRE_S = 1200,
   POLL_US = 100000,
   SETTLED_US = 2000000,
+  SETTLE_S = 300, // for compactions of what was written before
   DAY_S = 86400,
   NUMBER_MAX = 9999500, // that can be asked for
   CLOCK_FLAGS = 2       // more, when points expire
 };
 
 static const int64_t SECOND_US = 1000000;
+static const double IDLE_S = 0.03; // of processor time in a second
 
 struct options {
-  const char *mode, *program, *directory, *scripts;
+  const char *mode, *program, *directory, *scripts, *again;
   uint64_t customers, campaigns, seconds, seed;
   bool quick, keep;
   struct options_words program_flags;
@@ -52,6 +54,7 @@ struct bench {
   struct shop shop;
   char (*codes)[SHOP_CODE_BYTES];
   int64_t imported_us; // of all orders that were imported
+  size_t campaigns;    // that are defined
 };
 
 // --- the workspace -------------------------------------------------------------------------------------------
@@ -62,6 +65,17 @@ static bool serve(struct bench *bench) {
   if (!program_serve(&bench->program)) return false;
   fprintf(stderr, "serving, pid %d\n", (int)bench->program.pid);
   return server_open(&bench->server, bench->program.port, bench->program.secret_key);
+}
+
+// Until it has nothing left to do: what was written before is compacted while nobody is measured.
+static void settle(const struct bench *bench) {
+  double before_s = measure_cpu_of_s(bench->program.pid);
+  for (int waited_s = 0; waited_s < SETTLE_S && !stop_asked; waited_s++) {
+    usleep(1000000);
+    double now_s = measure_cpu_of_s(bench->program.pid);
+    if (now_s - before_s < IDLE_S) break;
+    before_s = now_s;
+  }
 }
 
 static bool stop_serving(struct bench *bench) {
@@ -90,28 +104,57 @@ static bool import_orders(struct bench *bench) {
   return ok;
 }
 
-static bool define_campaigns(struct bench *bench, size_t from, size_t to) {
-  bool ok = true;
-  for (size_t i = from; ok && i < to; i++) {
-    char *document = shop_campaign(i);
-    ok = document && server_put(&bench->server, "/v1/loyalty/campaigns", document);
-    free(document);
-  }
+// What is not in the workspace itself, for who measures on it again.
+static bool write_state(const struct bench *bench) {
+  char path[PROGRAM_PATH_BYTES + 16];
+  snprintf(path, sizeof path, "%s/state", bench->program.directory);
+  FILE *file = fopen(path, "we");
+  if (!file) return false;
+  fprintf(file, "%lld %zu\n", (long long)bench->imported_us, bench->campaigns);
+  return fclose(file) == 0;
+}
+
+static bool read_state(struct bench *bench) {
+  char path[PROGRAM_PATH_BYTES + 16];
+  long long imported_us = 0;
+  snprintf(path, sizeof path, "%s/state", bench->program.directory);
+  FILE *file = fopen(path, "re");
+  bool ok = file && fscanf(file, "%lld %zu", &imported_us, &bench->campaigns) == 2;
+  if (file) fclose(file);
+  bench->imported_us = imported_us;
+  if (!ok) fprintf(stderr, "bench: %s was not kept whole\n", bench->program.directory);
   return ok;
 }
 
+static bool define_campaigns(struct bench *bench, size_t wanted) {
+  bool ok = true;
+  while (ok && bench->campaigns < wanted) {
+    char *document = shop_campaign(bench->campaigns);
+    ok = document && server_put(&bench->server, "/v1/loyalty/campaigns", document);
+    if (ok) bench->campaigns++;
+    free(document);
+  }
+  return write_state(bench) && ok;
+}
+
 static bool set_up(struct bench *bench) {
-  bench->shop = (struct shop){.random = bench->options->seed, .customers = bench->options->customers};
+  bench->shop = (struct shop){.random = bench->options->seed,
+                              .customers = bench->options->customers,
+                              .run = (uint64_t)(measure_wall_us() / SECOND_US)};
+  if (bench->options->again) return read_state(bench) && serve(bench);
   return serve(bench) && server_put(&bench->server, "/v1/loyalty/programmes", shop_programme) &&
          server_put(&bench->server, "/v1/loyalty/vouchers", shop_single) &&
          server_put(&bench->server, "/v1/loyalty/vouchers", shop_shared) && stop_serving(bench) &&
-         import_orders(bench) && serve(bench);
+         import_orders(bench) && write_state(bench) && serve(bench);
 }
 
 // --- one load ------------------------------------------------------------------------------------------------
 
 struct outcome {
   double per_s, cpu_us, p50_ms, p99_ms, max_ms, failed;
+  double alone_per_s, queue_ms;             // if nothing ever waited but for a processor; at that many connections
+  double generator_percent, others_percent; // of all processors
+  double per_sync, sync_ms;                 // requests; how long one took, if they went on without a pause
 };
 
 static bool run_load(struct bench *bench, const char *path, load_fill_fn *fill, size_t connections, uint64_t requests,
@@ -126,11 +169,24 @@ static bool run_load(struct bench *bench, const char *path, load_fill_fn *fill, 
                        .requests = requests,
                        .seconds = (int64_t)bench->options->seconds,
                        .stop = &stop_asked};
-  double before_s = measure_cpu_of_s(bench->program.pid);
+  double syncs = server_metric(&bench->server, "store_syncs_total");
+  fprintf(stderr, "sending\n");
+  struct report_processor from = report_processor_now(bench->program.pid);
   if (!load_run(&load) || load.answered == 0) return false;
+  struct report_processor to = report_processor_now(bench->program.pid);
+  syncs = server_metric(&bench->server, "store_syncs_total") - syncs;
+  double program_s = to.program_s - from.program_s, generator_s = to.generator_s - from.generator_s;
+  double cores = (double)sysconf(_SC_NPROCESSORS_ONLN), cores_s = cores * (double)load.elapsed_us / 1e6;
+  double others_s = to.machine_s - from.machine_s - program_s - generator_s, answered = (double)load.answered;
   *outcome = (struct outcome){
-      .per_s = (double)load.answered * 1e6 / (double)load.elapsed_us,
-      .cpu_us = (measure_cpu_of_s(bench->program.pid) - before_s) * 1e6 / (double)load.answered,
+      .per_s = answered * 1e6 / (double)load.elapsed_us,
+      .cpu_us = program_s * 1e6 / answered,
+      .alone_per_s = cores * answered / (program_s + generator_s),
+      .queue_ms = (double)connections * (program_s + generator_s) * 1e3 / (cores * answered),
+      .generator_percent = generator_s * 100 / cores_s,
+      .others_percent = (others_s > 0 ? others_s : 0) * 100 / cores_s,
+      .per_sync = syncs > 0 ? answered / syncs : 0,
+      .sync_ms = syncs > 0 ? (double)load.elapsed_us / 1e3 / syncs : 0,
       .p50_ms = (double)latency_share_us(&load.latency, 0.50) / 1e3,
       .p99_ms = (double)latency_share_us(&load.latency, 0.99) / 1e3,
       .max_ms = (double)load.latency.max_us / 1e3,
@@ -141,10 +197,14 @@ static bool run_load(struct bench *bench, const char *path, load_fill_fn *fill, 
 
 struct figures {
   const char *per_s, *cpu_us, *p50_ms, *p99_ms, *max_ms, *failed; // names
-  double least_per_s, most_p99_ms;                                // targets; 0: none
+  const char *alone_per_s, *queue_ms, *generator, *others, *per_sync, *sync_ms;
+  double least_per_s, most_p99_ms; // targets; 0: none
 };
 
-#define FIGURES(name) name "_per_s", name "_cpu_us", name "_p50_ms", name "_p99_ms", name "_max_ms", name "_failed"
+#define FIGURES(name)                                                                                                  \
+  name "_per_s", name "_cpu_us", name "_p50_ms", name "_p99_ms", name "_max_ms", name "_failed",                       \
+      name "_per_s_at_most", name "_queue_ms", name "_generator_percent", name "_others_percent",                      \
+      name "_requests_a_sync", name "_sync_ms"
 
 static void add_outcome(struct report *report, const struct figures *figures, const struct outcome *outcome) {
   report_add(report, figures->per_s, outcome->per_s, 0);
@@ -154,6 +214,12 @@ static void add_outcome(struct report *report, const struct figures *figures, co
   report_add(report, figures->p99_ms, outcome->p99_ms, 2);
   if (figures->most_p99_ms > 0) report_aim(report, '<', figures->most_p99_ms);
   report_add(report, figures->max_ms, outcome->max_ms, 2);
+  report_add(report, figures->alone_per_s, outcome->alone_per_s, 0);
+  report_add(report, figures->queue_ms, outcome->queue_ms, 2);
+  report_add(report, figures->generator, outcome->generator_percent, 1);
+  report_add(report, figures->others, outcome->others_percent, 1);
+  if (outcome->per_sync > 0) report_add(report, figures->per_sync, outcome->per_sync, 1);
+  if (outcome->per_sync > 0) report_add(report, figures->sync_ms, outcome->sync_ms, 2);
   if (outcome->failed > 0) {
     report_add(report, figures->failed, outcome->failed, 0);
     report_aim(report, '<', 0);
@@ -216,6 +282,7 @@ static bool run_rules(struct bench *bench) {
   report_add(&bench->report, "json_rules_engine_cpu_us", cpu_us, 1);
   report_add(&bench->report, "rules_held", held, 2);
   report_add(&bench->report, "times_as_fast", ours.per_s / per_s, 1);
+  report_add(&bench->report, "times_as_fast_on_one_core", cpu_us / ours.cpu_us, 1);
   return true;
 }
 
@@ -265,6 +332,7 @@ static bool run_redeem(struct bench *bench) {
   static const struct figures figures = {FIGURES("redeem"), .least_per_s = 5000, .most_p99_ms = 20};
   if (!make_codes(bench, (size_t)bench->options->seconds * CODES_A_SECOND)) return false;
   bench->shop.sent = 0;
+  settle(bench);
   return measure(bench, "/v1/loyalty/codes/redeem", shop_redeem, CONNECTIONS, bench->shop.code_count, &figures);
 }
 
@@ -273,12 +341,20 @@ static bool run_burn(struct bench *bench) {
   return measure(bench, "/v1/loyalty/points/burn", shop_burn, CONNECTIONS, UINT64_MAX, &figures);
 }
 
-static bool run_share(struct bench *bench) {
-  static const char code[][SHOP_CODE_BYTES] = {"EVERYBODY5"};
-  static const struct figures figures = {FIGURES("share"), .least_per_s = 5000, .most_p99_ms = 0};
-  bench->shop.codes = code;
+// One that nobody has used, whatever was measured on this workspace before.
+static bool make_shared(struct bench *bench, const char *name) {
+  static char code[1][SHOP_CODE_BYTES];
+  char body[128];
+  snprintf(code[0], sizeof code[0], "%s%llX", name, (unsigned long long)bench->shop.run);
+  snprintf(body, sizeof body, "{\"voucher\":\"SHARED\",\"code\":\"%s\"}", code[0]);
+  bench->shop.codes = (const char(*)[SHOP_CODE_BYTES])code;
   bench->shop.code_count = 1;
-  return server_post(&bench->server, "/v1/loyalty/codes", "{\"voucher\":\"SHARED\",\"code\":\"EVERYBODY5\"}") &&
+  return server_post(&bench->server, "/v1/loyalty/codes", body);
+}
+
+static bool run_share(struct bench *bench) {
+  static const struct figures figures = {FIGURES("share"), .least_per_s = 5000, .most_p99_ms = 0};
+  return make_shared(bench, "EVERYBODY") &&
          measure(bench, "/v1/loyalty/codes/redeem", shop_share, CONNECTIONS, SHARED_USES, &figures);
 }
 
@@ -330,15 +406,12 @@ static int64_t work_off(struct bench *bench, double wanted, struct latency *late
 }
 
 static bool run_expire(struct bench *bench) {
-  static const char code[][SHOP_CODE_BYTES] = {"MEANWHILE5"};
   static struct latency latency;
   double members = (double)bench->options->customers;
-  bench->shop.codes = code;
-  bench->shop.code_count = 1;
-  if (!serve_next_year(bench) ||
-      !server_post(&bench->server, "/v1/loyalty/codes", "{\"voucher\":\"SHARED\",\"code\":\"MEANWHILE5\"}"))
-    return false;
+  if (!serve_next_year(bench) || !make_shared(bench, "MEANWHILE")) return false;
   double wanted = server_metric(&bench->server, "loyalty_timers_total") + members;
+  settle(bench);
+  fprintf(stderr, "moving the clock\n");
   double cpu_s = measure_cpu_of_s(bench->program.pid);
   int64_t start_us = measure_now_us();
   int64_t end_us = move_clock(bench) ? work_off(bench, wanted, &latency) : 0;
@@ -363,14 +436,16 @@ struct mode {
   bool (*run)(struct bench *bench);
 };
 
+static bool run_nothing(struct bench *bench) {
+  (void)bench;
+  return true;
+}
+
 // In this order: an expiry is the end of what members have.
-static const struct mode modes[] = {{"rules", RIVAL_CAMPAIGNS, run_rules},
-                                    {"evaluate", 0, run_evaluate},
-                                    {"order", 0, run_order},
-                                    {"redeem", 0, run_redeem},
-                                    {"share", 0, run_share},
-                                    {"burn", 0, run_burn},
-                                    {"expire", 0, run_expire}};
+static const struct mode modes[] = {{"fill", 0, run_nothing},      {"rules", RIVAL_CAMPAIGNS, run_rules},
+                                    {"evaluate", 0, run_evaluate}, {"order", 0, run_order},
+                                    {"redeem", 0, run_redeem},     {"share", 0, run_share},
+                                    {"burn", 0, run_burn},         {"expire", 0, run_expire}};
 enum { MODES = sizeof modes / sizeof modes[0] };
 
 static bool is_wanted(const struct options *options, const struct mode *mode) {
@@ -378,14 +453,22 @@ static bool is_wanted(const struct options *options, const struct mode *mode) {
 }
 
 static bool run_modes(struct bench *bench) {
-  size_t defined = 0;
   bool ok = set_up(bench);
   for (size_t i = 0; ok && i < MODES; i++) {
     if (!is_wanted(bench->options, &modes[i])) continue;
     size_t campaigns = modes[i].campaigns ? modes[i].campaigns : (size_t)bench->options->campaigns;
+    if (modes[i].run == run_nothing) {
+      settle(bench);
+      continue;
+    }
+    if (modes[i].campaigns > 0 && bench->campaigns > modes[i].campaigns) {
+      fprintf(stderr, "bench: %s wants a workspace with fewer rules\n", modes[i].name);
+      return false;
+    }
+    ok = define_campaigns(bench, campaigns);
+    settle(bench);
     fprintf(stderr, "%s\n", modes[i].name);
-    ok = (campaigns <= defined || define_campaigns(bench, defined, campaigns)) && modes[i].run(bench);
-    if (campaigns > defined) defined = campaigns;
+    ok = ok && modes[i].run(bench);
   }
   return ok;
 }
@@ -397,7 +480,9 @@ static bool run(struct options *options) {
   if (options->seconds == 0) options->seconds = options->quick ? 2 : 20;
   bench.options = options;
   program_use(&bench.program, options->program, options->program_flags);
-  bool ok = program_init(&bench.program, options->directory);
+  options->keep = options->keep || options->again;
+  bool ok =
+      options->again ? program_again(&bench.program, options->again) : program_init(&bench.program, options->directory);
   if (ok) {
     report_add(&bench.report, "disk_syncs_per_s", measure_syncs_per_s(bench.program.directory), 0);
     ok = run_modes(&bench);
@@ -422,7 +507,7 @@ int main(int argc, char **argv) {
                             .campaigns = 50,
                             .seed = 1};
   const struct options_row rows[] = {
-      {.value = "all|rules|evaluate|order|redeem|share|burn|expire",
+      {.value = "all|fill|rules|evaluate|order|redeem|share|burn|expire",
        .help = "what is measured (all)",
        .text = &options.mode},
       {"--quick", .help = "small and short: does it work", .flag = &options.quick},
@@ -434,6 +519,7 @@ int main(int argc, char **argv) {
       {"--dir", "DIR", "where its data goes for the time (build/bench)", .text = &options.directory},
       {"--scripts", "DIR", "where rules.mjs is (bench/loyalty)", .text = &options.scripts},
       {"--keep", .help = "leave the data there", .flag = &options.keep},
+      {"--again", "DIR", "go on with data that was left, of as many customers", .text = &options.again},
       {"--", "FLAGS", "more flags for serve and import", .words = &options.program_flags,
        .most = PROGRAM_FLAGS_MAX - CLOCK_FLAGS},
   };

@@ -16,7 +16,7 @@ const char shop_programme[] =
 const char shop_single[] = "{\"id\":\"SINGLE\",\"programme\":\"club\",\"discount\":{\"amount\":\"5.00\"},"
                            "\"uses\":{\"per_code\":1}}";
 const char shop_shared[] = "{\"id\":\"SHARED\",\"programme\":\"club\",\"discount\":{\"amount\":\"5.00\"},"
-                           "\"uses\":{\"per_code\":1000000,\"total\":1000000}}";
+                           "\"uses\":{\"per_code\":1000000,\"total\":1000000000}}";
 
 // --- rules ---------------------------------------------------------------------------------------------------
 
@@ -73,7 +73,7 @@ static size_t put_member(struct shop *shop, char *body) {
 static size_t put_cart(struct shop *shop, char *body) {
   size_t size = put_member(shop, body);
   size = put(body, size, ",\"cart\":{\"order_id\":\"B-%llx-%llu\",\"store\":\"S%llu\",\"products\":[",
-             (unsigned long long)shop->random, (unsigned long long)shop->sent, (unsigned long long)draw(shop, STORES));
+             (unsigned long long)shop->run, (unsigned long long)shop->sent, (unsigned long long)draw(shop, STORES));
   for (int i = 0; i < SHOP_LINES; i++) {
     uint64_t price = 100 + draw(shop, 9900), quantity = 1 + draw(shop, 2);
     size = put(body, size, "%s{\"sku\":\"P%llu\",\"category\":\"Cases\",\"price\":%llu.%02llu,\"quantity\":%llu}",

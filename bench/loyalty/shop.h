@@ -20,6 +20,7 @@ char *shop_campaign(size_t number);
 // What the bodies of a load are drawn from.
 struct shop {
   uint64_t random, customers;
+  uint64_t run;  // in the names of orders: no other run on this workspace has it
   uint64_t sent; // requests
   const char (*codes)[SHOP_CODE_BYTES];
   size_t code_count;

@@ -1,9 +1,12 @@
 #include "feed.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "stop.h"
+
+enum { PROGRESS_EVERY = 200 }; // writes
 
 bool feed_write(int fd, const char *data, size_t size_bytes) {
   while (size_bytes > 0 && !stop_asked) {
@@ -23,6 +26,8 @@ bool feed_events(int fd, struct population *population, enum body_mix mix, uint6
   for (uint64_t sent = 0; ok && sent < events; sent += FEED_LINES) {
     body_fill(&lines, population, time_us, 0, 0);
     ok = feed_write(fd, lines.text, lines.size_bytes);
+    if (sent / FEED_LINES % PROGRESS_EVERY == 0)
+      fprintf(stderr, "sent %llu events of %llu\n", (unsigned long long)sent, (unsigned long long)events);
   }
   body_release(&lines);
   return ok;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { REPORT_FIGURES_MAX = 64 };
+enum { REPORT_FIGURES_MAX = 128 };
 
 // One line of the table and one member of the JSON.
 struct report_figure {

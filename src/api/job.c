@@ -21,9 +21,14 @@ struct job {
   uint64_t done, total;
   struct backup backup;
   uint64_t breaches;
-  struct buffer first; // the first breaches
+  struct buffer first;                  // the first breaches; of a simulation its report
+  struct engine_simulation *simulation; // until it has run
+  bool stops;                           // somebody asked for it
   struct diag diag;
 };
+
+static const char *const KIND_NAMES[] = {
+    [JOB_BACKUP] = "backup", [JOB_CHECK] = "check", [JOB_SIMULATION] = "simulation"};
 
 struct job_board {
   struct engine *engine;
@@ -80,8 +85,25 @@ static bool keep_progress(void *context, uint64_t rows, uint64_t total) {
   pthread_mutex_lock(&board->lock);
   newest(board)->done = rows;
   newest(board)->total = rows > total ? rows : total;
+  bool goes_on = !board->ends && !newest(board)->stops;
   pthread_mutex_unlock(&board->lock);
-  return !board->ends;
+  return goes_on;
+}
+
+static enum err run_simulation(struct job_board *board, struct job *job, struct diag *diag) {
+  struct json_writer writer;
+  struct buffer report;
+  buffer_init(&report);
+  json_writer_init(&writer, &report);
+  enum err err = engine_simulation_run(job->simulation, keep_progress, board, &writer, diag);
+  engine_simulation_close(job->simulation);
+  pthread_mutex_lock(&board->lock);
+  job->simulation = NULL;
+  buffer_release(&job->first);
+  job->first = report;
+  if (err) buffer_clear(&job->first);
+  pthread_mutex_unlock(&board->lock);
+  return err;
 }
 
 static enum err run_check(struct job_board *board, struct diag *diag) {
@@ -101,19 +123,22 @@ static void finish(struct job_board *board, struct job *job, enum err err, const
   pthread_mutex_unlock(&board->lock);
 }
 
+static enum err run_job(struct job_board *board, struct job *job, struct diag *diag) {
+  if (job->kind == JOB_CHECK) return run_check(board, diag);
+  if (job->kind == JOB_SIMULATION) return run_simulation(board, job, diag);
+  return backup_make(&job->backup, engine_store(board->engine), engine_clock(board->engine), diag);
+}
+
 static void *run(void *context) {
-  static const char *const names[] = {[JOB_BACKUP] = "backup", [JOB_CHECK] = "check"};
   struct job_board *board = context;
   struct job *job = newest(board); // nobody starts another one before this one's end
   struct diag diag;
   diag_init(&diag);
   int64_t started_us = clock_monotonic_us();
-  log_write(LOG_INFO, "job started", "kind=%s id=%s", names[job->kind], job->id);
-  enum err err = job->kind == JOB_CHECK
-                     ? run_check(board, &diag)
-                     : backup_make(&job->backup, engine_store(board->engine), engine_clock(board->engine), &diag);
-  log_write(err ? LOG_WARN : LOG_INFO, "job ended", "kind=%s id=%s us=%lld code=%s breaches=%llu", names[job->kind],
-            job->id, (long long)(clock_monotonic_us() - started_us), err ? diag.code : "ok",
+  log_write(LOG_INFO, "job started", "kind=%s id=%s", KIND_NAMES[job->kind], job->id);
+  enum err err = run_job(board, job, &diag);
+  log_write(err ? LOG_WARN : LOG_INFO, "job ended", "kind=%s id=%s us=%lld code=%s breaches=%llu",
+            KIND_NAMES[job->kind], job->id, (long long)(clock_monotonic_us() - started_us), err ? diag.code : "ok",
             (unsigned long long)job->breaches);
   finish(board, job, err, &diag);
   return NULL;
@@ -144,13 +169,14 @@ static enum err start(struct job_board *board, const struct job *wanted, char *i
   if (board->count > 0 && newest(board)->state == JOB_RUNNING) {
     return diag_set(diag, ERR_BUSY, "job_running",
                     "One job runs at a time, and %s %s is running; ask GET /v1/jobs/%s when it ends.",
-                    newest(board)->kind == JOB_BACKUP ? "backup" : "check", newest(board)->id, newest(board)->id);
+                    KIND_NAMES[newest(board)->kind], newest(board)->id, newest(board)->id);
   }
   if (board->threaded) pthread_join(board->thread, NULL); // it has told its end, so this takes no time
   take_place(board, wanted, id);
   board->threaded = pthread_create(&board->thread, NULL, run, board) == 0;
   if (board->threaded) return ERR_OK;
   newest(board)->state = JOB_FAILED;
+  newest(board)->simulation = NULL; // the caller's again
   board->count--;
   return diag_set(diag, ERR_NO_MEMORY, "no_memory", "No thread could be started for the job; try again later.");
 }
@@ -163,6 +189,17 @@ enum err job_start(struct job_board *board, enum job_kind kind, struct bytes nam
   pthread_mutex_lock(&board->lock);
   err = start(board, &wanted, id, diag);
   pthread_mutex_unlock(&board->lock);
+  return err;
+}
+
+enum err job_start_simulation(struct job_board *board, struct engine_simulation *simulation, char *id,
+                              struct diag *diag) {
+  const struct job wanted = {
+      .kind = JOB_SIMULATION, .started_us = clock_now_us(engine_clock(board->engine)), .simulation = simulation};
+  pthread_mutex_lock(&board->lock);
+  enum err err = start(board, &wanted, id, diag);
+  pthread_mutex_unlock(&board->lock);
+  if (err) engine_simulation_close(simulation);
   return err;
 }
 
@@ -190,6 +227,14 @@ static void write_check(struct json_writer *writer, const struct job *job) {
   json_object_end(writer);
 }
 
+static void write_report(struct json_writer *writer, const struct job *job) {
+  json_name(writer, "simulation");
+  if (job->state == JOB_DONE)
+    json_raw(writer, buffer_view(&job->first));
+  else
+    json_null(writer);
+}
+
 static void write_progress(struct json_writer *writer, const struct job *job) {
   bool copying = job->kind == JOB_BACKUP && job->state == JOB_RUNNING;
   uint64_t done = copying ? backup_bytes(job->backup.partial) : job->done;
@@ -204,7 +249,7 @@ static void write_job(struct json_writer *writer, const struct job *job) {
   static const char *const states[] = {[JOB_RUNNING] = "running", [JOB_DONE] = "done", [JOB_FAILED] = "failed"};
   json_object_begin(writer);
   json_member_text(writer, "id", job->id);
-  json_member_text(writer, "kind", job->kind == JOB_BACKUP ? "backup" : "check");
+  json_member_text(writer, "kind", KIND_NAMES[job->kind]);
   json_member_text(writer, "state", states[job->state]);
   json_member_time(writer, "started_at", job->started_us);
   json_name(writer, "ended_at");
@@ -213,6 +258,7 @@ static void write_job(struct json_writer *writer, const struct job *job) {
   write_progress(writer, job);
   if (job->kind == JOB_BACKUP) write_backup(writer, job);
   if (job->kind == JOB_CHECK) write_check(writer, job);
+  if (job->kind == JOB_SIMULATION) write_report(writer, job);
   json_name(writer, "error");
   if (job->state == JOB_FAILED) {
     json_object_begin(writer);
@@ -229,18 +275,35 @@ static size_t kept(const struct job_board *board) {
   return board->count < JOBS_KEPT ? (size_t)board->count : JOBS_KEPT;
 }
 
-enum err job_json(struct job_board *board, struct bytes id, struct json_writer *writer, struct diag *diag) {
-  const struct job *found = NULL;
-  pthread_mutex_lock(&board->lock);
-  for (size_t i = 0; i < kept(board); i++) {
-    if (bytes_equal(id, bytes_from_text(board->jobs[i].id))) found = &board->jobs[i];
-  }
-  if (found) write_job(writer, found);
-  pthread_mutex_unlock(&board->lock);
-  if (found) return ERR_OK;
+static struct job *find(struct job_board *board, struct bytes id) {
+  for (size_t i = 0; i < kept(board); i++)
+    if (bytes_equal(id, bytes_from_text(board->jobs[i].id))) return &board->jobs[i];
+  return NULL;
+}
+
+static enum err no_job(struct diag *diag) {
   return diag_set(diag, ERR_NOT_FOUND, "no_job",
                   "There is no job with this id; a server remembers its last %d, and none of before it was started.",
                   JOBS_KEPT);
+}
+
+enum err job_json(struct job_board *board, struct bytes id, struct json_writer *writer, struct diag *diag) {
+  pthread_mutex_lock(&board->lock);
+  const struct job *found = find(board, id);
+  if (found) write_job(writer, found);
+  pthread_mutex_unlock(&board->lock);
+  return found ? ERR_OK : no_job(diag);
+}
+
+enum err job_simulation_json(struct job_board *board, struct bytes id, bool stop, struct json_writer *writer,
+                             struct diag *diag) {
+  pthread_mutex_lock(&board->lock);
+  struct job *found = find(board, id);
+  if (found && found->kind != JOB_SIMULATION) found = NULL;
+  if (found && stop) found->stops = true;
+  if (found) write_job(writer, found);
+  pthread_mutex_unlock(&board->lock);
+  return found ? ERR_OK : no_job(diag);
 }
 
 void job_list_json(struct job_board *board, struct json_writer *writer) {

@@ -1,4 +1,5 @@
-// Backups and checks of a running server: a POST starts one, GET tells how far it is and what became of it.
+// Backups, checks and simulations of a running server: a POST starts one, GET tells how far it is and what became of
+// it.
 #include "api/handlers.h"
 #include "api/job.h"
 #include "api/server.h"
@@ -35,4 +36,33 @@ enum err jobs_get(struct request *request, struct worker *worker, struct diag *d
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
   return job_json(request->api->jobs, request->parameters[0], &writer, diag);
+}
+
+// --- simulations ---------------------------------------------------------------------------------------------
+
+enum err simulations_start(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_simulation *simulation;
+  struct value document;
+  char id[JOB_ID_BYTES];
+  enum err err = request_body(request, worker, "programmes campaigns vouchers from to where", &document, diag);
+  if (err) return err;
+  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
+  if (!request->refusal) return diag_no_memory(diag);
+  err = engine_simulation_open(request->api->engine, document, &simulation, request->refusal, diag);
+  if (!err) err = job_start_simulation(request->api->jobs, simulation, id, diag);
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 202);
+  return job_json(request->api->jobs, bytes_from_text(id), &writer, diag);
+}
+
+enum err simulations_get(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  struct json_writer writer = request_answer(request, 200);
+  return job_simulation_json(request->api->jobs, request->parameters[0], false, &writer, diag);
+}
+
+enum err simulations_stop(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  struct json_writer writer = request_answer(request, 200);
+  return job_simulation_json(request->api->jobs, request->parameters[0], true, &writer, diag);
 }

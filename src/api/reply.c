@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "api/download.h"
 #include "api/server.h"
 #include "api/stream.h"
 #include "base/log.h"
@@ -81,10 +82,20 @@ static struct MHD_Response *respond_with_stream(struct request *request) {
   return response;
 }
 
+// So is a download.
+static struct MHD_Response *respond_with_download(struct request *request) {
+  struct link *link = request->link;
+  struct MHD_Response *response =
+      download_response(request->download, link ? &link->deadline_us : NULL, request->api->options.idle_timeout_s);
+  if (response) request->download = NULL;
+  return response;
+}
+
 static struct MHD_Response *respond(struct request *request) {
   static const char nothing[1] = "";
   struct buffer *body = &request->reply;
   if (request->stream) return respond_with_stream(request);
+  if (request->download) return respond_with_download(request);
   void *data = body->size_bytes ? (void *)body->data : (void *)(uintptr_t)nothing;
   return MHD_create_response_from_buffer(body->size_bytes, data, MHD_RESPMEM_PERSISTENT);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/download.h"
 #include "api/idempotency.h"
 #include "api/problem.h"
 #include "api/server.h"
@@ -66,6 +67,7 @@ static void trim_buffer(struct buffer *buffer) {
 
 void request_reset(struct request *request) {
   if (request->stream) stream_close(request->stream);
+  if (request->download) download_close(request->download);
   bool large = request->arena.used_bytes > KEPT_BUFFER_BYTES;
   trim_buffer(&request->upload);
   trim_buffer(&request->reply);
@@ -147,6 +149,8 @@ void request_refuse(struct request *request, enum err err, struct diag *diag) {
   request->content_type = NULL;
   if (request->stream) stream_close(request->stream);
   request->stream = NULL;
+  if (request->download) download_close(request->download);
+  request->download = NULL;
   buffer_clear(&request->reply);
   problem_write(&request->reply, request->status, diag, refusal);
 }

@@ -23,6 +23,7 @@ struct api;
 struct link;
 struct idempotency_key;
 struct stream;
+struct download;
 
 // Writes the reply of a change from its results, in the transaction of the change; it may be called several times.
 typedef void request_answer_fn(struct request *request, const void *results);
@@ -76,6 +77,7 @@ struct request {
   struct rule_diag *refusal; // the place in an expression that was refused; NULL, or without a code: none was
   bool replayed;             // Idempotency-Hit
   struct stream *stream;     // the reply goes on for ever; NULL: it is `reply`
+  struct download *download; // the reply is made page by page while it is sent; NULL: it is `reply`
   bool marked;               // the reply waits for `commit.mark`
 
   // A change: what is committed with it.

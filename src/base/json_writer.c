@@ -5,8 +5,6 @@
 #include "base/json_writer.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -95,11 +93,38 @@ static void append_repaired(struct buffer *out, struct bytes text) {
   }
 }
 
+// Neither to be escaped nor beyond ASCII: nearly all text. Eight at a time; a borrow may make a byte above one that is
+// not plain look like it, never the other way round.
+static bool is_plain(struct bytes text) {
+  const uint64_t ones = 0x0101010101010101u, high = ones << 7;
+  size_t at = 0;
+  for (uint64_t word; text.size_bytes - at >= sizeof word; at += sizeof word) {
+    memcpy(&word, text.data + at, sizeof word);
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    if (((found | word) & high) != 0) return false;
+  }
+  for (; at < text.size_bytes; at++)
+    if (text.data[at] >= 0x80 || must_escape(text.data[at])) return false;
+  return true;
+}
+
+static void append_plain(struct buffer *out, struct bytes text) {
+  if (!buffer_reserve(out, text.size_bytes + 2)) return;
+  uint8_t *at = out->data + out->size_bytes;
+  *at++ = '"';
+  if (text.size_bytes > 0) memcpy(at, text.data, text.size_bytes);
+  at[text.size_bytes] = '"';
+  out->size_bytes += text.size_bytes + 2;
+}
+
 static void append_quoted(struct buffer *out, struct bytes text) {
+  if (is_plain(text)) {
+    append_plain(out, text);
+    return;
+  }
   buffer_append_byte(out, '"');
-  if (text.size_bytes == 0) {
-    // Nothing between the quotes; data may be NULL.
-  } else if (bytes_is_utf8(text)) {
+  if (bytes_is_utf8(text)) {
     append_escaped(out, text);
   } else {
     append_repaired(out, text);
@@ -184,15 +209,19 @@ void json_member_i64(struct json_writer *writer, const char *name, int64_t numbe
 }
 
 void json_member_scaled(struct json_writer *writer, const char *name, int64_t number, int scale) {
-  char text[32];
-  uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number, unit = 1;
-  for (int i = 0; i < scale; i++) unit *= 10;
+  char text[NUMBER_TEXT_BYTES + 3];
+  uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+  size_t at = sizeof text;
+  assert(scale >= 0 && scale < NUMBER_TEXT_BYTES);
+  for (int i = 0; i < scale; i++, rest /= 10) text[--at] = (char)('0' + rest % 10);
+  if (scale > 0) text[--at] = '.';
+  do {
+    text[--at] = (char)('0' + rest % 10);
+    rest /= 10;
+  } while (rest != 0);
+  if (number < 0) text[--at] = '-';
   json_name(writer, name);
-  if (scale == 0)
-    snprintf(text, sizeof text, "%" PRId64, number);
-  else
-    snprintf(text, sizeof text, "%s%" PRIu64 ".%0*" PRIu64, number < 0 ? "-" : "", rest / unit, scale, rest % unit);
-  json_raw(writer, bytes_from_text(text));
+  json_raw(writer, bytes_of(text + at, sizeof text - at));
 }
 
 void json_member_u64(struct json_writer *writer, const char *name, uint64_t number) {

@@ -34,7 +34,9 @@ enum target_op {
   X(SUPPRESS, suppress)                                                                                                \
   X(VERSION, version)                                                                                                  \
   X(DRY_RUN, dry_run)                                                                                                  \
-  X(PROGRAMME, programme)
+  X(PROGRAMME, programme)                                                                                              \
+  X(CUSTOMER, customer)                                                                                                \
+  X(FORMAT, format)
 
 enum target_arg {
 #define X(upper, lower) TARGET_ARG_##upper,

@@ -86,6 +86,15 @@ enum err local_order_show(struct answer *answer) {
   return engine_order_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
 }
 
+enum err local_loyalty_audit(struct answer *answer) {
+  struct engine_audit_query query = {.after = answer_arg(answer, TARGET_ARG_AFTER),
+                                     .limit = answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS)};
+  struct bytes customer = answer_arg(answer, TARGET_ARG_CUSTOMER);
+  enum err err = ERR_OK;
+  if (customer.size_bytes > 0) err = engine_find(answer->view, customer, &query.customer, answer->diag);
+  return err == ERR_OK ? engine_audit_json(answer->view, &query, answer->writer, answer->diag) : err;
+}
+
 enum err local_approvals(struct answer *answer) {
   return engine_approvals_json(answer->engine, answer->writer, answer->diag);
 }
@@ -127,6 +136,7 @@ REQUEST(points_adjust, engine_points_adjust)
 REQUEST(points_transfer, engine_points_transfer)
 REQUEST(codes_make, engine_codes_make)
 REQUEST(code_redeem, engine_code_redeem)
+REQUEST(batch_start, engine_batch_start)
 
 // What is done to one thing, of its id.
 #define REQUEST_OF_ID(name, function)                                                                                  \
@@ -149,6 +159,7 @@ CHANGE_OF_ID(order_reopen, engine_order_reopen)
 CHANGE_OF_ID(order_release, engine_order_release)
 CHANGE_OF_ID(hold_void, engine_hold_void)
 CHANGE_OF_ID(approve, engine_approve)
+CHANGE_OF_ID(approval_refuse, engine_approval_refuse)
 
 // --- codes ---------------------------------------------------------------------------------------------------
 
@@ -166,4 +177,22 @@ enum err local_code_cancel(struct answer *answer) {
   struct engine_caller caller = caller_of(answer);
   return engine_code_cancel(answer->engine, &caller, answer_arg(answer, TARGET_ARG_ID), answer_text(answer, "reason"),
                             answer->writer, &answer->commit, answer->diag);
+}
+
+enum err local_batches(struct answer *answer) {
+  return engine_batches_json(answer->engine, answer->writer, answer->diag);
+}
+
+enum err local_batch(struct answer *answer) {
+  return engine_batch_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+}
+
+enum err local_batch_resume(struct answer *answer) {
+  return engine_batch_resume(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                             answer->diag);
+}
+
+enum err local_batch_stop(struct answer *answer) {
+  return engine_batch_stop(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                           answer->diag);
 }

@@ -12,7 +12,8 @@
 // herself) whose it was before merges; "r" programme: who referred her; "w" code: what a
 // reward cost her. VOUCHER rows: a code; a code, 0, redemption: a
 // redemption. COUNTER rows: "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all
-// of them. ORDERS rows: an order's id: the customers that have an order of this id.
+// of them; "l" programme, limit, cashier: what she did in a period. ORDERS rows: an order's id: the customers that have
+// an order of this id.
 #pragma once
 
 #include "base/varint.h"
@@ -34,6 +35,7 @@ struct loyalty {
   pthread_mutex_t ticking;       // one look at what is due at a time
   struct due_walk walk;          // its
   _Atomic uint64_t timers;       // worked off since the engine was opened
+  _Atomic unsigned batches;      // transactions that did it
   uint32_t source;               // of the events the engine writes; 0: there is none yet
 };
 
@@ -51,6 +53,11 @@ enum err loyalty_wallets_at(struct store_snapshot *snapshot, const struct loyalt
 // --- documents (loyalty_documents.c) -------------------------------------------------------------------------
 
 void loyalty_document_key(struct key *key, enum loyalty_kind kind, uint32_t number, uint32_t version);
+
+// The documents in force with others in the place of those of their ids, or beside them; not stored. *set is held by
+// the caller. `documents` by enum loyalty_kind: lists, or absent. Refused as engine_loyalty_put refuses them.
+enum err loyalty_set_as_if(struct engine *engine, const struct value documents[LOYALTY_KIND_VOUCHER + 1],
+                           const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag);
 
 // --- members (loyalty_member.c) ------------------------------------------------------------------------------
 
@@ -129,20 +136,40 @@ enum loyalty_counter_kind {
   LOYALTY_COUNT_USES = 'u',
   LOYALTY_COUNT_VOUCHER_USES = 'U', // of a voucher's codes, all together
   LOYALTY_COUNT_VOUCHER_CENTS = 'C',
-  LOYALTY_COUNT_CAP = 'k', // of a rule's cap for everybody: `period` is the day its period began
+  LOYALTY_COUNT_CAP = 'k',     // of a rule's cap for everybody: `period` is the day its period began
+  LOYALTY_COUNT_CASHIER = 'l', // of a programme's limit, of one cashier
 };
+enum { LOYALTY_CASHIER_HASH_BYTES = 16 };
 struct loyalty_counter_key {
   enum loyalty_counter_kind kind;
   uint32_t number; // of the campaign or voucher; of a cap, the programme
   struct loyalty_rule_ref rule;
   uint8_t cap;
   int32_t start_day;
+  uint8_t cashier[LOYALTY_CASHIER_HASH_BYTES]; // of CASHIER
 };
 enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_key *keys, size_t count);
 // Of those that were locked; a bug otherwise (asserted).
 int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key *key);
 bool loyalty_counter_is_held(const struct work *work, const struct loyalty_counter_key *key);
 enum err loyalty_counters_emit(struct work *work);
+
+// Counters of a simulation, in memory alone: a transaction that has them (work.trial) locks and reads no others, and
+// every key is held. All begin with 0.
+struct loyalty_trial_counter {
+  struct loyalty_counter_key key;
+  int64_t before, now;
+};
+struct loyalty_trial_counters {
+  struct loyalty_trial_counter *items; // sorted
+  size_t count, capacity;
+  bool failed;   // memory was short: what was counted since counts for nothing
+  int64_t spare; // counts then
+};
+// Before an attempt: as it was when the last one was kept.
+void loyalty_trial_begin(struct loyalty_trial_counters *trial);
+void loyalty_trial_keep(struct loyalty_trial_counters *trial);
+void loyalty_trial_release(struct loyalty_trial_counters *trial);
 
 // --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
 
@@ -181,6 +208,10 @@ enum err loyalty_code_add(struct work *work, const struct loyalty_voucher *vouch
 // The same, and tells it (customer NULL: to nobody).
 enum err loyalty_code_issue(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
                             struct loyalty_code *code);
+// Until when codes are good that a request gives a "valid_to" (a date means the whole day, by the programme's clock);
+// an empty text: as the voucher says, and *span is all 0. ERR_INVALID code "bad_date".
+enum err loyalty_code_end_read(const struct loyalty_set *set, const struct loyalty_voucher *voucher, struct bytes text,
+                               struct loyalty_span *span, struct diag *diag);
 // The text of a new code of a voucher, in the arena; it may be there already.
 enum err loyalty_code_draw(struct work *work, const struct loyalty_voucher *voucher, struct bytes *code);
 // Ends a code whatever became of it: a card is worth nothing from then on. `customer`: whose it is; NULL: nobody's.
@@ -201,6 +232,11 @@ enum err loyalty_codes_unite(struct work *work, struct work_customer *customer, 
 enum err loyalty_code_end(struct work *work, struct work_customer *customer, struct loyalty_code *code,
                           struct bytes reason);
 
+// --- many codes (loyalty_codes_job.c) ------------------------------------------------------------------------
+
+// Does what is due of jobs that make codes, for about budget_us. The caller holds upkeep_mutex.
+enum err codes_job_tick(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
+
 // --- events (loyalty_event.c) --------------------------------------------------------------------------------
 
 // What the API asks of an order's event, beside what the event says.
@@ -220,12 +256,13 @@ enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct l
 bool loyalty_hold_parse(struct bytes text, uint64_t *customer, uint64_t *number);
 
 struct loyalty_request {
+  struct bytes cashier;      // who books it; empty: nobody is named
   const struct bytes *codes; // normalised
   size_t code_count;
   const struct loyalty_pay *pay;
   size_t pay_count;
   int64_t business_us;     // when the till says it was sold, if it was away; 0: it was not
-  int64_t *due;            // what it comes to, in cents, is told here; NULL: nobody asks
+  int64_t *due;            // what it comes to, in cents, is told here, and nothing else; NULL: nobody asks
   const int64_t *expected; // it has to come to this, else *differs and ERR_BUSY; NULL: it may be what it is
   bool *differs;
   bool nobody;                // the customer stands in for nobody known, for a trial
@@ -271,6 +308,16 @@ struct loyalty_outcomes {
   size_t count, capacity;
 };
 
+// An order that was booked, as these documents would book it (loyalty_simulate.h): the codes that it used are used, and
+// what it paid with points and cards it pays, whatever became of them; nobody is referred.
+struct loyalty_simulated {
+  const struct loyalty_order *was;
+  // Out:
+  struct loyalty_order order;
+  const struct loyalty_live_rule **rules; // by order.used; NULL: a code
+  struct loyalty_outcomes outcomes;
+};
+
 // Facts of a customer for rules: memberships and attributes as they were before the event, points and tier as they are
 // when they are asked for. The machine is the transaction's; loyalty_facts_close gives it back.
 struct loyalty_kit {
@@ -278,9 +325,11 @@ struct loyalty_kit {
   struct facts facts;
   struct work *work;
   struct work_customer *customer;
-  struct membership *membership; // NULL: not read yet
-  struct bytes reason;           // of movements that nobody but the engine decides; may be empty
-  bool nobody;                   // the customer stands in for nobody known
+  struct membership *membership;       // NULL: not read yet
+  struct bytes reason;                 // of movements that nobody but the engine decides; may be empty
+  bool nobody;                         // the customer stands in for nobody known
+  bool asked;                          // somebody waits for the answer: what is over a limit refuses the whole
+  struct loyalty_simulated *simulated; // an order that was booked is looked at again; NULL: it is not
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
@@ -308,6 +357,32 @@ bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
                       const struct loyalty_live_rule *rule, size_t cap, int64_t at_us, int64_t *left);
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
+
+// --- guarding against abuse (loyalty_guard.c) ------------------------------------------------------------------
+
+// What limits count: an order or event that earns, points that are burned, an adjustment, a use of a code.
+struct loyalty_move {
+  uint32_t programme;
+  enum loyalty_limit_what what;
+  uint8_t currency;      // 0 of REDEEM
+  struct bytes cashier;  // who does it; empty: nobody is named
+  int64_t count, points; // below zero: they are given back to the period of `at_us`
+  int64_t at_us;
+};
+// May it be done? ERR_DENIED "OWN_CARD", "MEMBER_LIMIT_REACHED", "CASHIER_LIMIT_REACHED", "STAFF_LIMIT_REACHED" with
+// the limit as its field. `customer` NULL: nobody known; `ledger` NULL: she is no member.
+enum err loyalty_guard(struct work *work, struct work_customer *customer, const struct loyalty_ledger *ledger,
+                       const struct loyalty_move *move);
+// It was done, or is given back. What is given back to a counter that is not locked stays counted.
+enum err loyalty_guard_count(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_move *move);
+// The cashier of the transaction (work.cashier) books a basket of hers: ERR_DENIED "OWN_CARD".
+enum err loyalty_guard_basket(struct work *work, const struct work_customer *customer);
+// The counters of a cashier at a time, of all programmes; at most `room`, how many there are is returned.
+size_t loyalty_cashier_counters(const struct loyalty_set *set, struct bytes cashier, int64_t at_us,
+                                struct loyalty_counter_key *keys, size_t room);
+// Locks those of the transaction's cashier, now, and no other counters.
+enum err loyalty_cashier_lock(struct work *work);
+enum err loyalty_is_staff(struct work *work, struct work_customer *customer, uint32_t programme, bool *is_staff);
 
 // --- what waits for an event (loyalty_release.c) -------------------------------------------------------------
 
@@ -349,6 +424,11 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
 // The counters and codes that giving an order back may touch.
 size_t loyalty_order_counters(const struct loyalty_order *order, const struct loyalty_set *set,
                               struct loyalty_counter_key *keys, size_t room);
+
+// --- simulating (loyalty_simulate_member.c) ------------------------------------------------------------------
+
+// The message of an order with another "total", in the arena.
+enum err loyalty_with_total(struct work *work, struct value message, int64_t cents, struct value *out);
 
 // --- explaining (loyalty_explain.c) --------------------------------------------------------------------------
 
@@ -402,8 +482,12 @@ enum err loyalty_referrals_json(struct engine_view *view, uint64_t customer, con
 enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, struct bytes rest, struct bytes mine,
                             struct bytes theirs, struct bytes *united);
 
+// What she earned once since then may be earned again.
+enum err loyalty_once_forget(struct work *work, uint64_t customer, int64_t since_us);
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).
+enum err loyalty_approvals_forget(struct work *work, const uint64_t *customers, size_t count);
 // What rows of LEDGER keep of a lot: currency, amount at first, number and dates, as varints. At most so many bytes.
 enum { LOYALTY_LOT_ROW_BYTES = 6 * VARINT_BYTES_MAX };
 uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot);

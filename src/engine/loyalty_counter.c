@@ -11,6 +11,8 @@
 
 #include "base/varint.h"
 
+enum { FORGOTTEN_MAX = 8 }; // at once
+
 struct counter {
   struct loyalty_counter_key key;
   struct bytes row_key;
@@ -26,10 +28,11 @@ static void row_key(const struct loyalty_counter_key *counter, struct key *key) 
   key_init(key);
   key_put_u8(key, (uint8_t)counter->kind);
   key_put_u32(key, counter->number);
-  if (counter->kind != LOYALTY_COUNT_CAP) return;
+  if (counter->kind != LOYALTY_COUNT_CAP && counter->kind != LOYALTY_COUNT_CASHIER) return;
   key_put_u32(key, counter->rule.campaign);
   key_put_u32(key, counter->rule.rule);
   key_put_u8(key, counter->cap);
+  if (counter->kind == LOYALTY_COUNT_CASHIER) key_put_raw(key, bytes_of(counter->cashier, sizeof counter->cashier));
   key_put_u32(key, (uint32_t)counter->start_day ^ UINT32_C(0x80000000));
 }
 
@@ -84,8 +87,61 @@ enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_k
   return err;
 }
 
+// --- of a simulation -----------------------------------------------------------------------------------------
+
+static int compare_keys(const struct loyalty_counter_key *a, const struct loyalty_counter_key *b) {
+  struct key left, right;
+  row_key(a, &left);
+  row_key(b, &right);
+  return bytes_compare(key_view(&left), key_view(&right));
+}
+
+static int64_t *trial_counter_of(struct loyalty_trial_counters *trial, const struct loyalty_counter_key *key) {
+  size_t at = 0, end = trial->count;
+  while (at < end) {
+    size_t middle = (at + end) / 2;
+    if (compare_keys(&trial->items[middle].key, key) < 0)
+      at = middle + 1;
+    else
+      end = middle;
+  }
+  if (at < trial->count && compare_keys(&trial->items[at].key, key) == 0) return &trial->items[at].now;
+  if (trial->count == trial->capacity) {
+    size_t capacity = trial->capacity * 2 + 16;
+    struct loyalty_trial_counter *larger = alloc_resize(trial->items, capacity * sizeof *larger);
+    if (larger == NULL) {
+      trial->failed = true;
+      return &trial->spare;
+    }
+    trial->items = larger;
+    trial->capacity = capacity;
+  }
+  memmove(&trial->items[at + 1], &trial->items[at], (trial->count - at) * sizeof *trial->items);
+  trial->items[at] = (struct loyalty_trial_counter){.key = *key};
+  trial->count++;
+  return &trial->items[at].now;
+}
+
+void loyalty_trial_begin(struct loyalty_trial_counters *trial) {
+  trial->failed = false;
+  trial->spare = 0;
+  for (size_t i = 0; i < trial->count; i++) trial->items[i].now = trial->items[i].before;
+}
+
+void loyalty_trial_keep(struct loyalty_trial_counters *trial) {
+  for (size_t i = 0; i < trial->count; i++) trial->items[i].before = trial->items[i].now;
+}
+
+void loyalty_trial_release(struct loyalty_trial_counters *trial) {
+  alloc_free(trial->items);
+  *trial = (struct loyalty_trial_counters){0};
+}
+
+// --- in hand -------------------------------------------------------------------------------------------------
+
 int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key *key) {
   struct key bytes;
+  if (work->trial != NULL) return trial_counter_of(work->trial, key);
   row_key(key, &bytes);
   struct counter wanted = {.row_key = key_view(&bytes)};
   struct counter *found = work->counters == NULL ? NULL
@@ -97,10 +153,42 @@ int64_t *loyalty_counter_of(struct work *work, const struct loyalty_counter_key 
 
 bool loyalty_counter_is_held(const struct work *work, const struct loyalty_counter_key *key) {
   struct key bytes;
+  if (work->trial != NULL) return true;
   row_key(key, &bytes);
   struct counter wanted = {.row_key = key_view(&bytes)};
   return work->counters != NULL &&
          bsearch(&wanted, work->counters->items, work->counters->count, sizeof wanted, by_row_key) != NULL;
+}
+
+// How many days, or hours, a cashier's counter is kept after its period began: late sales and returns reach no farther.
+static int32_t kept_periods(uint32_t limit) {
+  static const int32_t DAYS[] = {[LOYALTY_DAY] = 35, [LOYALTY_WEEK] = 42, [LOYALTY_MONTH] = 70, [LOYALTY_YEAR] = 800};
+  enum loyalty_period period = (enum loyalty_period)(limit >> 8 & 0xff);
+  return period == LOYALTY_HOUR ? 24 * DAYS[LOYALTY_DAY] : DAYS[period];
+}
+
+// The first row of a period takes those of long ago with it.
+static enum err forget_old(struct work *work, const struct counter *counter) {
+  struct loyalty_counter_key oldest = counter->key;
+  struct store_cursor *cursor;
+  struct bytes row_key_bytes, row;
+  struct key from, to;
+  oldest.start_day = INT32_MIN;
+  row_key(&oldest, &from);
+  oldest.start_day = counter->key.start_day - kept_periods(counter->key.rule.rule);
+  row_key(&oldest, &to);
+  enum err err = store_scan(work->txn, STORE_COUNTER, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  struct key old[FORGOTTEN_MAX];
+  size_t count = 0;
+  while (count < FORGOTTEN_MAX && store_cursor_next(cursor, &row_key_bytes, &row)) {
+    key_init(&old[count]);
+    key_put_raw(&old[count++], row_key_bytes);
+  }
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = store_delete(work->txn, STORE_COUNTER, key_view(&old[i]));
+  return err;
 }
 
 enum err loyalty_counters_emit(struct work *work) {
@@ -111,6 +199,8 @@ enum err loyalty_counters_emit(struct work *work) {
     if (counter->now == counter->before) continue;
     uint8_t *end = varint_put_signed(row, counter->now);
     err = store_put(work->txn, STORE_COUNTER, counter->row_key, bytes_of(row, (size_t)(end - row)));
+    if (err == ERR_OK && counter->before == 0 && counter->key.kind == LOYALTY_COUNT_CASHIER)
+      err = forget_old(work, counter);
   }
   return err;
 }

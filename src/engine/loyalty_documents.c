@@ -5,6 +5,7 @@
 // (`changing`): the set that it leads to is compiled before anything is stored, so that what cannot be compiled is
 // refused; then its row is committed, then it is put in force, which cannot fail. After a crash between the two,
 // opening does the latter.
+#include "engine/audit.h"
 #include "engine/loyalty.h"
 
 #include <stdio.h>
@@ -183,6 +184,7 @@ struct change {
   struct arena arena;
   const struct loyalty_set *before; // held; NULL: there was none
   struct document wanted;
+  struct bytes author;
 };
 
 static void change_open(struct change *change, struct engine *engine, enum loyalty_kind kind) {
@@ -323,6 +325,7 @@ static void take_number(struct change *change, struct bytes author) {
   struct document *wanted = &change->wanted;
   if (wanted->number == 0) wanted->number = (uint32_t)count_of(change->before, wanted->kind) + 1;
   wanted->version++;
+  change->author = author;
   number_document(wanted, author, clock_now_us(change->engine->clock));
 }
 
@@ -341,6 +344,45 @@ static enum err gather(struct change *change, struct documents *documents) {
   return wanted->kind == LOYALTY_KIND_PROGRAMME  ? add_programme(documents, &wanted->programme)
          : wanted->kind == LOYALTY_KIND_CAMPAIGN ? add_campaign(documents, &wanted->campaign)
                                                  : add_voucher(documents, &wanted->voucher);
+}
+
+static void write_document(const struct loyalty_set *set, const struct document *document,
+                           const struct loyalty_programme *own, struct json_writer *writer);
+
+static enum err document_side(struct change *change, const struct document *document, struct bytes *text) {
+  struct json_writer writer;
+  struct buffer out;
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  write_document(change->before, document, NULL, &writer);
+  json_object_end(&writer);
+  *text = (struct bytes){NULL, 0};
+  if (!out.failed) *text = arena_copy(&change->arena, buffer_view(&out));
+  buffer_release(&out);
+  return text->data == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static bool is_archived(const struct document *document) {
+  return document->kind == LOYALTY_KIND_PROGRAMME  ? document->programme.archived
+         : document->kind == LOYALTY_KIND_CAMPAIGN ? document->campaign.archived
+                                                   : document->voucher.archived;
+}
+
+// The whole document, before and after.
+static enum err note_change(struct change *change, struct store_txn *txn, struct diag *diag) {
+  static const char *const actions[][2] = {[LOYALTY_KIND_PROGRAMME] = {"programme.put", "programme.archived"},
+                                           [LOYALTY_KIND_CAMPAIGN] = {"campaign.put", "campaign.archived"},
+                                           [LOYALTY_KIND_VOUCHER] = {"voucher.put", "voucher.archived"}};
+  const struct document *wanted = &change->wanted;
+  struct document older;
+  bool there = find_document(change->before, wanted->kind, wanted->id, &older);
+  bool archives = is_archived(wanted) && !(there && is_archived(&older));
+  struct audit_entry entry = {
+      .action = actions[wanted->kind][archives], .author = change->author, .subject = wanted->id};
+  enum err err = there ? document_side(change, &older, &entry.before) : ERR_OK;
+  if (err == ERR_OK) err = document_side(change, wanted, &entry.after);
+  if (err != ERR_OK) return diag_no_memory(diag);
+  return audit_put(change->engine, txn, clock_now_us(change->engine->clock), &entry, diag);
 }
 
 static enum err put_row(struct store_txn *txn, void *context, struct diag *diag) {
@@ -362,7 +404,7 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   if (err == ERR_OK) err = store_put(txn, STORE_DOCUMENT, key_view(&key), buffer_view(&row));
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&row);
-  return err;
+  return err == ERR_OK ? note_change(change, txn, diag) : err;
 }
 
 // What the engine's own events are made of, so that none of them waits for a name to be stored.
@@ -431,6 +473,44 @@ enum err engine_loyalty_put(struct engine *engine, enum engine_loyalty_kind kind
   }
   change_close(&change);
   pthread_mutex_unlock(&engine->loyalty->changing);
+  return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
+}
+
+// One after the other: a later one may name an earlier one.
+static enum err add_as_if(struct engine *engine, enum loyalty_kind kind, struct value document,
+                          const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag) {
+  struct change change = {.engine = engine, .before = *set, .wanted = {.kind = kind}};
+  struct rule_check check = {0};
+  const struct loyalty_set *next = NULL;
+  arena_init(&change.arena, 0);
+  struct documents documents = {.arena = &change.arena};
+  enum err err = read_document(&change, document, &check, refusal, diag);
+  if (err == ERR_OK) take_number(&change, BYTES(""));
+  if (err == ERR_OK) err = gather(&change, &documents);
+  if (err == ERR_NO_MEMORY) diag_no_memory(diag);
+  if (err == ERR_OK) err = make_set(engine, &documents, change.before, &next, diag);
+  change.before = NULL;
+  change_close(&change);
+  if (err != ERR_OK) return err;
+  if (*set != NULL) loyalty_set_close(*set);
+  *set = next;
+  return ERR_OK;
+}
+
+enum err loyalty_set_as_if(struct engine *engine, const struct value documents[LOYALTY_KIND_VOUCHER + 1],
+                           const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag) {
+  const struct loyalty_set *made = loyalty_hold(engine);
+  enum err err = ERR_OK;
+  for (int kind = 0; err == ERR_OK && kind <= LOYALTY_KIND_VOUCHER; kind++) {
+    struct value_iter iter = value_iterate(documents[kind]);
+    if (value_is_absent(documents[kind])) continue;
+    while (err == ERR_OK && value_next(&iter))
+      err = add_as_if(engine, (enum loyalty_kind)kind, iter.item, &made, refusal, diag);
+  }
+  if (err == ERR_OK)
+    *set = made;
+  else if (made != NULL)
+    loyalty_set_close(made);
   return err == ERR_OK || (diag != NULL && diag->err == err) ? err : engine_explain_failure(err, diag);
 }
 

@@ -190,9 +190,21 @@ static enum err touch_events(struct touching *touching, const struct engine_even
   return err;
 }
 
+// A cashier's counters of the times of the events.
+static void touch_cashier(struct touching *touching, const struct engine_event *events, size_t count) {
+  const struct work *work = touching->work;
+  for (size_t i = 0; i < count; i++) {
+    size_t room = COUNTERS_MAX - touching->count;
+    size_t more = loyalty_cashier_counters(work->loyalty, work->cashier, events[i].time_us,
+                                           touching->keys + touching->count, room);
+    touching->count += more < room ? more : room;
+  }
+}
+
 enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
                          const struct loyalty_request *request) {
   if (work->loyalty == NULL) return ERR_OK;
+  if (request != NULL) work->cashier = request->cashier;
   struct touching touching = {.work = work};
   bool any = request != NULL || work->wanted->merged_count > 0;
   for (size_t i = 0; i < count && !any; i++) any = is_concerned(work, events[i].name);
@@ -203,6 +215,7 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
   }
   touching.keys = arena_take(work->arena, COUNTERS_MAX * sizeof *touching.keys);
   if (touching.keys == NULL) return diag_no_memory(work->diag);
+  touch_cashier(&touching, events, count);
   enum err err = touch_events(&touching, events, count);
   if (err == ERR_OK) err = touch_merged(&touching);
   if (err == ERR_OK) err = touch_codes(&touching, events, count, request);
@@ -278,6 +291,7 @@ enum err loyalty_take_event(struct work *work, struct work_customer *customer, c
   if (!is_concerned(work, event->event->name)) return ERR_OK;
   enum err err = loyalty_kit_open(&kit, work, customer);
   kit.nobody = request != NULL && request->nobody;
+  kit.asked = request != NULL && request->writer != NULL;
   if (err == ERR_OK) err = take(&kit, event, request, refusal);
   loyalty_kit_close(&kit);
   return err;

@@ -212,9 +212,11 @@ static enum err offer_code(struct booking *booking, struct bytes text) {
   struct work *work = booking->work;
   struct loyalty_held_code *held = loyalty_code_of(work, text);
   const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
-  const char *refusal;
+  const char *refusal = voucher == NULL ? "CouponNotFound" : NULL;
   bool *lines = NULL;
-  enum err err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
+  enum err err = ERR_OK;
+  if (booking->kit->simulated == NULL)
+    err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
   if (err != ERR_OK) return err;
   if (refusal != NULL) {
     reject(booking, text, BYTES(""), refusal);
@@ -334,6 +336,25 @@ static struct loyalty_cause cause_of(const struct booking *booking, const struct
                                 .effective_us = at_us < ledger->now_us ? at_us : ledger->now_us};
 }
 
+static struct loyalty_move move_of(const struct booking *booking, uint32_t programme, enum loyalty_limit_what what,
+                                   uint8_t currency, int64_t points) {
+  return (struct loyalty_move){.programme = programme,
+                               .what = what,
+                               .currency = currency,
+                               .cashier = booking->order.cashier,
+                               .count = 1,
+                               .points = points,
+                               .at_us = booking->order.time_us};
+}
+
+// A use of a code; loyalty_redeem counts it.
+static enum err guard_use(const struct booking *booking, const struct loyalty_voucher *voucher) {
+  struct loyalty_ledger *ledger;
+  struct loyalty_move move = move_of(booking, voucher->programme, LOYALTY_MOVE_REDEEM, 0, 0);
+  enum err err = loyalty_ledger_open(booking->work, booking->kit->customer, voucher->programme, false, &ledger);
+  return err == ERR_OK ? loyalty_guard(booking->work, booking->kit->customer, ledger, &move) : err;
+}
+
 // No more points than are due, and no fraction of one is given away.
 static enum err pay_points(struct booking *booking, const struct loyalty_pay *wanted) {
   struct work *work = booking->work;
@@ -366,6 +387,10 @@ static enum err pay_points(struct booking *booking, const struct loyalty_pay *wa
                                   .amount = amount,
                                   .cents = cents < booking->money ? cents : booking->money};
   struct loyalty_cause cause = cause_of(booking, ledger);
+  struct loyalty_move move = move_of(booking, pay->programme, LOYALTY_MOVE_BURN, pay->currency, amount);
+  err = loyalty_guard(work, booking->kit->customer, ledger, &move);
+  if (err == ERR_OK) err = loyalty_guard_count(work, ledger, &move);
+  if (err != ERR_OK) return err;
   if (pay->kind == LOYALTY_PAY_HOLD)
     err = loyalty_hold_capture(ledger, &cause, pay->hold, amount, &tender.parts, &tender.part_count);
   else
@@ -399,8 +424,10 @@ static enum err pay_card(struct booking *booking, struct bytes code, int64_t amo
                                           .voucher = voucher->number,
                                           .cents = amount,
                                           .time_us = booking->in_hand->at_us,
-                                          .source = booking->order.source};
-  err = loyalty_redeem(work, booking->kit->customer, held, &redemption);
+                                          .source = booking->order.source,
+                                          .cashier = booking->order.cashier};
+  err = guard_use(booking, voucher);
+  if (err == ERR_OK) err = loyalty_redeem(work, booking->kit->customer, held, &redemption);
   struct loyalty_tender tender = {.kind = LOYALTY_TENDER_CARD,
                                   .programme = voucher->programme,
                                   .code = held->text,
@@ -439,10 +466,23 @@ static enum err check_floor(const struct booking *booking) {
   return ERR_OK;
 }
 
+// As it was paid, as far as there is something to pay.
+static enum err pay_as_before(struct booking *booking) {
+  const struct loyalty_order *was = booking->kit->simulated->was;
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && i < was->tender_count; i++) {
+    struct loyalty_tender tender = was->tenders[i];
+    if (tender.cents > booking->money) tender.cents = booking->money;
+    err = add_tender(booking, &tender);
+  }
+  return err;
+}
+
 static enum err pay(struct booking *booking) {
   const struct loyalty_request *request = booking->request;
   enum err err = ERR_OK;
   booking->money = booking->due;
+  if (booking->kit->simulated != NULL) return pay_as_before(booking);
   for (size_t i = 0; err == ERR_OK && request != NULL && i < request->pay_count; i++)
     err = request->pay[i].kind == LOYALTY_PAY_CARD ? pay_card(booking, request->pay[i].code, request->pay[i].amount)
                                                    : pay_points(booking, &request->pay[i]);
@@ -470,8 +510,10 @@ static enum err use_code(struct booking *booking, const struct source *source, c
                                           .voucher = source->voucher->number,
                                           .cents = offer->cents,
                                           .time_us = booking->in_hand->at_us,
-                                          .source = booking->order.source};
-  enum err err = loyalty_redeem(booking->work, booking->kit->customer, source->code, &redemption);
+                                          .source = booking->order.source,
+                                          .cashier = booking->order.cashier};
+  enum err err = guard_use(booking, source->voucher);
+  if (err == ERR_OK) err = loyalty_redeem(booking->work, booking->kit->customer, source->code, &redemption);
   used->code = source->code->text;
   used->voucher = source->voucher->number;
   used->redemption = redemption.id;
@@ -490,6 +532,10 @@ static enum err use_offers(struct booking *booking) {
   struct work *work = booking->work;
   booking->order.used = arena_take_zero(work->arena, booking->offer_count + 1, sizeof *booking->order.used);
   if (booking->order.used == NULL) return diag_no_memory(work->diag);
+  struct loyalty_simulated *simulated = booking->kit->simulated;
+  if (simulated != NULL)
+    simulated->rules = arena_take_zero(work->arena, booking->offer_count + 1, sizeof *simulated->rules);
+  if (simulated != NULL && simulated->rules == NULL) return diag_no_memory(work->diag);
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < booking->offer_count; i++) {
     const struct loyalty_offer *offer = &booking->offers[i];
@@ -497,10 +543,11 @@ static enum err use_offers(struct booking *booking) {
     if (offer->refusal != NULL) continue;
     struct loyalty_used *used = &booking->order.used[booking->order.used_count++];
     *used = (struct loyalty_used){.cents = offer->cents, .shipping_cents = offer->shipping_cents};
+    if (simulated != NULL) simulated->rules[booking->order.used_count - 1] = source->rule;
     if (source->rule != NULL) used->rule = source->rule->ref;
     if (source->rule != NULL)
       count_rule(work, source->rule, offer->cents + offer->shipping_cents);
-    else
+    else if (simulated == NULL)
       err = use_code(booking, source, offer, used);
   }
   return err;
@@ -770,27 +817,52 @@ static enum err compare_due(struct booking *booking) {
   return diag_set(booking->work->diag, ERR_BUSY, "basket_changed", "what the basket comes to has changed");
 }
 
-static enum err book(struct booking *booking) {
+// Its event says what it came to then, of what this shop has priced.
+static enum err message_of(struct booking *booking, struct value *message) {
+  *message = booking->event->event->message;
+  if (booking->kit->simulated == NULL || booking->request == NULL) return ERR_OK;
+  return loyalty_with_total(booking->work, *message, booking->due, message);
+}
+
+static void tell_simulated(const struct booking *booking, struct loyalty_simulated *simulated) {
+  simulated->order = booking->order;
+  simulated->outcomes = booking->outcomes;
+}
+
+// Paid, earned on, and told.
+static enum err settle(struct booking *booking) {
   struct work *work = booking->work;
   struct loyalty_event with_paid = *booking->in_hand;
+  struct value message;
   with_paid.basket = booking->basket;
-  enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
-  if (err == ERR_OK && booking->request != NULL) err = compare_due(booking);
-  if (err == ERR_OK) err = use_offers(booking);
+  enum err err = use_offers(booking);
   if (err == ERR_OK) err = pay(booking);
+  if (err == ERR_OK) err = message_of(booking, &message);
   if (err == ERR_OK)
-    err = loyalty_with_paid(booking->event->event->message, booking->basket, paid_of(booking), work->engine->names,
-                            work->arena, &with_paid.message);
+    err = loyalty_with_paid(message, booking->basket, paid_of(booking), work->engine->names, work->arena,
+                            &with_paid.message);
   if (err == ERR_OK)
     err =
         loyalty_earn_rules(booking->kit, &with_paid, booking->order.id, booking->order.identifier, &booking->outcomes);
   if (err == ERR_OK) err = keep_lines(booking);
   if (err == ERR_OK) err = keep_posted(booking);
-  if (err == ERR_OK) err = keep_reply(booking);
-  if (err != ERR_OK || booking->order.id.size_bytes == 0)
+  if (err != ERR_OK) return err;
+  if (booking->kit->simulated == NULL) return keep_reply(booking);
+  tell_simulated(booking, booking->kit->simulated);
+  return ERR_OK;
+}
+
+static enum err book(struct booking *booking) {
+  struct work *work = booking->work;
+  bool due_alone = booking->request != NULL && booking->request->due != NULL; // it will be booked in a second look
+  enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
+  if (err == ERR_OK && booking->request != NULL) err = compare_due(booking);
+  if (err == ERR_OK && !due_alone) err = settle(booking);
+  if (err != ERR_OK || due_alone || booking->order.id.size_bytes == 0)
     return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
   err = loyalty_order_write(work, booking->kit->customer->record.id, &booking->order);
   if (err == ERR_OK) err = add_owner(work, booking->order.id, booking->kit->customer->record.id);
+  if (booking->kit->simulated != NULL) return err;
   return err == ERR_OK ? loyalty_referral_order(work, booking->kit->customer, booking->order.id,
                                                 booking->basket->amount, booking->in_hand->at_us, false)
                        : err;
@@ -820,8 +892,10 @@ enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *ev
                                       .identifier = identifier_of(work, event),
                                       .time_us = in_hand->at_us,
                                       .recorded_us = work->now_us,
-                                      .source = event->event->source}};
-  return book(&booking);
+                                      .source = event->event->source,
+                                      .cashier = work->cashier}};
+  err = loyalty_guard_basket(work, kit->customer);
+  return err == ERR_OK ? book(&booking) : err;
 }
 
 enum err loyalty_order_replay(struct work *work, const struct engine_event *event,

@@ -66,6 +66,18 @@ static size_t parts_left(const struct loyalty_tender *tender, struct loyalty_par
   return count;
 }
 
+// What an order did is given back to the limits of the time it was booked at; of a whole part also that it was done.
+static struct loyalty_move move_of(const struct loyalty_order *order, uint32_t programme, enum loyalty_limit_what what,
+                                   uint8_t currency, int64_t amount, bool whole) {
+  return (struct loyalty_move){.programme = programme,
+                               .what = what,
+                               .currency = currency,
+                               .cashier = order->cashier,
+                               .count = whole ? -1 : 0,
+                               .points = -amount,
+                               .at_us = order->time_us};
+}
+
 static enum err restore_points(struct giving_back *giving, struct loyalty_tender *tender, int64_t amount) {
   struct loyalty_part *parts = arena_take(giving->work->arena, (tender->part_count + 1) * sizeof *parts);
   struct loyalty_ledger *ledger;
@@ -73,7 +85,11 @@ static enum err restore_points(struct giving_back *giving, struct loyalty_tender
   enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, tender->programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL || amount == 0) return err;
   struct loyalty_cause cause = cause_of(giving, ledger);
-  err = loyalty_roll_back(ledger, &cause, tender->currency, amount, parts, parts_left(tender, parts));
+  struct loyalty_move move = move_of(giving->order, tender->programme, LOYALTY_MOVE_BURN, tender->currency, amount,
+                                     tender->restored_amount + amount == tender->amount);
+  err = loyalty_guard_count(giving->work, ledger, &move);
+  if (err == ERR_OK)
+    err = loyalty_roll_back(ledger, &cause, tender->currency, amount, parts, parts_left(tender, parts));
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
@@ -125,6 +141,9 @@ static enum err free_posted(struct giving_back *giving, const struct loyalty_pos
   struct loyalty_ledger *ledger;
   if (amount == 0) return ERR_OK;
   enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, posted->programme, false, &ledger);
+  struct loyalty_move move = move_of(giving->order, posted->programme, LOYALTY_MOVE_EARN, posted->currency, amount,
+                                     before + amount == posted->amount);
+  if (err == ERR_OK) err = loyalty_guard_count(giving->work, ledger, &move);
   for (size_t i = 0; err == ERR_OK && i < posted->lot_count && amount > 0; i++) {
     const struct loyalty_lot *lot = &posted->lots[i];
     int64_t gone = before < lot->amount ? before : lot->amount;
@@ -176,7 +195,8 @@ size_t loyalty_order_counters(const struct loyalty_order *order, const struct lo
     }
   }
 #undef ADD
-  return count;
+  size_t left = count < room ? room - count : 0;
+  return count + loyalty_cashier_counters(set, order->cashier, order->time_us, left > 0 ? keys + count : NULL, left);
 }
 
 // --- the return's row and reply --------------------------------------------------------------------------------

@@ -101,7 +101,11 @@ enum err engine_points_adjust(struct engine *engine, const struct engine_caller 
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
-// {"items":[{"approval","author","at","request"}]}: those that wait.
+// Another person says no: {"approval","status":"refused"}. Refused as engine_approve is; both ERR_DENIED
+// "APPROVAL_EXPIRED" when the programme's time for it is over.
+enum err engine_approval_refuse(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"items":[{"approval","author","at","expires_at","request"}]}: those that wait.
 enum err engine_approvals_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 // {"from","to","programme"?,"currency"?,"amount","reason"?}
 enum err engine_points_transfer(struct engine *engine, const struct engine_caller *caller, struct value request,
@@ -110,9 +114,40 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 // --- codes (loyalty_code.c) ----------------------------------------------------------------------------------
 
 // {"voucher","customer"?,"code"?,"count"?,"valid_to"?,"value"?}: gives one to a customer, makes one of a chosen text,
-// or many at once (at most 10,000 here; engine_codes_job for more) -> {"codes":[…]}
+// or many at once (at most 10,000 here; engine_batch_start for more) -> {"codes":[…]}
 enum err engine_codes_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// Batches of codes that are nobody's, made by a job that a stop or a crash does not undo (loyalty_codes_job.c):
+// {"voucher","count" (to ENGINE_BATCH_CODES_MAX),"valid_to"?,"value"?} -> the batch: {"id":"b17","voucher","status":
+// "running"|"stopped"|"done"|"failed","progress":{"done","total"},"author","started_at","ended_at"|null,"valid_to"?,
+// "value"?,"error":{"code","detail"}|null}. It is carried out by engine_tick, or by engine_batch_work.
+enum { ENGINE_BATCH_CODES_MAX = 10000000 };
+enum err engine_batch_start(struct engine *engine, const struct engine_caller *caller, struct value request,
+                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// Stops it where it stands, or goes on; codes that were made stay. What is not running cannot be stopped, and what is
+// done cannot go on: then nothing changes, and the answer says how it is. ERR_NOT_FOUND code "no_batch".
+enum err engine_batch_stop(struct engine *engine, struct bytes id, struct json_writer *writer,
+                           struct engine_commit *commit, struct diag *diag);
+enum err engine_batch_resume(struct engine *engine, struct bytes id, struct json_writer *writer,
+                             struct engine_commit *commit, struct diag *diag);
+enum err engine_batch_json(struct engine *engine, struct bytes id, struct json_writer *writer, struct diag *diag);
+// {"items":[…]}: the newest 100, the newest first.
+enum err engine_batches_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
+// Works at all that run for about budget_us. *more: something is left.
+enum err engine_batch_work(struct engine *engine, int64_t budget_us, bool *more, struct diag *diag);
+
+// The codes of a batch that are made, in the order in which they were drawn, a page at a time: `range` begins as {0,
+// ENGINE_CODES_ALL}; then it is what is left of those that were made at the first call, and empty at the end. CSV has a
+// first line of names, and no field that a spreadsheet would take for a formula; NDJSON has a code's object on each
+// line.
+enum engine_codes_format { ENGINE_CODES_CSV, ENGINE_CODES_NDJSON };
+#define ENGINE_CODES_ALL UINT64_MAX
+struct engine_codes_range {
+  uint64_t from, to; // draws
+};
+enum err engine_batch_codes(struct engine *engine, struct bytes id, enum engine_codes_format format,
+                            struct engine_codes_range *range, size_t limit, struct buffer *out, struct diag *diag);
+
 enum err engine_code_json(struct engine *engine, struct bytes text, struct json_writer *writer, struct diag *diag);
 // {"code","customer"?,"cart"?} -> {"valid":true,"code","voucher","amount","uses","balance" (of a card)} or
 // {"valid":false,"code","reason","message"}
@@ -184,6 +219,17 @@ enum err engine_reward_buy(struct engine *engine, const struct engine_caller *ca
 enum err engine_referral_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
+// Who changed what by hand, newest first: {"items":[{"id":"u17","at","author","action","programme"?,"customer"?,
+// "subject"?,"reason"?,"before","after"}],"next"}. docs/loyalty.md lists the actions.
+struct engine_audit_query {
+  uint64_t customer;           // whom it concerns, or concerned before she became this one; 0: everybody
+  struct bytes author, action; // empty: any
+  struct bytes after;          // "next" of the page before; empty: the newest
+  size_t limit;
+};
+enum err engine_audit_json(struct engine_view *view, const struct engine_audit_query *query, struct json_writer *writer,
+                           struct diag *diag);
+
 // Works off what fell due for members; call it as engine_timer_tick.
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);
 // Members worked off by it since the engine was opened.
@@ -192,3 +238,23 @@ uint64_t engine_loyalty_timers(const struct engine *engine);
 // Recomputes every balance from the postings: breaches in words (as engine_check, which includes it).
 enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *members,
                                uint64_t *breaches, struct diag *diag);
+
+// --- simulation (loyalty_simulate.c) -------------------------------------------------------------------------
+
+// What changed documents would have given for the orders of a period: {"programmes"?,"campaigns"?,"vouchers"? (lists of
+// documents as they would be stored),"from","to" (dates, by the clock of the first programme, or times; "to" is past
+// the end),"where"? (a condition over the customer, as she is now)}. Every member's orders are booked again, in order
+// of time, by the documents as they are and as they would be, in transactions that are thrown away.
+struct engine_simulation;
+// ERR_INVALID as engine_loyalty_put and engine_query_open, "bad_period"; ERR_NOT_FOUND "no_programme".
+enum err engine_simulation_open(struct engine *engine, struct value request, struct engine_simulation **simulation,
+                                struct rule_diag *refusal, struct diag *diag);
+void engine_simulation_close(struct engine_simulation *simulation);
+// Once. `progress` (may be NULL) is told members done and to be done; false ends it: ERR_STOPPED code "stopped".
+// {"from","to","where"?,"orders","members","skipped","programmes":[{"programme","currency","points":{"ledger","as_is","would_be",
+// "difference"}}],"discounts":{…},"vouchers":{…},"tiers":{"as_is":{"up","down"},"would_be":{…}},"cost":{…},"rules":[{
+// "programme","campaign"?,"rule","currency"?,"points":{…},"discounts":{…},"vouchers":{…},"orders":{…}}],"largest":[{
+// "customer","as_is","would_be","difference"}],"notes":[…]}; "ledger" is what the orders gave when they were booked.
+enum err engine_simulation_run(struct engine_simulation *simulation,
+                               bool (*progress)(void *context, uint64_t done, uint64_t total), void *context,
+                               struct json_writer *writer, struct diag *diag);

@@ -70,6 +70,7 @@ struct sorting;
 struct loyalty_set;
 struct loyalty_member;
 struct loyalty_counters;
+struct loyalty_trial_counters;
 struct loyalty_codes;
 
 struct work {
@@ -80,6 +81,7 @@ struct work {
   struct arena *arena;   // of this attempt
   struct buffer *buffer; // scratch for encoding
   int64_t now_us;
+  struct bytes cashier; // who does it, as a till names her; empty: nobody is named
   struct work_target *targets;
   size_t target_count, target_capacity;
   struct work_customer **customers;
@@ -95,11 +97,12 @@ struct work {
   struct sorting **sorting; // what was prepared for this transaction (sort.c); NULL: nothing
   bool moves_wait;          // a merge left some to be moved later: upkeep is woken after the commit
   struct engine_counts delta;
-  const struct segment_set *set;     // the live questions (live.c); NULL: there are none
-  const struct loyalty_set *loyalty; // programmes, campaigns and vouchers in force; NULL: there are none
-  struct loyalty_counters *counters; // that were locked (loyalty_counter.c); NULL: none
-  struct loyalty_codes *codes;       // that were locked (loyalty_code.c); NULL: none
-  struct live_change *changes;       // what segments say of the customers of this transaction, and did not before
+  const struct segment_set *set;        // the live questions (live.c); NULL: there are none
+  const struct loyalty_set *loyalty;    // programmes, campaigns and vouchers in force; NULL: there are none
+  struct loyalty_counters *counters;    // that were locked (loyalty_counter.c); NULL: none
+  struct loyalty_trial_counters *trial; // counters of a simulation instead; NULL: it is none
+  struct loyalty_codes *codes;          // that were locked (loyalty_code.c); NULL: none
+  struct live_change *changes;          // what segments say of the customers of this transaction, and did not before
   size_t change_count, change_capacity;
   struct live_rows *rows; // what live_evaluate gathers
   struct diag *diag;

@@ -79,14 +79,36 @@ static size_t put_prefix(struct bytes prefix, char code[LOYALTY_CODE_BYTES + 1])
   return strlen(code);
 }
 
-// Each as likely as any other; one call of the kernel for a code, not one for each character.
-static void draw(char *out, size_t length) {
+enum { DRAWN_BYTES = 2 * LOYALTY_CODE_BYTES };
+
+// Where the randomness of a code comes from: the kernel, or a secret and the code's number (ChaCha20, the number as its
+// nonce), so that a job that draws a million of them need not keep them to know them.
+struct spring {
+  const uint8_t *secret; // NULL: the kernel
+  uint64_t number, block;
+};
+
+static void pour(struct spring *spring, uint8_t random[DRAWN_BYTES]) {
+  enum { BLOCKS = DRAWN_BYTES / 64 }; // of the cipher
+  uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
+  if (spring->secret == NULL) {
+    randombytes_buf(random, DRAWN_BYTES);
+    return;
+  }
+  for (size_t i = 0; i < sizeof nonce; i++) nonce[i] = (uint8_t)(spring->number >> (8 * i));
+  memset(random, 0, DRAWN_BYTES);
+  crypto_stream_chacha20_xor_ic(random, random, DRAWN_BYTES, nonce, spring->block, spring->secret);
+  spring->block += BLOCKS;
+}
+
+// Each as likely as any other; one call for a code, not one for each character.
+static void draw(struct spring *spring, char *out, size_t length) {
   const unsigned even = 256 / ALPHABET_SIZE * ALPHABET_SIZE; // a byte from here on would favour the first characters
-  uint8_t random[2 * LOYALTY_CODE_BYTES];
+  uint8_t random[DRAWN_BYTES];
   size_t at = sizeof random;
   for (size_t count = 0; count < length;) {
     if (at == sizeof random) {
-      randombytes_buf(random, sizeof random);
+      pour(spring, random);
       at = 0;
     }
     uint8_t byte = random[at++];
@@ -94,15 +116,26 @@ static void draw(char *out, size_t length) {
   }
 }
 
-void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]) {
+static void make(struct bytes prefix, size_t length, struct spring *spring, char code[LOYALTY_CODE_BYTES + 1]) {
   size_t size = put_prefix(prefix, code);
   assert(size < LOYALTY_CODE_BYTES && length > 0 && length < LOYALTY_CODE_BYTES - size);
-  draw(code + size, length);
+  draw(spring, code + size, length);
   // With the smallest character (0) in the place of the check character, the sum says what is missing.
   code[size + length] = alphabet[0];
   int sum = sum_of(bytes_of(code + size, length + 1));
   code[size + length] = alphabet[(ALPHABET_SIZE - sum) % ALPHABET_SIZE];
   code[size + length + 1] = 0;
+}
+
+void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]) {
+  struct spring spring = {.secret = NULL};
+  make(prefix, length, &spring, code);
+}
+
+void loyalty_code_derive(struct bytes prefix, size_t length, const uint8_t secret[LOYALTY_CODE_SECRET_BYTES],
+                         uint64_t number, char code[LOYALTY_CODE_BYTES + 1]) {
+  struct spring spring = {.secret = secret, .number = number};
+  make(prefix, length, &spring, code);
 }
 
 bool loyalty_code_is_sound(struct bytes code, struct bytes prefix, size_t length) {

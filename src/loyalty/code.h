@@ -15,6 +15,11 @@ enum err loyalty_code_normalise(struct bytes text, char code[LOYALTY_CODE_BYTES 
 // A new one: prefix, `length` random characters (of a generator fit for secrets), check character; grouped by fours
 // when printed, not here. Dashes of the prefix are left out; both together leave room for the check character.
 void loyalty_code_make(struct bytes prefix, size_t length, char code[LOYALTY_CODE_BYTES + 1]);
+// The same, drawn from a secret instead: of one secret and number always the same code, and nobody who has other codes
+// of it, but not the secret, can tell this one.
+enum { LOYALTY_CODE_SECRET_BYTES = 32 };
+void loyalty_code_derive(struct bytes prefix, size_t length, const uint8_t secret[LOYALTY_CODE_SECRET_BYTES],
+                         uint64_t number, char code[LOYALTY_CODE_BYTES + 1]);
 // False when a generated code was mistyped. Codes that people chose ("SUMMER26") have no check character: only what
 // looks generated is judged, by prefix and length.
 bool loyalty_code_is_sound(struct bytes code, struct bytes prefix, size_t length);
@@ -53,6 +58,7 @@ struct loyalty_redemption {
   uint32_t source;
   bool rolled_back;
   int64_t rolled_back_us;
+  struct bytes cashier; // who took it; empty: nobody was named
 };
 void loyalty_redemption_encode(const struct loyalty_redemption *redemption, struct buffer *out);
 enum err loyalty_redemption_decode(struct bytes row, struct arena *arena, struct loyalty_redemption *out);

@@ -16,7 +16,7 @@ const struct loyalty_refusal *loyalty_refusals(size_t *count) {
 
 static const struct loyalty_refusal *find(const char *code) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-    if (strcmp(refusals[i].code, code) == 0) return &refusals[i];
+    if (*refusals[i].code == *code && strcmp(refusals[i].code, code) == 0) return &refusals[i];
   return NULL;
 }
 

@@ -90,6 +90,52 @@ static void empty_texts(void **state) {
   assert_written("[\"\",\"\"]");
 }
 
+static size_t spell(uint8_t byte, char *out_text) {
+  static const char known[] = "\b\t\n\f\r\"\\", letters[] = "btnfr\"\\";
+  const char *at = byte == 0 ? NULL : strchr(known, byte);
+  if (at != NULL) return (size_t)sprintf(out_text, "\\%c", letters[at - known]);
+  if (byte < 0x20) return (size_t)sprintf(out_text, "\\u%04x", (unsigned)byte);
+  if (byte >= 0x80) return (size_t)sprintf(out_text, "\xef\xbf\xbd");
+  return (size_t)sprintf(out_text, "%c", byte);
+}
+
+// Texts are looked at by words: each byte at each place of one, and in what is left.
+static void every_byte_at_every_place(void **state) {
+  (void)state;
+  enum { LONGEST = 19 };
+  for (size_t size = 1; size <= LONGEST; size++)
+    for (size_t place = 0; place < size; place++)
+      for (unsigned byte = 0; byte < 256; byte++) {
+        char text[LONGEST + 1], expected[LONGEST + 16];
+        memset(text, 'x', size);
+        text[place] = (char)byte;
+        size_t at = (size_t)sprintf(expected, "\"%.*s", (int)place, "xxxxxxxxxxxxxxxxxxx");
+        at += spell((uint8_t)byte, expected + at);
+        sprintf(expected + at, "%.*s\"", (int)(size - place - 1), "xxxxxxxxxxxxxxxxxxx");
+        buffer_clear(&out);
+        json_writer_init(&writer, &out);
+        json_bytes(&writer, bytes_of(text, size));
+        assert_written(expected);
+      }
+}
+
+static void scaled_numbers(void **state) {
+  (void)state;
+  json_object_begin(&writer);
+  json_member_scaled(&writer, "a", 0, 0);
+  json_member_scaled(&writer, "b", 0, 2);
+  json_member_scaled(&writer, "c", 5, 2);
+  json_member_scaled(&writer, "d", -5, 2);
+  json_member_scaled(&writer, "e", -12345, 2);
+  json_member_scaled(&writer, "f", 7, 0);
+  json_member_scaled(&writer, "g", INT64_MAX, 6);
+  json_member_scaled(&writer, "h", INT64_MIN, 2);
+  json_member_scaled(&writer, "i", INT64_MIN, 0);
+  json_object_end(&writer);
+  assert_written("{\"a\":0,\"b\":0.00,\"c\":0.05,\"d\":-0.05,\"e\":-123.45,\"f\":7,\"g\":9223372036854.775807,"
+                 "\"h\":-92233720368547758.08,\"i\":-9223372036854775808}");
+}
+
 // What log_write sent since log_begin, without the time in front.
 static int ends[2];
 
@@ -160,6 +206,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(keeps_a_nul, begin, end),
       cmocka_unit_test_setup_teardown(repairs_what_is_not_utf8, begin, end),
       cmocka_unit_test_setup_teardown(empty_texts, begin, end),
+      cmocka_unit_test_setup_teardown(every_byte_at_every_place, begin, end),
+      cmocka_unit_test_setup_teardown(scaled_numbers, begin, end),
       cmocka_unit_test(log_lines_are_logfmt),
       cmocka_unit_test(log_lines_are_json),
       cmocka_unit_test(log_lets_only_its_level_through),

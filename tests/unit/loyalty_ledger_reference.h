@@ -282,7 +282,7 @@ static inline void tick(struct model *model) {
 
 // --- caps ----------------------------------------------------------------------------------------------------
 
-// Are both in one day, week, month or year of the calendar?
+// Are both in one hour, day, week, month or year of the calendar?
 static inline bool is_same_period(const struct model *model, enum loyalty_period period, int64_t a_us, int64_t b_us) {
   struct rule_civil a, b;
   rule_time_civil(model->zone, a_us, &a);
@@ -291,6 +291,8 @@ static inline bool is_same_period(const struct model *model, enum loyalty_period
   switch (period) {
   case LOYALTY_EVER:
     return true;
+  case LOYALTY_HOUR: // exact, and clocks are changed by whole hours
+    return a_us / CLOCK_HOUR_US == b_us / CLOCK_HOUR_US;
   case LOYALTY_DAY:
     return day_a == day_b;
   case LOYALTY_WEEK: // 1 January 1970 was a Thursday

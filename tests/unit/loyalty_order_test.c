@@ -563,6 +563,10 @@ static void test_an_order_comes_back_from_its_row(void **state) {
   assert_true(bytes_equal(encoded(&kit, &back), row));
   assert_true(bytes_equal(back.identifier, trial.order.identifier));
   assert_true(bytes_equal(back.reply, trial.order.reply));
+  assert_int_equal(back.cashier.size_bytes, 0); // rows from before there were cashiers end there
+  trial.order.cashier = BYTES("anna");
+  assert_int_equal(loyalty_order_decode(encoded(&kit, &trial.order), &kit.arena, &back), ERR_OK);
+  assert_true(bytes_equal(back.cashier, trial.order.cashier));
   assert_true(bytes_equal(back.returns[0].reply, returns.reply));
   assert_int_equal(back.returns[0].quantities[0], 1000);
   assert_int_equal(back.tenders[1].parts[0].expires_us, INT64_MAX);
@@ -571,7 +575,8 @@ static void test_an_order_comes_back_from_its_row(void **state) {
   assert_int_equal(back.posted[0].lots[0].rule.rule, 2);
   assert_true(back.used[0].rolled_back);
   expect_told(&back,
-              "{\"order_id\":\"o-1\",\"state\":\"placed\",\"customer\":\"c3\",\"time\":\"2026-03-01T09:00:00.000Z\","
+              "{\"order_id\":\"o-1\",\"state\":\"placed\",\"customer\":\"c3\",\"cashier\":\"anna\",\"time\":\"2026-03-"
+              "01T09:00:00.000Z\","
               "\"recorded_at\":\"2026-03-01T09:00:00.000001Z\",\"amount\":48.33,\"paid\":38.33,\"remaining\":19.83,"
               "\"shipping\":4.90,\"shipping_discount\":4.90,\"tax\":12.34,\"lines\":[{\"line_id\":\"1\",\"sku\":\"A\","
               "\"quantity\":2,\"amount\":50.00,\"discount\":5.00,\"returned\":1},{\"line_id\":\"2\",\"quantity\":1,"

@@ -111,7 +111,7 @@ export class OpenApi {
     const type = exchange.contentType.split(";")[0]?.trim() ?? "";
     const described = content[type];
     if (!isObject(described)) return `${where}: content type "${type}" is not described`;
-    if (described["schema"] === undefined || !type.endsWith("json")) return undefined;
+    if (described["schema"] === undefined || !type.endsWith("json") || type.endsWith("ndjson")) return undefined;
     return this.schemaFault(exchange, `${at}/content/${escape(type)}/schema`, where);
   }
 
