@@ -70,9 +70,10 @@ static enum err take_value(struct options *options, int index, const char *text,
     return diag_set(diag, err, "usage", "--%s %s", rows[index].param.name, why.message);
   }
   options->origins[index] = OPTION_FLAG;
-  if (index != OPTION_SET) return ERR_OK;
+  if (index != OPTION_SET && index != OPTION_MODEL) return ERR_OK;
   if (options->set_count == OPTION_SETS_MAX) {
-    return diag_set(diag, ERR_LIMIT, "usage", "--set was given more than %d times", OPTION_SETS_MAX);
+    return diag_set(diag, ERR_LIMIT, "usage", "--%s was given more than %d times", rows[index].param.name,
+                    OPTION_SETS_MAX);
   }
   options->sets[options->set_count++] = text;
   return ERR_OK;

@@ -33,7 +33,7 @@ struct options {
   struct param_value values[OPTION_COUNT];
   enum option_origin origins[OPTION_COUNT];
   int lines[OPTION_COUNT];           // of the settings file
-  const char *sets[OPTION_SETS_MAX]; // every --set, in order
+  const char *sets[OPTION_SETS_MAX]; // every --set or --model, in order
   size_t set_count;
   const char *args[OPTION_ARGS_MAX]; // what is no flag, in order
   size_t arg_count;
