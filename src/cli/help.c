@@ -10,6 +10,7 @@ static const char *const group_titles[COMMAND_GROUP_COUNT] = {
     [COMMAND_DATA] = "Bring events in",
     [COMMAND_LOOK] = "Look at customers",
     [COMMAND_SEGMENT] = "Segments, lists and computed attributes",
+    [COMMAND_SCORE] = "Score customers of a file, without a workspace",
     [COMMAND_LOYALTY] = "Loyalty: members, baskets, points and codes",
     [COMMAND_CHANGE] = "Change customers",
     [COMMAND_UPKEEP] = "Keep it running",
