@@ -91,7 +91,7 @@ static enum err read_segments(struct rfm *rfm, struct diag *diag) {
   enum err err = read_document(path, &document, diag);
   if (err == ERR_OK) {
     err = rfm_segments_read(document.root, document.names, &rfm->segments, diag);
-    if (err != ERR_OK) diag_in_field(diag, "%.60s", path);
+    if (err != ERR_OK && diag->field[0] == '\0') diag_in_field(diag, "%.60s", path);
   }
   print_document_release(&document);
   return err;
@@ -264,7 +264,7 @@ static enum err read_thresholds(struct rfm *rfm, const char *path, struct diag *
   enum err err = read_document(path, &document, diag);
   if (err == ERR_OK) {
     err = take_thresholds(rfm, &document, diag);
-    if (err != ERR_OK) diag_in_field(diag, "%.60s", path);
+    if (err != ERR_OK && diag->field[0] == '\0') diag_in_field(diag, "%.60s", path);
   }
   print_document_release(&document);
   for (size_t i = 0; i < rfm->book.ranges.count && err == ERR_OK; i++)
@@ -575,7 +575,7 @@ static void print_left_out(const struct rfm *rfm) {
   uint64_t nobody = 0;
   for (size_t i = 0; i < rfm->book.customers.count; i++) nobody += rfm->book.totals[i].orders == 0;
   if (rfm->book.late > 0)
-    fprintf(stderr, "rapport: %llu line%s of after the analysis date left out\n", (unsigned long long)rfm->book.late,
+    fprintf(stderr, "rapport: %llu line%s dated after the analysis date left out\n", (unsigned long long)rfm->book.late,
             rfm->book.late == 1 ? "" : "s");
   if (nobody > 0)
     fprintf(stderr, "rapport: %llu customer%s without an order up to then left out\n", (unsigned long long)nobody,

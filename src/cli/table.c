@@ -124,8 +124,8 @@ static enum err no_column(struct reader *reader, const char *name, size_t count,
     shown++;
   }
   const char *nearest = nearest_slip(bytes_from_text(name), known, count);
-  return diag_set(diag, ERR_INVALID, "no_column", "%.120s has no column \"%.60s\"%s%.60s%s; it has %s%s", reader->path,
-                  name, nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+  return diag_set(diag, ERR_INVALID, "no_column", "%.120s has no column \"%.60s\"%s%.60s%s it has %s%s", reader->path,
+                  name, nearest != NULL ? "; did you mean \"" : ";", nearest != NULL ? nearest : "",
                   nearest != NULL ? "\"?" : "", list, shown < count ? " and more" : "");
 }
 

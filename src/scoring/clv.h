@@ -58,7 +58,8 @@ struct clv_fit {
 };
 
 // Maximum likelihood from several starts, each tried on at most some ten thousand different histories; the best goes on
-// over all. ERR_INVALID code "bad_history" (the diag's field names which), or "no_customers"; ERR_NO_MEMORY.
+// over all. ERR_INVALID code "bad_history" (the diag's field names which), "no_customers" or "no_repeats";
+// ERR_NO_MEMORY.
 enum err clv_fit(enum clv_model model, const struct clv_history *histories, size_t count, struct clv_fit *fit,
                  struct diag *diag);
 

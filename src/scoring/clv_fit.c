@@ -199,7 +199,9 @@ enum err clv_fit(enum clv_model model, const struct clv_history *histories, size
   if (err != ERR_OK) return err;
   err = clv_groups_init(&groups, histories, count, diag);
   groups.modified = models[model].modified;
-  if (err == ERR_OK && !(groups.age_scale > 0))
+  if (err == ERR_OK && groups.frequencies.count == 1 && groups.frequencies.values[0] == 0)
+    err = diag_set(diag, ERR_INVALID, "no_repeats", "nobody has ordered a second time: there is nothing to fit to");
+  else if (err == ERR_OK && !(groups.age_scale > 0))
     err =
         diag_set(diag, ERR_INVALID, "no_customers", "no time has passed for any customer: there is nothing to fit to");
   if (err == ERR_OK) err = search_groups(&models[model], &groups, fit, diag);

@@ -1,15 +1,19 @@
 // special: each function by the formula that keeps its digits.
 //
-// 2F1. Inside |z| <= 3/4 the series itself; a negative z goes to z / (z - 1) in [0, 1) (Abramowitz and Stegun 15.3.4),
-// with the larger of a and b kept out of the transformed pair, so that the terms stay small. Between 3/4 and 1 the
-// function is continued: value and slope at a point give all Taylor coefficients there by the recurrence of
-// z (1 - z) y'' + (c - (a + b + 1) z) y' = a b y, and a step goes half of the way to 1, which is half of the radius of
-// convergence. That needs no case distinctions of c - a - b, where the textbook formula of 1 - z has poles.
+// 2F1. For z in [0, 0.998] the series itself, some 20,000 terms at most; a negative z goes to z / (z - 1) in [0, 1)
+// (Abramowitz and Stegun 15.3.4), with the larger of a and b kept out of the transformed pair, so that the terms stay
+// small. Between 0.998 and 1 the function is continued: value and slope at a point give all Taylor coefficients there
+// by the recurrence of z (1 - z) y'' + (c - (a + b + 1) z) y' = a b y, and a step goes half of the way to 1, which is
+// half of the radius of convergence. That needs no case distinctions of c - a - b, where the textbook formula of 1 - z
+// has poles. Continuing from further below would magnify the other solution, z^(1-c), by the c-th power of a step.
 #include "scoring/special.h"
 
 #include <float.h>
 
-enum { SERIES_TERMS = 20000, STEPS = 1200 };
+enum { SERIES_TERMS = 40000, STEPS = 1200 };
+
+static const double SERIES_END = 0.998;
+static const double FAST = 20; // from such a c - a - b on terms fall by its power, and the series is short at 1 too
 
 double special_log_gamma(double x) {
   int sign;
@@ -41,7 +45,8 @@ double special_log_rising(double a, double by) {
 double special_digamma_rise(double a, double by) {
   if (by == 0) return 0;
   if (a < LARGE) return special_digamma(a + by) - special_digamma(a);
-  return log1p(by / a) + by / (2 * a * (a + by));
+  double product = a * (a + by);
+  return log1p(by / a) + by / (2 * product) + by / product * ((2 * a + by) / product) / 12;
 }
 
 double special_log_beta(double a, double b) {
@@ -95,7 +100,7 @@ static void step(double a, double b, double c, double z, double by, double *valu
 }
 
 static double continued(double a, double b, double c, double z) {
-  double at = 0.75, value = series(a, b, c, at), slope = a * b / c * series(a + 1, b + 1, c + 1, at);
+  double at = SERIES_END, value = series(a, b, c, at), slope = a * b / c * series(a + 1, b + 1, c + 1, at);
   for (int i = 0; i < STEPS && at < z; i++) {
     double by = (1 - at) / 2;
     if (at + by >= z) by = z - at;
@@ -112,7 +117,7 @@ double special_hypergeometric(double a, double b, double c, double z) {
     double small = fabs(a) < fabs(b) ? a : b, large = fabs(a) < fabs(b) ? b : a;
     return pow(1 - z, -small) * special_hypergeometric(small, c - large, c, z / (z - 1));
   }
-  return z <= 0.75 ? series(a, b, c, z) : continued(a, b, c, z);
+  return z <= SERIES_END || c - a - b > FAST ? series(a, b, c, z) : continued(a, b, c, z);
 }
 
 // --- sums ----------------------------------------------------------------------------------------------------

@@ -30,9 +30,9 @@ double special_log_subtract(double x, double y);
 // (1 - e^-y) / y, which is 1 at 0.
 double special_decay_mean(double y);
 
-// Gauss's hypergeometric function 2F1(a, b; c; z) for real z < 1 and a `c` that is not 0, -1, -2 …: the power series
-// where it converges fast, Pfaff's transformation below 0, and towards 1 steps of Taylor series along its differential
-// equation. NaN outside, and where a double has no room for it.
+// Gauss's hypergeometric function 2F1(a, b; c; z) for real z < 1 and a `c` that is not 0, -1, -2 …: the power series,
+// Pfaff's transformation below 0, and next to 1 steps of Taylor series along its differential equation. NaN outside,
+// and where a double has no room for it.
 double special_hypergeometric(double a, double b, double c, double z);
 
 // A sum whose result does not depend on who adds what: terms are added in order inside blocks of a fixed size, blocks
