@@ -1,6 +1,7 @@
 // rfm_segments: the table of named segments, and who moved between them.
 //
-// A score of other bins is brought to the table's by the middle of its bin, so that ten bins fall on five in pairs.
+// A score of other bins is brought to the table's so that lowest stays lowest and highest highest, the others as near
+// as whole numbers allow: ten bins fall on five in pairs.
 #include <assert.h>
 #include <string.h>
 
@@ -154,7 +155,7 @@ void rfm_segments_write(struct json_writer *writer, const struct rfm_segments *s
 // --- matching ------------------------------------------------------------------------------------------------
 
 static unsigned brought_to(unsigned score, unsigned bins, unsigned wanted) {
-  return bins == wanted ? score : (2 * score - 1) * wanted / (2 * bins) + 1;
+  return 1 + (2 * (score - 1) * (wanted - 1) + bins - 1) / (2 * (bins - 1));
 }
 
 size_t rfm_segment_of(const struct rfm_segments *segments, struct rfm_scores scores, unsigned bins) {

