@@ -5,18 +5,19 @@
 // in the store in memory and in RocksDB, of which a half to a sixtieth are in; rows as they are when the store has
 // tidied them, and with changes appended since. The argument is for how many seconds to repeat the first (default 1).
 #include <assert.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "parts/measure.h"
+#include "parts/options.h"
 #include "segment/audience.h"
 #include "segment/membership.h"
 #include "value/key.h"
 
 enum { ENTRIES = 100, QUESTIONS = 100, CUSTOMERS = 1000000, CHANGES = 2000, RUNS = 1000 };
 
-static int64_t for_us = CLOCK_SECOND_US;
+static int64_t for_us;
 
 static uint64_t next_random(void) {
   static uint64_t seed = 88172645463325252;
@@ -160,13 +161,6 @@ static void bench_store(struct store *store, const char *what) {
   store_close(store);
 }
 
-static int remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk) {
-  (void)status;
-  (void)flag;
-  (void)walk;
-  return remove(path);
-}
-
 static void bench_rocksdb(void) {
   char path[] = "/tmp/rapport_bench_XXXXXX";
   struct store *store;
@@ -174,12 +168,16 @@ static void bench_rocksdb(void) {
   struct store_options options = {.path = path, .create = true};
   assert(store_open_rocksdb(&store, &options, NULL) == ERR_OK);
   bench_store(store, "RocksDB");
-  nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+  measure_remove(path);
 }
 
 int main(int argc, char **argv) {
   struct store *store;
-  if (argc > 1) for_us = (int64_t)(atof(argv[1]) * CLOCK_SECOND_US);
+  uint64_t seconds = 1;
+  const struct options_row rows[] = {
+      {"--seconds", "N", "how long each figure is measured (1)", .number = &seconds, .most = UINT32_MAX}};
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  for_us = (int64_t)seconds * CLOCK_SECOND_US;
   bench_membership();
   assert(store_open_memory(&store) == ERR_OK);
   bench_store(store, "memory");

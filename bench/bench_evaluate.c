@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "parts/options.h"
 #include "parts/segments.h"
 #include "segment/set.h"
 #include "value/names.h"
@@ -328,7 +329,10 @@ static void report(struct shop *shop, const char *what, uint64_t events) {
 
 int main(int count, char **arguments) {
   static struct shop shop;
-  size_t slices = count > 1 ? (size_t)strtoul(arguments[1], NULL, 10) : SLICES;
+  uint64_t slices = SLICES;
+  const struct options_row rows[] = {
+      {"--slices", "N", "how many times a hundred customers get an event each (150)", .number = &slices}};
+  options_take(rows, OPTIONS_COUNT(rows), count, arguments);
   open_shop(&shop);
   for (size_t i = 0; i < CUSTOMERS; i += SLICE) measure_slice(&shop, i, evaluate_all);
   report(&shop, "build", CUSTOMERS);

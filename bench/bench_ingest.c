@@ -7,39 +7,29 @@
 //   bench_ingest full     batches of 500 over a few connections (the default)
 //   bench_ingest single   one event a request over many connections
 //   bench_ingest import   NDJSON through a pipe into `rapport import -`
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "parts/feed.h"
 #include "parts/load.h"
 #include "parts/program.h"
 #include "parts/report.h"
+#include "parts/stop.h"
 
-enum { BATCH_EVENTS = 500, LINES_AT_ONCE = 512, STOP_S = 60 };
+enum { BATCH_EVENTS = 500, LINES_AT_ONCE = 512, STOP_S = 60, CUSTOMERS_MAX = 10000000, DAY_S = 86400 };
 
 static const double YEAR_US = 365.0 * 86400e6;
 
 struct options {
   const char *mode, *program, *directory;
-  uint64_t events, customers, seed; // 0: the mode's own number
-  size_t connections;
-  int64_t seconds;
+  uint64_t events, customers, connections, seconds; // 0: the mode's own number
+  uint64_t seed;
   bool quick, keep;
-  const char **program_flags;
-  size_t program_flag_count;
+  struct options_words program_flags;
 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  signal(number, SIG_DFL);
-}
 
 // --- what every mode measures --------------------------------------------------------------------------------
 
@@ -115,7 +105,7 @@ static bool run_full(const struct options *options, struct program *program, str
                        .events_each = BATCH_EVENTS,
                        .connections = options->connections > 0 ? options->connections : 4,
                        .requests = (events + BATCH_EVENTS - 1) / BATCH_EVENTS,
-                       .seconds = options->seconds > 0 ? options->seconds : 600,
+                       .seconds = options->seconds > 0 ? (int64_t)options->seconds : 600,
                        .population = make_population(options)};
   return run_load(&load, program, report);
 }
@@ -127,23 +117,12 @@ static bool run_single(const struct options *options, struct program *program, s
                        .events_each = 1,
                        .connections = options->connections > 0 ? options->connections : 64,
                        .requests = options->events > 0 ? options->events : UINT64_MAX,
-                       .seconds = options->seconds > 0 ? options->seconds : (options->quick ? 2 : 20),
+                       .seconds = options->seconds > 0 ? (int64_t)options->seconds : (options->quick ? 2 : 20),
                        .population = make_population(options)};
   return run_load(&load, program, report);
 }
 
 // --- from a file ---------------------------------------------------------------------------------------------
-
-static bool write_all(int fd, const char *data, size_t size) {
-  while (size > 0 && !stop_asked) {
-    ssize_t written = write(fd, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    data += written;
-    size -= (size_t)written;
-  }
-  return size == 0;
-}
 
 // A year of events in the order of their time, as an export has them. Returns how many were written.
 static uint64_t feed(int fd, const struct options *options, uint64_t events, int64_t until_us) {
@@ -155,7 +134,7 @@ static uint64_t feed(int fd, const struct options *options, uint64_t events, int
   if (!body_init(&lines, BODY_LINES, MIX_SHOP, 0, LINES_AT_ONCE)) return 0;
   while (written < events && measure_now_us() < until_us) {
     body_fill(&lines, &population, time_us + (int64_t)written * step_us, step_us, 0);
-    if (!write_all(fd, lines.text, lines.size_bytes)) break;
+    if (!feed_write(fd, lines.text, lines.size_bytes)) break;
     written += LINES_AT_ONCE;
   }
   body_release(&lines);
@@ -165,7 +144,7 @@ static uint64_t feed(int fd, const struct options *options, uint64_t events, int
 static bool run_import(const struct options *options, struct program *program, struct report *report) {
   uint64_t events = events_of(options, 200000, 10000000) / LINES_AT_ONCE * LINES_AT_ONCE;
   int64_t start_us = measure_now_us();
-  int64_t seconds = options->seconds > 0 ? options->seconds : 900;
+  int64_t seconds = options->seconds > 0 ? (int64_t)options->seconds : 900;
   struct report_processor before = {0, measure_cpu_own_s(), measure_cpu_machine_s()};
   if (!program_import(program)) return false;
   fprintf(stderr, "importing, pid %d\n", (int)program->pid);
@@ -174,9 +153,7 @@ static bool run_import(const struct options *options, struct program *program, s
   struct rusage usage;
   bool ok = program_wait(program, false, (int)seconds, &usage);
   double elapsed_s = (double)(measure_now_us() - start_us) / 1e6;
-  struct report_processor after = {(double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
-                                   measure_cpu_own_s(), measure_cpu_machine_s()};
+  struct report_processor after = {measure_cpu_of_usage_s(&usage), measure_cpu_own_s(), measure_cpu_machine_s()};
   program_show_log(program);
   if (!ok || fed == 0) return false;
   report_add(report, "events", (double)fed, 0);
@@ -199,81 +176,10 @@ struct mode {
 
 static const struct mode modes[] = {{"full", run_full}, {"single", run_single}, {"import", run_import}};
 
-static int usage(void) {
-  fprintf(stderr, "bench_ingest [full|single|import] [options] [-- more flags for serve or import]\n"
-                  "  --quick            small and short: does it work\n"
-                  "  --events N         full: 3000000; import: 10000000; single: as many as the time allows\n"
-                  "  --customers N      1000000\n"
-                  "  --connections N    full: 4; single: 64\n"
-                  "  --seconds N        stop sending then; full: 600; single: 20; import: 900\n"
-                  "  --seed N           another seed, other events\n"
-                  "  --program PATH     what is measured (build/rapport)\n"
-                  "  --dir DIR          where its data goes for the time (build/bench)\n"
-                  "  --keep             leave the data there\n");
-  return 2;
-}
-
-static bool take_number(const char *text, uint64_t most, uint64_t *number) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || *end != '\0' || end == text || value == 0 || value > most) return false;
-  *number = value;
-  return true;
-}
-
-static bool take_option(struct options *options, const char *name, const char *value) {
-  uint64_t number = 0;
-  if (strcmp(name, "--program") == 0) {
-    options->program = value;
-  } else if (strcmp(name, "--dir") == 0) {
-    options->directory = value;
-  } else if (strcmp(name, "--events") == 0) {
-    return take_number(value, UINT32_MAX, &options->events);
-  } else if (strcmp(name, "--customers") == 0) {
-    return take_number(value, 10000000, &options->customers); // seven digits
-  } else if (strcmp(name, "--seed") == 0) {
-    return take_number(value, UINT32_MAX, &options->seed);
-  } else if (strcmp(name, "--connections") == 0) {
-    if (!take_number(value, LOAD_CONNECTIONS_MAX, &number)) return false;
-    options->connections = number;
-  } else if (strcmp(name, "--seconds") == 0) {
-    if (!take_number(value, 86400, &number)) return false;
-    options->seconds = (int64_t)number;
-  } else {
-    return false;
-  }
-  return true;
-}
-
-static bool take_options(struct options *options, int argc, const char **argv) {
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--") == 0) {
-      options->program_flags = argv + i + 1;
-      options->program_flag_count = (size_t)(argc - i - 1);
-      return options->program_flag_count <= PROGRAM_FLAGS_MAX;
-    }
-    if (strcmp(argv[i], "--quick") == 0) {
-      options->quick = true;
-    } else if (strcmp(argv[i], "--keep") == 0) {
-      options->keep = true;
-    } else if (argv[i][0] != '-') {
-      options->mode = argv[i];
-    } else if (i + 1 == argc || !take_option(options, argv[i], argv[i + 1])) {
-      return false;
-    } else {
-      i++;
-    }
-  }
-  return true;
-}
-
 static bool run(const struct mode *mode, const struct options *options) {
   static struct program program;
   struct report report = {.count = 0};
-  program.path = options->program;
-  program.flag_count = options->program_flag_count;
-  for (size_t i = 0; i < program.flag_count; i++) program.flags[i] = options->program_flags[i];
+  program_use(&program, options->program, options->program_flags);
   bool ok = program_init(&program, options->directory);
   if (ok) {
     report_add(&report, "disk_syncs_per_s", measure_syncs_per_s(program.directory), 0);
@@ -287,14 +193,25 @@ static bool run(const struct mode *mode, const struct options *options) {
 }
 
 int main(int argc, char **argv) {
-  struct options options = {
-      .mode = "full", .program = "build/rapport", .directory = "build/bench", .seed = 1, .program_flags = NULL};
-  if (!take_options(&options, argc, (const char **)(uintptr_t)argv)) return usage();
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
-  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+  struct options options = {.mode = "full", .program = "build/rapport", .directory = "build/bench", .seed = 1};
+  const struct options_row rows[] = {
+      {.value = "full|single|import", .help = "what is sent (full)", .text = &options.mode},
+      {"--quick", .help = "small and short: does it work", .flag = &options.quick},
+      {"--events", "N", "full: 3000000; import: 10000000; single: as many as the time allows",
+       .number = &options.events, .most = UINT32_MAX},
+      {"--customers", "N", "1000000", .number = &options.customers, .most = CUSTOMERS_MAX},
+      {"--connections", "N", "full: 4; single: 64", .number = &options.connections, .most = LOAD_CONNECTIONS_MAX},
+      {"--seconds", "N", "stop sending then; full: 600; single: 20; import: 900", .number = &options.seconds,
+       .most = DAY_S},
+      {"--seed", "N", "another seed, other events", .number = &options.seed, .most = UINT32_MAX},
+      {"--program", "PATH", "what is measured (build/rapport)", .text = &options.program},
+      {"--dir", "DIR", "where its data goes for the time (build/bench)", .text = &options.directory},
+      {"--keep", .help = "leave the data there", .flag = &options.keep},
+      {"--", "FLAGS", "more flags for serve or import", .words = &options.program_flags, .most = PROGRAM_FLAGS_MAX},
+  };
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  stop_on_signals();
+  for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
     if (strcmp(options.mode, modes[i].name) == 0) return run(&modes[i], &options) ? 0 : 1;
-  }
-  return usage();
+  return 2;
 }

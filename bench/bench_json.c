@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "parts/options.h"
 #include "value/value.h"
 
 static const char event[] =
@@ -93,7 +94,11 @@ static void bench_member(struct run *run, int64_t for_us) {
 }
 
 int main(int argc, char **argv) {
-  int64_t for_us = (argc > 1 ? atoi(argv[1]) : 2) * (int64_t)CLOCK_SECOND_US;
+  uint64_t seconds = 2;
+  const struct options_row rows[] = {
+      {"--seconds", "N", "how long each figure is measured (2)", .number = &seconds, .most = UINT32_MAX}};
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  int64_t for_us = (int64_t)seconds * CLOCK_SECOND_US;
   struct run run = {0};
   if (value_parser_open(&run.parser) != ERR_OK || names_open(&run.names, NULL, NULL) != ERR_OK) fail("memory");
   buffer_init(&run.packed);

@@ -6,39 +6,36 @@
 //   bench_live events     single events, then batches: events a second, and how long until memberships are committed
 //   bench_live exits      customers whose windows end within one second: how late they leave
 //   bench_live midnight   all customers due at one instant: how fast that is worked off, and whether reads are exact
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "parts/feed.h"
 #include "parts/load.h"
 #include "parts/program.h"
 #include "parts/report.h"
 #include "parts/segments.h"
 #include "parts/server.h"
+#include "parts/stop.h"
 
 enum {
   BATCH_EVENTS = 500,
-  LINES_AT_ONCE = 500,
   HISTORY_EVENTS = 10, // of a customer
   VISITORS = 20000,    // customers who are there at a time
   EXIT_WINDOW_S = 30,
   BUILD_S = 3600,
-  IMPORT_S = 3600
+  IMPORT_S = 3600,
+  NUMBER_MAX = 10000000 // that can be asked for
 };
 
 static const int64_t HISTORY_US = INT64_C(90) * 86400 * 1000000, SECOND_US = 1000000;
 
 struct options {
   const char *mode, *program, *directory, *again;
-  uint64_t customers, events, segments, seed;
-  int64_t seconds, lead_s;
+  uint64_t customers, events, seconds, lead_s; // 0: the mode's own number
+  uint64_t segments, seed;
   bool quick, keep;
-  const char **program_flags;
-  size_t program_flag_count;
+  struct options_words program_flags;
 };
 
 struct bench {
@@ -48,21 +45,8 @@ struct bench {
   struct report report;
 };
 
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  signal(number, SIG_DFL);
-}
-
-static int64_t wall_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * SECOND_US + now.tv_nsec / 1000;
-}
-
 static void sleep_until_us(int64_t time_us) {
-  while (!stop_asked && wall_us() < time_us) usleep(10000);
+  while (!stop_asked && measure_wall_us() < time_us) usleep(10000);
 }
 
 static struct population everybody(const struct options *options) {
@@ -71,35 +55,12 @@ static struct population everybody(const struct options *options) {
 
 // --- the workspace -------------------------------------------------------------------------------------------
 
-static bool write_all(int fd, const char *data, size_t size) {
-  while (size > 0 && !stop_asked) {
-    ssize_t written = write(fd, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    data += written;
-    size -= (size_t)written;
-  }
-  return size == 0;
-}
-
-static bool feed(int fd, struct population *population, enum body_mix mix, uint64_t events, int64_t time_us) {
-  struct body lines;
-  if (!body_init(&lines, BODY_LINES, mix, 0, LINES_AT_ONCE)) return false;
-  bool ok = true;
-  for (uint64_t sent = 0; ok && sent < events; sent += LINES_AT_ONCE) {
-    body_fill(&lines, population, time_us, 0, 0);
-    ok = write_all(fd, lines.text, lines.size_bytes);
-  }
-  body_release(&lines);
-  return ok;
-}
-
 static bool import(struct bench *bench, struct population *population, enum body_mix mix, uint64_t events,
                    int64_t time_us) {
   struct rusage usage;
   int64_t start_us = measure_now_us();
   if (!program_import(&bench->program)) return false;
-  bool ok = feed(bench->program.input, population, mix, events, time_us);
+  bool ok = feed_events(bench->program.input, population, mix, events, time_us);
   close(bench->program.input);
   ok = program_wait(&bench->program, false, IMPORT_S, &usage) && ok;
   fprintf(stderr, "imported %llu events in %.1f s\n", (unsigned long long)events,
@@ -113,7 +74,7 @@ static bool import_history(struct bench *bench) {
   struct population population = everybody(bench->options);
   population.in_turn = HISTORY_EVENTS;
   population.spread_us = HISTORY_US;
-  return import(bench, &population, MIX_HISTORY, bench->options->customers * HISTORY_EVENTS, wall_us());
+  return import(bench, &population, MIX_HISTORY, bench->options->customers * HISTORY_EVENTS, measure_wall_us());
 }
 
 static bool define_segments(struct bench *bench) {
@@ -172,7 +133,7 @@ static bool run_singles(struct bench *bench, struct load *load) {
   *load = (struct load){.events_each = 1,
                         .connections = 20,
                         .requests = UINT64_MAX,
-                        .seconds = bench->options->seconds,
+                        .seconds = (int64_t)bench->options->seconds,
                         .population = everybody(bench->options)};
   load->population.random++;
   load->population.messages = (uint64_t)measure_now_us() << 8; // none is sent again
@@ -272,7 +233,7 @@ static bool run_exits(struct bench *bench) {
                        .requests = customers / BATCH_EVENTS,
                        .seconds = EXIT_WINDOW_S / 2,
                        .population = everybody(bench->options),
-                       .first_us = wall_us() - 2 * SECOND_US,
+                       .first_us = measure_wall_us() - 2 * SECOND_US,
                        .step_us = SECOND_US / (int64_t)customers};
   load.population.in_turn = 1;
   struct report_processor before = report_processor_now(bench->program.pid);
@@ -300,9 +261,9 @@ static void read_one(struct bench *bench, struct reads *reads, int64_t due_us) {
   reads->random = reads->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   snprintf(path, sizeof path, "/v1/customers/user_id:u%07llu/segments",
            (unsigned long long)((reads->random >> 20) % bench->options->customers));
-  int64_t before_us = wall_us();
+  int64_t before_us = measure_wall_us();
   bool got = server_get(&bench->server, path);
-  int64_t after_us = wall_us();
+  int64_t after_us = measure_wall_us();
   reads->failed += !got;
   if (!got) return;
   bool member = strstr(server_text(&bench->server), "\"offer\"") != NULL;
@@ -316,10 +277,10 @@ static int64_t work_off(struct bench *bench, struct reads *reads, int64_t due_us
   int64_t until_us = due_us + 300 * SECOND_US, looked_us = 0, told_us = 0;
   for (;;) {
     read_one(bench, reads, due_us);
-    int64_t now_us = wall_us();
+    int64_t now_us = measure_wall_us();
     if (now_us - looked_us < 50000) continue;
     double timers = server_metric(&bench->server, "timers_total");
-    looked_us = wall_us();
+    looked_us = measure_wall_us();
     if (timers >= wanted || now_us > until_us || stop_asked) return now_us;
     if (now_us > due_us && now_us - told_us > 2 * SECOND_US) {
       fprintf(stderr, "%.0f to go\n", wanted - timers);
@@ -337,11 +298,11 @@ static bool run_midnight(struct bench *bench) {
   population.in_turn = 1;
   population.messages = bench->options->customers << 8; // other messages, and the first customer first
   if (!import_history(bench)) return false;
-  int64_t opened_us = wall_us() / SECOND_US * SECOND_US;
+  int64_t opened_us = measure_wall_us() / SECOND_US * SECOND_US;
   if (!import(bench, &population, MIX_OFFER, bench->options->customers, opened_us) || !serve(bench)) return false;
-  int64_t due_us = wall_us() / SECOND_US * SECOND_US + bench->options->lead_s * SECOND_US;
+  int64_t due_us = measure_wall_us() / SECOND_US * SECOND_US + (int64_t)bench->options->lead_s * SECOND_US;
   if (!define_offer(bench, (due_us - opened_us) / SECOND_US)) return false;
-  if (wall_us() >= due_us) {
+  if (measure_wall_us() >= due_us) {
     fprintf(stderr, "bench: the segment was computed after its time: raise --lead\n");
     return false;
   }
@@ -374,86 +335,6 @@ struct mode {
 static const struct mode modes[] = {
     {"events", run_events, 1000000, 50000}, {"exits", run_exits, 20000, 2000}, {"midnight", run_midnight, 0, 0}};
 
-static int usage(void) {
-  fprintf(stderr, "bench_live [events|exits|midnight] [options] [-- more flags for serve and import]\n"
-                  "  --quick            small and short: does it work\n"
-                  "  --customers N      1000000, a multiple of 500\n"
-                  "  --segments N       1000\n"
-                  "  --events N         events: 1000000 in batches; exits: 20000\n"
-                  "  --seconds N        events: how long single ones are sent (20)\n"
-                  "  --lead N           midnight: seconds to compute the segment before all fall due (120)\n"
-                  "  --seed N           another seed, other events\n"
-                  "  --program PATH     what is measured (build/rapport)\n"
-                  "  --dir DIR          where its data goes for the time (build/bench)\n"
-                  "  --keep             leave the data there\n"
-                  "  --again DIR        go on with data that was left, of as many customers and segments\n");
-  return 2;
-}
-
-static bool take_number(const char *text, uint64_t *number) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || *end != '\0' || end == text || value == 0 || value > 10000000) return false;
-  *number = value;
-  return true;
-}
-
-static bool take_option(struct options *options, const char *name, const char *value) {
-  uint64_t number = 0;
-  if (strcmp(name, "--program") == 0) {
-    options->program = value;
-    return true;
-  }
-  if (strcmp(name, "--dir") == 0) {
-    options->directory = value;
-    return true;
-  }
-  if (strcmp(name, "--again") == 0) {
-    options->again = value;
-    return true;
-  }
-  if (!take_number(value, &number)) return false;
-  if (strcmp(name, "--customers") == 0) {
-    options->customers = number;
-  } else if (strcmp(name, "--events") == 0) {
-    options->events = number;
-  } else if (strcmp(name, "--segments") == 0) {
-    options->segments = number;
-  } else if (strcmp(name, "--seed") == 0) {
-    options->seed = number;
-  } else if (strcmp(name, "--seconds") == 0) {
-    options->seconds = (int64_t)number;
-  } else if (strcmp(name, "--lead") == 0) {
-    options->lead_s = (int64_t)number;
-  } else {
-    return false;
-  }
-  return true;
-}
-
-static bool take_options(struct options *options, int argc, const char **argv) {
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--") == 0) {
-      options->program_flags = argv + i + 1;
-      options->program_flag_count = (size_t)(argc - i - 1);
-      return options->program_flag_count <= PROGRAM_FLAGS_MAX;
-    }
-    if (strcmp(argv[i], "--quick") == 0) {
-      options->quick = true;
-    } else if (strcmp(argv[i], "--keep") == 0) {
-      options->keep = true;
-    } else if (argv[i][0] != '-') {
-      options->mode = argv[i];
-    } else if (i + 1 == argc || !take_option(options, argv[i], argv[i + 1])) {
-      return false;
-    } else {
-      i++;
-    }
-  }
-  return true;
-}
-
 static void take_defaults(struct options *options, const struct mode *mode) {
   if (options->customers == 0) options->customers = options->quick ? 5000 : 1000000;
   if (options->events == 0) options->events = options->quick ? mode->quick_events : mode->events;
@@ -465,9 +346,7 @@ static bool run(const struct mode *mode, struct options *options) {
   static struct bench bench;
   take_defaults(options, mode);
   bench.options = options;
-  bench.program.path = options->program;
-  bench.program.flag_count = options->program_flag_count;
-  for (size_t i = 0; i < options->program_flag_count; i++) bench.program.flags[i] = options->program_flags[i];
+  program_use(&bench.program, options->program, options->program_flags);
   bool ok =
       options->again ? program_again(&bench.program, options->again) : program_init(&bench.program, options->directory);
   if (ok) {
@@ -484,11 +363,25 @@ static bool run(const struct mode *mode, struct options *options) {
 int main(int argc, char **argv) {
   struct options options = {
       .mode = "events", .program = "build/rapport", .directory = "build/bench", .segments = 1000, .seed = 1};
-  if (!take_options(&options, argc, (const char **)(uintptr_t)argv)) return usage();
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
+  const struct options_row rows[] = {
+      {.value = "events|exits|midnight", .help = "what is measured (events)", .text = &options.mode},
+      {"--quick", .help = "small and short: does it work", .flag = &options.quick},
+      {"--customers", "N", "1000000, a multiple of 500", .number = &options.customers, .most = NUMBER_MAX},
+      {"--segments", "N", "1000", .number = &options.segments, .most = NUMBER_MAX},
+      {"--events", "N", "events: 1000000 in batches; exits: 20000", .number = &options.events, .most = NUMBER_MAX},
+      {"--seconds", "N", "events: how long single ones are sent (20)", .number = &options.seconds, .most = NUMBER_MAX},
+      {"--lead", "N", "midnight: seconds to compute the segment before all fall due (120)", .number = &options.lead_s,
+       .most = NUMBER_MAX},
+      {"--seed", "N", "another seed, other events", .number = &options.seed, .most = NUMBER_MAX},
+      {"--program", "PATH", "what is measured (build/rapport)", .text = &options.program},
+      {"--dir", "DIR", "where its data goes for the time (build/bench)", .text = &options.directory},
+      {"--keep", .help = "leave the data there", .flag = &options.keep},
+      {"--again", "DIR", "go on with data that was left, of as many customers and segments", .text = &options.again},
+      {"--", "FLAGS", "more flags for serve and import", .words = &options.program_flags, .most = PROGRAM_FLAGS_MAX},
+  };
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  stop_on_signals();
   for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
     if (strcmp(options.mode, modes[i].name) == 0) return run(&modes[i], &options) ? 0 : 1;
-  return usage();
+  return 2;
 }

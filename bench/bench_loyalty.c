@@ -2,8 +2,6 @@
 //
 // Makes a workspace with a programme, imports the members' orders, which earn, starts the program, defines 10,000 rules
 // over HTTP, and measures what was asked for, one after the other. bench/README.md explains the figures.
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +10,14 @@
 #include <unistd.h>
 
 #include "loyalty/shop.h"
+#include "parts/feed.h"
 #include "parts/load.h"
 #include "parts/program.h"
 #include "parts/report.h"
 #include "parts/server.h"
+#include "parts/stop.h"
 
 enum {
-  LINES_AT_ONCE = 500,
   ORDERS_EACH = 3, // lots of a member
   FEW_CONNECTIONS = 4,
   CONNECTIONS = 64,
@@ -31,18 +30,18 @@ enum {
   EXPIRE_S = 1200,
   POLL_US = 100000,
   SETTLED_US = 2000000,
-  DAY_S = 86400
+  DAY_S = 86400,
+  NUMBER_MAX = 9999500, // that can be asked for
+  CLOCK_FLAGS = 2       // more, when points expire
 };
 
 static const int64_t SECOND_US = 1000000;
 
 struct options {
   const char *mode, *program, *directory, *scripts;
-  uint64_t customers, campaigns, seed;
-  int64_t seconds;
+  uint64_t customers, campaigns, seconds, seed;
   bool quick, keep;
-  const char **program_flags;
-  size_t program_flag_count;
+  struct options_words program_flags;
 };
 
 struct bench {
@@ -54,19 +53,6 @@ struct bench {
   char (*codes)[SHOP_CODE_BYTES];
   int64_t imported_us; // of all orders that were imported
 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  signal(number, SIG_DFL);
-}
-
-static int64_t wall_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * SECOND_US + now.tv_nsec / 1000;
-}
 
 // --- the workspace -------------------------------------------------------------------------------------------
 
@@ -83,29 +69,6 @@ static bool stop_serving(struct bench *bench) {
   return program_wait(&bench->program, true, IMPORT_S, &usage);
 }
 
-static bool write_all(int fd, const char *data, size_t size) {
-  while (size > 0 && !stop_asked) {
-    ssize_t written = write(fd, data, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    data += written;
-    size -= (size_t)written;
-  }
-  return size == 0;
-}
-
-static bool feed(int fd, struct population *population, uint64_t events, int64_t time_us) {
-  struct body lines;
-  if (!body_init(&lines, BODY_LINES, MIX_ORDER, 0, LINES_AT_ONCE)) return false;
-  bool ok = true;
-  for (uint64_t sent = 0; ok && sent < events; sent += LINES_AT_ONCE) {
-    body_fill(&lines, population, time_us, 0, 0);
-    ok = write_all(fd, lines.text, lines.size_bytes);
-  }
-  body_release(&lines);
-  return ok;
-}
-
 // All at one time, so that all that is earned expires at one time.
 static bool import_orders(struct bench *bench) {
   struct population population = {
@@ -113,14 +76,13 @@ static bool import_orders(struct bench *bench) {
   uint64_t events = bench->options->customers * ORDERS_EACH;
   struct rusage usage;
   int64_t start_us = measure_now_us();
-  bench->imported_us = wall_us();
+  bench->imported_us = measure_wall_us();
   if (!program_import(&bench->program)) return false;
-  bool ok = feed(bench->program.input, &population, events, bench->imported_us);
+  bool ok = feed_events(bench->program.input, &population, MIX_ORDER, events, bench->imported_us);
   close(bench->program.input);
   ok = program_wait(&bench->program, false, IMPORT_S, &usage) && ok;
   double elapsed_s = (double)(measure_now_us() - start_us) / 1e6;
-  double cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  double cpu_s = measure_cpu_of_usage_s(&usage);
   report_add(&bench->report, "customers", (double)bench->options->customers, 0);
   report_add(&bench->report, "import_orders_per_s", (double)events / elapsed_s, 0);
   report_add(&bench->report, "import_cpu_us_per_order", cpu_s * 1e6 / (double)events, 1);
@@ -162,7 +124,7 @@ static bool run_load(struct bench *bench, const char *path, load_fill_fn *fill, 
                        .port = bench->program.port,
                        .connections = connections,
                        .requests = requests,
-                       .seconds = bench->options->seconds,
+                       .seconds = (int64_t)bench->options->seconds,
                        .stop = &stop_asked};
   double before_s = measure_cpu_of_s(bench->program.pid);
   if (!load_run(&load) || load.answered == 0) return false;
@@ -428,85 +390,13 @@ static bool run_modes(struct bench *bench) {
   return ok;
 }
 
-static int usage(void) {
-  fprintf(stderr,
-          "bench_loyalty [all|rules|evaluate|order|redeem|share|burn|expire] [options] [-- more flags for serve "
-          "and import]\n"
-          "  --quick            small and short: does it work\n"
-          "  --customers N      1000000\n"
-          "  --campaigns N      50, each of 200 rules\n"
-          "  --seconds N        how long each load is sent (20)\n"
-          "  --seed N           other baskets\n"
-          "  --program PATH     what is measured (build/rapport)\n"
-          "  --dir DIR          where its data goes for the time (build/bench)\n"
-          "  --scripts DIR      where rules.mjs is (bench/loyalty)\n"
-          "  --keep             leave the data there\n");
-  return 2;
-}
-
-static bool take_number(const char *text, uint64_t *number) {
-  char *end;
-  errno = 0;
-  unsigned long long value = strtoull(text, &end, 10);
-  if (errno != 0 || *end != '\0' || end == text || value == 0 || value > 9999500) return false;
-  *number = value;
-  return true;
-}
-
-static bool take_option(struct options *options, const char *name, const char *value) {
-  const struct {
-    const char *name, **text;
-  } texts[] = {{"--program", &options->program}, {"--dir", &options->directory}, {"--scripts", &options->scripts}};
-  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-    if (strcmp(name, texts[i].name) != 0) continue;
-    *texts[i].text = value;
-    return true;
-  }
-  uint64_t number = 0;
-  if (!take_number(value, &number)) return false;
-  if (strcmp(name, "--customers") == 0)
-    options->customers = (number + LINES_AT_ONCE - 1) / LINES_AT_ONCE * LINES_AT_ONCE;
-  else if (strcmp(name, "--campaigns") == 0)
-    options->campaigns = number;
-  else if (strcmp(name, "--seconds") == 0)
-    options->seconds = (int64_t)number;
-  else if (strcmp(name, "--seed") == 0)
-    options->seed = number;
-  else
-    return false;
-  return true;
-}
-
-static bool take_options(struct options *options, int argc, const char **argv) {
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--") == 0) {
-      options->program_flags = argv + i + 1;
-      options->program_flag_count = (size_t)(argc - i - 1);
-      return options->program_flag_count + 2 <= PROGRAM_FLAGS_MAX;
-    }
-    if (strcmp(argv[i], "--quick") == 0) {
-      options->quick = true;
-    } else if (strcmp(argv[i], "--keep") == 0) {
-      options->keep = true;
-    } else if (argv[i][0] != '-') {
-      options->mode = argv[i];
-    } else if (i + 1 == argc || !take_option(options, argv[i], argv[i + 1])) {
-      return false;
-    } else {
-      i++;
-    }
-  }
-  return true;
-}
-
 static bool run(struct options *options) {
   static struct bench bench;
   if (options->customers == 0) options->customers = options->quick ? 5000 : 1000000;
+  options->customers = (options->customers + FEED_LINES - 1) / FEED_LINES * FEED_LINES;
   if (options->seconds == 0) options->seconds = options->quick ? 2 : 20;
   bench.options = options;
-  bench.program.path = options->program;
-  bench.program.flag_count = options->program_flag_count;
-  for (size_t i = 0; i < options->program_flag_count; i++) bench.program.flags[i] = options->program_flags[i];
+  program_use(&bench.program, options->program, options->program_flags);
   bool ok = program_init(&bench.program, options->directory);
   if (ok) {
     report_add(&bench.report, "disk_syncs_per_s", measure_syncs_per_s(bench.program.directory), 0);
@@ -531,12 +421,23 @@ int main(int argc, char **argv) {
                             .scripts = "bench/loyalty",
                             .campaigns = 50,
                             .seed = 1};
-  if (!take_options(&options, argc, (const char **)(uintptr_t)argv)) return usage();
-  bool known = strcmp(options.mode, "all") == 0;
-  for (size_t i = 0; i < MODES; i++) known = known || strcmp(options.mode, modes[i].name) == 0;
-  if (!known) return usage();
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
+  const struct options_row rows[] = {
+      {.value = "all|rules|evaluate|order|redeem|share|burn|expire",
+       .help = "what is measured (all)",
+       .text = &options.mode},
+      {"--quick", .help = "small and short: does it work", .flag = &options.quick},
+      {"--customers", "N", "1000000", .number = &options.customers, .most = NUMBER_MAX},
+      {"--campaigns", "N", "50, each of 200 rules", .number = &options.campaigns, .most = NUMBER_MAX},
+      {"--seconds", "N", "how long each load is sent (20)", .number = &options.seconds, .most = NUMBER_MAX},
+      {"--seed", "N", "other baskets", .number = &options.seed, .most = NUMBER_MAX},
+      {"--program", "PATH", "what is measured (build/rapport)", .text = &options.program},
+      {"--dir", "DIR", "where its data goes for the time (build/bench)", .text = &options.directory},
+      {"--scripts", "DIR", "where rules.mjs is (bench/loyalty)", .text = &options.scripts},
+      {"--keep", .help = "leave the data there", .flag = &options.keep},
+      {"--", "FLAGS", "more flags for serve and import", .words = &options.program_flags,
+       .most = PROGRAM_FLAGS_MAX - CLOCK_FLAGS},
+  };
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  stop_on_signals();
   return run(&options) ? 0 : 1;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "loyalty/set.h"
+#include "parts/options.h"
 
 enum { CAMPAIGNS = 50, RULES = 200, ROUNDS = 20, LOOKS = 20000 };
 
@@ -98,7 +99,8 @@ static void look(const struct loyalty_set *set, uint32_t name, struct value mess
   arena_release(&arena);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  options_take(NULL, 0, argc, argv);
   static const char ORDER[] =
       "{\"properties\":{\"order_id\":\"o\",\"store\":\"S7\",\"total\":55,\"products\":["
       "{\"sku\":\"P8\",\"price\":5},{\"sku\":\"P10\",\"price\":5},{\"sku\":\"P12\",\"price\":5},"

@@ -4,6 +4,7 @@
 // page from a browser with a user agent. Then whole bodies of 500, parsed and read, into an engine that does nothing.
 // The argument is the number of seconds to measure each (default 1).
 #include "../tests/unit/source_double.h"
+#include "parts/options.h"
 
 static const char with_id[] =
     "{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"ajs-next-1732234567890-4f3c2b1a-0d9e\","
@@ -86,7 +87,11 @@ static void bench_body(struct run *run) {
 
 int main(int argc, char **argv) {
   static struct run run;
-  run.for_us = (argc > 1 ? atoi(argv[1]) : 1) * (int64_t)CLOCK_SECOND_US;
+  uint64_t seconds = 1;
+  const struct options_row rows[] = {
+      {"--seconds", "N", "how long each figure is measured (1)", .number = &seconds, .most = UINT32_MAX}};
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  run.for_us = (int64_t)seconds * CLOCK_SECOND_US;
   double_open(&run.engine);
   arena_init(&run.arena, 0);
   assert(source_reader_open(&run.reader, &run.engine) == ERR_OK);

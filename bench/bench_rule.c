@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "parts/options.h"
 #include "rule/check.h"
 #include "rule/machine.h"
 #include "value/names.h"
@@ -123,6 +124,9 @@ int main(int count, char **arguments) {
   struct rule_machine *machine;
   struct customer *customers = alloc_zero(CUSTOMERS, sizeof *customers);
   uint32_t ids[8], channels[2];
+  struct options_words asked = {.count = 0};
+  const struct options_row rows[] = {{.value = "EXPRESSION...", .help = "what is measured instead", .words = &asked}};
+  options_take(rows, OPTIONS_COUNT(rows), count, arguments);
   if (customers == NULL || names_open(&names, NULL, NULL) != ERR_OK || rule_zone_open_utc(&zone) != ERR_OK ||
       rule_machine_open(&machine, NULL) != ERR_OK)
     return 1;
@@ -131,8 +135,8 @@ int main(int count, char **arguments) {
   names_intern(names, BYTES("web"), &channels[1], NULL);
   for (int i = 0; i < CUSTOMERS; i++) make_customer(&customers[i], ids, channels);
   printf("nanoseconds a customer of %d events: value, value and until; of %d customers\n", EVENTS, CUSTOMERS);
-  const char *const *chosen = count > 1 ? (const char *const *)(arguments + 1) : expressions;
-  size_t chosen_count = count > 1 ? (size_t)count - 1 : sizeof expressions / sizeof expressions[0];
+  const char *const *chosen = asked.count > 0 ? (const char *const *)asked.items : expressions;
+  size_t chosen_count = asked.count > 0 ? asked.count : sizeof expressions / sizeof expressions[0];
   for (size_t i = 0; i < chosen_count; i++) {
     int hits;
     struct rule_program *program = compile(chosen[i], zone, names);

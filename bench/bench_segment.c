@@ -16,6 +16,7 @@
 
 #include "customer/scan.h"
 #include "engine/engine.h"
+#include "parts/options.h"
 #include "rule/check.h"
 #include "segment/shop.h"
 
@@ -36,9 +37,9 @@ enum { QUESTIONS = sizeof questions / sizeof *questions };
 
 struct options {
   const char *directory, *scripts;
-  uint64_t customers;
-  size_t threads;
-  enum source { PROJECTIONS, TIMELINES } source; // what is counted from
+  const char *source; // what is counted from
+  uint64_t customers, threads;
+  bool quick;
 };
 
 struct outcome {
@@ -194,7 +195,7 @@ static void build_projections(struct store *store) {
 }
 
 static void open_source(const struct options *options, struct workspace *workspace) {
-  workspace->projections = options->source == PROJECTIONS;
+  workspace->projections = strcmp(options->source, "projections") == 0;
   if (workspace->projections) build_projections(workspace->store);
 }
 
@@ -272,36 +273,6 @@ static void ask_duckdb(const struct options *options, const char *database, stru
 
 // --- the whole -----------------------------------------------------------------------------------------------
 
-static enum source read_source(const char *name) {
-  static const char *const names[] = {[PROJECTIONS] = "projections", [TIMELINES] = "timelines"};
-  for (int i = 0; i < 2; i++)
-    if (strcmp(name, names[i]) == 0) return (enum source)i;
-  fail("--from", "it is projections or timelines");
-  return PROJECTIONS;
-}
-
-static void read_options(int count, char **arguments, struct options *options) {
-  for (int i = 1; i < count; i++) {
-    const char *name = arguments[i], *value = i + 1 < count ? arguments[i + 1] : NULL;
-    if (strcmp(name, "--quick") == 0) {
-      options->customers /= QUICK_SHARE;
-      continue;
-    }
-    if (strcmp(name, "--help") == 0 || value == NULL) {
-      puts("bench_segment [--quick] [--from projections|timelines] [--customers N] [--threads N]\n"
-           "              [--directory DIR, kept] [--scripts DIR]");
-      exit(strcmp(name, "--help") != 0);
-    }
-    i++;
-    if (strcmp(name, "--customers") == 0) options->customers = strtoull(value, NULL, 10);
-    if (strcmp(name, "--threads") == 0) options->threads = strtoull(value, NULL, 10);
-    if (strcmp(name, "--from") == 0) options->source = read_source(value);
-    if (strcmp(name, "--directory") == 0) options->directory = value;
-    if (strcmp(name, "--scripts") == 0) options->scripts = value;
-  }
-  if (options->threads == 0 || options->threads > THREADS_MAX || options->customers == 0) fail("options", "bad number");
-}
-
 static bool report(const struct outcome *ours, const struct outcome *theirs) {
   bool equal = true;
   printf("%-10s %10s %12s %12s %12s %12s %8s\n", "question", "answer", "rapport_s", "cpu_s", "duckdb_s", "cpu_s",
@@ -318,11 +289,23 @@ static bool report(const struct outcome *ours, const struct outcome *theirs) {
 }
 
 int main(int count, char **arguments) {
-  struct options options = {
-      .directory = "build/bench-segment", .scripts = "bench/segment", .customers = 1000000, .threads = 2};
+  struct options options = {.directory = "build/bench-segment",
+                            .scripts = "bench/segment",
+                            .source = "projections",
+                            .customers = 1000000,
+                            .threads = 2};
+  const struct options_row rows[] = {
+      {"--quick", .help = "a twentieth of the customers", .flag = &options.quick},
+      {"--from", "projections|timelines", "what is counted from (projections)", .text = &options.source},
+      {"--customers", "N", "1000000", .number = &options.customers},
+      {"--threads", "N", "2", .number = &options.threads, .most = THREADS_MAX},
+      {"--directory", "DIR", "where the data is kept (build/bench-segment)", .text = &options.directory},
+      {"--scripts", "DIR", "where duckdb.mjs is (bench/segment)", .text = &options.scripts},
+  };
   char path[PATH_BYTES / 2], database[PATH_BYTES / 2], format[PATH_BYTES];
   struct outcome ours[QUESTIONS], theirs[QUESTIONS];
-  read_options(count, arguments, &options);
+  options_take(rows, OPTIONS_COUNT(rows), count, arguments);
+  if (options.quick) options.customers /= QUICK_SHARE;
   mkdir(options.directory, 0777);
   snprintf(path, sizeof path, "%s/rapport-%" PRIu64, options.directory, options.customers);
   snprintf(database, sizeof database, "%s/events-%" PRIu64 ".duckdb", options.directory, options.customers);

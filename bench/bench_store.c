@@ -1,13 +1,12 @@
 // What the store costs by itself.
 //
-//   bench_store DIR batches [seconds] [customers] [threads]   transactions of 64 events with one wait per 512
-//   bench_store DIR singles [seconds] [customers] [threads]   one durable transaction of 6 writes at a time
+//   batches    transactions of 64 events with one wait per 512
+//   singles    one durable transaction of 6 writes at a time
 // Both then read records of random customers for 5 s and walk all timelines.
-//   bench_store DIR overhead                                  the front alone, over the store in memory
+//   overhead   the front alone, over the store in memory
 //
-// An event writes a message key, a customer record, an identifier, a timeline append, a payload and an edge. DIR must
-// not exist; it is left behind for a look. Figures go to standard output, one line.
-#include <errno.h>
+// An event writes a message key, a customer record, an identifier, a timeline append, a payload and an edge. Figures
+// go to standard output, one line.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +17,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "parts/measure.h"
+#include "parts/options.h"
 #include "store/store.h"
 
 enum { EVENTS_PER_TXN = 64, TXNS_PER_BATCH = 8, THREADS_MAX = 256, WRITES_PER_EVENT = 6 };
@@ -173,13 +174,6 @@ static double peak_mib(void) {
   return (double)usage.ru_maxrss / 1024;
 }
 
-static double processor_seconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 static void report(struct bench *bench, const char *mode, double seconds) {
   struct store_stats stats;
   uint64_t bytes = 0;
@@ -189,7 +183,7 @@ static void report(struct bench *bench, const char *mode, double seconds) {
   printf("%s: events/s=%.0f writes/s=%.0f commits/s=%.0f syncs/s=%.0f failures=%llu cpu=%.1fs/%.1fs rss_peak_mib=%.0f "
          "files_mib=%.0f log_mib=%.0f events=%.0f\n",
          mode, events / seconds, events * WRITES_PER_EVENT / seconds, (double)stats.commits / seconds,
-         (double)stats.syncs / seconds, (unsigned long long)atomic_load(&bench->failures), processor_seconds(), seconds,
+         (double)stats.syncs / seconds, (unsigned long long)atomic_load(&bench->failures), measure_cpu_own_s(), seconds,
          peak_mib(), (double)bytes / 1048576, (double)stats.log_bytes / 1048576, events);
 }
 
@@ -231,29 +225,41 @@ static void run_overhead(struct store *store) {
   printf("overhead: ns/write=%.0f\n", (double)(clock_monotonic_us() - start_us) * 1000 / writes);
 }
 
-static uint64_t number_argument(int count, char **arguments, int index, uint64_t otherwise) {
-  return index < count ? strtoull(arguments[index], NULL, 10) : otherwise;
+struct options {
+  const char *mode, *directory;
+  uint64_t seconds, customers, threads; // threads 0: the mode's own number
+  bool bulk;
+};
+
+static void run_mode(struct bench *bench, const struct options *options) {
+  bool batches = strcmp(options->mode, "batches") == 0;
+  uint64_t threads = options->threads > 0 ? options->threads : batches ? 2 : 64;
+  bench->events_per_txn = batches ? EVENTS_PER_TXN : 1;
+  bench->txns_per_wait = batches ? TXNS_PER_BATCH : 1;
+  bench->customers = options->customers;
+  run(bench, options->mode, (int64_t)options->seconds, threads);
 }
 
-int main(int count, char **arguments) {
-  struct bench bench = {.txns_per_wait = 1, .events_per_txn = 1};
+int main(int argc, char **argv) {
+  struct options options = {.mode = "batches", .seconds = 20, .customers = 1000000};
+  const struct options_row rows[] = {
+      {.value = "batches|singles|overhead", .help = "what is measured (batches)", .text = &options.mode},
+      {"--seconds", "N", "how long is written (20)", .number = &options.seconds, .most = UINT32_MAX},
+      {"--customers", "N", "1000000", .number = &options.customers},
+      {"--threads", "N", "batches: 2; singles: 64", .number = &options.threads, .most = THREADS_MAX},
+      {"--dir", "DIR", "a new one for the data, which stays there (one in /tmp, which goes)",
+       .text = &options.directory},
+      {"--bulk", .help = "the store as an import opens it: fewer, larger flushes", .flag = &options.bulk},
+  };
+  static struct bench bench;
   struct diag diag;
-  if (count < 3) {
-    fprintf(stderr, "usage: bench_store DIR batches|singles|overhead [seconds] [customers] [threads]\n");
-    return 2;
-  }
-  bool batches = strcmp(arguments[2], "batches") == 0;
-  bool overhead = strcmp(arguments[2], "overhead") == 0;
-  uint64_t threads = number_argument(count, arguments, 5, batches ? 2 : 64);
-  if (threads == 0 || threads > THREADS_MAX) return 2;
-  if (batches) {
-    bench.events_per_txn = EVENTS_PER_TXN;
-    bench.txns_per_wait = TXNS_PER_BATCH;
-  }
-  bench.customers = number_argument(count, arguments, 4, 1000000);
+  char passing[] = "/tmp/rapport_bench_XXXXXX";
+  options_take(rows, OPTIONS_COUNT(rows), argc, argv);
+  bool overhead = strcmp(options.mode, "overhead") == 0, passes = options.directory == NULL && !overhead;
+  if (passes) options.directory = mkdtemp(passing);
   diag_init(&diag);
-  struct store_options options = {.path = arguments[1], .create = true, .bulk = getenv("BULK") != NULL};
-  enum err err = overhead ? store_open_memory(&bench.store) : store_open_rocksdb(&bench.store, &options, &diag);
+  struct store_options on_disk = {.path = options.directory, .create = true, .bulk = options.bulk};
+  enum err err = overhead ? store_open_memory(&bench.store) : store_open_rocksdb(&bench.store, &on_disk, &diag);
   if (err != ERR_OK) {
     fprintf(stderr, "%s\n", diag.message);
     return 1;
@@ -261,7 +267,8 @@ int main(int count, char **arguments) {
   if (overhead)
     run_overhead(bench.store);
   else
-    run(&bench, arguments[2], (int64_t)number_argument(count, arguments, 3, 20), threads);
+    run_mode(&bench, &options);
   store_close(bench.store);
+  if (passes) measure_remove(passing);
   return 0;
 }

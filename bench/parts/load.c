@@ -39,12 +39,6 @@ struct loop {
   int64_t until_us;
 };
 
-static int64_t wall_us(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void to_base64(const char *text, char *out) {
   static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   size_t size = strlen(text);
@@ -134,9 +128,9 @@ static void fill_body(struct load *load, struct connection *connection) {
     finish_head(connection);
     return;
   }
-  int64_t time_us = wall_us();
+  int64_t time_us = measure_wall_us();
   if (load->first_us != 0) time_us = load->first_us + (int64_t)load->population.messages * load->step_us;
-  body_fill(&connection->body, &load->population, time_us, load->step_us, wall_us());
+  body_fill(&connection->body, &load->population, time_us, load->step_us, measure_wall_us());
 }
 
 static void start_next(struct loop *loop, struct connection *connection) {

@@ -6,15 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-int64_t measure_now_us(void) {
+static int64_t read_clock_us(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t measure_now_us(void) {
+  return read_clock_us(CLOCK_MONOTONIC);
+}
+
+int64_t measure_wall_us(void) {
+  return read_clock_us(CLOCK_REALTIME);
 }
 
 // --- latencies -----------------------------------------------------------------------------------------------
@@ -65,11 +72,15 @@ static double ticks_s(unsigned long long ticks) {
   return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
+double measure_cpu_of_usage_s(const struct rusage *usage) {
+  return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+         (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
 double measure_cpu_own_s(void) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+  return measure_cpu_of_usage_s(&usage);
 }
 
 double measure_cpu_of_s(pid_t pid) {

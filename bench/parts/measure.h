@@ -7,9 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
-int64_t measure_now_us(void); // monotonic
+int64_t measure_now_us(void);  // monotonic
+int64_t measure_wall_us(void); // since 1970
 
 // Latencies in buckets at most 1.6 % wide, up to an hour.
 enum { LATENCY_SUB_BITS = 6, LATENCY_BUCKETS = 27 << LATENCY_SUB_BITS };
@@ -23,6 +25,7 @@ void latency_add(struct latency *latency, int64_t us);
 int64_t latency_share_us(const struct latency *latency, double share);
 
 double measure_cpu_own_s(void);
+double measure_cpu_of_usage_s(const struct rusage *usage);
 double measure_cpu_of_s(pid_t pid);                      // of a running process
 double measure_cpu_machine_s(void);                      // of everything on this machine since it started
 double measure_memory_mib(pid_t pid, const char *field); // "VmHWM" or "VmRSS"

@@ -111,6 +111,12 @@ static bool write_keys(const struct program *program) {
   return fclose(file) == 0;
 }
 
+void program_use(struct program *program, const char *path, struct options_words flags) {
+  program->path = path;
+  program->flag_count = flags.count;
+  for (size_t i = 0; i < flags.count; i++) program->flags[i] = flags.items[i];
+}
+
 bool program_again(struct program *program, const char *directory) {
   char path[PROGRAM_PATH_BYTES / 2];
   snprintf(path, sizeof path, "%s", directory);

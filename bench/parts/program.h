@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "options.h"
+
 enum { PROGRAM_PATH_BYTES = 4096, PROGRAM_KEY_BYTES = 128, PROGRAM_FLAGS_MAX = 16 };
 
 struct program {
@@ -26,6 +28,8 @@ struct program {
   int input; // of import: the writing end of its standard input
 };
 
+// Says which executable it is, and its flags, at most PROGRAM_FLAGS_MAX of them: before anything else.
+void program_use(struct program *program, const char *path, struct options_words flags);
 // Makes a directory for this run below `parent` and a new workspace in it. False after having said why.
 bool program_init(struct program *program, const char *parent);
 // Takes a directory that program_release kept instead. False when it cannot be read.

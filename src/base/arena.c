@@ -118,6 +118,17 @@ void *arena_take_zero(struct arena *arena, size_t count, size_t size_bytes) {
   return items;
 }
 
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t first, size_t item_bytes) {
+  size_t wanted = *capacity < first ? first : *capacity * 2, total;
+  if (count < *capacity) return items;
+  if (__builtin_mul_overflow(wanted, item_bytes, &total)) return NULL;
+  void *grown = arena_take(arena, total);
+  if (grown == NULL) return NULL;
+  if (count > 0) memcpy(grown, items, count * item_bytes);
+  *capacity = wanted;
+  return grown;
+}
+
 struct bytes arena_copy(struct arena *arena, struct bytes view) {
   uint8_t *copy = arena_take(arena, view.size_bytes + 1);
   if (copy == NULL) return (struct bytes){NULL, 0};

@@ -31,6 +31,11 @@ void *arena_take(struct arena *arena, size_t size_bytes);
 // `count` zeroed items, or NULL. Checks the product for overflow.
 void *arena_take_zero(struct arena *arena, size_t count, size_t size_bytes);
 
+// Room for one more item behind `count` of them: `items`, or, when *capacity is used up, a copy with twice the room
+// (`first` to begin with). What is behind them is uninitialised. NULL when memory or the limit is short: nothing
+// changed.
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity, size_t first, size_t item_bytes);
+
 // A copy of `view` in the arena; its `data` is NULL only when memory is short. A NUL follows the copy, so
 // that text can be handed to C interfaces.
 struct bytes arena_copy(struct arena *arena, struct bytes view);

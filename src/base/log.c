@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,15 +35,6 @@ void log_open(int fd, enum log_format format, enum log_level least) {
   atomic_store(&log_fd, fd);
   atomic_store(&log_format, (int)format);
   atomic_store(&log_least, (int)least);
-}
-
-bool log_level_parse(const char *text, enum log_level *level) {
-  for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
-    if (strcmp(text, level_names[i]) != 0) continue;
-    *level = (enum log_level)i;
-    return true;
-  }
-  return false;
 }
 
 static void put_bytes(struct line *line, const char *data, size_t size_bytes) {

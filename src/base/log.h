@@ -5,8 +5,6 @@
 // internal ids. Threads: safe; one line is one write().
 #pragma once
 
-#include <stdbool.h>
-
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
@@ -17,6 +15,3 @@ void log_open(int fd, enum log_format format, enum log_level least);
 //   log_write(LOG_INFO, "batch taken", "events=%zu rejected=%zu us=%lld", n, r, us);
 // `pairs` may be NULL. Values with spaces must be quoted by the format.
 void log_write(enum log_level level, const char *message, const char *pairs, ...) __attribute__((format(printf, 3, 4)));
-
-// Reads "debug", "info", "warn" or "error". False when it is none of them.
-bool log_level_parse(const char *text, enum log_level *level);

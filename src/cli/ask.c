@@ -21,13 +21,19 @@ enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct 
   return err;
 }
 
-enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_view_fn *view, struct diag *diag) {
+enum err ask_call(struct cli *cli, const struct target_call *call, bool writes, struct buffer *json,
+                  struct diag *diag) {
   struct target *target = NULL;
+  enum err err = target_open(&target, &cli->options, writes, diag);
+  if (err == ERR_OK) err = target_call(target, call, json, diag);
+  target_close(target);
+  return err;
+}
+
+enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_view_fn *view, struct diag *diag) {
   struct buffer json;
   buffer_init(&json);
-  enum err err = target_open(&target, &cli->options, writes, diag);
-  if (err == ERR_OK) err = target_call(target, call, &json, diag);
-  target_close(target);
+  enum err err = ask_call(cli, call, writes, &json, diag);
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), view, diag);
   buffer_release(&json);
   return err;

@@ -13,6 +13,9 @@ typedef void ask_view_fn(const struct print_document *document, struct buffer *o
 // `view`.
 enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_view_fn *view, struct diag *diag);
 
+// Opens the target, makes the call and closes it: the answer is appended to `json`.
+enum err ask_call(struct cli *cli, const struct target_call *call, bool writes, struct buffer *json, struct diag *diag);
+
 // Prints an answer that is there already.
 enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct diag *diag);
 

@@ -181,20 +181,12 @@ static enum err reject(struct sender *sender, uint64_t line, struct bytes code, 
   return failed ? diag_set(diag, ERR_IO, "io", "cannot write %.200s", sender->rejects_path) : ERR_OK;
 }
 
-static uint64_t number_of(const struct print_document *reply, struct value of, const char *name) {
-  struct decimal number;
-  int64_t whole;
-  struct value member = value_member(of, reply->names, bytes_from_text(name));
-  if (!value_as_number(member, &number) || decimal_to_scaled_i64(number, 0, &whole) != ERR_OK) return 0;
-  return whole > 0 ? (uint64_t)whole : 0;
-}
-
 static enum err take_rejected(struct sender *sender, const struct print_document *reply, struct diag *diag) {
   struct value_iter iter = value_iterate(value_member(reply->root, reply->names, BYTES("rejected")));
   enum err err = ERR_OK;
   while (err == ERR_OK && value_next(&iter)) {
     struct bytes code = BYTES(""), message = BYTES("");
-    uint64_t index = number_of(reply, iter.item, "index");
+    uint64_t index = print_find_count(reply, iter.item, "index");
     value_as_text(value_member(iter.item, reply->names, BYTES("code")), &code);
     value_as_text(value_member(iter.item, reply->names, BYTES("message")), &message);
     err = reject(sender, index < sender->count ? sender->lines[index] : 0, code, message, diag);
@@ -206,8 +198,8 @@ static enum err take_reply(struct sender *sender, struct bytes json, struct diag
   struct print_document reply;
   enum err err = print_document_init(&reply, json, diag);
   if (err == ERR_OK) {
-    sender->summary.result.taken += number_of(&reply, reply.root, "taken");
-    sender->summary.result.duplicates += number_of(&reply, reply.root, "duplicates");
+    sender->summary.result.taken += print_find_count(&reply, reply.root, "taken");
+    sender->summary.result.duplicates += print_find_count(&reply, reply.root, "duplicates");
     struct value_iter aside = value_iterate(value_member(reply.root, reply.names, BYTES("aside")));
     while (value_next(&aside)) sender->summary.result.aside++;
     err = take_rejected(sender, &reply, diag);

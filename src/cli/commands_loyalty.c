@@ -25,38 +25,29 @@ static const struct typed_verb document_verbs[] = {
 
 static void warn(struct bytes json) {
   struct print_document document;
-  if (print_document_init(&document, json, NULL) == ERR_OK) {
-    struct value_iter warnings = value_iterate(value_member(document.root, document.names, BYTES("warnings")));
-    struct bytes text;
-    while (value_next(&warnings))
-      if (value_as_text(value_member(warnings.item, document.names, BYTES("message")), &text))
-        fprintf(stderr, "rapport: warning: %.*s\n", BYTES_ARG(text));
-  }
+  if (print_document_init(&document, json, NULL) == ERR_OK) print_warnings(&document);
   print_document_release(&document);
 }
 
 // Calls and shows, without a word about what to do when it fails.
 static enum err call(struct cli *cli, const struct target_call *what, bool writes, ask_view_fn *view, bool warns,
                      struct diag *diag) {
-  struct target *target = NULL;
   struct buffer json;
   buffer_init(&json);
-  enum err err = target_open(&target, &cli->options, writes, diag);
-  if (err == ERR_OK) err = target_call(target, what, &json, diag);
-  target_close(target);
+  enum err err = ask_call(cli, what, writes, &json, diag);
   if (err == ERR_OK && warns) warn(buffer_view(&json));
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), view, diag);
   buffer_release(&json);
   return err;
 }
 
-static enum err put(struct cli *cli, enum target_op op, struct diag *diag) {
+static enum err send_file(struct cli *cli, enum target_op op, const char *path, bool warns, struct diag *diag) {
   struct target_call what = {.op = op};
   struct buffer body;
   buffer_init(&body);
-  enum err err = ask_read_file(cli->options.args[1], REQUEST_BYTES_MAX, &body, diag);
+  enum err err = ask_read_file(path, REQUEST_BYTES_MAX, &body, diag);
   what.body = buffer_view(&body);
-  if (err == ERR_OK) err = call(cli, &what, true, print_plain, true, diag);
+  if (err == ERR_OK) err = call(cli, &what, true, print_plain, warns, diag);
   buffer_release(&body);
   return err;
 }
@@ -67,7 +58,7 @@ static enum err documents(struct cli *cli, const char *command, const enum targe
   if (err != ERR_OK) return err;
   struct target_call what = {.op = ops[verb], .args = {[TARGET_ARG_ID] = cli->options.args[1]}};
   if (verb == PUT)
-    err = put(cli, ops[PUT], diag);
+    err = send_file(cli, ops[PUT], cli->options.args[1], true, diag);
   else
     err = call(cli, &what, verb == ARCHIVE, verb == LIST ? print_loyalty_documents : print_plain, false, diag);
   return advice_add(err, diag);
@@ -158,14 +149,7 @@ enum err command_loyalty_receipt(struct cli *cli, struct diag *diag) {
 }
 
 enum err command_loyalty_batch(struct cli *cli, struct diag *diag) {
-  struct target_call what = {.op = TARGET_TILL_BATCH};
-  struct buffer body;
-  buffer_init(&body);
-  enum err err = ask_read_file(cli->options.args[0], REQUEST_BYTES_MAX, &body, diag);
-  what.body = buffer_view(&body);
-  if (err == ERR_OK) err = call(cli, &what, true, print_plain, false, diag);
-  buffer_release(&body);
-  return advice_add(err, diag);
+  return advice_add(send_file(cli, TARGET_TILL_BATCH, cli->options.args[0], false, diag), diag);
 }
 
 enum err command_loyalty_return(struct cli *cli, struct diag *diag) {

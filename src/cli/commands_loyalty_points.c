@@ -196,12 +196,9 @@ static enum err draw(struct cli *cli, const struct print_document *answer, struc
 static enum err ask_and_draw(struct cli *cli, const struct target_call *call, bool writes, ask_view_fn *view,
                              struct diag *diag) {
   struct print_document answer;
-  struct target *target = NULL;
   struct buffer json;
   buffer_init(&json);
-  enum err err = target_open(&target, &cli->options, writes, diag);
-  if (err == ERR_OK) err = target_call(target, call, &json, diag);
-  target_close(target);
+  enum err err = ask_call(cli, call, writes, &json, diag);
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), view, diag);
   if (err == ERR_OK) {
     err = print_document_init(&answer, buffer_view(&json), diag);

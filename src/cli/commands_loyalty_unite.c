@@ -46,25 +46,12 @@ static const char *const COUNTS[] = {"members",       "imported",          "corr
                                      "vouchers_used", "vouchers_cancelled"};
 enum { COUNT_COUNT = sizeof COUNTS / sizeof *COUNTS, REFUSED = 4 };
 
-static uint64_t number_of(const struct print_document *document, struct value in, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(value_member(in, document->names, bytes_from_text(name)), &number))
-    (void)decimal_to_scaled_i64(number, 0, &whole);
-  return whole > 0 ? (uint64_t)whole : 0;
-}
-
-static struct bytes text_of(const struct print_document *document, struct value in, const char *name) {
-  struct bytes text = BYTES("");
-  (void)value_as_text(value_member(in, document->names, bytes_from_text(name)), &text);
-  return text;
-}
-
 // Totals of all answers; amounts are exact, so that cents add up.
 static enum err add_amount(struct sending *sending, const struct print_document *document, struct value one,
                            struct diag *diag) {
   struct amount amount = {.programme = "", .currency = ""};
-  struct bytes programme = text_of(document, one, "programme"), currency = text_of(document, one, "currency");
+  struct bytes programme = print_find_text(document, one, "programme"),
+               currency = print_find_text(document, one, "currency");
   snprintf(amount.programme, sizeof amount.programme, "%.*s", BYTES_ARG(programme));
   snprintf(amount.currency, sizeof amount.currency, "%.*s", BYTES_ARG(currency));
   if (!value_as_number(value_member(one, document->names, BYTES("amount")), &amount.amount)) return ERR_OK;
@@ -97,7 +84,7 @@ static void tell_item(struct sending *sending, const struct print_document *docu
     if (bytes_equal(name, BYTES("line"))) continue;
     json_name_bytes(&writer, name);
     if (bytes_equal(name, BYTES("same_as")))
-      json_u64(&writer, number_of(document, item, "same_as") + sending->first_line - 1);
+      json_u64(&writer, print_find_count(document, item, "same_as") + sending->first_line - 1);
     else
       value_to_json(&writer, iter.item, document->names);
   }
@@ -120,7 +107,7 @@ static void add_items(struct sending *sending, const struct print_document *docu
       while (value_next(&inner)) tell_item(sending, document, inner.item, (*line)++);
       continue;
     }
-    if (sending->op == TARGET_LOYALTY_MIRROR) count_movement(sending, text_of(document, iter.item, "status"));
+    if (sending->op == TARGET_LOYALTY_MIRROR) count_movement(sending, print_find_text(document, iter.item, "status"));
     tell_item(sending, document, iter.item, (*line)++);
   }
 }
@@ -130,7 +117,7 @@ static enum err add_answer(struct sending *sending, struct bytes json, struct di
   uint64_t line = sending->first_line;
   enum err err = print_document_init(&document, json, diag);
   for (size_t i = 0; err == ERR_OK && i < COUNT_COUNT; i++)
-    sending->count[i] += number_of(&document, document.root, COUNTS[i]);
+    sending->count[i] += print_find_count(&document, document.root, COUNTS[i]);
   if (err == ERR_OK) {
     add_items(sending, &document, value_member(document.root, document.names, BYTES("items")), &line);
     struct value_iter iter = value_iterate(value_member(document.root, document.names, BYTES("points")));
@@ -310,14 +297,14 @@ enum err command_loyalty_mirror(struct cli *cli, struct diag *diag) {
 // --- balances ----------------------------------------------------------------------------------------------------
 
 static void write_difference(struct buffer *out, const struct print_document *document, struct value one) {
-  struct bytes code = text_of(document, one, "code"), customer = text_of(document, one, "customer");
+  struct bytes code = print_find_text(document, one, "code"), customer = print_find_text(document, one, "customer");
   if (code.size_bytes > 0) {
-    struct bytes message = text_of(document, one, "message");
+    struct bytes message = print_find_text(document, one, "message");
     buffer_append_format(out, "%.*s: %.*s\n", BYTES_ARG(customer), BYTES_ARG(message));
     return;
   }
   static const char *const NAMES[] = {"theirs", "ours", "difference"};
-  struct bytes currency = text_of(document, one, "currency");
+  struct bytes currency = print_find_text(document, one, "currency");
   buffer_append_format(out, "%.*s %.*s:", BYTES_ARG(customer), BYTES_ARG(currency));
   for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
     struct json_writer writer;
@@ -341,7 +328,7 @@ static enum err write_differences(struct cli *cli, struct bytes json, uint64_t *
   }
   if (err == ERR_OK && words)
     buffer_append_format(&cli->out, "%" PRIu64 " balances compared, %" PRIu64 " differ\n",
-                         number_of(&document, document.root, "compared"), *differences);
+                         print_find_count(&document, document.root, "compared"), *differences);
   if (err == ERR_OK && !words) {
     buffer_append_bytes(&cli->out, json);
     buffer_append_byte(&cli->out, '\n');

@@ -126,35 +126,16 @@ static enum err call_query(struct cli *cli, enum target_op op, struct buffer *js
 
 // --- counts --------------------------------------------------------------------------------------------------
 
-static struct value member(const struct print_document *document, struct value of, const char *name) {
-  return value_member(of, document->names, bytes_from_text(name));
-}
-
-static void print_warnings(const struct print_document *document) {
-  struct value_iter iter = value_iterate(member(document, document->root, "warnings"));
-  struct bytes message;
-  while (value_next(&iter))
-    if (value_as_text(member(document, iter.item, "message"), &message))
-      fprintf(stderr, "rapport: warning: %.*s\n", BYTES_ARG(message));
-}
-
 static void print_unknown(uint64_t unknown) {
   if (unknown > 0)
     fprintf(stderr, "rapport: warning: of %llu customers the answer is not known: a limit was met\n",
             (unsigned long long)unknown);
 }
 
-static uint64_t number_of(const struct print_document *document, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(member(document, document->root, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
-  return (uint64_t)whole;
-}
-
 static void print_count(const struct print_document *count, struct buffer *out) {
   print_warnings(count);
-  print_unknown(number_of(count, "unknown"));
-  buffer_append_format(out, "%llu\n", (unsigned long long)number_of(count, "count"));
+  print_unknown(print_find_count(count, count->root, "unknown"));
+  buffer_append_format(out, "%llu\n", (unsigned long long)print_find_count(count, count->root, "count"));
 }
 
 static enum err count_here(struct cli *cli, struct buffer *json, struct diag *diag) {
@@ -264,7 +245,7 @@ static void put_csv_line(struct buffer *out, const struct print_document *page, 
 }
 
 static enum err put_page(struct cli *cli, const struct print_document *page, struct diag *diag) {
-  struct value_iter iter = value_iterate(member(page, page->root, "items"));
+  struct value_iter iter = value_iterate(print_find(page, page->root, "items"));
   struct json_writer writer;
   enum err err = ERR_OK;
   while (err == ERR_OK && value_next(&iter)) {
@@ -283,9 +264,9 @@ static enum err put_page(struct cli *cli, const struct print_document *page, str
 // Keeps what the next page is asked with. False: that was the last one.
 static bool turn(const struct print_document *page, struct pages *pages) {
   struct bytes at, next;
-  pages->unknown += number_of(page, "unknown");
-  if (!value_as_text(member(page, page->root, "at"), &at)) return false;
-  if (!value_as_text(member(page, page->root, "next"), &next)) return false;
+  pages->unknown += print_find_count(page, page->root, "unknown");
+  if (!value_as_text(print_find(page, page->root, "at"), &at)) return false;
+  if (!value_as_text(print_find(page, page->root, "next"), &next)) return false;
   snprintf(pages->at, sizeof pages->at, "%.*s", BYTES_ARG(at));
   snprintf(pages->after, sizeof pages->after, "%.*s", BYTES_ARG(next));
   return true;
@@ -315,7 +296,7 @@ static enum err take_page(struct cli *cli, struct bytes json, struct pages *page
   bool first = pages->after[0] == '\0';
   enum err err = print_document_init(&page, json, diag);
   if (err == ERR_OK && first) print_warnings(&page);
-  if (err == ERR_OK && first && is_csv(cli)) put_csv_line(&cli->out, &page, member(&page, page.root, "fields"));
+  if (err == ERR_OK && first && is_csv(cli)) put_csv_line(&cli->out, &page, print_find(&page, page.root, "fields"));
   if (err == ERR_OK) err = put_page(cli, &page, diag);
   *more = err == ERR_OK && turn(&page, pages);
   print_document_release(&page);

@@ -62,14 +62,6 @@ static enum err run_local(struct cli *cli, struct bytes author, struct progress 
 
 // --- on a server ---------------------------------------------------------------------------------------------
 
-static uint64_t number_of(const struct print_document *document, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(value_member(document->root, document->names, bytes_from_text(name)), &number))
-    decimal_to_scaled_i64(number, 0, &whole);
-  return (uint64_t)whole;
-}
-
 static enum err show_state(struct bytes json, struct progress *progress, bool *running, struct diag *diag) {
   struct print_document document;
   struct bytes status = BYTES("");
@@ -77,8 +69,8 @@ static enum err show_state(struct bytes json, struct progress *progress, bool *r
   if (err == ERR_OK) {
     value_as_text(value_member(document.root, document.names, BYTES("status")), &status);
     *running = bytes_equal(status, BYTES("running"));
-    uint64_t done = number_of(&document, "done");
-    progress_show(progress, done, number_of(&document, "customers"), done);
+    uint64_t done = print_find_count(&document, document.root, "done");
+    progress_show(progress, done, print_find_count(&document, document.root, "customers"), done);
   }
   print_document_release(&document);
   return err;

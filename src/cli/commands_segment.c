@@ -32,27 +32,10 @@ static void ask_to_stop(int number) {
 
 // --- documents -----------------------------------------------------------------------------------------------
 
-static struct value member(const struct print_document *document, struct value of, const char *name) {
-  return value_member(of, document->names, bytes_from_text(name));
-}
-
-static struct bytes text_of(const struct print_document *document, struct value of, const char *name) {
-  struct bytes text = BYTES("");
-  value_as_text(member(document, of, name), &text);
-  return text;
-}
-
-static uint64_t number_of(const struct print_document *document, struct value of, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(member(document, of, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
-  return (uint64_t)whole;
-}
-
 static void copy_members(const struct print_document *document, struct value of, const char *const *names,
                          struct json_writer *writer) {
   for (; *names != NULL; names++) {
-    struct value value = member(document, of, *names);
+    struct value value = print_find(document, of, *names);
     if (value_is_absent(value)) continue;
     json_name(writer, *names);
     value_to_json(writer, value, document->names);
@@ -61,7 +44,7 @@ static void copy_members(const struct print_document *document, struct value of,
 
 // The items as a table of these columns.
 static void print_columns(const struct print_document *document, const char *const *columns, struct buffer *out) {
-  struct value_iter items = value_iterate(member(document, document->root, "items"));
+  struct value_iter items = value_iterate(print_find(document, document->root, "items"));
   struct print_document shown;
   struct json_writer writer;
   struct buffer json;
@@ -132,15 +115,15 @@ static enum err read_state(struct bytes json, bool warn, struct state *state, st
   struct print_document document;
   enum err err = print_document_init(&document, json, diag);
   if (err == ERR_OK) {
-    struct value progress = member(&document, document.root, "progress");
-    struct value_iter warnings = value_iterate(member(&document, document.root, "warnings"));
-    snprintf(state->id, sizeof state->id, "%.*s", BYTES_ARG(text_of(&document, document.root, "id")));
-    state->building = bytes_equal(text_of(&document, document.root, "status"), BYTES("building"));
-    state->version = number_of(&document, document.root, "version");
-    state->done = number_of(&document, progress, "done");
-    state->total = number_of(&document, progress, "total");
+    struct value progress = print_find(&document, document.root, "progress");
+    struct value_iter warnings = value_iterate(print_find(&document, document.root, "warnings"));
+    snprintf(state->id, sizeof state->id, "%.*s", BYTES_ARG(print_find_text(&document, document.root, "id")));
+    state->building = bytes_equal(print_find_text(&document, document.root, "status"), BYTES("building"));
+    state->version = print_find_count(&document, document.root, "version");
+    state->done = print_find_count(&document, progress, "done");
+    state->total = print_find_count(&document, progress, "total");
     while (warn && value_next(&warnings))
-      fprintf(stderr, "rapport: warning: %.*s\n", BYTES_ARG(text_of(&document, warnings.item, "message")));
+      fprintf(stderr, "rapport: warning: %.*s\n", BYTES_ARG(print_find_text(&document, warnings.item, "message")));
   }
   print_document_release(&document);
   return err;
@@ -239,8 +222,8 @@ enum err command_segment_changes(struct cli *cli, struct diag *diag) {
 
 // A line for each segment: its members, and how many of them are in each of the others too.
 static void print_overlap(const struct print_document *document, struct buffer *out) {
-  struct value root = document->root, cells = member(document, root, "both");
-  struct value_iter rows = value_iterate(cells), names = value_iterate(member(document, root, "segments"));
+  struct value root = document->root, cells = print_find(document, root, "both");
+  struct value_iter rows = value_iterate(cells), names = value_iterate(print_find(document, root, "segments"));
   while (value_next(&rows) && value_next(&names)) {
     struct value_iter columns = value_iterate(rows.item);
     struct bytes name = BYTES("");
@@ -254,8 +237,9 @@ static void print_overlap(const struct print_document *document, struct buffer *
     }
     buffer_append_byte(out, '\n');
   }
-  buffer_append_format(out, "in any of them %llu, in all %llu\n", (unsigned long long)number_of(document, root, "any"),
-                       (unsigned long long)number_of(document, root, "all"));
+  buffer_append_format(out, "in any of them %llu, in all %llu\n",
+                       (unsigned long long)print_find_count(document, root, "any"),
+                       (unsigned long long)print_find_count(document, root, "all"));
 }
 
 enum err command_segment_overlap(struct cli *cli, struct diag *diag) {
@@ -275,10 +259,10 @@ enum err command_segment_overlap(struct cli *cli, struct diag *diag) {
 // --- members -------------------------------------------------------------------------------------------------
 
 static void append_csv(const struct print_document *page, struct value item, struct buffer *out) {
-  struct bytes variant = text_of(page, item, "variant");
+  struct bytes variant = print_find_text(page, item, "variant");
   bool quoted = memchr(variant.data, ',', variant.size_bytes) != NULL || memchr(variant.data, '"', variant.size_bytes);
-  buffer_append_format(out, "%.*s,", BYTES_ARG(text_of(page, item, "id")));
-  buffer_append_format(out, "%.*s,", BYTES_ARG(text_of(page, item, "since")));
+  buffer_append_format(out, "%.*s,", BYTES_ARG(print_find_text(page, item, "id")));
+  buffer_append_format(out, "%.*s,", BYTES_ARG(print_find_text(page, item, "since")));
   if (quoted) buffer_append_byte(out, '"');
   for (size_t i = 0; i < variant.size_bytes; i++) {
     if (variant.data[i] == '"') buffer_append_byte(out, '"');
@@ -307,7 +291,7 @@ static enum err write_page(struct pages *pages, struct bytes json, struct diag *
   struct print_document page;
   enum err err = print_document_init(&page, json, diag);
   if (err == ERR_OK) {
-    struct value_iter items = value_iterate(member(&page, page.root, "items"));
+    struct value_iter items = value_iterate(print_find(&page, page.root, "items"));
     while (value_next(&items)) {
       if (pages->csv)
         append_csv(&page, items.item, &pages->cli->out);
@@ -315,7 +299,7 @@ static enum err write_page(struct pages *pages, struct bytes json, struct diag *
         append_ndjson(&page, items.item, &pages->cli->out);
       if (pages->left > 0 && --pages->left == 0) break;
     }
-    struct bytes next = text_of(&page, page.root, "next");
+    struct bytes next = print_find_text(&page, page.root, "next");
     snprintf(pages->after, sizeof pages->after, "%.*s", BYTES_ARG(next));
     pages->more = next.size_bytes > 0;
   }
@@ -382,8 +366,8 @@ static enum err take_answer(struct gathering *gathering, struct bytes json, stru
   struct print_document answer;
   enum err err = print_document_init(&answer, json, diag);
   if (err == ERR_OK) {
-    struct value_iter missing = value_iterate(member(&answer, answer.root, "not_found"));
-    gathering->customers += number_of(&answer, answer.root, "customers");
+    struct value_iter missing = value_iterate(print_find(&answer, answer.root, "not_found"));
+    gathering->customers += print_find_count(&answer, answer.root, "customers");
     for (; value_next(&missing); gathering->not_found++) {
       struct bytes reference = BYTES("");
       value_as_text(missing.item, &reference);

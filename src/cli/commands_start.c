@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/demo.h"
+#include "cli/demo_documents.h"
 #include "cli/progress.h"
 #include "cli/target.h"
 #include "source/source.h"
@@ -134,34 +135,6 @@ static enum err take_event(void *context, enum demo_source source, int64_t arriv
   return ++load->batches[source].count == BATCH_EVENTS ? flush_batch(load, source, diag) : ERR_OK;
 }
 
-// The default rules and the tills' own numbers, which are a type of their own.
-static enum err put_rules(struct target_local *local, struct diag *diag) {
-  static const char opening[] = "\"types\": {",
-                    type[] = "\"pos_id\": {\"class\": \"person\", \"limit\": 3, \"paths\": []},";
-  struct bytes rules = identity_rules_default();
-  const uint8_t *at = memmem(rules.data, rules.size_bytes, opening, sizeof opening - 1);
-  struct value_parser *parser;
-  struct engine_commit commit = {0};
-  struct buffer text, packed;
-  uint64_t version;
-  if (at == NULL || value_parser_open(&parser) != ERR_OK) return diag_no_memory(diag);
-  buffer_init(&text);
-  buffer_init(&packed);
-  size_t before = (size_t)(at - rules.data) + sizeof opening - 1;
-  buffer_append(&text, rules.data, before);
-  buffer_append_text(&text, type);
-  buffer_append(&text, rules.data + before, rules.size_bytes - before);
-  enum err err = text.failed ? diag_no_memory(diag)
-                             : value_parse_json(parser, buffer_view(&text), engine_names(local->engine), &packed, diag);
-  if (err == ERR_OK) {
-    err = engine_rules_put(local->engine, (struct value){buffer_view(&packed)}, BYTES("demo"), &version, &commit, diag);
-  }
-  value_parser_close(parser);
-  buffer_release(&text);
-  buffer_release(&packed);
-  return err;
-}
-
 static enum err make_sources(struct demo_load *load, const char *region, struct diag *diag) {
   static const struct {
     const char *name;
@@ -173,13 +146,18 @@ static enum err make_sources(struct demo_load *load, const char *region, struct 
       [DEMO_PARIS] = {"Paris", ENGINE_SOURCE_TILL, "pos_id"},
       [DEMO_MAILING] = {"mailing", ENGINE_SOURCE_SERVER, "user_id"},
   };
-  enum err err = put_rules(load->local, diag);
+  enum err err = demo_put_rules(load->local->engine, diag);
   if (err == ERR_OK) err = set_own_regions(load->local->engine, region, diag);
   for (int i = 0; i < DEMO_SOURCE_COUNT && err == ERR_OK; i++) {
     err = put_source(load->local->engine, sources[i].name, sources[i].kind, sources[i].user_id_type, region,
                      &load->sources[i], diag);
   }
-  return err;
+  return err == ERR_OK ? demo_put_club(load->local->engine, diag) : err;
+}
+
+static void tell_loaded(void *context) {
+  struct demo_load *load = context;
+  progress_show(&load->progress, load->sent, load->expected, load->sent);
 }
 
 static enum err load_shop(struct demo_load *load, const struct demo_options *demo, struct diag *diag) {
@@ -191,6 +169,7 @@ static enum err load_shop(struct demo_load *load, const struct demo_options *dem
   load->expected = (uint64_t)demo->customers * demo->events_each;
   enum err err = demo_generate(demo, take_event, load, &counts, diag);
   for (int i = 0; i < DEMO_SOURCE_COUNT && err == ERR_OK; i++) err = flush_batch(load, (enum demo_source)i, diag);
+  if (err == ERR_OK) err = demo_put_segments(load->local->engine, tell_loaded, load, diag);
   if (err == ERR_OK) err = store_wait(load->local->store, store_mark_now(load->local->store), diag);
   progress_end(&load->progress);
   if (err == ERR_OK) {

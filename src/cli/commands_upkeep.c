@@ -20,24 +20,6 @@ enum { PATH_BYTES = 4096, POLL_FIRST_MS = 20, POLL_LAST_MS = 1000, JOB_ID_BYTES 
 
 // --- jobs of a running server --------------------------------------------------------------------------------
 
-static struct bytes text_of(const struct print_document *document, struct value from, const char *name) {
-  struct bytes text = BYTES("");
-  value_as_text(value_member(from, document->names, bytes_from_text(name)), &text);
-  return text;
-}
-
-static uint64_t number_of(const struct print_document *document, struct value from, const char *name) {
-  struct decimal number;
-  int64_t whole = 0;
-  bool there = value_as_number(value_member(from, document->names, bytes_from_text(name)), &number) &&
-               decimal_to_scaled_i64(number, 0, &whole) == ERR_OK;
-  return there && whole > 0 ? (uint64_t)whole : 0;
-}
-
-static struct value part_of(const struct print_document *document, const char *name) {
-  return value_member(document->root, document->names, bytes_from_text(name));
-}
-
 // Asks, and reads the job that is the answer.
 static enum err ask_job(struct target *target, const struct target_call *call, struct print_document *job,
                         struct diag *diag) {
@@ -61,11 +43,11 @@ static void sleep_ms(long ms) {
 static enum err wait_for_job(struct target *target, struct print_document *job, struct diag *diag) {
   char id[JOB_ID_BYTES];
   enum err err = ERR_OK;
-  snprintf(id, sizeof id, "%.*s", BYTES_ARG(text_of(job, job->root, "id")));
+  snprintf(id, sizeof id, "%.*s", BYTES_ARG(print_find_text(job, job->root, "id")));
   struct target_call call = {.op = TARGET_JOB, .args = {[TARGET_ARG_ID] = id}};
   for (long ms = POLL_FIRST_MS; err == ERR_OK; ms = ms * 2 < POLL_LAST_MS ? ms * 2 : POLL_LAST_MS) {
     struct print_document next;
-    if (!bytes_equal(text_of(job, job->root, "state"), BYTES("running"))) return ERR_OK;
+    if (!bytes_equal(print_find_text(job, job->root, "state"), BYTES("running"))) return ERR_OK;
     sleep_ms(ms);
     err = ask_job(target, &call, &next, diag);
     if (err != ERR_OK) break;
@@ -76,11 +58,11 @@ static enum err wait_for_job(struct target *target, struct print_document *job, 
 }
 
 static enum err failure_of(const struct print_document *job, struct diag *diag) {
-  struct value error = part_of(job, "error");
+  struct value error = print_find(job, job->root, "error");
   char code[DIAG_CODE_BYTES];
-  if (bytes_equal(text_of(job, job->root, "state"), BYTES("done"))) return ERR_OK;
-  snprintf(code, sizeof code, "%.*s", BYTES_ARG(text_of(job, error, "code")));
-  return diag_set(diag, ERR_IO, code, "%.*s", BYTES_ARG(text_of(job, error, "detail")));
+  if (bytes_equal(print_find_text(job, job->root, "state"), BYTES("done"))) return ERR_OK;
+  snprintf(code, sizeof code, "%.*s", BYTES_ARG(print_find_text(job, error, "code")));
+  return diag_set(diag, ERR_IO, code, "%.*s", BYTES_ARG(print_find_text(job, error, "detail")));
 }
 
 // Has the server do `call` and waits for its end. *job is to be released only after ERR_OK.
@@ -135,8 +117,8 @@ static enum err check_there(struct cli *cli, struct diag *diag) {
   struct print_document job;
   enum err err = run_job(cli, &call, &job, diag);
   if (err != ERR_OK) return err;
-  struct value found = part_of(&job, "check");
-  uint64_t breaches = number_of(&job, found, "breaches"), told = 0;
+  struct value found = print_find(&job, job.root, "check");
+  uint64_t breaches = print_find_count(&job, found, "breaches"), told = 0;
   struct value_iter iter = value_iterate(value_member(found, job.names, BYTES("first")));
   struct bytes words;
   for (; value_next(&iter); told++) {
@@ -226,7 +208,7 @@ static enum err backup_there(struct cli *cli, const char *name, struct diag *dia
   call.body = buffer_view(&body);
   enum err err = body.failed ? diag_no_memory(diag) : run_job(cli, &call, &job, diag);
   if (err == ERR_OK) {
-    tell_backup(cli, text_of(&job, part_of(&job, "backup"), "path"));
+    tell_backup(cli, print_find_text(&job, print_find(&job, job.root, "backup"), "path"));
     print_document_release(&job);
   }
   buffer_release(&body);

@@ -30,16 +30,6 @@ static const uint32_t events_of_ten[] = {[SHOP_ROLE_BOTH] = 23,
                                          [SHOP_ROLE_ANONYMOUS] = 38,
                                          [SHOP_ROLE_BOT] = 38};
 
-static const char *const mess_names[] = {
-#define X(upper, lower) #lower,
-    DEMO_MESSES(X)
-#undef X
-};
-
-const char *demo_mess_name(enum demo_mess mess) {
-  return mess_names[mess];
-}
-
 static struct chance chance_of(uint64_t seed, uint64_t what, uint64_t number) {
   struct chance chance = {seed * UINT64_C(0xd1342543de82ef95) ^ what << 56 ^ number};
   chance_next(&chance);

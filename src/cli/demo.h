@@ -15,25 +15,20 @@ enum { DEMO_BLOCK_CUSTOMERS = 10000 };
 enum demo_source { DEMO_WEB, DEMO_LYON, DEMO_PARIS, DEMO_MAILING, DEMO_SOURCE_COUNT };
 
 // The mess, counted as it is made.
-#define DEMO_MESSES(X)                                                                                                 \
-  X(TWO_CARDS, two_cards)           /* customers with two loyalty cards */                                             \
-  X(FAMILY_PHONE, family_phone)     /* customers who share their phone with family */                                  \
-  X(TABLET, tablet)                 /* web events from the tablet that stands in a store */                            \
-  X(USER_ID_UNDEFINED, undefined)   /* web events with userId "undefined" */                                           \
-  X(MESSY_EMAIL, messy_email)       /* e-mails with capitals, spaces or Gmail dots */                                  \
-  X(NATIONAL_PHONE, national_phone) /* phones written the way people do at home */                                     \
-  X(LATE, late)                     /* till events that arrive a day or more late */                                   \
-  X(DUPLICATE, duplicate)           /* events sent twice, with the same message id */                                  \
-  X(RETURN, returned)               /* orders brought back */                                                          \
-  X(BOT, bot)                       /* pages seen by a crawler */                                                      \
-  X(WRONG_CLOCK, wrong_clock)       /* tickets dated 2099 */                                                           \
-  X(ANONYMOUS, anonymous)           /* people who never say who they are */
-
 enum demo_mess {
-#define X(upper, lower) DEMO_##upper,
-  DEMO_MESSES(X)
-#undef X
-      DEMO_MESS_COUNT
+  DEMO_TWO_CARDS,         // customers with two loyalty cards
+  DEMO_FAMILY_PHONE,      // customers who share their phone with family
+  DEMO_TABLET,            // web events from the tablet that stands in a store
+  DEMO_USER_ID_UNDEFINED, // web events with userId "undefined"
+  DEMO_MESSY_EMAIL,       // e-mails with capitals, spaces or Gmail dots
+  DEMO_NATIONAL_PHONE,    // phones written the way people do at home
+  DEMO_LATE,              // till events that arrive a day or more late
+  DEMO_DUPLICATE,         // events sent twice, with the same message id
+  DEMO_RETURN,            // orders brought back
+  DEMO_BOT,               // pages seen by a crawler
+  DEMO_WRONG_CLOCK,       // tickets dated 2099
+  DEMO_ANONYMOUS,         // people who never say who they are
+  DEMO_MESS_COUNT
 };
 
 struct demo_options {
@@ -55,5 +50,3 @@ typedef enum err demo_sink_fn(void *context, enum demo_source source, int64_t ar
 
 enum err demo_generate(const struct demo_options *options, demo_sink_fn *sink, void *context,
                        struct demo_counts *counts, struct diag *diag);
-
-const char *demo_mess_name(enum demo_mess mess);

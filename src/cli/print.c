@@ -24,8 +24,29 @@ void print_document_release(struct print_document *document) {
   buffer_release(&document->packed);
 }
 
-static struct value member(const struct print_document *document, struct value of, const char *name) {
+struct value print_find(const struct print_document *document, struct value of, const char *name) {
   return value_member(of, document->names, bytes_from_text(name));
+}
+
+struct bytes print_find_text(const struct print_document *document, struct value of, const char *name) {
+  struct bytes text = BYTES("");
+  value_as_text(print_find(document, of, name), &text);
+  return text;
+}
+
+uint64_t print_find_count(const struct print_document *document, struct value of, const char *name) {
+  struct decimal number;
+  int64_t whole = 0;
+  if (value_as_number(print_find(document, of, name), &number)) (void)decimal_to_scaled_i64(number, 0, &whole);
+  return whole > 0 ? (uint64_t)whole : 0;
+}
+
+void print_warnings(const struct print_document *document) {
+  struct value_iter iter = value_iterate(print_find(document, document->root, "warnings"));
+  struct bytes message;
+  while (value_next(&iter))
+    if (value_as_text(print_find(document, iter.item, "message"), &message))
+      fprintf(stderr, "rapport: warning: %.*s\n", BYTES_ARG(message));
 }
 
 // Length in bytes of the character at the front; 1 for what is none.
@@ -85,14 +106,14 @@ void print_value(struct buffer *out, const struct print_document *document, stru
 // The member's text, padded to `columns`; 0: as long as it is.
 void print_member(struct buffer *out, const struct print_document *document, struct value of, const char *name,
                   size_t columns) {
-  print_value(out, document, member(document, of, name), columns, columns > 0);
+  print_value(out, document, print_find(document, of, name), columns, columns > 0);
 }
 
 // "2026-11-21T09:12:00.000Z" as "2026-11-21 09:12" or "2026-11-21".
 void print_time(struct buffer *out, const struct print_document *document, struct value of, const char *name,
                 size_t bytes) {
   struct bytes text;
-  if (!value_as_text(member(document, of, name), &text) || text.size_bytes < bytes) {
+  if (!value_as_text(print_find(document, of, name), &text) || text.size_bytes < bytes) {
     buffer_append_format(out, "%-*s", (int)bytes, "-");
     return;
   }
@@ -201,7 +222,7 @@ static void print_members(const struct print_document *document, struct value of
 }
 
 void print_plain(const struct print_document *document, struct buffer *out) {
-  struct value items = member(document, document->root, "items");
+  struct value items = print_find(document, document->root, "items");
   if (value_type(document->root) != VALUE_DOCUMENT) {
     print_value(out, document, document->root, 0, false);
     buffer_append_byte(out, '\n');
@@ -211,7 +232,7 @@ void print_plain(const struct print_document *document, struct buffer *out) {
     if (is_empty(items)) buffer_append_text(out, "nothing found\n");
     if (!is_empty(items)) print_table(document, items, out);
     struct bytes next;
-    if (value_as_text(member(document, document->root, "next"), &next)) {
+    if (value_as_text(print_find(document, document->root, "next"), &next)) {
       buffer_append_format(out, "more: --after %.*s\n", BYTES_ARG(next));
     }
   } else {
@@ -223,10 +244,10 @@ void print_plain(const struct print_document *document, struct buffer *out) {
 
 static bool append_name_part(struct buffer *out, const struct print_document *customer, const char *const *names,
                              bool after) {
-  struct value traits = member(customer, customer->root, "traits");
+  struct value traits = print_find(customer, customer->root, "traits");
   for (; *names != NULL; names++) {
     struct bytes text;
-    if (!value_as_text(member(customer, traits, *names), &text) || text.size_bytes == 0) continue;
+    if (!value_as_text(print_find(customer, traits, *names), &text) || text.size_bytes == 0) continue;
     if (after) buffer_append_byte(out, ' ');
     print_clean(out, text, CELL_COLUMNS);
     return true;
@@ -238,7 +259,7 @@ static void print_title(const struct print_document *customer, struct buffer *ou
   static const char *const given[] = {"firstName", "first_name", "given_name", NULL};
   static const char *const family[] = {"lastName", "last_name", "family_name", NULL};
   static const char *const whole[] = {"name", NULL};
-  struct value trace = member(customer, customer->root, "trace");
+  struct value trace = print_find(customer, customer->root, "trace");
   bool named = append_name_part(out, customer, given, false);
   named = append_name_part(out, customer, family, named) || named;
   if (!named && !append_name_part(out, customer, whole, false)) buffer_append_text(out, "Customer without a name");
@@ -254,7 +275,7 @@ static void print_title(const struct print_document *customer, struct buffer *ou
 }
 
 static void print_identifiers(const struct print_document *customer, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(customer, customer->root, "identifiers"));
+  struct value_iter iter = value_iterate(print_find(customer, customer->root, "identifiers"));
   buffer_append_text(out, "\nIdentifiers\n");
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
@@ -270,8 +291,8 @@ static void print_identifiers(const struct print_document *customer, struct buff
 }
 
 static void print_traits(const struct print_document *customer, struct buffer *out) {
-  struct value origins = member(customer, member(customer, customer->root, "trace"), "traits");
-  struct value_iter iter = value_iterate(member(customer, customer->root, "traits"));
+  struct value origins = print_find(customer, print_find(customer, customer->root, "trace"), "traits");
+  struct value_iter iter = value_iterate(print_find(customer, customer->root, "traits"));
   buffer_append_text(out, "\nTraits\n");
   while (value_next(&iter)) {
     struct bytes name = value_iter_name(&iter, customer->names);
@@ -297,19 +318,20 @@ void print_customer(const struct print_document *customer, struct buffer *out) {
 // What an event was worth, when it says.
 static void append_amount(struct buffer *out, const struct print_document *events, struct value event) {
   static const char *const names[] = {"total", "revenue", "value", "price"};
-  struct value properties = member(events, event, "properties");
+  struct value properties = print_find(events, event, "properties");
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    struct value amount = member(events, properties, names[i]);
+    struct value amount = print_find(events, properties, names[i]);
     if (value_is_absent(amount)) continue;
     print_value(out, events, amount, 0, false);
     buffer_append_byte(out, ' ');
-    if (!value_is_absent(member(events, properties, "currency"))) print_member(out, events, properties, "currency", 0);
+    if (!value_is_absent(print_find(events, properties, "currency")))
+      print_member(out, events, properties, "currency", 0);
     return;
   }
 }
 
 static void print_event_rows(const struct print_document *events, struct buffer *out) {
-  struct value items = member(events, events->root, "items");
+  struct value items = print_find(events, events->root, "items");
   struct value_iter iter = value_iterate(items);
   if (is_empty(items)) buffer_append_text(out, "  none\n");
   while (value_next(&iter)) {
@@ -328,7 +350,7 @@ static void print_event_rows(const struct print_document *events, struct buffer 
 void print_events(const struct print_document *events, struct buffer *out) {
   struct bytes next;
   print_event_rows(events, out);
-  if (value_as_text(member(events, events->root, "next"), &next)) {
+  if (value_as_text(print_find(events, events->root, "next"), &next)) {
     buffer_append_format(out, "  more: --after %.*s\n", BYTES_ARG(next));
   }
 }
@@ -355,21 +377,21 @@ static void print_edges(const struct print_document *document, struct value edge
   if (is_empty(edges)) buffer_append_text(out, "  nothing\n");
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
-    append_identifier(out, document, member(document, iter.item, "a"));
+    append_identifier(out, document, print_find(document, iter.item, "a"));
     buffer_append_text(out, " + ");
-    append_identifier(out, document, member(document, iter.item, "b"));
+    append_identifier(out, document, print_find(document, iter.item, "b"));
     buffer_append_text(out, "\n    edge ");
     print_member(out, document, iter.item, "id", 0);
     buffer_append_text(out, ", ");
     // Why it was made, or why it was not.
-    bool refused = value_is_absent(member(document, iter.item, "rule"));
+    bool refused = value_is_absent(print_find(document, iter.item, "rule"));
     print_member(out, document, iter.item, refused ? "reason" : "rule", 0);
     buffer_append_text(out, ", from ");
     print_member(out, document, iter.item, "source", 0);
     buffer_append_text(out, ", ");
     print_time(out, document, iter.item, "time", PRINT_MINUTE_BYTES);
     struct bytes state;
-    if (value_as_text(member(document, iter.item, "state"), &state) && !bytes_equal(state, BYTES("active"))) {
+    if (value_as_text(print_find(document, iter.item, "state"), &state) && !bytes_equal(state, BYTES("active"))) {
       buffer_append_text(out, ", ");
       print_clean(out, state, 0);
     }
@@ -380,7 +402,7 @@ static void print_edges(const struct print_document *document, struct value edge
 // False, and nothing is written, when there is nothing to list.
 static bool print_heading(const struct print_document *document, const char *name, const char *title,
                           struct value *list, struct buffer *out) {
-  *list = member(document, document->root, name);
+  *list = print_find(document, document->root, name);
   if (is_empty(*list)) return false;
   buffer_append_format(out, "\n%s\n", title);
   return true;
@@ -400,16 +422,16 @@ static void print_devices(const struct print_document *document, struct buffer *
     bool shared = false;
     buffer_append_text(out, "  ");
     append_identifier(out, document, iter.item);
-    buffer_append_text(out, value_as_bool(member(document, iter.item, "shared"), &shared) && shared ? ", used by many\n"
-                                                                                                    : "\n");
-    struct value_iter owners = value_iterate(member(document, iter.item, "owners"));
+    buffer_append_text(
+        out, value_as_bool(print_find(document, iter.item, "shared"), &shared) && shared ? ", used by many\n" : "\n");
+    struct value_iter owners = value_iterate(print_find(document, iter.item, "owners"));
     while (value_next(&owners)) {
       buffer_append_text(out, "    ");
       print_member(out, document, owners.item, "customer", 0);
       buffer_append_text(out, ", signed in ");
       print_time(out, document, owners.item, "signed_in_at", PRINT_MINUTE_BYTES);
       buffer_append_text(out, " as ");
-      append_identifier(out, document, member(document, owners.item, "identifier"));
+      append_identifier(out, document, print_find(document, owners.item, "identifier"));
       buffer_append_byte(out, '\n');
     }
   }
@@ -421,9 +443,9 @@ static void print_parted(const struct print_document *document, struct buffer *o
   struct value_iter iter = value_iterate(list);
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
-    append_identifier(out, document, member(document, iter.item, "own"));
+    append_identifier(out, document, print_find(document, iter.item, "own"));
     buffer_append_text(out, " is not ");
-    append_identifier(out, document, member(document, iter.item, "other"));
+    append_identifier(out, document, print_find(document, iter.item, "other"));
     buffer_append_byte(out, '\n');
   }
 }
@@ -431,7 +453,7 @@ static void print_parted(const struct print_document *document, struct buffer *o
 void print_identity(const struct print_document *identity, struct buffer *out) {
   struct value history;
   buffer_append_text(out, "\nJoined by\n");
-  print_edges(identity, member(identity, identity->root, "edges"), out);
+  print_edges(identity, print_find(identity, identity->root, "edges"), out);
   print_devices(identity, out);
   print_refused(identity, out);
   print_parted(identity, out);
@@ -441,7 +463,7 @@ void print_identity(const struct print_document *identity, struct buffer *out) {
 void print_explain(const struct print_document *explanation, struct buffer *out) {
   print_member(out, explanation, explanation->root, "sentence", 0);
   buffer_append_byte(out, '\n');
-  struct value path = member(explanation, explanation->root, "path");
+  struct value path = print_find(explanation, explanation->root, "path");
   if (!is_empty(path)) {
     buffer_append_byte(out, '\n');
     print_edges(explanation, path, out);
@@ -454,7 +476,7 @@ void print_explain(const struct print_document *explanation, struct buffer *out)
 static uint64_t count_of(const struct print_document *document, struct value of, const char *name) {
   struct decimal number;
   int64_t whole = 0;
-  if (value_as_number(member(document, of, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
+  if (value_as_number(print_find(document, of, name), &number)) decimal_to_scaled_i64(number, 0, &whole);
   return (uint64_t)whole;
 }
 
@@ -462,27 +484,27 @@ static uint64_t count_of(const struct print_document *document, struct value of,
 static void append_answer(struct buffer *out, const struct print_document *document, struct value of) {
   bool unknown = false;
   struct bytes until;
-  value_as_bool(member(document, of, "unknown"), &unknown);
+  value_as_bool(print_find(document, of, "unknown"), &unknown);
   if (unknown)
     buffer_append_text(out, "unknown: a limit was met");
   else
     print_member(out, document, of, "value", 0);
-  if (!value_as_text(member(document, of, "until"), &until)) return;
+  if (!value_as_text(print_find(document, of, "until"), &until)) return;
   buffer_append_text(out, " until ");
   print_clean(out, until, 0);
 }
 
 static void print_parts(const struct print_document *document, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, document->root, "tree"));
+  struct value_iter iter = value_iterate(print_find(document, document->root, "tree"));
   struct bytes text;
   while (value_next(&iter)) {
     buffer_append_format(out, "%*s", (int)(2 + 2 * count_of(document, iter.item, "depth")), "");
-    if (value_as_text(member(document, iter.item, "expression"), &text)) print_clean(out, text, 0);
-    if (!value_is_absent(member(document, iter.item, "value"))) {
+    if (value_as_text(print_find(document, iter.item, "expression"), &text)) print_clean(out, text, 0);
+    if (!value_is_absent(print_find(document, iter.item, "value"))) {
       buffer_append_text(out, "  =  ");
       append_answer(out, document, iter.item);
     }
-    if (!value_is_absent(member(document, iter.item, "matched")))
+    if (!value_is_absent(print_find(document, iter.item, "matched")))
       buffer_append_format(out, " (of %llu)", (unsigned long long)count_of(document, iter.item, "matched"));
     buffer_append_byte(out, '\n');
   }
@@ -490,7 +512,7 @@ static void print_parts(const struct print_document *document, struct buffer *ou
 
 static void print_program(const struct print_document *document, struct buffer *out) {
   struct bytes rest = BYTES("");
-  value_as_text(member(document, document->root, "program"), &rest);
+  value_as_text(print_find(document, document->root, "program"), &rest);
   while (rest.size_bytes > 0) {
     const uint8_t *end = memchr(rest.data, '\n', rest.size_bytes);
     size_t size = end == NULL ? rest.size_bytes : (size_t)(end - rest.data);
@@ -503,10 +525,10 @@ static void print_program(const struct print_document *document, struct buffer *
 }
 
 void print_expression(const struct print_document *explanation, struct buffer *out) {
-  struct value needs = member(explanation, explanation->root, "needs");
+  struct value needs = print_find(explanation, explanation->root, "needs");
   print_member(out, explanation, explanation->root, "expression", 0);
   buffer_append_byte(out, '\n');
-  if (!value_is_absent(member(explanation, explanation->root, "customer"))) {
+  if (!value_is_absent(print_find(explanation, explanation->root, "customer"))) {
     print_member(out, explanation, explanation->root, "customer", 0);
     buffer_append_text(out, ": ");
     append_answer(out, explanation, explanation->root);

@@ -37,6 +37,14 @@ void print_pretty(struct bytes json, struct buffer *out);
 
 // --- pieces of views -----------------------------------------------------------------------------------------
 
+// The member of an object; absent when there is none. Its text, "" when it is none; its whole number, 0 when it is none
+// or below zero.
+struct value print_find(const struct print_document *document, struct value of, const char *name);
+struct bytes print_find_text(const struct print_document *document, struct value of, const char *name);
+uint64_t print_find_count(const struct print_document *document, struct value of, const char *name);
+// The document's warnings, to standard error.
+void print_warnings(const struct print_document *document);
+
 // Appends at most `columns` characters and returns how many; 0 columns: all.
 size_t print_clean(struct buffer *out, struct bytes text, size_t columns);
 // Text as it is, everything else as JSON, "-" for nothing; with `pad` filled up with blanks.

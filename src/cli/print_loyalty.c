@@ -12,24 +12,14 @@ enum { LABEL_COLUMNS = 11, AMOUNT_COLUMNS = 10, NAME_COLUMNS = 38, SKU_COLUMNS =
 
 typedef char amount_text[TEXT_BYTES];
 
-static struct value member(const struct print_document *document, struct value of, const char *name) {
-  return value_member(of, document->names, bytes_from_text(name));
-}
-
-static struct bytes text_of(const struct print_document *document, struct value of, const char *name) {
-  struct bytes text = BYTES("");
-  value_as_text(member(document, of, name), &text);
-  return text;
-}
-
 static bool flag_of(const struct print_document *document, struct value of, const char *name) {
   bool flag = false;
-  return value_as_bool(member(document, of, name), &flag) && flag;
+  return value_as_bool(print_find(document, of, name), &flag) && flag;
 }
 
 // In units of 10^-scale; 0 for what is no number or too large. Numbers may be written as text.
 static int64_t number_of(const struct print_document *document, struct value of, const char *name, int scale) {
-  struct value value = member(document, of, name);
+  struct value value = print_find(document, of, name);
   struct decimal number;
   struct bytes text;
   int64_t whole = 0;
@@ -60,19 +50,19 @@ static void money_line(struct buffer *out, const char *label, int64_t cents) {
 }
 
 static void append_text(struct buffer *out, const struct print_document *document, struct value of, const char *name) {
-  print_clean(out, text_of(document, of, name), ID_COLUMNS);
+  print_clean(out, print_find_text(document, of, name), ID_COLUMNS);
 }
 
 // --- lines of a basket -----------------------------------------------------------------------------------------
 
 // What all discounts together take off a line, in cents.
 static int64_t discount_of(const struct print_document *document, struct value reply, struct bytes line) {
-  struct value_iter effects = value_iterate(member(document, reply, "effects"));
+  struct value_iter effects = value_iterate(print_find(document, reply, "effects"));
   int64_t cents = 0;
   while (value_next(&effects)) {
-    struct value_iter lines = value_iterate(member(document, effects.item, "lines"));
+    struct value_iter lines = value_iterate(print_find(document, effects.item, "lines"));
     while (value_next(&lines))
-      if (bytes_equal(text_of(document, lines.item, "line_id"), line))
+      if (bytes_equal(print_find_text(document, lines.item, "line_id"), line))
         cents += number_of(document, lines.item, "amount", 2);
   }
   return cents;
@@ -80,7 +70,7 @@ static int64_t discount_of(const struct print_document *document, struct value r
 
 // Price times quantity, half up; amounts of a receipt are for reading, the engine's count.
 static int64_t line_cents(const struct print_document *document, struct value product) {
-  bool counted = !value_is_absent(member(document, product, "quantity"));
+  bool counted = !value_is_absent(print_find(document, product, "quantity"));
   int64_t cents, quantity = counted ? number_of(document, product, "quantity", 3) : 1000;
   if (__builtin_mul_overflow(number_of(document, product, "price", 2), quantity, &cents)) return 0;
   return cents / 1000 + (cents % 1000 >= 500);
@@ -88,17 +78,17 @@ static int64_t line_cents(const struct print_document *document, struct value pr
 
 static void print_product(const struct print_document *document, struct value product, int64_t discount,
                           struct buffer *out) {
-  struct bytes sku = text_of(document, product, "sku"), name = text_of(document, product, "name");
+  struct bytes sku = print_find_text(document, product, "sku"), name = print_find_text(document, product, "name");
   amount_text price, off = "", left;
-  if (sku.size_bytes == 0) sku = text_of(document, product, "product_id");
+  if (sku.size_bytes == 0) sku = print_find_text(document, product, "product_id");
   format_cents(number_of(document, product, "price", 2), price);
   format_cents(line_cents(document, product) - discount, left);
   if (discount != 0) format_cents(-discount, off);
   buffer_append_text(out, "  ");
-  if (value_is_absent(member(document, product, "quantity")))
+  if (value_is_absent(print_find(document, product, "quantity")))
     buffer_append_text(out, "1     ");
   else
-    print_value(out, document, member(document, product, "quantity"), 6, true);
+    print_value(out, document, print_find(document, product, "quantity"), 6, true);
   size_t used = 1 + print_clean(out, sku, SKU_COLUMNS);
   buffer_append_byte(out, ' ');
   used += print_clean(out, name, NAME_COLUMNS - used);
@@ -108,14 +98,14 @@ static void print_product(const struct print_document *document, struct value pr
 
 void print_loyalty_lines(const struct print_document *document, struct value request, struct value reply,
                          struct buffer *out) {
-  struct value list = member(document, member(document, request, "cart"), "products");
+  struct value list = print_find(document, print_find(document, request, "cart"), "products");
   struct value_iter products = value_iterate(list);
   if (!is_empty(list))
     buffer_append_format(out, "  %-6s%-*s %*s %*s %*s\n", "", NAME_COLUMNS, "", AMOUNT_COLUMNS, "price", AMOUNT_COLUMNS,
                          "off", AMOUNT_COLUMNS, "amount");
   for (size_t i = 1; value_next(&products); i++) {
     char number[TEXT_BYTES];
-    struct bytes id = text_of(document, products.item, "line_id");
+    struct bytes id = print_find_text(document, products.item, "line_id");
     snprintf(number, sizeof number, "%zu", i);
     if (id.size_bytes == 0) id = bytes_from_text(number);
     print_product(document, products.item, discount_of(document, reply, id), out);
@@ -125,17 +115,17 @@ void print_loyalty_lines(const struct print_document *document, struct value req
 // --- effects ---------------------------------------------------------------------------------------------------
 
 static bool is_of_type(const struct print_document *document, struct value effect, const char *type) {
-  return bytes_equal(text_of(document, effect, "type"), bytes_from_text(type));
+  return bytes_equal(print_find_text(document, effect, "type"), bytes_from_text(type));
 }
 
 // What it comes from: the code, or the rule with its campaign.
 static void append_origin(struct buffer *out, const struct print_document *document, struct value effect) {
-  if (!value_is_absent(member(document, effect, "code"))) {
+  if (!value_is_absent(print_find(document, effect, "code"))) {
     append_text(out, document, effect, "code");
     return;
   }
   append_text(out, document, effect, "rule");
-  if (value_is_absent(member(document, effect, "campaign"))) return;
+  if (value_is_absent(print_find(document, effect, "campaign"))) return;
   buffer_append_text(out, " of ");
   append_text(out, document, effect, "campaign");
 }
@@ -157,7 +147,7 @@ static void print_payment(const struct print_document *document, struct value ef
   amount_text text;
   format_cents(-number_of(document, effect, "amount", 2), text);
   begin_line(out, "Paid with", text);
-  if (!value_is_absent(member(document, effect, "card"))) {
+  if (!value_is_absent(print_find(document, effect, "card"))) {
     buffer_append_text(out, "card ");
     append_text(out, document, effect, "card");
   } else {
@@ -169,7 +159,7 @@ static void print_payment(const struct print_document *document, struct value ef
 
 static void append_day(struct buffer *out, const struct print_document *document, struct value of, const char *name,
                        const char *words) {
-  struct bytes text = text_of(document, of, name);
+  struct bytes text = print_find_text(document, of, name);
   if (text.size_bytes < PRINT_DAY_BYTES) return;
   buffer_append_text(out, words);
   print_clean(out, bytes_of(text.data, PRINT_DAY_BYTES), 0);
@@ -186,10 +176,10 @@ static void print_earned(const struct print_document *document, struct value eff
   append_text(out, document, effect, "currency");
   buffer_append_text(out, " for ");
   append_origin(out, document, effect);
-  if (value_is_absent(member(document, effect, "active_at"))) buffer_append_text(out, ", later");
+  if (value_is_absent(print_find(document, effect, "active_at"))) buffer_append_text(out, ", later");
   append_day(out, document, effect, "active_at", ", from ");
   append_day(out, document, effect, "expires_on", " until ");
-  if (!value_is_absent(member(document, effect, "trimmed_by"))) {
+  if (!value_is_absent(print_find(document, effect, "trimmed_by"))) {
     buffer_append_text(out, ", cut: ");
     append_text(out, document, effect, "trimmed_by");
   }
@@ -208,18 +198,18 @@ typedef void effect_fn(const struct print_document *document, struct value effec
 
 static void print_of_type(const struct print_document *document, struct value reply, const char *type, effect_fn *print,
                           struct buffer *out) {
-  struct value_iter effects = value_iterate(member(document, reply, "effects"));
+  struct value_iter effects = value_iterate(print_find(document, reply, "effects"));
   while (value_next(&effects))
     if (is_of_type(document, effects.item, type)) print(document, effects.item, out);
 }
 
 static void print_rejected(const struct print_document *document, struct value reply, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, reply, "rejected"));
+  struct value_iter iter = value_iterate(print_find(document, reply, "rejected"));
   while (value_next(&iter)) {
     begin_line(out, "Not taken", "");
     append_origin(out, document, iter.item);
     buffer_append_text(out, ": ");
-    print_clean(out, text_of(document, iter.item, "message"), 0);
+    print_clean(out, print_find_text(document, iter.item, "message"), 0);
     buffer_append_text(out, " (");
     append_text(out, document, iter.item, "reason");
     buffer_append_text(out, ")\n");
@@ -227,9 +217,9 @@ static void print_rejected(const struct print_document *document, struct value r
 }
 
 static void print_missing(const struct print_document *document, struct value reply, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, reply, "missing"));
+  struct value_iter iter = value_iterate(print_find(document, reply, "missing"));
   while (value_next(&iter)) {
-    bool tier = !value_is_absent(member(document, iter.item, "tier"));
+    bool tier = !value_is_absent(print_find(document, iter.item, "tier"));
     if (number_of(document, iter.item, "amount", 0) <= 0) continue;
     begin_line(out, "Missing", "");
     print_member(out, document, iter.item, "amount", 0);
@@ -240,7 +230,7 @@ static void print_missing(const struct print_document *document, struct value re
 }
 
 void print_loyalty_effects(const struct print_document *document, struct value reply, struct buffer *out) {
-  struct value totals = member(document, reply, "totals");
+  struct value totals = print_find(document, reply, "totals");
   int64_t shipping = number_of(document, totals, "shipping", 2);
   money_line(out, "Goods", number_of(document, totals, "amount", 2));
   print_of_type(document, reply, "discount", print_discount, out);
@@ -255,14 +245,14 @@ void print_loyalty_effects(const struct print_document *document, struct value r
 
 struct value print_loyalty_reply(const struct print_document *document, struct value reply, bool *replayed) {
   bool again = flag_of(document, reply, "replayed");
-  struct value inner = member(document, reply, "reply");
+  struct value inner = print_find(document, reply, "reply");
   if (replayed != NULL) *replayed = again;
   return again && value_type(inner) == VALUE_DOCUMENT ? inner : reply;
 }
 
 void print_loyalty_receipt(const struct print_document *document, struct buffer *out) {
   bool replayed;
-  struct value reply = print_loyalty_reply(document, member(document, document->root, "reply"), &replayed);
+  struct value reply = print_loyalty_reply(document, print_find(document, document->root, "reply"), &replayed);
   if (flag_of(document, document->root, "booked")) {
     buffer_append_text(out, "Order ");
     append_text(out, document, reply, "order");
@@ -270,21 +260,21 @@ void print_loyalty_receipt(const struct print_document *document, struct buffer 
     append_text(out, document, reply, "customer");
     buffer_append_text(out, replayed ? ", taken before: this is what was said then\n" : "\n");
   }
-  print_loyalty_lines(document, member(document, document->root, "request"), reply, out);
+  print_loyalty_lines(document, print_find(document, document->root, "request"), reply, out);
   print_loyalty_effects(document, reply, out);
 }
 
 // --- returns ---------------------------------------------------------------------------------------------------
 
 static void print_tenders(const struct print_document *document, struct value refund, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, refund, "tenders"));
+  struct value_iter iter = value_iterate(print_find(document, refund, "tenders"));
   while (value_next(&iter)) {
     amount_text text;
     int64_t cents = number_of(document, iter.item, "amount", 2);
     if (cents == 0) continue;
     format_cents(cents, text);
     begin_line(out, "Given back", text);
-    if (!value_is_absent(member(document, iter.item, "card"))) {
+    if (!value_is_absent(print_find(document, iter.item, "card"))) {
       buffer_append_text(out, "on card ");
       append_text(out, document, iter.item, "card");
     } else {
@@ -297,7 +287,7 @@ static void print_tenders(const struct print_document *document, struct value re
 }
 
 static void print_taken_back(const struct print_document *document, struct value reply, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, reply, "points"));
+  struct value_iter iter = value_iterate(print_find(document, reply, "points"));
   while (value_next(&iter)) {
     struct buffer amount;
     buffer_init(&amount);
@@ -318,7 +308,7 @@ static void print_taken_back(const struct print_document *document, struct value
 void print_loyalty_return(const struct print_document *document, struct buffer *out) {
   bool replayed;
   struct value reply = print_loyalty_reply(document, document->root, &replayed);
-  struct value refund = member(document, reply, "refund");
+  struct value refund = print_find(document, reply, "refund");
   buffer_append_text(out, "Return ");
   append_text(out, document, reply, "return_id");
   buffer_append_text(out, " of order ");
@@ -341,7 +331,7 @@ static void append_part(struct buffer *out, const struct print_document *documen
 }
 
 static void print_balances(const struct print_document *document, struct value wallet, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, wallet, "balances"));
+  struct value_iter iter = value_iterate(print_find(document, wallet, "balances"));
   while (value_next(&iter)) {
     buffer_append_text(out, "  ");
     print_member(out, document, iter.item, "currency", 12);
@@ -358,7 +348,7 @@ static void print_balances(const struct print_document *document, struct value w
 }
 
 static void print_tier(const struct print_document *document, struct value wallet, struct buffer *out) {
-  struct value tier = member(document, wallet, "tier");
+  struct value tier = print_find(document, wallet, "tier");
   if (value_is_absent(tier)) return;
   buffer_append_format(out, "  %-12s  ", "tier");
   append_text(out, document, tier, "level");
@@ -366,7 +356,7 @@ static void print_tier(const struct print_document *document, struct value walle
   buffer_append_text(out, ", ");
   print_member(out, document, tier, "qualifying", 0);
   buffer_append_text(out, " counted");
-  if (!value_is_absent(member(document, tier, "next"))) {
+  if (!value_is_absent(print_find(document, tier, "next"))) {
     buffer_append_text(out, "; ");
     print_member(out, document, tier, "missing", 0);
     buffer_append_text(out, " more for ");
@@ -403,14 +393,14 @@ static void print_lot(const struct print_document *document, const struct dated 
 }
 
 static void print_lots(const struct print_document *document, struct value wallet, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, wallet, "lots"));
+  struct value_iter iter = value_iterate(print_find(document, wallet, "lots"));
   size_t count = 0, used = 0;
   for (struct value_iter each = iter; value_next(&each);) count++;
   struct dated *lots = count == 0 ? NULL : alloc_get(count * sizeof *lots);
   if (count > 0 && lots == NULL) out->failed = true;
   while (lots != NULL && value_next(&iter))
     if (number_of(document, iter.item, "left", 2) != 0)
-      lots[used++] = (struct dated){text_of(document, iter.item, "expires_on"), iter.item};
+      lots[used++] = (struct dated){print_find_text(document, iter.item, "expires_on"), iter.item};
   if (used > 1) qsort(lots, used, sizeof *lots, by_day);
   if (used > 0) buffer_append_text(out, "\nThe next to expire first\n");
   for (size_t i = 0; i < used; i++) print_lot(document, &lots[i], out);
@@ -419,7 +409,8 @@ static void print_lots(const struct print_document *document, struct value walle
 
 // By the id that captures it: the customer's number is a part of it.
 static void print_hold(const struct print_document *document, struct value hold, struct buffer *out) {
-  struct bytes customer = text_of(document, document->root, "customer"), id = text_of(document, hold, "id");
+  struct bytes customer = print_find_text(document, document->root, "customer"),
+               id = print_find_text(document, hold, "id");
   if (customer.size_bytes < 2 || id.size_bytes < 2) return;
   buffer_append_format(out, "  h%.*s-%.*s  ", (int)customer.size_bytes - 1, (const char *)customer.data + 1,
                        (int)id.size_bytes - 1, (const char *)id.data + 1);
@@ -432,7 +423,7 @@ static void print_hold(const struct print_document *document, struct value hold,
 }
 
 static void print_wallet(const struct print_document *document, struct value wallet, struct buffer *out) {
-  struct value holds = member(document, wallet, "holds");
+  struct value holds = print_find(document, wallet, "holds");
   struct value_iter iter = value_iterate(holds);
   buffer_append_text(out, "\nProgramme ");
   append_text(out, document, wallet, "programme");
@@ -453,11 +444,11 @@ static void print_code_row(const struct print_document *document, struct value c
   print_member(out, document, code, "voucher", 14);
   buffer_append_text(out, "  ");
   append_text(out, document, code, "state");
-  if (!value_is_absent(member(document, code, "reason"))) {
+  if (!value_is_absent(print_find(document, code, "reason"))) {
     buffer_append_text(out, ": ");
     append_text(out, document, code, "reason");
   }
-  if (!value_is_absent(member(document, code, "balance"))) {
+  if (!value_is_absent(print_find(document, code, "balance"))) {
     format_cents(number_of(document, code, "balance", 2), text);
     buffer_append_format(out, ", %s left", text);
   } else if (number_of(document, code, "uses", 0) != 0) {
@@ -470,8 +461,8 @@ static void print_code_row(const struct print_document *document, struct value c
 }
 
 void print_loyalty_member(const struct print_document *document, struct buffer *out) {
-  struct value programmes = member(document, document->root, "programmes");
-  struct value vouchers = member(document, document->root, "vouchers");
+  struct value programmes = print_find(document, document->root, "programmes");
+  struct value vouchers = print_find(document, document->root, "vouchers");
   struct value_iter iter = value_iterate(programmes);
   append_text(out, document, document->root, "customer");
   buffer_append_text(out, is_empty(programmes) ? " is in no programme yet: a first order makes a member\n" : "\n");
@@ -483,7 +474,7 @@ void print_loyalty_member(const struct print_document *document, struct buffer *
 }
 
 static void print_posting(const struct print_document *document, struct value posting, struct buffer *out) {
-  struct value_iter entries = value_iterate(member(document, posting, "entries"));
+  struct value_iter entries = value_iterate(print_find(document, posting, "entries"));
   while (value_next(&entries)) {
     buffer_append_text(out, "  ");
     print_time(out, document, posting, "effective_at", PRINT_MINUTE_BYTES);
@@ -497,20 +488,20 @@ static void print_posting(const struct print_document *document, struct value po
     print_member(out, document, entries.item, "to", 0);
     static const char *const why[] = {"reference", "rule", "author", "reason"};
     for (size_t i = 0; i < sizeof why / sizeof *why; i++) {
-      if (value_is_absent(member(document, posting, why[i]))) continue;
+      if (value_is_absent(print_find(document, posting, why[i]))) continue;
       buffer_append_format(out, i == 0 ? ", " : ", %s ", why[i]);
-      print_value(out, document, member(document, posting, why[i]), ID_COLUMNS, false);
+      print_value(out, document, print_find(document, posting, why[i]), ID_COLUMNS, false);
     }
     buffer_append_byte(out, '\n');
   }
 }
 
 void print_loyalty_statement(const struct print_document *document, struct buffer *out) {
-  struct value items = member(document, document->root, "items");
+  struct value items = print_find(document, document->root, "items");
   struct value_iter iter = value_iterate(items);
   if (is_empty(items)) buffer_append_text(out, "nothing was posted yet\n");
   while (value_next(&iter)) print_posting(document, iter.item, out);
-  if (text_of(document, document->root, "next").size_bytes == 0) return;
+  if (print_find_text(document, document->root, "next").size_bytes == 0) return;
   buffer_append_text(out, "  more: --after ");
   append_text(out, document, document->root, "next");
   buffer_append_byte(out, '\n');
@@ -521,15 +512,15 @@ void print_loyalty_statement(const struct print_document *document, struct buffe
 void print_loyalty_points(const struct print_document *document, struct buffer *out) {
   bool replayed;
   struct value reply = print_loyalty_reply(document, document->root, &replayed);
-  if (!value_is_absent(member(document, reply, "approval"))) {
+  if (!value_is_absent(print_find(document, reply, "approval"))) {
     buffer_append_text(out, "waits for a second person, as ");
     append_text(out, document, reply, "approval");
     buffer_append_byte(out, '\n');
     return;
   }
-  bool hold = !value_is_absent(member(document, reply, "hold"));
+  bool hold = !value_is_absent(print_find(document, reply, "hold"));
   if (replayed) buffer_append_text(out, "done before: this is what was said then\n");
-  bool joined = value_is_absent(member(document, reply, "id"));
+  bool joined = value_is_absent(print_find(document, reply, "id"));
   append_text(out, document, reply, hold ? "hold" : joined ? "customer" : "id");
   if (hold) {
     buffer_append_byte(out, ' ');
@@ -537,17 +528,17 @@ void print_loyalty_points(const struct print_document *document, struct buffer *
     buffer_append_byte(out, ' ');
     print_member(out, document, reply, "amount", 0);
   }
-  if (hold && bytes_equal(text_of(document, reply, "status"), BYTES("held"))) {
+  if (hold && bytes_equal(print_find_text(document, reply, "status"), BYTES("held"))) {
     buffer_append_text(out, " until ");
     print_time(out, document, reply, "expires_at", PRINT_MINUTE_BYTES);
     buffer_append_text(out, " UTC");
   }
   buffer_append_byte(out, '\n');
-  print_balances(document, member(document, reply, "balance"), out);
+  print_balances(document, print_find(document, reply, "balance"), out);
 }
 
 void print_loyalty_codes(const struct print_document *document, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, document->root, "codes"));
+  struct value_iter iter = value_iterate(print_find(document, document->root, "codes"));
   while (value_next(&iter)) {
     struct bytes text;
     if (value_as_text(iter.item, &text))
@@ -564,7 +555,7 @@ void print_loyalty_validation(const struct print_document *document, struct buff
     return;
   }
   buffer_append_text(out, "not good: ");
-  print_clean(out, text_of(document, document->root, "message"), 0);
+  print_clean(out, print_find_text(document, document->root, "message"), 0);
   buffer_append_text(out, " (");
   append_text(out, document, document->root, "reason");
   buffer_append_text(out, ")\n");
@@ -585,7 +576,7 @@ static void print_owed(const struct print_document *document, struct value curre
     print_member(out, document, currency, parts[i], 0);
     buffer_append_byte(out, '\n');
   }
-  struct value_iter months = value_iterate(member(document, currency, "by_month"));
+  struct value_iter months = value_iterate(print_find(document, currency, "by_month"));
   buffer_append_text(out, "  expires in\n");
   while (value_next(&months)) {
     buffer_append_text(out, "    ");
@@ -600,7 +591,7 @@ static void print_owed(const struct print_document *document, struct value curre
 }
 
 void print_loyalty_liability(const struct print_document *document, struct buffer *out) {
-  struct value_iter iter = value_iterate(member(document, document->root, "currencies"));
+  struct value_iter iter = value_iterate(print_find(document, document->root, "currencies"));
   buffer_append_text(out, "Programme ");
   append_text(out, document, document->root, "programme");
   buffer_append_text(out, ", ");
@@ -610,7 +601,7 @@ void print_loyalty_liability(const struct print_document *document, struct buffe
 }
 
 void print_loyalty_documents(const struct print_document *document, struct buffer *out) {
-  struct value items = member(document, document->root, "items");
+  struct value items = print_find(document, document->root, "items");
   struct value_iter iter = value_iterate(items);
   if (is_empty(items)) buffer_append_text(out, "nothing found\n");
   while (value_next(&iter)) {
@@ -618,8 +609,8 @@ void print_loyalty_documents(const struct print_document *document, struct buffe
     print_member(out, document, iter.item, "id", 18);
     buffer_append_text(out, " version ");
     print_member(out, document, iter.item, "version", 4);
-    print_clean(out, text_of(document, iter.item, "name"), ID_COLUMNS);
-    if (!value_is_absent(member(document, iter.item, "programme"))) {
+    print_clean(out, print_find_text(document, iter.item, "name"), ID_COLUMNS);
+    if (!value_is_absent(print_find(document, iter.item, "programme"))) {
       buffer_append_text(out, ", of ");
       append_text(out, document, iter.item, "programme");
     }

@@ -7,9 +7,9 @@
 #include "cli/print.h"
 
 // engine_member_json: balances, tier with what is missing, lots by expiry, vouchers.
-void print_loyalty_member(const struct print_document *member, struct buffer *out);
+void print_loyalty_member(const struct print_document *document, struct buffer *out);
 // engine_statement_json, a line for each entry.
-void print_loyalty_statement(const struct print_document *statement, struct buffer *out);
+void print_loyalty_statement(const struct print_document *document, struct buffer *out);
 
 // {"request","reply","booked"?} of engine_evaluate and engine_order: a receipt, with a title when it is booked.
 void print_loyalty_receipt(const struct print_document *document, struct buffer *out);
@@ -21,12 +21,12 @@ void print_loyalty_effects(const struct print_document *document, struct value r
 struct value print_loyalty_reply(const struct print_document *document, struct value reply, bool *replayed);
 
 // What a return gave back, and took back.
-void print_loyalty_return(const struct print_document *reply, struct buffer *out);
+void print_loyalty_return(const struct print_document *document, struct buffer *out);
 // {"id"|"hold"|"customer",…,"balance"} of points, of a hold, of who joined.
-void print_loyalty_points(const struct print_document *reply, struct buffer *out);
+void print_loyalty_points(const struct print_document *document, struct buffer *out);
 // {"codes":[…]}, and one code.
-void print_loyalty_codes(const struct print_document *reply, struct buffer *out);
-void print_loyalty_validation(const struct print_document *reply, struct buffer *out);
-void print_loyalty_liability(const struct print_document *liability, struct buffer *out);
+void print_loyalty_codes(const struct print_document *document, struct buffer *out);
+void print_loyalty_validation(const struct print_document *document, struct buffer *out);
+void print_loyalty_liability(const struct print_document *document, struct buffer *out);
 // The documents of one kind, a line each.
 void print_loyalty_documents(const struct print_document *documents, struct buffer *out);

@@ -168,14 +168,9 @@ struct name_list {
 };
 
 static enum err note_name(struct name_list *list, uint32_t name) {
-  if (list->count == list->capacity) {
-    size_t capacity = list->capacity * 2 + 16;
-    uint32_t *grown = arena_take(list->arena, capacity * sizeof *grown);
-    if (grown == NULL) return ERR_NO_MEMORY;
-    if (list->count > 0) memcpy(grown, list->names, list->count * sizeof *grown);
-    list->names = grown;
-    list->capacity = capacity;
-  }
+  uint32_t *names = arena_grow(list->arena, list->names, list->count, &list->capacity, 16, sizeof *names);
+  if (names == NULL) return ERR_NO_MEMORY;
+  list->names = names;
   list->names[list->count++] = name;
   return ERR_OK;
 }

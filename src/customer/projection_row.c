@@ -6,18 +6,17 @@
 // of channels there can be more, and then they stand as they are. docs/formats/projection.md has the layout.
 #include "customer/projection_row.h"
 
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/little.h"
+#include "customer/packing.h"
 
 enum {
   FORMAT = 1,
   HEAD_BYTES = 32,
   TAIL_BYTES = 8,
-  NUMBER_BYTES_MAX = 8,
-  NIBBLE_ENTRIES = 16,
   BYTE_ENTRIES = 256,
   GROUP_KEY_BYTES = 8,
   KEY_BYTES = GROUP_KEY_BYTES + 4 + 1,
@@ -25,8 +24,6 @@ enum {
   EVENTS_MAX = PROJECTION_CUSTOMERS * PROJECTION_EVENTS_MAX,
   FIRST_CAPACITY = 1024,
 };
-static const int64_t units_us[] = {1, 1000, 1000000};
-enum { UNITS = sizeof units_us / sizeof *units_us };
 
 // --- keys ----------------------------------------------------------------------------------------------------
 
@@ -53,50 +50,13 @@ void projection_group_range(uint64_t block, struct key *from, struct key *to) {
 
 // --- numbers -------------------------------------------------------------------------------------------------
 
-static uint16_t read_16(const uint8_t *at) {
-  uint16_t number;
-  memcpy(&number, at, sizeof number);
-  return le16toh(number);
-}
-static uint32_t read_32(const uint8_t *at) {
-  uint32_t number;
-  memcpy(&number, at, sizeof number);
-  return le32toh(number);
-}
-static uint64_t read_64(const uint8_t *at) {
-  uint64_t number;
-  memcpy(&number, at, sizeof number);
-  return le64toh(number);
-}
-
-static uint8_t *put_number(uint8_t *at, uint64_t number, unsigned width) {
-  number = htole64(number);
-  memcpy(at, &number, width);
-  return at + width;
-}
-
-static unsigned width_of(uint64_t number) {
-  unsigned width = 0;
-  for (; number > 0; number >>= 8) width++;
-  return width;
-}
-
-static uint64_t mask_of(unsigned width) {
-  return width == NUMBER_BYTES_MAX ? UINT64_MAX : ((uint64_t)1 << (8 * width)) - 1;
-}
-
-static size_t index_bytes(size_t entries, size_t count) {
-  if (entries <= 1) return 0;
-  return entries <= NIBBLE_ENTRIES ? (count + 1) / 2 : count;
-}
-
 // --- directories and sides -----------------------------------------------------------------------------------
 
 enum err projection_directory_read(struct bytes row, struct projection_directory *directory) {
   if (row.size_bytes < DIRECTORY_BYTES || (row.size_bytes - DIRECTORY_BYTES) % 4 != 0) return ERR_CORRUPT;
   if (row.data[0] != FORMAT || row.data[1] > 1) return ERR_CORRUPT;
   directory->side = row.data[1];
-  for (size_t i = 0; i < PROJECTION_BITS; i++) directory->beside[i] = read_64(row.data + 2 + 8 * i);
+  for (size_t i = 0; i < PROJECTION_BITS; i++) directory->beside[i] = little_read_64(row.data + 2 + 8 * i);
   directory->names = row.data + DIRECTORY_BYTES;
   directory->name_count = (row.size_bytes - DIRECTORY_BYTES) / 4;
   return ERR_OK;
@@ -104,7 +64,7 @@ enum err projection_directory_read(struct bytes row, struct projection_directory
 
 bool projection_directory_has(const struct projection_directory *directory, uint32_t name) {
   for (size_t i = 0; i < directory->name_count; i++)
-    if (read_32(directory->names + 4 * i) == name) return true;
+    if (little_read_32(directory->names + 4 * i) == name) return true;
   return false;
 }
 
@@ -114,8 +74,8 @@ void projection_directory_put(const struct projection_directory *directory, cons
   uint8_t *at = out->data + out->size_bytes;
   *at++ = FORMAT;
   *at++ = directory->side;
-  for (size_t i = 0; i < PROJECTION_BITS; i++) at = put_number(at, directory->beside[i], 8);
-  for (size_t i = 0; i < count; i++) at = put_number(at, names[i], 4);
+  for (size_t i = 0; i < PROJECTION_BITS; i++) at = little_put(at, directory->beside[i], 8);
+  for (size_t i = 0; i < count; i++) at = little_put(at, names[i], 4);
   out->size_bytes = (size_t)(at - out->data);
 }
 
@@ -169,9 +129,10 @@ struct shape {
 };
 
 static unsigned unit_of(const struct timeline_columns *columns, int64_t base_us) {
-  unsigned unit = UNITS - 1;
+  unsigned unit = PACKING_UNITS - 1;
   for (size_t i = 0; i < columns->count && unit > 0; i++)
-    while (unit > 0 && ((uint64_t)columns->time_us[i] - (uint64_t)base_us) % (uint64_t)units_us[unit] != 0) unit--;
+    while (unit > 0 && ((uint64_t)columns->time_us[i] - (uint64_t)base_us) % (uint64_t)packing_units_us[unit] != 0)
+      unit--;
   return unit;
 }
 
@@ -189,10 +150,10 @@ static void measure_numbers(const struct projection_row *row, struct shape *shap
   for (size_t i = 0; i < PROJECTION_CUSTOMERS; i++)
     if (row->from[i + 1] - row->from[i] > longest) longest = row->from[i + 1] - row->from[i];
   shape->unit = unit_of(columns, shape->time_us);
-  shape->time_span = ((uint64_t)last_us - (uint64_t)shape->time_us) / (uint64_t)units_us[shape->unit];
+  shape->time_span = ((uint64_t)last_us - (uint64_t)shape->time_us) / (uint64_t)packing_units_us[shape->unit];
   shape->amount_span = (uint64_t)most - (uint64_t)shape->amount;
-  shape->time_width = width_of(shape->time_span);
-  shape->amount_width = width_of(shape->amount_span);
+  shape->time_width = little_width(shape->time_span);
+  shape->amount_width = little_width(shape->amount_span);
   shape->count_width = longest > UINT8_MAX ? 2 : 1;
 }
 
@@ -219,7 +180,7 @@ static void measure_dictionaries(const struct timeline_columns *columns, struct 
 }
 
 static uint8_t *put_index(uint8_t *indexes, size_t entries, size_t i, unsigned index) {
-  if (entries > NIBBLE_ENTRIES)
+  if (entries > PACKING_NIBBLE_ENTRIES)
     indexes[i] = (uint8_t)index;
   else if (entries > 1)
     indexes[i / 2] = (uint8_t)(i % 2 == 0 ? index : indexes[i / 2] | index << 4);
@@ -231,37 +192,37 @@ static uint8_t *put_head(uint8_t *at, const struct shape *shape, size_t count) {
   *at++ = (uint8_t)(shape->unit << 4 | shape->time_width);
   *at++ = (uint8_t)shape->amount_width;
   *at++ = (uint8_t)shape->count_width;
-  at = put_number(at, shape->code_count, 2);
-  at = put_number(at, shape->channel_count, 2);
-  at = put_number(at, count, 4);
-  at = put_number(at, 0, 4);
-  at = put_number(at, (uint64_t)shape->time_us, 8);
-  return put_number(at, (uint64_t)shape->amount, 8);
+  at = little_put(at, shape->code_count, 2);
+  at = little_put(at, shape->channel_count, 2);
+  at = little_put(at, count, 4);
+  at = little_put(at, 0, 4);
+  at = little_put(at, (uint64_t)shape->time_us, 8);
+  return little_put(at, (uint64_t)shape->amount, 8);
 }
 
 static uint8_t *put_columns(uint8_t *at, const struct shape *shape, const struct timeline_columns *columns) {
   size_t count = columns->count;
-  uint64_t unit_us = (uint64_t)units_us[shape->unit];
+  uint64_t unit_us = (uint64_t)packing_units_us[shape->unit];
   for (size_t i = 0; i < count; i++)
-    at = put_number(at, ((uint64_t)columns->time_us[i] - (uint64_t)shape->time_us) / unit_us, shape->time_width);
+    at = little_put(at, ((uint64_t)columns->time_us[i] - (uint64_t)shape->time_us) / unit_us, shape->time_width);
   for (size_t i = 0; i < count; i++)
-    at = put_number(at, (uint64_t)columns->amount[i] - (uint64_t)shape->amount, shape->amount_width);
+    at = little_put(at, (uint64_t)columns->amount[i] - (uint64_t)shape->amount, shape->amount_width);
   for (size_t i = 0; i < count; i++) put_index(at, shape->code_count, i, shape->code_at[columns->amount_code[i]]);
-  at += index_bytes(shape->code_count, count);
+  at += packing_index_bytes(shape->code_count, count);
   if (shape->channel_count == 0) {
-    for (size_t i = 0; i < count; i++) at = put_number(at, columns->channel[i], 4);
+    for (size_t i = 0; i < count; i++) at = little_put(at, columns->channel[i], 4);
     return at;
   }
   for (size_t i = 0; shape->channel_count > 1 && i < count; i++)
     put_index(at, shape->channel_count, i, (unsigned)find_channel(shape, columns->channel[i]));
-  return at + index_bytes(shape->channel_count, count);
+  return at + packing_index_bytes(shape->channel_count, count);
 }
 
 static size_t bytes_of_row(const struct shape *shape, size_t count) {
-  size_t channels = shape->channel_count == 0 ? 4 * count : index_bytes(shape->channel_count, count);
+  size_t channels = shape->channel_count == 0 ? 4 * count : packing_index_bytes(shape->channel_count, count);
   return HEAD_BYTES + shape->code_count + 4 * (size_t)shape->channel_count +
          PROJECTION_CUSTOMERS * (size_t)shape->count_width + count * (shape->time_width + shape->amount_width) +
-         index_bytes(shape->code_count, count) + channels + TAIL_BYTES;
+         packing_index_bytes(shape->code_count, count) + channels + TAIL_BYTES;
 }
 
 void projection_row_put(const struct projection_row *row, struct buffer *out) {
@@ -272,11 +233,11 @@ void projection_row_put(const struct projection_row *row, struct buffer *out) {
   uint8_t *at = put_head(out->data + out->size_bytes, &shape, row->columns.count);
   memcpy(at, shape.codes, shape.code_count);
   at += shape.code_count;
-  for (unsigned i = 0; i < shape.channel_count; i++) at = put_number(at, shape.channels[i], 4);
+  for (unsigned i = 0; i < shape.channel_count; i++) at = little_put(at, shape.channels[i], 4);
   for (size_t i = 0; i < PROJECTION_CUSTOMERS; i++)
-    at = put_number(at, row->from[i + 1] - row->from[i], shape.count_width);
+    at = little_put(at, row->from[i + 1] - row->from[i], shape.count_width);
   at = put_columns(at, &shape, &row->columns);
-  at = put_number(at, 0, TAIL_BYTES);
+  at = little_put(at, 0, TAIL_BYTES);
   out->size_bytes = (size_t)(at - out->data);
 }
 
@@ -297,12 +258,12 @@ static enum err find_parts(struct bytes bytes, struct parts *parts) {
   shape->time_width = at[1] & 15;
   shape->amount_width = at[2];
   shape->count_width = at[3];
-  shape->code_count = read_16(at + 4);
-  shape->channel_count = read_16(at + 6);
-  parts->count = read_32(at + 8);
-  shape->time_us = (int64_t)read_64(at + 16);
-  shape->amount = (int64_t)read_64(at + 24);
-  if (shape->unit >= UNITS || shape->time_width > NUMBER_BYTES_MAX || shape->amount_width > NUMBER_BYTES_MAX ||
+  shape->code_count = little_read_16(at + 4);
+  shape->channel_count = little_read_16(at + 6);
+  parts->count = little_read_32(at + 8);
+  shape->time_us = (int64_t)little_read_64(at + 16);
+  shape->amount = (int64_t)little_read_64(at + 24);
+  if (shape->unit >= PACKING_UNITS || shape->time_width > LITTLE_BYTES_MAX || shape->amount_width > LITTLE_BYTES_MAX ||
       shape->count_width < 1 || shape->count_width > 2 || shape->code_count < 1 || shape->code_count > BYTE_ENTRIES ||
       shape->channel_count > BYTE_ENTRIES || parts->count == 0 || parts->count > EVENTS_MAX)
     return ERR_CORRUPT;
@@ -313,7 +274,7 @@ static enum err find_parts(struct bytes bytes, struct parts *parts) {
   parts->times = parts->counts + PROJECTION_CUSTOMERS * (size_t)shape->count_width;
   parts->amounts = parts->times + parts->count * shape->time_width;
   parts->code_at = parts->amounts + parts->count * shape->amount_width;
-  parts->channel_at = parts->code_at + index_bytes(shape->code_count, parts->count);
+  parts->channel_at = parts->code_at + packing_index_bytes(shape->code_count, parts->count);
   return ERR_OK;
 }
 
@@ -321,7 +282,7 @@ static enum err read_counts(const struct parts *parts, uint32_t from[PROJECTION_
   uint32_t sum = 0;
   for (size_t i = 0; i < PROJECTION_CUSTOMERS; i++) {
     from[i] = sum;
-    sum += parts->shape.count_width == 1 ? parts->counts[i] : read_16(parts->counts + 2 * i);
+    sum += parts->shape.count_width == 1 ? parts->counts[i] : little_read_16(parts->counts + 2 * i);
   }
   from[PROJECTION_CUSTOMERS] = sum;
   return sum == parts->count ? ERR_OK : ERR_CORRUPT;
@@ -330,9 +291,9 @@ static enum err read_counts(const struct parts *parts, uint32_t from[PROJECTION_
 // `width` is a constant of the caller where it matters.
 static inline void read_numbers(const uint8_t *at, size_t count, unsigned width, int64_t base, int64_t unit,
                                 int64_t *out) {
-  uint64_t mask = mask_of(width);
+  uint64_t mask = little_mask(width);
   for (size_t i = 0; i < count; i++)
-    out[i] = (int64_t)((uint64_t)base + (read_64(at + i * width) & mask) * (uint64_t)unit);
+    out[i] = (int64_t)((uint64_t)base + (little_read_64(at + i * width) & mask) * (uint64_t)unit);
 }
 
 static void read_any_numbers(const uint8_t *at, size_t count, unsigned width, int64_t base, int64_t unit,
@@ -343,7 +304,7 @@ static void read_any_numbers(const uint8_t *at, size_t count, unsigned width, in
     read_numbers(at, count, 3, base, unit, out);
   } else if (width == 4) {
     for (size_t i = 0; i < count; i++)
-      out[i] = (int64_t)((uint64_t)base + (uint64_t)read_32(at + 4 * i) * (uint64_t)unit);
+      out[i] = (int64_t)((uint64_t)base + (uint64_t)little_read_32(at + 4 * i) * (uint64_t)unit);
   } else {
     read_numbers(at, count, width, base, unit, out);
   }
@@ -351,7 +312,7 @@ static void read_any_numbers(const uint8_t *at, size_t count, unsigned width, in
 
 // An index that a dictionary does not have, which only damage can bring, is the first entry.
 static unsigned index_at(const uint8_t *indexes, unsigned entries, size_t i) {
-  unsigned index = entries > NIBBLE_ENTRIES ? indexes[i] : indexes[i / 2] >> (i % 2 * 4) & 15;
+  unsigned index = entries > PACKING_NIBBLE_ENTRIES ? indexes[i] : indexes[i / 2] >> (i % 2 * 4) & 15;
   return index < entries ? index : 0;
 }
 
@@ -367,17 +328,19 @@ static void read_codes(const struct parts *parts, uint8_t *out) {
 static void read_channels(const struct parts *parts, uint32_t *out) {
   unsigned entries = parts->shape.channel_count;
   size_t count = parts->count;
-  uint32_t table[NIBBLE_ENTRIES] = {0};
+  uint32_t table[PACKING_NIBBLE_ENTRIES] = {0};
   if (entries == 0) {
-    for (size_t i = 0; i < count; i++) out[i] = read_32(parts->channel_at + 4 * i);
+    for (size_t i = 0; i < count; i++) out[i] = little_read_32(parts->channel_at + 4 * i);
   } else if (entries == 1) {
-    uint32_t only = read_32(parts->channels);
+    uint32_t only = little_read_32(parts->channels);
     for (size_t i = 0; i < count; i++) out[i] = only;
-  } else if (entries <= NIBBLE_ENTRIES) {
-    for (unsigned i = 0; i < NIBBLE_ENTRIES; i++) table[i] = read_32(parts->channels + 4 * (i < entries ? i : 0));
+  } else if (entries <= PACKING_NIBBLE_ENTRIES) {
+    for (unsigned i = 0; i < PACKING_NIBBLE_ENTRIES; i++)
+      table[i] = little_read_32(parts->channels + 4 * (i < entries ? i : 0));
     for (size_t i = 0; i < count; i++) out[i] = table[parts->channel_at[i / 2] >> (i % 2 * 4) & 15];
   } else {
-    for (size_t i = 0; i < count; i++) out[i] = read_32(parts->channels + 4 * index_at(parts->channel_at, entries, i));
+    for (size_t i = 0; i < count; i++)
+      out[i] = little_read_32(parts->channels + 4 * index_at(parts->channel_at, entries, i));
   }
 }
 
@@ -390,8 +353,8 @@ enum err projection_row_read(struct bytes bytes, uint32_t name, bool times_only,
   if (!projection_row_reserve(row, parts.count)) return ERR_NO_MEMORY;
   struct timeline_columns *columns = &row->columns;
   columns->count = parts.count;
-  read_any_numbers(parts.times, parts.count, parts.shape.time_width, parts.shape.time_us, units_us[parts.shape.unit],
-                   columns->time_us);
+  read_any_numbers(parts.times, parts.count, parts.shape.time_width, parts.shape.time_us,
+                   packing_units_us[parts.shape.unit], columns->time_us);
   for (size_t i = 0; i < parts.count; i++) columns->name[i] = name;
   if (times_only) return ERR_OK;
   read_any_numbers(parts.amounts, parts.count, parts.shape.amount_width, parts.shape.amount, 1, columns->amount);

@@ -19,17 +19,6 @@ void customer_init(struct customer *customer, uint64_t id) {
   *customer = (struct customer){.id = id};
 }
 
-// Room for one more item. `items` is copied to a block of twice the capacity when it is full.
-static void *grow(void *items, size_t count, size_t *capacity, size_t item_bytes, struct arena *arena) {
-  if (count < *capacity) return items;
-  size_t wanted = *capacity < ARRAY_FIRST_COUNT ? ARRAY_FIRST_COUNT : *capacity * 2;
-  void *grown = arena_take(arena, wanted * item_bytes);
-  if (grown == NULL) return NULL;
-  if (count > 0) memcpy(grown, items, count * item_bytes);
-  *capacity = wanted;
-  return grown;
-}
-
 // A copy of `view` in the arena; the empty view needs none. False when memory is short.
 static bool copy_view(struct arena *arena, struct bytes *view) {
   if (view->size_bytes == 0) {
@@ -80,7 +69,7 @@ enum err customer_add_identifier(struct customer *customer, struct arena *arena,
   struct customer_identifier added = *identifier;
   size_t count = customer->identifier_count;
   struct customer_identifier *items =
-      grow(customer->identifiers, count, &customer->identifier_capacity, sizeof *items, arena);
+      arena_grow(arena, customer->identifiers, count, &customer->identifier_capacity, ARRAY_FIRST_COUNT, sizeof *items);
   if (items == NULL || !copy_view(arena, &added.member.identifier.value)) return ERR_NO_MEMORY;
   customer->identifiers = items;
   size_t at = count;
@@ -126,7 +115,8 @@ enum err customer_add_edge(struct customer *customer, struct arena *arena, size_
   if (customer_has_edge(customer, a, b)) return ERR_OK;
   struct identity_edge added = {(uint16_t)(a < b ? a : b), (uint16_t)(a < b ? b : a), sequence};
   size_t at = customer->edge_count;
-  struct identity_edge *items = grow(customer->edges, at, &customer->edge_capacity, sizeof *items, arena);
+  struct identity_edge *items =
+      arena_grow(arena, customer->edges, at, &customer->edge_capacity, ARRAY_FIRST_COUNT, sizeof *items);
   if (items == NULL) return ERR_NO_MEMORY;
   customer->edges = items;
   for (; at > 0 && compare_edges(&items[at - 1], &added) > 0; at--) items[at] = items[at - 1];
@@ -154,7 +144,8 @@ enum err customer_add_cannot(struct customer *customer, struct arena *arena, str
   if (has_cannot(customer, pair)) return ERR_OK;
   struct customer_cannot added = {pair, sequence};
   size_t at = customer->cannot_count;
-  struct customer_cannot *items = grow(customer->cannots, at, &customer->cannot_capacity, sizeof *items, arena);
+  struct customer_cannot *items =
+      arena_grow(arena, customer->cannots, at, &customer->cannot_capacity, ARRAY_FIRST_COUNT, sizeof *items);
   if (items == NULL || !copy_view(arena, &added.pair.own.value) || !copy_view(arena, &added.pair.other.value))
     return ERR_NO_MEMORY;
   customer->cannots = items;
@@ -215,7 +206,8 @@ static bool is_one_too_many(const struct customer *customer, size_t position, co
 static enum err insert_trait(struct customer *customer, struct arena *arena, size_t position,
                              struct customer_trait trait) {
   size_t count = customer->trait_count;
-  struct customer_trait *items = grow(customer->traits, count, &customer->trait_capacity, sizeof *items, arena);
+  struct customer_trait *items =
+      arena_grow(arena, customer->traits, count, &customer->trait_capacity, ARRAY_FIRST_COUNT, sizeof *items);
   if (items == NULL || !copy_view(arena, &trait.inline_name)) return ERR_NO_MEMORY;
   customer->traits = items;
   memmove(&items[position + 1], &items[position], (count - position) * sizeof *items);
@@ -340,8 +332,8 @@ static enum err append_identifiers(struct customer *survivor, const struct custo
       continue;
     }
     size_t count = survivor->identifier_count;
-    struct customer_identifier *items =
-        grow(survivor->identifiers, count, &survivor->identifier_capacity, sizeof *items, arena);
+    struct customer_identifier *items = arena_grow(arena, survivor->identifiers, count, &survivor->identifier_capacity,
+                                                   ARRAY_FIRST_COUNT, sizeof *items);
     if (items == NULL || !copy_view(arena, &added.member.identifier.value)) return ERR_NO_MEMORY;
     survivor->identifiers = items;
     items[count] = added;

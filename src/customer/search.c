@@ -118,14 +118,10 @@ struct found {
 };
 
 static enum err add_hit(struct found *found, uint64_t customer, enum customer_match match) {
-  if (found->count == found->capacity) {
-    size_t wanted = found->capacity == 0 ? HITS_FIRST_COUNT : found->capacity * 2;
-    struct customer_hit *grown = arena_take(found->arena, wanted * sizeof *grown);
-    if (grown == NULL) return ERR_NO_MEMORY;
-    if (found->count > 0) memcpy(grown, found->hits, found->count * sizeof *grown);
-    found->hits = grown;
-    found->capacity = wanted;
-  }
+  struct customer_hit *hits =
+      arena_grow(found->arena, found->hits, found->count, &found->capacity, HITS_FIRST_COUNT, sizeof *hits);
+  if (hits == NULL) return ERR_NO_MEMORY;
+  found->hits = hits;
   found->hits[found->count++] = (struct customer_hit){customer, match};
   return ERR_OK;
 }

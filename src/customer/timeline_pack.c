@@ -7,47 +7,17 @@
 #include "customer/timeline_pack.h"
 
 #include <assert.h>
-#include <endian.h>
 
+#include "base/little.h"
+#include "customer/packing.h"
 #include "rule/machine.h"
 
 enum {
-  NIBBLE_ENTRIES = 16,
-  NUMBER_BYTES_MAX = 8,
   DENSE = 0x80,
   WIDTH_BITS = 15,
   UNIT_SHIFT = 4,
-  EVENT_BYTES_MAX = 3 * NUMBER_BYTES_MAX + 27 + IDENTITY_EVENT_ID_BYTES, // all dictionary entries included
+  EVENT_BYTES_MAX = 3 * LITTLE_BYTES_MAX + 27 + IDENTITY_EVENT_ID_BYTES, // all dictionary entries included
 };
-static const int64_t units_us[] = {1, 1000, 1000000};
-enum { UNITS = sizeof units_us / sizeof *units_us };
-
-static uint16_t read_16(const uint8_t *at) {
-  uint16_t number;
-  memcpy(&number, at, sizeof number);
-  return le16toh(number);
-}
-static uint32_t read_32(const uint8_t *at) {
-  uint32_t number;
-  memcpy(&number, at, sizeof number);
-  return le32toh(number);
-}
-static uint64_t read_64(const uint8_t *at) {
-  uint64_t number;
-  memcpy(&number, at, sizeof number);
-  return le64toh(number);
-}
-
-static uint8_t *put_number(uint8_t *at, uint64_t number, unsigned width) {
-  number = htole64(number);
-  memcpy(at, &number, width);
-  return at + width;
-}
-
-static size_t index_bytes(size_t entries, size_t count) {
-  if (entries <= 1) return 0;
-  return entries <= NIBBLE_ENTRIES ? (count + 1) / 2 : count;
-}
 
 static bool has_amount(uint8_t code) {
   return code < RULE_AMOUNT_NONE;
@@ -56,7 +26,7 @@ static bool has_amount(uint8_t code) {
 // --- opening -------------------------------------------------------------------------------------------------
 
 bool timeline_pack_is(struct bytes rest) {
-  return rest.size_bytes >= TIMELINE_PACK_HEAD_BYTES && read_16(rest.data) == 0;
+  return rest.size_bytes >= TIMELINE_PACK_HEAD_BYTES && little_read_16(rest.data) == 0;
 }
 
 static const uint8_t *pass(const uint8_t **at, size_t size) {
@@ -75,19 +45,19 @@ static void find_parts(const uint8_t *head, struct timeline_pack *pack) {
   pack->stores = pass(&at, 4 * (size_t)pack->store_count);
   pack->currencies = pass(&at, 2 * (size_t)pack->currency_count);
   pack->times = pass(&at, count * pack->time_width);
-  pack->kinds = pass(&at, index_bytes(pack->kind_count, count));
+  pack->kinds = pass(&at, packing_index_bytes(pack->kind_count, count));
   pack->amounts = pass(&at, (size_t)pack->amount_count * pack->amount_width);
-  pack->channel_at = pass(&at, index_bytes(pack->channel_count, count));
-  pack->store_at = pass(&at, index_bytes(pack->store_count, count));
-  pack->currency_at = pass(&at, index_bytes(pack->currency_count, count));
+  pack->channel_at = pass(&at, packing_index_bytes(pack->channel_count, count));
+  pack->store_at = pass(&at, packing_index_bytes(pack->store_count, count));
+  pack->currency_at = pass(&at, packing_index_bytes(pack->currency_count, count));
   pack->ids = pass(&at, count * IDENTITY_EVENT_ID_BYTES);
 }
 
 static void read_head(const uint8_t *head, struct timeline_pack *pack) {
   unsigned unit = head[5] >> UNIT_SHIFT;
   *pack = (struct timeline_pack){.count = head[4],
-                                 .size_bytes = read_16(head + 2),
-                                 .unit_us = unit < UNITS ? units_us[unit] : 0,
+                                 .size_bytes = little_read_16(head + 2),
+                                 .unit_us = unit < PACKING_UNITS ? packing_units_us[unit] : 0,
                                  .time_width = head[5] & WIDTH_BITS,
                                  .amount_width = head[6] & WIDTH_BITS,
                                  .dense = (head[6] & DENSE) != 0,
@@ -96,7 +66,7 @@ static void read_head(const uint8_t *head, struct timeline_pack *pack) {
                                  .store_count = head[9],
                                  .currency_count = head[10],
                                  .amount_count = head[11],
-                                 .base_us = (int64_t)read_64(head + 12)};
+                                 .base_us = (int64_t)little_read_64(head + 12)};
   find_parts(head, pack);
 }
 
@@ -104,15 +74,15 @@ enum err timeline_pack_open(struct bytes rest, struct timeline_pack *pack) {
   if (!timeline_pack_is(rest)) return ERR_CORRUPT;
   read_head(rest.data, pack);
   if (pack->count == 0 || pack->unit_us == 0 || pack->kind_count == 0 || pack->channel_count == 0 ||
-      pack->store_count == 0 || pack->currency_count == 0 || pack->time_width > NUMBER_BYTES_MAX ||
-      pack->amount_width > NUMBER_BYTES_MAX || pack->amount_count > pack->count || pack->size_bytes > rest.size_bytes)
+      pack->store_count == 0 || pack->currency_count == 0 || pack->time_width > LITTLE_BYTES_MAX ||
+      pack->amount_width > LITTLE_BYTES_MAX || pack->amount_count > pack->count || pack->size_bytes > rest.size_bytes)
     return ERR_CORRUPT;
   size_t size = (size_t)(pack->ids - pack->head) + pack->count * IDENTITY_EVENT_ID_BYTES;
   return size == pack->size_bytes ? ERR_OK : ERR_CORRUPT;
 }
 
 size_t timeline_pack_kept_bytes(const struct timeline_pack *pack) {
-  return (size_t)(pack->ids - pack->head) + NUMBER_BYTES_MAX; // the last number is read with what lies behind it
+  return (size_t)(pack->ids - pack->head) + LITTLE_BYTES_MAX; // the last number is read with what lies behind it
 }
 
 void timeline_pack_keep(const struct timeline_pack *pack, uint8_t *memory, struct timeline_pack *kept) {
@@ -124,21 +94,17 @@ void timeline_pack_keep(const struct timeline_pack *pack, uint8_t *memory, struc
 
 // --- reading -------------------------------------------------------------------------------------------------
 
-static uint64_t mask_of(unsigned width) {
-  return width == NUMBER_BYTES_MAX ? UINT64_MAX : ((uint64_t)1 << (8 * width)) - 1;
-}
-
 static void read_times(const struct timeline_pack *pack, int64_t *time_us) {
-  uint64_t mask = mask_of(pack->time_width);
+  uint64_t mask = little_mask(pack->time_width);
   const uint8_t *at = pack->times;
   for (size_t i = 0; i < pack->count; i++, at += pack->time_width)
-    time_us[i] = (int64_t)((uint64_t)pack->base_us + (read_64(at) & mask) * (uint64_t)pack->unit_us);
+    time_us[i] = (int64_t)((uint64_t)pack->base_us + (little_read_64(at) & mask) * (uint64_t)pack->unit_us);
 }
 
 // An index that a dictionary does not have, which only damage can bring, is the first entry.
 static unsigned index_at(const uint8_t *indexes, unsigned entries, size_t i) {
   unsigned index = 0;
-  if (entries > NIBBLE_ENTRIES)
+  if (entries > PACKING_NIBBLE_ENTRIES)
     index = indexes[i];
   else if (entries > 1)
     index = indexes[i / 2] >> (i % 2 * 4) & 15;
@@ -148,25 +114,25 @@ static unsigned index_at(const uint8_t *indexes, unsigned entries, size_t i) {
 // A column of a dictionary of 32-bit numbers.
 static void read_column(const uint8_t *dictionary, unsigned entries, const uint8_t *indexes, size_t count,
                         uint32_t *out) {
-  uint32_t table[NIBBLE_ENTRIES] = {0};
+  uint32_t table[PACKING_NIBBLE_ENTRIES] = {0};
   if (entries == 1) {
-    uint32_t only = read_32(dictionary);
+    uint32_t only = little_read_32(dictionary);
     for (size_t i = 0; i < count; i++) out[i] = only;
-  } else if (entries <= NIBBLE_ENTRIES) {
-    for (unsigned i = 0; i < entries; i++) table[i] = read_32(dictionary + 4 * i);
+  } else if (entries <= PACKING_NIBBLE_ENTRIES) {
+    for (unsigned i = 0; i < entries; i++) table[i] = little_read_32(dictionary + 4 * i);
     for (size_t i = 0; i + 1 < count; i += 2) {
       out[i] = table[indexes[i / 2] & 15];
       out[i + 1] = table[indexes[i / 2] >> 4];
     }
     if (count % 2 == 1) out[count - 1] = table[indexes[count / 2] & 15];
   } else {
-    for (size_t i = 0; i < count; i++) out[i] = read_32(dictionary + 4 * index_at(indexes, entries, i));
+    for (size_t i = 0; i < count; i++) out[i] = little_read_32(dictionary + 4 * index_at(indexes, entries, i));
   }
 }
 
 static void read_codes(const struct timeline_pack *pack, uint8_t *out) {
-  uint8_t table[NIBBLE_ENTRIES] = {0};
-  if (pack->kind_count > NIBBLE_ENTRIES) {
+  uint8_t table[PACKING_NIBBLE_ENTRIES] = {0};
+  if (pack->kind_count > PACKING_NIBBLE_ENTRIES) {
     for (size_t i = 0; i < pack->count; i++) out[i] = pack->codes[index_at(pack->kinds, pack->kind_count, i)];
     return;
   }
@@ -183,8 +149,8 @@ static void read_codes(const struct timeline_pack *pack, uint8_t *out) {
 }
 
 static int64_t amount_at(const uint8_t *at, unsigned width) {
-  unsigned unused = 8 * (NUMBER_BYTES_MAX - width);
-  return width == 0 ? 0 : (int64_t)(read_64(at) << unused) >> unused;
+  unsigned unused = 8 * (LITTLE_BYTES_MAX - width);
+  return width == 0 ? 0 : (int64_t)(little_read_64(at) << unused) >> unused;
 }
 
 // `codes` are those of the events.
@@ -226,8 +192,8 @@ void timeline_pack_events(const struct timeline_pack *pack, struct timeline_even
     event->name = names[i];
     event->amount = amounts[i];
     event->amount_code = codes[i];
-    event->currency = read_16(pack->currencies + 2 * index_at(pack->currency_at, pack->currency_count, i));
-    event->dims[0] = read_32(pack->stores + 4 * index_at(pack->store_at, pack->store_count, i));
+    event->currency = little_read_16(pack->currencies + 2 * index_at(pack->currency_at, pack->currency_count, i));
+    event->dims[0] = little_read_32(pack->stores + 4 * index_at(pack->store_at, pack->store_count, i));
     event->dims[1] = channels[i];
   }
 }
@@ -235,7 +201,7 @@ void timeline_pack_events(const struct timeline_pack *pack, struct timeline_even
 // --- choosing ------------------------------------------------------------------------------------------------
 
 static int64_t time_at(const struct timeline_pack *pack, size_t i) {
-  uint64_t distance = read_64(pack->times + i * pack->time_width) & mask_of(pack->time_width);
+  uint64_t distance = little_read_64(pack->times + i * pack->time_width) & little_mask(pack->time_width);
   return (int64_t)((uint64_t)pack->base_us + distance * (uint64_t)pack->unit_us);
 }
 
@@ -265,10 +231,10 @@ static void put_chosen(const struct timeline_pack *pack, size_t i, unsigned kind
   uint8_t code = pack->codes[kind];
   const uint8_t *amount = pack->amounts + amounts_before * pack->amount_width;
   columns->time_us[at] = time_at(pack, i);
-  columns->name[at] = read_32(pack->names + 4 * kind);
+  columns->name[at] = little_read_32(pack->names + 4 * kind);
   columns->amount_code[at] = code;
   columns->amount[at] = pack->dense || has_amount(code) ? amount_at(amount, pack->amount_width) : 0;
-  columns->channel[at] = read_32(pack->channels + 4 * index_at(pack->channel_at, pack->channel_count, i));
+  columns->channel[at] = little_read_32(pack->channels + 4 * index_at(pack->channel_at, pack->channel_count, i));
 }
 
 // What is wanted of the kinds, and the events found.
@@ -285,9 +251,9 @@ static inline void find_chosen(const struct timeline_pack *pack, unsigned entrie
   unsigned amounts = 0;
   size_t count = 0;
   for (size_t i = 0; i < choice->to; i++) {
-    unsigned kind = entries > NIBBLE_ENTRIES ? index_at(pack->kinds, pack->kind_count, i)
-                    : entries > 1            ? pack->kinds[i / 2] >> (i % 2 * 4) & 15U
-                                             : 0;
+    unsigned kind = entries > PACKING_NIBBLE_ENTRIES ? index_at(pack->kinds, pack->kind_count, i)
+                    : entries > 1                    ? pack->kinds[i / 2] >> (i % 2 * 4) & 15U
+                                                     : 0;
     choice->found[count].place = (uint8_t)i;
     choice->found[count].kind = (uint8_t)kind;
     choice->found[count].amounts_before = (uint8_t)amounts;
@@ -301,12 +267,12 @@ static inline void find_chosen(const struct timeline_pack *pack, unsigned entrie
 static bool prepare(const struct timeline_pack *pack, const struct rule_events_wanted *wanted, struct choice *choice) {
   bool any = false;
   if (time_at(pack, pack->count - 1) < wanted->from_us) return false;
-  if (pack->kind_count <= NIBBLE_ENTRIES) {
-    memset(choice->chosen, 0, NIBBLE_ENTRIES);
-    memset(choice->with_amount, 0, NIBBLE_ENTRIES);
+  if (pack->kind_count <= PACKING_NIBBLE_ENTRIES) {
+    memset(choice->chosen, 0, PACKING_NIBBLE_ENTRIES);
+    memset(choice->with_amount, 0, PACKING_NIBBLE_ENTRIES);
   }
   for (unsigned i = 0; i < pack->kind_count; i++) {
-    any |= choice->chosen[i] = is_wanted(wanted, read_32(pack->names + 4 * i));
+    any |= choice->chosen[i] = is_wanted(wanted, little_read_32(pack->names + 4 * i));
     choice->with_amount[i] = pack->dense || has_amount(pack->codes[i]);
   }
   if (!any) return false;
@@ -319,10 +285,10 @@ void timeline_pack_choose(const struct timeline_pack *pack, const struct rule_ev
                           struct timeline_columns *columns) {
   struct choice choice;
   if (!prepare(pack, wanted, &choice)) return;
-  if (pack->kind_count > NIBBLE_ENTRIES)
-    find_chosen(pack, NIBBLE_ENTRIES + 1, &choice);
+  if (pack->kind_count > PACKING_NIBBLE_ENTRIES)
+    find_chosen(pack, PACKING_NIBBLE_ENTRIES + 1, &choice);
   else if (pack->kind_count > 1)
-    find_chosen(pack, NIBBLE_ENTRIES, &choice);
+    find_chosen(pack, PACKING_NIBBLE_ENTRIES, &choice);
   else
     find_chosen(pack, 1, &choice);
   for (size_t i = 0; i < choice.count; i++)
@@ -346,13 +312,13 @@ static void dictionary_add(struct dictionary *dictionary, size_t position, uint6
 }
 
 static uint8_t *put_entries(uint8_t *at, const struct dictionary *dictionary, unsigned shift, unsigned width) {
-  for (unsigned i = 0; i < dictionary->count; i++) at = put_number(at, dictionary->entries[i] >> shift, width);
+  for (unsigned i = 0; i < dictionary->count; i++) at = little_put(at, dictionary->entries[i] >> shift, width);
   return at;
 }
 
 static uint8_t *put_indexes(uint8_t *at, const struct dictionary *dictionary, size_t count) {
-  size_t size = index_bytes(dictionary->count, count);
-  if (dictionary->count > NIBBLE_ENTRIES) {
+  size_t size = packing_index_bytes(dictionary->count, count);
+  if (dictionary->count > PACKING_NIBBLE_ENTRIES) {
     memcpy(at, dictionary->indexes, size);
   } else if (size > 0) {
     memset(at, 0, size);
@@ -361,16 +327,10 @@ static uint8_t *put_indexes(uint8_t *at, const struct dictionary *dictionary, si
   return at + size;
 }
 
-static unsigned width_of(uint64_t number) {
-  unsigned width = 0;
-  for (; number != 0; number >>= 8) width++;
-  return width;
-}
-
 static unsigned signed_width_of(int64_t number) {
   if (number == 0) return 0;
   uint64_t bits = number < 0 ? ~(uint64_t)number : (uint64_t)number; // and one more for the sign
-  unsigned width = bits >> 63 ? NUMBER_BYTES_MAX : width_of(bits << 1);
+  unsigned width = bits >> 63 ? LITTLE_BYTES_MAX : little_width(bits << 1);
   return width == 0 ? 1 : width;
 }
 
@@ -379,9 +339,9 @@ static uint64_t distance_us(const struct timeline_event *events, size_t i) {
 }
 
 static unsigned coarsest_unit(const struct timeline_event *events, size_t count) {
-  unsigned unit = UNITS - 1;
+  unsigned unit = PACKING_UNITS - 1;
   for (size_t i = 1; i < count && unit > 0; i++)
-    while (distance_us(events, i) % (uint64_t)units_us[unit] != 0) unit--;
+    while (distance_us(events, i) % (uint64_t)packing_units_us[unit] != 0) unit--;
   return unit;
 }
 
@@ -412,20 +372,20 @@ static void make_plan(const struct timeline_event *events, size_t count, struct 
     dictionary_add(&plan->currencies, i, events[i].currency);
   }
   plan->unit = coarsest_unit(events, count);
-  plan->time_width = width_of(distance_us(events, count - 1) / (uint64_t)units_us[plan->unit]);
+  plan->time_width = little_width(distance_us(events, count - 1) / (uint64_t)packing_units_us[plan->unit]);
   plan_amounts(events, count, plan);
 }
 
 static uint8_t *put_amounts(uint8_t *at, const struct plan *plan, const struct timeline_event *events, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (plan->dense || has_amount(events[i].amount_code))
-      at = put_number(at, (uint64_t)events[i].amount, plan->amount_width);
+      at = little_put(at, (uint64_t)events[i].amount, plan->amount_width);
   return at;
 }
 
 static uint8_t *put_columns(uint8_t *at, const struct plan *plan, const struct timeline_event *events, size_t count) {
-  uint64_t unit_us = (uint64_t)units_us[plan->unit];
-  for (size_t i = 0; i < count; i++) at = put_number(at, distance_us(events, i) / unit_us, plan->time_width);
+  uint64_t unit_us = (uint64_t)packing_units_us[plan->unit];
+  for (size_t i = 0; i < count; i++) at = little_put(at, distance_us(events, i) / unit_us, plan->time_width);
   at = put_indexes(at, &plan->kinds, count);
   at = put_amounts(at, plan, events, count);
   at = put_indexes(at, &plan->channels, count);
@@ -453,14 +413,14 @@ uint8_t *timeline_pack_put(const struct timeline_event *events, size_t count, ui
   *at++ = (uint8_t)plan.stores.count;
   *at++ = (uint8_t)plan.currencies.count;
   *at++ = (uint8_t)plan.amount_count;
-  at = put_number(at, (uint64_t)events[0].at.time_us, 8);
+  at = little_put(at, (uint64_t)events[0].at.time_us, 8);
   at = put_entries(at, &plan.kinds, 8, 4);
   at = put_entries(at, &plan.kinds, 0, 1);
   at = put_entries(at, &plan.channels, 0, 4);
   at = put_entries(at, &plan.stores, 0, 4);
   at = put_entries(at, &plan.currencies, 0, 2);
   at = put_columns(at, &plan, events, count);
-  put_number(out, 0, 2);
-  put_number(out + 2, (uint64_t)(at - out), 2);
+  little_put(out, 0, 2);
+  little_put(out + 2, (uint64_t)(at - out), 2);
   return at;
 }

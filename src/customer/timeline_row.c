@@ -9,9 +9,9 @@
 #include "customer/timeline_row.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdlib.h>
 
+#include "base/little.h"
 #include "base/varint.h"
 #include "customer/timeline_pack.h"
 
@@ -57,53 +57,21 @@ void timeline_row_chunk_key(uint64_t customer, const struct timeline_chunk *chun
 
 // --- segments ------------------------------------------------------------------------------------------------
 
-static uint8_t *put_16(uint8_t *at, uint16_t number) {
-  number = htole16(number);
-  memcpy(at, &number, sizeof number);
-  return at + sizeof number;
-}
-static uint8_t *put_32(uint8_t *at, uint32_t number) {
-  number = htole32(number);
-  memcpy(at, &number, sizeof number);
-  return at + sizeof number;
-}
-static uint8_t *put_64(uint8_t *at, int64_t number) {
-  uint64_t bits = htole64((uint64_t)number);
-  memcpy(at, &bits, sizeof bits);
-  return at + sizeof bits;
-}
-
-static uint16_t read_16(const uint8_t *at) {
-  uint16_t number;
-  memcpy(&number, at, sizeof number);
-  return le16toh(number);
-}
-static uint32_t read_32(const uint8_t *at) {
-  uint32_t number;
-  memcpy(&number, at, sizeof number);
-  return le32toh(number);
-}
-static int64_t read_64(const uint8_t *at) {
-  uint64_t number;
-  memcpy(&number, at, sizeof number);
-  return (int64_t)le64toh(number);
-}
-
 size_t timeline_row_segment_bytes(size_t count) {
   return TIMELINE_ROW_SEGMENT_BYTES + count * TIMELINE_ROW_EVENT_BYTES;
 }
 
 void timeline_row_put_segment(const struct timeline_event *events, size_t count, uint8_t *out) {
-  uint8_t *at = put_16(out, (uint16_t)count);
-  for (size_t i = 0; i < count; i++) at = put_64(at, events[i].at.time_us);
+  uint8_t *at = little_put(out, count, 2);
+  for (size_t i = 0; i < count; i++) at = little_put(at, (uint64_t)events[i].at.time_us, 8);
   for (size_t i = 0; i < count; i++, at += IDENTITY_EVENT_ID_BYTES)
     memcpy(at, events[i].at.event, IDENTITY_EVENT_ID_BYTES);
-  for (size_t i = 0; i < count; i++) at = put_32(at, events[i].name);
-  for (size_t i = 0; i < count; i++) at = put_64(at, events[i].amount);
+  for (size_t i = 0; i < count; i++) at = little_put(at, events[i].name, 4);
+  for (size_t i = 0; i < count; i++) at = little_put(at, (uint64_t)events[i].amount, 8);
   for (size_t i = 0; i < count; i++) *at++ = events[i].amount_code;
-  for (size_t i = 0; i < count; i++) at = put_16(at, events[i].currency);
-  for (size_t i = 0; i < count; i++) at = put_32(at, events[i].dims[0]);
-  for (size_t i = 0; i < count; i++) at = put_32(at, events[i].dims[1]);
+  for (size_t i = 0; i < count; i++) at = little_put(at, events[i].currency, 2);
+  for (size_t i = 0; i < count; i++) at = little_put(at, events[i].dims[0], 4);
+  for (size_t i = 0; i < count; i++) at = little_put(at, events[i].dims[1], 4);
 }
 
 static void read_segment(const uint8_t *at, size_t count, struct timeline_event *events) {
@@ -111,14 +79,14 @@ static void read_segment(const uint8_t *at, size_t count, struct timeline_event 
   const uint8_t *scales = amounts + 8 * count, *currencies = scales + count, *dims = currencies + 2 * count;
   for (size_t i = 0; i < count; i++) {
     struct timeline_event *event = &events[i];
-    event->at.time_us = read_64(at + 8 * i);
+    event->at.time_us = (int64_t)little_read_64(at + 8 * i);
     memcpy(event->at.event, ids + IDENTITY_EVENT_ID_BYTES * i, IDENTITY_EVENT_ID_BYTES);
-    event->name = read_32(names + 4 * i);
-    event->amount = read_64(amounts + 8 * i);
+    event->name = little_read_32(names + 4 * i);
+    event->amount = (int64_t)little_read_64(amounts + 8 * i);
     event->amount_code = scales[i];
-    event->currency = read_16(currencies + 2 * i);
-    event->dims[0] = read_32(dims + 4 * i);
-    event->dims[1] = read_32(dims + 4 * (count + i));
+    event->currency = little_read_16(currencies + 2 * i);
+    event->dims[0] = little_read_32(dims + 4 * i);
+    event->dims[1] = little_read_32(dims + 4 * (count + i));
   }
 }
 
@@ -139,7 +107,7 @@ static enum err open_segment(struct bytes rest, struct segment *segment) {
     return err;
   }
   if (rest.size_bytes < TIMELINE_ROW_SEGMENT_BYTES) return ERR_CORRUPT;
-  segment->count = read_16(rest.data);
+  segment->count = little_read_16(rest.data);
   segment->size_bytes = timeline_row_segment_bytes(segment->count);
   return segment->count == 0 || rest.size_bytes < segment->size_bytes ? ERR_CORRUPT : ERR_OK;
 }

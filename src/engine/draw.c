@@ -156,7 +156,7 @@ enum err draw_limit(struct draw *draw, struct answers *answers, struct store_sna
       draw->made_us = clock_monotonic_us();
     }
   }
-  if (err == ERR_OK) err = audience_and(members, draw->drawn);
+  if (err == ERR_OK) audience_and(members, draw->drawn);
   pthread_mutex_unlock(&draw->mutex);
   return err;
 }

@@ -154,14 +154,9 @@ static void forget_if_lost(struct feed *feed, uint32_t generation) {
 
 static enum err add_told(struct feed_claim *claim, struct arena *arena, const struct segment_definition *segment,
                          uint64_t block) {
-  if (claim->told_count == claim->told_capacity) {
-    size_t capacity = claim->told_capacity * 2 + 16;
-    struct feed_told *told = arena_take(arena, capacity * sizeof *told);
-    if (told == NULL) return ERR_NO_MEMORY;
-    if (claim->told_count > 0) memcpy(told, claim->told, claim->told_count * sizeof *told);
-    claim->told = told;
-    claim->told_capacity = capacity;
-  }
+  struct feed_told *told = arena_grow(arena, claim->told, claim->told_count, &claim->told_capacity, 16, sizeof *told);
+  if (told == NULL) return ERR_NO_MEMORY;
+  claim->told = told;
   claim->told[claim->told_count++] = (struct feed_told){segment, block};
   return ERR_OK;
 }
@@ -203,14 +198,10 @@ static enum err write_row(struct work *work, struct feed_claim *claim, const str
 }
 
 enum err feed_note(struct work *work, const struct live_change *change) {
-  if (work->change_count == work->change_capacity) {
-    size_t capacity = work->change_capacity * 2 + 16;
-    struct live_change *changes = arena_take(work->arena, capacity * sizeof *changes);
-    if (changes == NULL) return diag_no_memory(work->diag);
-    if (work->change_count > 0) memcpy(changes, work->changes, work->change_count * sizeof *changes);
-    work->changes = changes;
-    work->change_capacity = capacity;
-  }
+  struct live_change *changes =
+      arena_grow(work->arena, work->changes, work->change_count, &work->change_capacity, 16, sizeof *changes);
+  if (changes == NULL) return diag_no_memory(work->diag);
+  work->changes = changes;
   work->changes[work->change_count++] = *change;
   return ERR_OK;
 }

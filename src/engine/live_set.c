@@ -31,14 +31,9 @@ static enum err add_definition(struct definitions *all, struct arena *arena,
     all->items[i] = *definition;
     return ERR_OK;
   }
-  if (all->count == all->capacity) {
-    size_t larger = all->capacity * 2 + 64;
-    struct segment_definition *items = arena_take(arena, larger * sizeof *items);
-    if (items == NULL) return ERR_NO_MEMORY;
-    if (all->count > 0) memcpy(items, all->items, all->count * sizeof *items);
-    all->items = items;
-    all->capacity = larger;
-  }
+  struct segment_definition *items = arena_grow(arena, all->items, all->count, &all->capacity, 64, sizeof *items);
+  if (items == NULL) return ERR_NO_MEMORY;
+  all->items = items;
   all->items[all->count++] = *definition;
   return ERR_OK;
 }

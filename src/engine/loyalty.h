@@ -15,6 +15,7 @@
 // of them. ORDERS rows: an order's id: the customers that have an order of this id.
 #pragma once
 
+#include "base/varint.h"
 #include "engine/due.h"
 #include "engine/members.h"
 #include "engine/work.h"
@@ -157,7 +158,6 @@ struct loyalty_held_code {
 enum err loyalty_codes_lock(struct work *work, const struct bytes *codes, size_t count, const struct bytes *orders,
                             size_t order_count);
 struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code);
-bool loyalty_code_is_held(const struct work *work, struct bytes code);
 bool loyalty_order_is_locked(const struct work *work, struct bytes order); // its row of ORDERS
 enum err loyalty_codes_emit(struct work *work);
 // Gives a customer a new code of a voucher.
@@ -297,7 +297,7 @@ size_t loyalty_rule_counters(const struct loyalty_set *set, const struct loyalty
 // Counts what a rule earned at that time against its caps and its campaign's budget; below zero: gives it back to the
 // periods that were charged. `ledger` NULL: she is no member any more, and only what members share is counted.
 enum err loyalty_count_earned(struct work *work, struct loyalty_ledger *ledger, uint32_t programme,
-                              struct loyalty_rule_ref rule, int64_t at_us, int64_t amount);
+                              struct loyalty_rule_ref ref, int64_t at_us, int64_t amount);
 // Would so much more stay within all of them?
 bool loyalty_earned_has_room(struct work *work, const struct loyalty_ledger *ledger, struct loyalty_rule_ref rule,
                              int64_t at_us, int64_t amount);
@@ -391,6 +391,10 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// What rows of LEDGER keep of a lot: currency, amount at first, number and dates, as varints. At most so many bytes.
+enum { LOYALTY_LOT_ROW_BYTES = 6 * VARINT_BYTES_MAX };
+uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot);
+void loyalty_lot_row_read(struct varint_reader *reader, struct loyalty_lot *lot);
 // A hold was released by the engine: whoever captures it is told that it was voided (loyalty_points.c).
 enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number);
 

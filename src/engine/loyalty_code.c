@@ -115,10 +115,6 @@ static struct loyalty_held_code *find_held(const struct work *work, struct bytes
              : bsearch(&wanted, work->codes->items, work->codes->count, sizeof wanted, by_text);
 }
 
-bool loyalty_code_is_held(const struct work *work, struct bytes code) {
-  return find_held(work, code) != NULL;
-}
-
 struct loyalty_held_code *loyalty_code_of(struct work *work, struct bytes code) {
   struct loyalty_held_code *found = find_held(work, code);
   assert(found != NULL);

@@ -34,14 +34,9 @@ static void *place_for(struct documents *documents, enum loyalty_kind kind, size
                        size_t known) {
   size_t *count = &documents->counts[kind], *capacity = &documents->capacities[kind];
   if (known < *count) return (uint8_t *)*items + known * item_bytes;
-  if (*count == *capacity) {
-    size_t larger = *capacity * 2 + 16;
-    void *grown = arena_take(documents->arena, larger * item_bytes);
-    if (grown == NULL) return NULL;
-    if (*count > 0) memcpy(grown, *items, *count * item_bytes);
-    *items = grown;
-    *capacity = larger;
-  }
+  void *grown = arena_grow(documents->arena, *items, *count, capacity, 16, item_bytes);
+  if (grown == NULL) return NULL;
+  *items = grown;
   return (uint8_t *)*items + (*count)++ * item_bytes;
 }
 

@@ -9,7 +9,6 @@
 
 #include <sodium.h>
 
-#include "base/varint.h"
 #include "engine/live.h"
 
 enum { ONCE_EARNED = 1, ONCE_WITHDRAWN = 2, ONCE_HASH_BYTES = 16 };
@@ -152,17 +151,30 @@ struct once {
   struct loyalty_lot lot;
 };
 
+uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot) {
+  at = varint_put(at, lot->currency);
+  at = varint_put_signed(at, lot->amount);
+  at = varint_put(at, lot->id);
+  at = varint_put_signed(at, lot->earned_us);
+  at = varint_put_signed(at, lot->active_us);
+  return varint_put_signed(at, lot->expires_us);
+}
+
+void loyalty_lot_row_read(struct varint_reader *reader, struct loyalty_lot *lot) {
+  lot->currency = (uint8_t)varint_read_up_to(reader, UINT8_MAX);
+  lot->amount = varint_read_signed(reader);
+  lot->id = varint_read(reader);
+  lot->earned_us = varint_read_signed(reader);
+  lot->active_us = varint_read_signed(reader);
+  lot->expires_us = varint_read_signed(reader);
+}
+
 static enum err once_decode(struct work *work, struct bytes row, struct once *once) {
   *once = (struct once){0};
   struct varint_reader reader = varint_reader_of(row);
   once->state = varint_read_up_to(&reader, ONCE_WITHDRAWN);
   once->programme = (uint32_t)varint_read_up_to(&reader, UINT32_MAX);
-  once->lot.currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
-  once->lot.amount = varint_read_signed(&reader);
-  once->lot.id = varint_read(&reader);
-  once->lot.earned_us = varint_read_signed(&reader);
-  once->lot.active_us = varint_read_signed(&reader);
-  once->lot.expires_us = varint_read_signed(&reader);
+  loyalty_lot_row_read(&reader, &once->lot);
   return reader.failed || once->state == 0 ? diag_set(work->diag, ERR_CORRUPT, "corrupt",
                                                       "a row of what was earned "
                                                       "once cannot be read")
@@ -184,14 +196,9 @@ static enum err once_read(struct work *work, const struct key *key, struct once 
 }
 
 static enum err once_write(struct work *work, const struct key *key, const struct once *once) {
-  uint8_t row[8 * VARINT_BYTES_MAX], *at = varint_put(row, once->state);
+  uint8_t row[2 * VARINT_BYTES_MAX + LOYALTY_LOT_ROW_BYTES], *at = varint_put(row, once->state);
   at = varint_put(at, once->programme);
-  at = varint_put(at, once->lot.currency);
-  at = varint_put_signed(at, once->lot.amount);
-  at = varint_put(at, once->lot.id);
-  at = varint_put_signed(at, once->lot.earned_us);
-  at = varint_put_signed(at, once->lot.active_us);
-  at = varint_put_signed(at, once->lot.expires_us);
+  at = loyalty_lot_row_put(at, &once->lot);
   return store_put(work->txn, STORE_LEDGER, key_view(key), bytes_of(row, (size_t)(at - row)));
 }
 
@@ -396,15 +403,12 @@ static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *
 }
 
 static enum err add_outcome(struct work *work, struct loyalty_outcomes *outcomes, struct loyalty_outcome **outcome) {
-  if (outcomes->count == outcomes->capacity) {
-    size_t capacity = outcomes->capacity * 2 + 16;
-    struct loyalty_outcome *items = arena_take_zero(work->arena, capacity, sizeof *items);
-    if (items == NULL) return diag_no_memory(work->diag);
-    if (outcomes->count > 0) memcpy(items, outcomes->items, outcomes->count * sizeof *items);
-    outcomes->items = items;
-    outcomes->capacity = capacity;
-  }
-  *outcome = &outcomes->items[outcomes->count++];
+  struct loyalty_outcome *items =
+      arena_grow(work->arena, outcomes->items, outcomes->count, &outcomes->capacity, 16, sizeof *items);
+  if (items == NULL) return diag_no_memory(work->diag);
+  outcomes->items = items;
+  *outcome = &items[outcomes->count++];
+  **outcome = (struct loyalty_outcome){0};
   return ERR_OK;
 }
 

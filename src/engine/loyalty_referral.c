@@ -8,7 +8,6 @@
 // Invariant: a referral that was rewarded or reversed is never rewarded by another order.
 #include "engine/loyalty_request.h"
 
-#include "base/varint.h"
 #include "engine/read.h"
 
 enum referral_state { REFERRAL_PENDING = 1, REFERRAL_REWARDED, REFERRAL_REVERSED };
@@ -35,17 +34,12 @@ static void referral_key(struct key *key, uint64_t customer, uint32_t programme)
 }
 
 static enum err write(struct work *work, uint64_t customer, const struct referral *referral) {
-  uint8_t head[12 * VARINT_BYTES_MAX], *at = varint_put(head, (uint64_t)referral->state);
+  uint8_t head[6 * VARINT_BYTES_MAX + LOYALTY_LOT_ROW_BYTES], *at = varint_put(head, (uint64_t)referral->state);
   struct key key;
   at = varint_put(at, referral->advocate);
   at = varint_put_signed(at, referral->made_us);
   at = varint_put_signed(at, referral->minimum_cents);
-  at = varint_put(at, referral->lot.currency);
-  at = varint_put_signed(at, referral->lot.amount);
-  at = varint_put(at, referral->lot.id);
-  at = varint_put_signed(at, referral->lot.earned_us);
-  at = varint_put_signed(at, referral->lot.active_us);
-  at = varint_put_signed(at, referral->lot.expires_us);
+  at = loyalty_lot_row_put(at, &referral->lot);
   at = varint_put(at, referral->origin);
   at = varint_put(at, referral->order.size_bytes);
   referral_key(&key, customer, referral->programme);
@@ -65,12 +59,7 @@ static bool decode(struct bytes row, uint32_t programme, struct referral *referr
   referral->advocate = varint_read(&reader);
   referral->made_us = varint_read_signed(&reader);
   referral->minimum_cents = varint_read_signed(&reader);
-  referral->lot.currency = (uint8_t)varint_read_up_to(&reader, UINT8_MAX);
-  referral->lot.amount = varint_read_signed(&reader);
-  referral->lot.id = varint_read(&reader);
-  referral->lot.earned_us = varint_read_signed(&reader);
-  referral->lot.active_us = varint_read_signed(&reader);
-  referral->lot.expires_us = varint_read_signed(&reader);
+  loyalty_lot_row_read(&reader, &referral->lot);
   referral->origin = varint_read(&reader);
   size_t order_bytes = (size_t)varint_read_up_to(&reader, LIMIT_NAME_BYTES), rest = varint_rest_bytes(&reader);
   if (reader.failed || referral->state == 0 || rest < order_bytes) return false;
@@ -99,6 +88,7 @@ static enum err read_all(struct work *work, uint64_t customer, struct referral *
   struct store_cursor *cursor;
   struct bytes key, row;
   struct key from, to;
+  size_t capacity = 0;
   *count = 0;
   *referrals = NULL;
   loyalty_row_key(&from, customer, 'r', BYTES(""));
@@ -107,12 +97,11 @@ static enum err read_all(struct work *work, uint64_t customer, struct referral *
   if (err != ERR_OK) return err;
   while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
     struct bytes kept = arena_copy(work->arena, row);
-    struct referral *larger = arena_take(work->arena, (*count + 1) * sizeof *larger);
+    struct referral *larger = arena_grow(work->arena, *referrals, *count, &capacity, 4, sizeof *larger);
     if (larger == NULL || kept.data == NULL) {
       err = diag_no_memory(work->diag);
       break;
     }
-    if (*count > 0) memcpy(larger, *referrals, *count * sizeof *larger);
     *referrals = larger;
     uint32_t programme = key_read_u32(key.data + key.size_bytes - sizeof(uint32_t));
     if (!decode(kept, programme, &larger[(*count)++])) err = unreadable(work->diag);

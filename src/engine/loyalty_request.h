@@ -57,5 +57,6 @@ enum err member_call_keep(struct member_call *call, char kind, struct bytes refe
 enum err member_call_find_or_make(struct member_call *call, const char *name, struct diag *diag);
 // Finds the two of a referral for member_call_run_ids: the friend first. The advocate may be named by a code of hers.
 enum err loyalty_referral_find(struct member_call *call, const char *friend, const char *advocate, struct diag *diag);
-// In an attempt: refers the first member by the second; what became of it is added to the open object of the reply.
-enum err loyalty_refer(struct member_call *call, uint32_t programme);
+// In an attempt: refers the first member by the second, in the programme of this number; what became of it is added to
+// the open object of the reply.
+enum err loyalty_refer(struct member_call *call, uint32_t number);

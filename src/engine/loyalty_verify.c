@@ -87,13 +87,10 @@ struct postings {
 
 static enum err add_posting(struct verifying *verifying, struct postings *postings, struct bytes key,
                             struct bytes row) {
-  if (postings->count == postings->capacity) {
-    postings->capacity = postings->capacity * 2 + 64;
-    struct loyalty_posting *larger = arena_take(&verifying->arena, postings->capacity * sizeof *larger);
-    if (larger == NULL) return ERR_NO_MEMORY;
-    if (postings->count > 0) memcpy(larger, postings->items, postings->count * sizeof *larger);
-    postings->items = larger;
-  }
+  struct loyalty_posting *items =
+      arena_grow(&verifying->arena, postings->items, postings->count, &postings->capacity, 64, sizeof *items);
+  if (items == NULL) return ERR_NO_MEMORY;
+  postings->items = items;
   uint64_t customer = key_read_u64(key.data), id = key_read_u64(key.data + key.size_bytes - sizeof id);
   struct bytes kept = arena_copy(&verifying->arena, row);
   if (kept.data == NULL) return ERR_NO_MEMORY;

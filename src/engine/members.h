@@ -109,7 +109,7 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 // or many at once (at most 10,000 here; engine_codes_job for more) -> {"codes":[…]}
 enum err engine_codes_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
-enum err engine_code_json(struct engine *engine, struct bytes code, struct json_writer *writer, struct diag *diag);
+enum err engine_code_json(struct engine *engine, struct bytes text, struct json_writer *writer, struct diag *diag);
 // {"code","customer"?,"cart"?} -> {"valid":true,"code","voucher","amount","uses","balance" (of a card)} or
 // {"valid":false,"code","reason","message"}
 enum err engine_code_validate(struct engine *engine, const struct engine_caller *caller, struct value request,

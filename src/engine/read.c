@@ -142,16 +142,24 @@ enum err read_write_record(struct engine_view *view, const struct customer *reco
   return read_write_state(view->engine, &view->sources, record, head, writer, arena);
 }
 
-enum err engine_customer_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
-                              struct diag *diag) {
+typedef enum err write_fn(struct engine_view *view, const struct customer *record, const struct timeline_head *head,
+                          struct json_writer *writer, struct arena *arena);
+
+static enum err write_customer(struct engine_view *view, uint64_t customer, write_fn *write, struct json_writer *writer,
+                               struct diag *diag) {
   struct timeline_head head;
   struct customer record;
   struct arena arena;
   arena_init(&arena, 0);
   enum err err = read_customer(view, customer, &arena, &record, &head, diag);
-  if (err == ERR_OK) err = read_write_record(view, &record, &head, writer, &arena);
+  if (err == ERR_OK) err = write(view, &record, &head, writer, &arena);
   arena_release(&arena);
   return read_end(err, writer, diag);
+}
+
+enum err engine_customer_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                              struct diag *diag) {
+  return write_customer(view, customer, read_write_record, writer, diag);
 }
 
 // --- export --------------------------------------------------------------------------------------------------
@@ -181,14 +189,7 @@ static enum err write_export(struct engine_view *view, const struct customer *re
 
 enum err engine_export_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
                             struct diag *diag) {
-  struct timeline_head head;
-  struct customer record;
-  struct arena arena;
-  arena_init(&arena, 0);
-  enum err err = read_customer(view, customer, &arena, &record, &head, diag);
-  if (err == ERR_OK) err = write_export(view, &record, &head, writer, &arena);
-  arena_release(&arena);
-  return read_end(err, writer, diag);
+  return write_customer(view, customer, write_export, writer, diag);
 }
 
 // --- statistics ----------------------------------------------------------------------------------------------

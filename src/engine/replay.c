@@ -17,7 +17,8 @@
 
 static enum err add_said(void *context, const struct replay_said *event) {
   struct replay *replay = context;
-  struct said *all = replay_room(replay->arena, replay->said, replay->said_count, &replay->said_capacity, sizeof *all);
+  struct said *all = arena_grow(replay->arena, replay->said, replay->said_count, &replay->said_capacity,
+                                REPLAY_FIRST_ROOM, sizeof *all);
   if (all == NULL) return ERR_NO_MEMORY;
   replay->said = all;
   struct said *said = &all[replay->said_count];
@@ -259,8 +260,8 @@ static enum err decide_stand_in(struct replay *replay, struct decision *pair) {
 }
 
 static enum err want_stand_in(struct replay *replay, const struct decision *decision) {
-  struct stand_in *all =
-      replay_room(replay->arena, replay->stand_ins, replay->stand_in_count, &replay->stand_in_capacity, sizeof *all);
+  struct stand_in *all = arena_grow(replay->arena, replay->stand_ins, replay->stand_in_count,
+                                    &replay->stand_in_capacity, REPLAY_FIRST_ROOM, sizeof *all);
   if (all == NULL) return ERR_NO_MEMORY;
   replay->stand_ins = all;
   all[replay->stand_in_count++] = (struct stand_in){replay->hub, decision->b, decision};

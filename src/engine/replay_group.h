@@ -92,8 +92,7 @@ struct replay {
   struct diag *diag;
 };
 
-// Room for one more item of an arena's array. NULL when memory is short; the old array is left to the arena.
-void *replay_room(struct arena *arena, void *items, size_t count, size_t *capacity, size_t item_bytes);
+enum { REPLAY_FIRST_ROOM = 64 }; // of each list
 
 // The node of an identifier; REPLAY_NONE when there is none. `owner` as in struct node.
 uint32_t replay_find_node(const struct replay *replay, struct identifier identifier, uint32_t owner);

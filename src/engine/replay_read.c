@@ -7,18 +7,6 @@
 #include "engine/replay_group.h"
 #include "engine/work.h"
 
-// --- growing arrays ------------------------------------------------------------------------------------------
-
-void *replay_room(struct arena *arena, void *items, size_t count, size_t *capacity, size_t item_bytes) {
-  if (count < *capacity) return items;
-  size_t wanted = *capacity * 2 + 64;
-  void *grown = arena_take(arena, wanted * item_bytes);
-  if (grown == NULL) return NULL;
-  if (count > 0) memcpy(grown, items, count * item_bytes);
-  *capacity = wanted;
-  return grown;
-}
-
 // --- nodes ---------------------------------------------------------------------------------------------------
 
 static size_t slot_of(const struct replay *replay, struct identifier identifier, uint32_t owner) {
@@ -64,8 +52,8 @@ static enum err too_many(struct diag *diag) {
 static enum err add_node(struct replay *replay, const struct node *node, uint32_t *index) {
   if (replay->node_count == REPLAY_IDENTIFIERS_MAX) return too_many(replay->diag);
   enum err err = grow_slots(replay);
-  struct node *nodes =
-      replay_room(replay->arena, replay->nodes, replay->node_count, &replay->node_capacity, sizeof *nodes);
+  struct node *nodes = arena_grow(replay->arena, replay->nodes, replay->node_count, &replay->node_capacity,
+                                  REPLAY_FIRST_ROOM, sizeof *nodes);
   if (err != ERR_OK || nodes == NULL) return ERR_NO_MEMORY;
   replay->nodes = nodes;
   *index = (uint32_t)replay->node_count++;
@@ -110,8 +98,8 @@ static enum err tell_device(const struct replay *replay, struct identifier ident
 }
 
 static enum err add_listing(struct replay *replay, const struct identity_member *member) {
-  struct listing *listings =
-      replay_room(replay->arena, replay->listings, replay->listing_count, &replay->listing_capacity, sizeof *listings);
+  struct listing *listings = arena_grow(replay->arena, replay->listings, replay->listing_count,
+                                        &replay->listing_capacity, REPLAY_FIRST_ROOM, sizeof *listings);
   if (listings == NULL) return ERR_NO_MEMORY;
   replay->listings = listings;
   struct listing *listing = &listings[replay->listing_count];
@@ -139,8 +127,8 @@ static enum err read_listings(struct replay *replay) {
 static enum err read_cannots(struct replay *replay) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && i < replay->record->cannot_count; i++) {
-    struct parted *parted =
-        replay_room(replay->arena, replay->parted, replay->parted_count, &replay->parted_capacity, sizeof *parted);
+    struct parted *parted = arena_grow(replay->arena, replay->parted, replay->parted_count, &replay->parted_capacity,
+                                       REPLAY_FIRST_ROOM, sizeof *parted);
     if (parted == NULL) return ERR_NO_MEMORY;
     replay->parted = parted;
     bool device;
@@ -192,8 +180,8 @@ static enum err add_decision(struct replay *replay, struct value document, const
   const struct engine *engine = replay->view->engine;
   struct identifier a, b;
   bool device = false;
-  struct decision *decisions = replay_room(replay->arena, replay->decisions, replay->decision_count,
-                                           &replay->decision_capacity, sizeof *decisions);
+  struct decision *decisions = arena_grow(replay->arena, replay->decisions, replay->decision_count,
+                                          &replay->decision_capacity, REPLAY_FIRST_ROOM, sizeof *decisions);
   if (decisions == NULL) return ERR_NO_MEMORY;
   replay->decisions = decisions;
   struct decision *decision = &decisions[replay->decision_count];

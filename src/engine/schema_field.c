@@ -101,28 +101,19 @@ static bool holds_personal(struct value value, const struct names *names) {
 
 // --- fields --------------------------------------------------------------------------------------------------
 
-static enum err grow(struct schema_fields *fields, struct arena *arena) {
-  size_t capacity = fields->capacity * 2 + 16;
-  struct schema_field **items = arena_take(arena, capacity * sizeof(struct schema_field *));
-  if (items == NULL) return ERR_NO_MEMORY;
-  if (fields->count > 0) memcpy(items, fields->items, fields->count * sizeof(struct schema_field *));
-  fields->items = items;
-  fields->capacity = capacity;
-  return ERR_OK;
-}
-
 struct schema_field *schema_field(struct schema_fields *fields, struct bytes name, struct arena *arena, enum err *err) {
   for (size_t i = 0; i < fields->count; i++)
     if (bytes_equal(fields->items[i]->name, name)) return fields->items[i];
   fields->truncated = fields->truncated || fields->count == fields->limit;
   if (fields->count == fields->limit) return NULL;
   struct schema_field *field = arena_take_zero(arena, 1, sizeof *field);
-  *err = field == NULL ? ERR_NO_MEMORY : ERR_OK;
-  if (*err == ERR_OK && fields->count == fields->capacity) *err = grow(fields, arena);
+  struct schema_field **items =
+      arena_grow(arena, fields->items, fields->count, &fields->capacity, 16, sizeof(struct schema_field *));
+  struct bytes kept = arena_copy(arena, name);
+  if (items != NULL) fields->items = items;
+  *err = field == NULL || items == NULL || kept.data == NULL ? ERR_NO_MEMORY : ERR_OK;
   if (*err != ERR_OK) return NULL;
-  field->name = arena_copy(arena, name);
-  if (field->name.data == NULL) *err = ERR_NO_MEMORY;
-  if (*err != ERR_OK) return NULL;
+  field->name = kept;
   field->personal = schema_is_personal_name(name);
   fields->items[fields->count++] = field;
   return field;

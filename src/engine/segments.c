@@ -102,14 +102,10 @@ static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag
 
 static enum err add_row(struct change *change, const struct segment_definition *definition, enum segment_status status,
                         struct diag *diag) {
-  if (change->count == change->capacity) {
-    size_t capacity = change->capacity * 2 + 8;
-    struct segment_definition *rows = arena_take(change->arena, capacity * sizeof *rows);
-    if (rows == NULL) return diag_no_memory(diag);
-    if (change->count > 0) memcpy(rows, change->rows, change->count * sizeof *rows);
-    change->rows = rows;
-    change->capacity = capacity;
-  }
+  struct segment_definition *rows =
+      arena_grow(change->arena, change->rows, change->count, &change->capacity, 8, sizeof *rows);
+  if (rows == NULL) return diag_no_memory(diag);
+  change->rows = rows;
   change->rows[change->count] = *definition;
   change->rows[change->count++].status = status;
   return ERR_OK;

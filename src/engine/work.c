@@ -414,14 +414,9 @@ enum err work_note(struct work *work, struct work_names *names, uint32_t name) {
   if (work->set == NULL) return ERR_OK;
   for (size_t i = 0; i < names->count; i++)
     if (names->items[i] == name) return ERR_OK;
-  if (names->count == names->capacity) {
-    size_t capacity = names->capacity * 2 + 8;
-    uint32_t *items = arena_take(work->arena, capacity * sizeof *items);
-    if (items == NULL) return diag_no_memory(work->diag);
-    if (names->count > 0) memcpy(items, names->items, names->count * sizeof *items);
-    names->items = items;
-    names->capacity = capacity;
-  }
+  uint32_t *items = arena_grow(work->arena, names->items, names->count, &names->capacity, 8, sizeof *items);
+  if (items == NULL) return diag_no_memory(work->diag);
+  names->items = items;
   names->items[names->count++] = name;
   return ERR_OK;
 }

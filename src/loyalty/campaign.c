@@ -63,10 +63,7 @@ enum err loyalty_campaign_read(struct value document, const struct names *names,
 
 void loyalty_campaign_json(const struct loyalty_campaign *campaign, const struct loyalty_programme *programme,
                            struct json_writer *writer) {
-  struct telling telling = {writer, programme, programme->currencies[0].scale};
-  json_object_begin(writer);
-  document_tell(&telling, &CAMPAIGN_TABLE, campaign, &CAMPAIGN_DEFAULTS);
-  if (!campaign->archived) json_member_bool(writer, "archived", false);
+  document_json(writer, &CAMPAIGN_TABLE, campaign, campaign->archived, programme);
 }
 
 void loyalty_campaign_pack(const struct loyalty_campaign *campaign, struct value_builder *builder) {

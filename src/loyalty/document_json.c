@@ -220,3 +220,11 @@ void document_tell(struct telling *telling, const struct table *table, const voi
     tell_value(telling, member, item, defaults);
   }
 }
+
+void document_json(struct json_writer *writer, const struct table *table, const void *item, bool archived,
+                   const struct loyalty_programme *programme) {
+  struct telling telling = {writer, programme, programme->currencies[0].scale};
+  json_object_begin(writer);
+  document_tell(&telling, table, item, table->defaults);
+  if (!archived) json_member_bool(writer, "archived", false);
+}

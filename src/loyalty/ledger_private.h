@@ -84,7 +84,7 @@ bool ledger_can_repay(const struct loyalty_wallet *wallet, uint8_t currency, int
 // What can be spent; saturates.
 int64_t ledger_usable_amount(const struct loyalty_wallet *wallet, uint8_t currency, int64_t at_us);
 // SLIDING: something was earned or spent: moves the dates of what is active.
-enum err ledger_slide(struct loyalty_ledger *ledger, uint8_t currency, int64_t at_us);
+enum err ledger_slide(struct loyalty_ledger *ledger, uint8_t number, int64_t at_us);
 
 // A hold, open until now, ends: nothing more is captured.
 enum err ledger_hold_release(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, size_t index,

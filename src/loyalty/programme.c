@@ -358,10 +358,7 @@ enum err loyalty_programme_read(struct value document, const struct names *names
 }
 
 void loyalty_programme_json(const struct loyalty_programme *programme, struct json_writer *writer) {
-  struct telling telling = {writer, programme, programme->currencies[0].scale};
-  json_object_begin(writer);
-  document_tell(&telling, &PROGRAMME_TABLE, programme, &PROGRAMME_DEFAULTS);
-  if (!programme->archived) json_member_bool(writer, "archived", false);
+  document_json(writer, &PROGRAMME_TABLE, programme, programme->archived, programme);
 }
 
 void loyalty_programme_pack(const struct loyalty_programme *programme, struct value_builder *builder) {

@@ -178,6 +178,9 @@ struct telling {
 };
 // The members of `item`, into an object that is open.
 void document_tell(struct telling *telling, const struct table *table, const void *item, const void *defaults);
+// Opens an object and tells a whole document into it; `archived` is told either way. The caller closes it.
+void document_json(struct json_writer *writer, const struct table *table, const void *item, bool archived,
+                   const struct loyalty_programme *programme);
 void document_pack(struct value_builder *builder, const struct table *table, const void *item);
 
 // --- tables ---

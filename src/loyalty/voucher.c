@@ -99,10 +99,7 @@ enum err loyalty_voucher_read(struct value document, const struct names *names, 
 
 void loyalty_voucher_json(const struct loyalty_voucher *voucher, const struct loyalty_programme *programme,
                           struct json_writer *writer) {
-  struct telling telling = {writer, programme, programme->currencies[0].scale};
-  json_object_begin(writer);
-  document_tell(&telling, &loyalty_voucher_table, voucher, &VOUCHER_DEFAULTS);
-  if (!voucher->archived) json_member_bool(writer, "archived", false);
+  document_json(writer, &loyalty_voucher_table, voucher, voucher->archived, programme);
 }
 
 void loyalty_voucher_pack(const struct loyalty_voucher *voucher, struct value_builder *builder) {

@@ -2,7 +2,7 @@
 //
 // Ids are dense, so the bits of ten million customers are 1.2 MiB, whoever is in; there is one form and no conversion.
 // Invariants: 1. a block that is there may be empty (somebody was to be added, and memory was short); one that is not
-// there has nobody; 2. only audience_add and audience_or allocate, and both do it before they change anything.
+// there has nobody; 2. only what adds customers allocates, and does it before it changes anything.
 #include "segment/audience.h"
 
 #include <string.h>
@@ -84,7 +84,7 @@ uint64_t audience_count(const struct audience *audience) {
   return count;
 }
 
-enum err audience_and(struct audience *a, const struct audience *b) {
+void audience_and(struct audience *a, const struct audience *b) {
   for (size_t i = 0; i < a->capacity; i++) {
     const struct audience_block *other = block_at(b, i);
     if (a->blocks[i] == NULL) continue;
@@ -94,23 +94,6 @@ enum err audience_and(struct audience *a, const struct audience *b) {
       audience_block_and(a->blocks[i], other);
     }
   }
-  return ERR_OK;
-}
-
-enum err audience_or(struct audience *a, const struct audience *b) {
-  for (size_t i = 0; i < b->capacity; i++)
-    if (b->blocks[i] != NULL && need_block(a, i) == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < b->capacity; i++)
-    if (b->blocks[i] != NULL) audience_block_or(a->blocks[i], b->blocks[i]);
-  return ERR_OK;
-}
-
-enum err audience_and_not(struct audience *a, const struct audience *b) {
-  for (size_t i = 0; i < a->capacity; i++) {
-    const struct audience_block *other = block_at(b, i);
-    if (a->blocks[i] != NULL && other != NULL) audience_block_and_not(a->blocks[i], other);
-  }
-  return ERR_OK;
 }
 
 uint64_t audience_and_count(const struct audience *a, const struct audience *b) {

@@ -44,10 +44,7 @@ void audience_close(struct audience *audience);
 enum err audience_add(struct audience *audience, uint64_t customer);
 bool audience_has(const struct audience *audience, uint64_t customer);
 uint64_t audience_count(const struct audience *audience);
-// in place: a = a and b, a or b, a and not b. Only audience_or can fail (ERR_NO_MEMORY), and leaves `a` as it was.
-enum err audience_and(struct audience *a, const struct audience *b);
-enum err audience_or(struct audience *a, const struct audience *b);
-enum err audience_and_not(struct audience *a, const struct audience *b);
+void audience_and(struct audience *a, const struct audience *b); // in place: a = a and b
 uint64_t audience_and_count(const struct audience *a, const struct audience *b);
 // The ids from `from` on, ascending, at most `count`; how many are written.
 size_t audience_list(const struct audience *audience, uint64_t from, uint64_t *ids, size_t count);

@@ -55,11 +55,6 @@ void audience_block_or(struct audience_block *a, const struct audience_block *b)
   a->count = count_words(a->words, a->words);
 }
 
-void audience_block_and_not(struct audience_block *a, const struct audience_block *b) {
-  for (size_t i = 0; i < AUDIENCE_BLOCK_WORDS; i++) a->words[i] &= ~b->words[i];
-  a->count = count_words(a->words, a->words);
-}
-
 uint32_t audience_block_and_count(const struct audience_block *a, const struct audience_block *b) {
   return count_words(a->words, b->words);
 }

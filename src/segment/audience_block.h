@@ -22,7 +22,6 @@ static inline bool audience_block_has(const struct audience_block *block, uint16
 // in place; both may be the same block
 void audience_block_and(struct audience_block *a, const struct audience_block *b);
 void audience_block_or(struct audience_block *a, const struct audience_block *b);
-void audience_block_and_not(struct audience_block *a, const struct audience_block *b);
 uint32_t audience_block_and_count(const struct audience_block *a, const struct audience_block *b);
 
 // What the pieces of a row say. ERR_CORRUPT: the block holds anything.

@@ -271,12 +271,3 @@ const struct rule_program *segment_set_limit_by(const struct segment_set *set, u
   if (position == SEGMENT_NOWHERE || set->questions[position].limit == NULL) return NULL;
   return set->questions[position].limit->rule;
 }
-
-size_t segment_set_dependents(const struct segment_set *set, uint32_t question, uint32_t *dependents, size_t room) {
-  uint16_t position = segment_set_position(set, question);
-  if (position == SEGMENT_NOWHERE) return 0;
-  size_t count = 0;
-  for (uint32_t i = set->dependents.first[position]; i < set->dependents.first[position + 1]; i++, count++)
-    if (count < room) dependents[count] = set->questions[set->dependents.positions[i]].definition.question;
-  return count;
-}

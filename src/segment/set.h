@@ -38,9 +38,6 @@ const struct segment_definition *segment_set_question(const struct segment_set *
 const struct segment_definition *segment_set_live(const struct segment_set *set, struct bytes id);
 // What orders the customers of a limited audience; NULL when nothing does.
 const struct rule_program *segment_set_limit_by(const struct segment_set *set, uint32_t question);
-// The questions that ask for this one's answer themselves, not through others; at most `room` are written, how many
-// there are is returned. When another version goes live, their stored answers are of the version before.
-size_t segment_set_dependents(const struct segment_set *set, uint32_t question, uint32_t *dependents, size_t room);
 
 // Does a question refer to the segment or attribute of this id?
 bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);

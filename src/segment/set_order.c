@@ -118,14 +118,10 @@ static enum err refuse_name(struct ordering *ordering, uint16_t from, bool attri
 static enum err add_reference(struct ordering *ordering, uint16_t from, uint16_t to) {
   if (ordering->referred[to] == (uint32_t)from + 1) return ERR_OK;
   ordering->referred[to] = (uint32_t)from + 1;
-  if (ordering->reference_count == ordering->reference_room) {
-    size_t room = ordering->reference_room == 0 ? 64 : ordering->reference_room * 2;
-    struct segment_reference *more = arena_take_zero(&ordering->scratch, room, sizeof *more);
-    if (more == NULL) return diag_no_memory(ordering->diag);
-    if (ordering->reference_count > 0) memcpy(more, ordering->references, ordering->reference_count * sizeof *more);
-    ordering->references = more;
-    ordering->reference_room = room;
-  }
+  struct segment_reference *more = arena_grow(&ordering->scratch, ordering->references, ordering->reference_count,
+                                              &ordering->reference_room, 64, sizeof *more);
+  if (more == NULL) return diag_no_memory(ordering->diag);
+  ordering->references = more;
   ordering->references[ordering->reference_count++] = (struct segment_reference){from, to};
   return ERR_OK;
 }

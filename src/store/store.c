@@ -42,6 +42,7 @@ struct store_txn {
   struct store_write **last_next; // where the next write is linked
   struct store_write **slots;     // hash table of the writes, chained
   size_t slot_count;              // power of two
+  uint32_t generation;            // of the store, before its first read
   bool failed;                    // a write ran out of memory: commit refuses
 };
 
@@ -161,6 +162,7 @@ enum err store_begin(struct store *store, struct store_txn **txn) {
   if (!taken) taken = txn_new(store);
   if (!taken) return ERR_NO_MEMORY;
   taken->last_next = &taken->batch.first;
+  taken->generation = store_sync_generation(store->sync);
   *txn = taken;
   return ERR_OK;
 }
@@ -204,7 +206,6 @@ uint32_t store_generation(struct store *store) {
 
 enum err store_commit(struct store_txn *txn, struct store_mark *mark, struct diag *diag) {
   struct store *store = txn->store;
-  struct store_sync_write write;
   enum err err = ERR_OK;
   *mark = (struct store_mark){0};
   if (txn->failed) {
@@ -212,10 +213,10 @@ enum err store_commit(struct store_txn *txn, struct store_mark *mark, struct dia
   } else if (txn->batch.count == 0) {
     *mark = store_sync_mark(store->sync); // of what it read
   } else {
-    err = store_sync_begin(store->sync, &write, diag);
+    err = store_sync_begin(store->sync, txn->generation, diag);
     if (err == ERR_OK) {
       err = store->backend.ops->commit(store->backend.self, &txn->batch, diag);
-      err = store_sync_end(store->sync, write, err, mark, diag);
+      err = store_sync_end(store->sync, txn->generation, err, mark, diag);
     }
   }
   if (err == ERR_OK) atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);

@@ -140,7 +140,8 @@ enum err store_delete(struct store_txn *txn, enum store_keyspace keyspace, struc
 // and AUDIENCE.
 enum err store_append(struct store_txn *txn, enum store_keyspace keyspace, struct bytes key, struct bytes value);
 
-// Applies all writes at once, releases the locks and ends the transaction, whatever the outcome.
+// Applies all writes at once, releases the locks and ends the transaction, whatever the outcome. ERR_CONFLICT: since it
+// began commits may have been lost (store_generation), so what it read may never have been.
 enum err store_commit(struct store_txn *txn, struct store_mark *mark, struct diag *diag);
 
 // Drops the writes, releases the locks and ends the transaction.

@@ -1,8 +1,8 @@
 // A store that fails on demand.
 //
 // Every call that can fail in production first asks `due`. A failed sync is remembered as a real log's is: from then
-// on commits and syncs fail until the store is closed. Calls are counted across threads; only a single-threaded test
-// knows which one fails.
+// on commits and syncs fail until the store is closed, or store_fault_heal. Calls are counted across threads; only a
+// single-threaded test knows which one fails.
 #include <stdatomic.h>
 
 #include "base/alloc.h"
@@ -17,6 +17,7 @@ struct fault {
   _Atomic bool sticky;
   _Atomic bool delivered;
   _Atomic bool log_failed;
+  _Atomic bool healed; // the failed log was replaced, and what was not synced is lost
   _Atomic int err;
 };
 
@@ -93,6 +94,11 @@ static bool fault_broken(void *self) {
 
 static enum err fault_recover(void *self, bool *lost) {
   struct fault *fault = self;
+  if (atomic_exchange(&fault->healed, false)) {
+    atomic_store(&fault->log_failed, false);
+    *lost = true;
+    return ERR_OK;
+  }
   if (atomic_load(&fault->log_failed) || !fault->inner.ops->recover) return ERR_UNSUPPORTED;
   return fault->inner.ops->recover(fault->inner.self, lost);
 }
@@ -154,6 +160,11 @@ void store_fault_after(struct store *store, uint64_t calls_allowed, enum err err
   atomic_store(&fault->sticky, sticky);
   atomic_store(&fault->left, (int64_t)calls_allowed);
   atomic_store(&fault->armed, true);
+}
+
+void store_fault_heal(struct store *store) {
+  struct fault *fault = store_front_backend(store).self;
+  atomic_store(&fault->healed, true);
 }
 
 bool store_fault_disarm(struct store *store) {

@@ -9,7 +9,8 @@
 //
 // Failure. When a round fails nobody knows what reached the disk: all marks above `done` fail, and every write is
 // refused, until the backend recovers. Then the marks given out so far and not done are the lost ones; new rounds are
-// numbered above them. A write that was under way meanwhile sees another `generation` and fails too.
+// numbered above them. A write that was under way meanwhile sees another `generation` and fails too; a transaction that
+// had only read so far conflicts, for what it read may be gone.
 //
 // Invariants: 1. only the thread moves started, done, covered, failed and generation; 2. done and the lost range change
 // together, under the mutex; 3. a callback is called once, without the mutex.
@@ -253,19 +254,19 @@ void store_sync_close(struct store_sync *sync) {
 
 // --- marks ---------------------------------------------------------------------------------------------------
 
-enum err store_sync_begin(struct store_sync *sync, struct store_sync_write *write, struct diag *diag) {
-  write->generation = atomic_load(&sync->generation);
+enum err store_sync_begin(struct store_sync *sync, uint32_t generation, struct diag *diag) {
   if (atomic_load(&sync->failed)) return diag_refused(sync, diag);
+  if (generation != atomic_load(&sync->generation)) return ERR_CONFLICT;
   atomic_fetch_add(&sync->begun, 1);
   return ERR_OK;
 }
 
-enum err store_sync_end(struct store_sync *sync, struct store_sync_write write, enum err err, struct store_mark *mark,
+enum err store_sync_end(struct store_sync *sync, uint32_t generation, enum err err, struct store_mark *mark,
                         struct diag *diag) {
   atomic_fetch_add(&sync->finished, 1);
   mark->sequence = atomic_load(&sync->started) + 1;
   if (err != ERR_OK && sync->backend.ops->broken && sync->backend.ops->broken(sync->backend.self)) kick(sync);
-  if (err == ERR_OK && write.generation != atomic_load(&sync->generation)) return diag_log_failed(diag);
+  if (err == ERR_OK && generation != atomic_load(&sync->generation)) return diag_log_failed(diag);
   return err;
 }
 

@@ -13,13 +13,11 @@ enum err store_sync_open(struct store_sync **sync, struct store_backend backend)
 // Syncs what is not yet durable, answers everybody who waits, ends the thread.
 void store_sync_close(struct store_sync *sync);
 
-// Brackets one backend commit. begin refuses after a failed sync with ERR_IO, or ERR_FULL for want of room; end gives
-// the mark, or ERR_IO when the write was made before and reported after a loss of unsynced writes.
-struct store_sync_write {
-  uint32_t generation;
-};
-enum err store_sync_begin(struct store_sync *sync, struct store_sync_write *write, struct diag *diag);
-enum err store_sync_end(struct store_sync *sync, struct store_sync_write write, enum err err, struct store_mark *mark,
+// Brackets one backend commit of a transaction that began in `generation`. begin refuses after a failed sync with
+// ERR_IO, or ERR_FULL for want of room, and with ERR_CONFLICT what was worked out from reads that a loss of unsynced
+// writes may have undone; end gives the mark, or ERR_IO when the write was made before and reported after such a loss.
+enum err store_sync_begin(struct store_sync *sync, uint32_t generation, struct diag *diag);
+enum err store_sync_end(struct store_sync *sync, uint32_t generation, enum err err, struct store_mark *mark,
                         struct diag *diag);
 
 struct store_mark store_sync_mark(struct store_sync *sync);

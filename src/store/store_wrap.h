@@ -11,6 +11,8 @@ enum err store_open_fault(struct store **store, struct store *inner);
 void store_fault_after(struct store *store, uint64_t calls_allowed, enum err err, bool sticky);
 // Returns true when a failure was delivered since it was armed; disarms.
 bool store_fault_disarm(struct store *store);
+// The next attempt to recover finds a new log, and says that what was not synced may be lost.
+void store_fault_heal(struct store *store);
 
 // Counts rounds: a get, a get_many, a scan or a commit is one round trip of a distributed engine.
 struct store_trace {

@@ -60,6 +60,31 @@ static void arena_items_are_aligned_and_apart(void **state) {
   arena_release(&arena);
 }
 
+static void arena_lists_grow(void **state) {
+  (void)state;
+  struct arena arena;
+  uint32_t *items = NULL;
+  size_t capacity = 0, copies = 0;
+  arena_init(&arena, 0);
+  for (uint32_t i = 0; i < 1000; i++) {
+    uint32_t *more = arena_grow(&arena, items, i, &capacity, 3, sizeof *items);
+    assert_non_null(more);
+    copies += more != items;
+    items = more;
+    items[i] = i;
+  }
+  for (uint32_t i = 0; i < 1000; i++) assert_int_equal(items[i], i);
+  assert_int_equal(copies, 10);
+  assert_int_equal(capacity, 3 << 9);
+  alloc_fail_after(0, true);
+  assert_ptr_equal(arena_grow(&arena, items, 1000, &capacity, 3, sizeof *items), items); // there is room
+  assert_null(arena_grow(&arena, items, capacity, &capacity, 3, 1024 * 1024));
+  assert_null(arena_grow(&arena, items, capacity, &capacity, 3, SIZE_MAX / 8));
+  assert_true(alloc_fail_disarm());
+  assert_int_equal(capacity, 3 << 9);
+  arena_release(&arena);
+}
+
 static void arena_keeps_its_limit(void **state) {
   (void)state;
   struct arena arena;
@@ -94,8 +119,11 @@ static void arena_copies_and_formats(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(fails_the_chosen_allocation),       cmocka_unit_test(odd_sizes),
-      cmocka_unit_test(arena_items_are_aligned_and_apart), cmocka_unit_test(arena_keeps_its_limit),
+      cmocka_unit_test(fails_the_chosen_allocation),
+      cmocka_unit_test(odd_sizes),
+      cmocka_unit_test(arena_items_are_aligned_and_apart),
+      cmocka_unit_test(arena_lists_grow),
+      cmocka_unit_test(arena_keeps_its_limit),
       cmocka_unit_test(arena_copies_and_formats),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,10 +133,6 @@ static void log_lets_only_its_level_through(void **state) {
   log_begin(LOG_TEXT, LOG_WARN);
   log_write(LOG_INFO, "quiet", NULL);
   assert_logged("", 0);
-  enum log_level level;
-  assert_true(log_level_parse("warn", &level));
-  assert_int_equal(level, LOG_WARN);
-  assert_false(log_level_parse("WARN", &level));
 }
 
 static void log_cuts_what_is_too_long(void **state) {

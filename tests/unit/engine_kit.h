@@ -80,6 +80,15 @@ static inline void kit_open_existing(struct kit *kit, struct store *store) {
   assert_int_equal(value_parser_open(&kit->parser), ERR_OK);
 }
 
+static inline void kit_put_web(struct kit *kit) {
+  struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
+  struct engine_commit commit = {0};
+  struct diag diag;
+  uint32_t id;
+  diag_init(&diag);
+  if (engine_source_put(kit->engine, &web, &id, &commit, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
+}
+
 // A new workspace in an empty store.
 static inline void kit_open_on(struct kit *kit, struct store *store) {
   struct clock clock;
@@ -89,10 +98,24 @@ static inline void kit_open_on(struct kit *kit, struct store *store) {
   clock_hold(&clock, KIT_EPOCH_US + 300 * CLOCK_DAY_US);
   if (engine_create_workspace(store, &clock, &diag) != ERR_OK) fail_msg("engine_create_workspace: %s", diag.message);
   kit_open_existing(kit, store);
-  struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
-  struct engine_commit commit = {0};
-  uint32_t id;
-  if (engine_source_put(kit->engine, &web, &id, &commit, &diag) != ERR_OK) fail_msg("source: %s", diag.message);
+  kit_put_web(kit);
+}
+
+static inline enum err kit_put_secret(struct store_txn *txn, void *context, struct diag *diag) {
+  uint8_t secret[32];
+  (void)context;
+  (void)diag;
+  memset(secret, 7, sizeof secret);
+  return store_put(txn, STORE_META, BYTES("hash_key"), bytes_of(secret, sizeof secret));
+}
+
+// The same with a secret that is no secret: the ids of events, which decide between equal instants, and cursors are the
+// same in every run.
+static inline void kit_open_fixed(struct kit *kit, struct store *store) {
+  struct store_mark mark;
+  assert_int_equal(store_run(store, kit_put_secret, NULL, &mark, NULL), ERR_OK);
+  kit_open_existing(kit, store);
+  kit_put_web(kit);
 }
 
 static inline void kit_open(struct kit *kit) {
@@ -624,4 +647,16 @@ static inline void kit_line(struct kit *kit, char *line) {
        word = strtok_r(NULL, " \t", &rest))
     words[count++] = word;
   if (count > 0) kit_run(kit, words, count);
+}
+
+// Runs one line that is put together, and says it when something fails.
+static inline void kit_do(struct kit *kit, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static inline void kit_do(struct kit *kit, const char *format, ...) {
+  char line[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  snprintf(kit->where, sizeof kit->where, "%.200s", line);
+  kit_line(kit, line);
 }

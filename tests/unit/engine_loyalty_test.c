@@ -24,15 +24,6 @@ static void open_club(struct kit *kit) {
   member_put(kit, ENGINE_PROGRAMME, PROGRAMME);
 }
 
-static void line(struct kit *kit, const char *text) {
-  char copy[256];
-  snprintf(copy, sizeof copy, "%s", text);
-  snprintf(kit->where, sizeof kit->where, "%s", text);
-  kit_line(kit, copy);
-  kit_check(kit);
-  member_verify(kit);
-}
-
 // An event with one property.
 static void tell(struct kit *kit, const char *name, const char *identifier, const char *property, const char *text) {
   struct kit_event made;
@@ -94,8 +85,8 @@ static void code_of(struct kit *kit, const char *reference, char out[80]) {
 // Scenario 36.
 static void open_two(struct kit *kit) {
   open_club(kit);
-  line(kit, "event name=Joined email:zoe@x.org");
-  line(kit, "event name=Joined loyalty_card:123");
+  member_line(kit, "event name=Joined email:zoe@x.org");
+  member_line(kit, "event name=Joined loyalty_card:123");
   buy(kit, "web", "email:zoe@x.org", "W1", "120.00");
   clock_hold(&kit->clock, clock_now_us(&kit->clock) + CLOCK_DAY_US);
   buy(kit, "till", "loyalty_card:123", "S1", "80.00");
@@ -107,8 +98,8 @@ static void two_welcome_vouchers(void **state) {
   struct kit kit;
   (void)state;
   open_two(&kit);
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
-  line(&kit, "same email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "same email:zoe@x.org loyalty_card:123");
   char *json = member_json(&kit, "loyalty_card:123");
   assert_non_null(strstr(json, "\"active\":200"));
   assert_non_null(strstr(json, "\"level\":\"premium\""));
@@ -117,7 +108,7 @@ static void two_welcome_vouchers(void **state) {
   assert_non_null(strstr(json, "\"expires_on\":\"2027-10-28\""));
   assert_non_null(strstr(json, "\"expires_on\":\"2027-10-29\""));
   assert_int_equal(member_verify(&kit), 1);
-  line(&kit, "event email:zoe@x.org loyalty_card:123"); // again: nothing
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123"); // again: nothing
   char *again = member_json(&kit, "email:zoe@x.org");
   assert_string_equal(json, again);
   free(json);
@@ -133,12 +124,12 @@ static void a_used_one_leaves_none(void **state) {
   code_of(&kit, "loyalty_card:123", code);
   snprintf(more, sizeof more, ",\"codes\":[\"%s\"]", code);
   free(order(&kit, "till", "loyalty_card:123", "S2", "30.00", more));
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   char *json = member_json(&kit, "loyalty_card:123");
   assert_non_null(strstr(json, "\"active\":220"));
   assert_int_equal(live_count(json, "\"reason\":\"DUPLICATE_ON_MERGE\""), 1);
   free(json);
-  line(&kit, "split email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "split email:zoe@x.org loyalty_card:123");
   json = member_json(&kit, "email:zoe@x.org");
   assert_int_equal(live_count(json, "\"state\":\"active\""), 1); // hers was never used
   free(json);
@@ -164,11 +155,11 @@ static void a_split_gives_back_what_was(void **state) {
   points(&kit, engine_points_burn, "loyalty_card:123", 30, "");
   char *web = member_json(&kit, "email:zoe@x.org"), *store = member_json(&kit, "loyalty_card:123");
   for (int i = 0; i < 2; i++) {
-    line(&kit, i == 0 ? "event email:zoe@x.org loyalty_card:123" : "allow email:zoe@x.org loyalty_card:123");
-    if (i == 1) line(&kit, "event email:zoe@x.org loyalty_card:123");
+    member_line(&kit, i == 0 ? "event email:zoe@x.org loyalty_card:123" : "allow email:zoe@x.org loyalty_card:123");
+    if (i == 1) member_line(&kit, "event email:zoe@x.org loyalty_card:123");
     member_has(&kit, "email:zoe@x.org", "\"active\":170");
-    line(&kit, "split email:zoe@x.org loyalty_card:123");
-    line(&kit, "different email:zoe@x.org loyalty_card:123");
+    member_line(&kit, "split email:zoe@x.org loyalty_card:123");
+    member_line(&kit, "different email:zoe@x.org loyalty_card:123");
     expect_parts(&kit, "email:zoe@x.org", web);
     expect_parts(&kit, "loyalty_card:123", store);
   }
@@ -200,13 +191,13 @@ static void spent_points_stay_with_their_lots(void **state) {
   struct kit kit;
   (void)state;
   open_two(&kit);
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   points(&kit, engine_points_burn, "loyalty_card:123", 150, "");
-  line(&kit, "split email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "split email:zoe@x.org loyalty_card:123");
   member_has(&kit, "email:zoe@x.org", "\"active\":0");
   member_has(&kit, "loyalty_card:123", "\"active\":50");
-  line(&kit, "allow email:zoe@x.org loyalty_card:123");
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "allow email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   member_has(&kit, "email:zoe@x.org", "\"active\":50");
   kit_close(&kit);
 }
@@ -216,10 +207,10 @@ static void holds_of_both_sides_are_released(void **state) {
   (void)state;
   open_two(&kit);
   points(&kit, engine_points_hold, "loyalty_card:123", 20, "");
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   points(&kit, engine_points_hold, "email:zoe@x.org", 150, "");
   member_has(&kit, "email:zoe@x.org", "\"held\":170");
-  line(&kit, "split email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "split email:zoe@x.org loyalty_card:123");
   member_has(&kit, "email:zoe@x.org", "\"held\":0");
   member_has(&kit, "loyalty_card:123", "\"held\":20");
   kit_close(&kit);
@@ -234,11 +225,11 @@ static void a_receipt_counts_once(void **state) {
   buy(&kit, "till", "loyalty_card:123", "R7", "40.00");
   buy(&kit, "web", "email:zoe@x.org", "R7", "40.00");
   member_has(&kit, "email:zoe@x.org", "\"active\":160");
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   char *json = member_json(&kit, "email:zoe@x.org");
   if (strstr(json, "\"active\":240") == NULL) fail_msg("%s", json);
   free(json);
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   member_has(&kit, "email:zoe@x.org", "\"active\":240");
   kit_close(&kit);
 }
@@ -250,9 +241,9 @@ static void a_receipt_of_three_counts_once(void **state) {
   buy(&kit, "app", "email:leo@x.org", "R7", "40.00");
   buy(&kit, "till", "loyalty_card:7", "R7", "40.00");
   buy(&kit, "web", "email:zoe@x.org", "R7", "40.00");
-  line(&kit, "event email:zoe@x.org loyalty_card:7");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:7");
   member_has(&kit, "loyalty_card:7", "\"active\":40");
-  line(&kit, "event email:leo@x.org loyalty_card:7");
+  member_line(&kit, "event email:leo@x.org loyalty_card:7");
   member_has(&kit, "loyalty_card:7", "\"active\":40");
   kit_close(&kit);
 }
@@ -266,7 +257,7 @@ static void a_receipt_with_a_shared_code_counts_once(void **state) {
   free(member_call(&kit, engine_codes_make, "web", "{\"voucher\":\"SUMMER\",\"code\":\"SUMMER26\"}", NULL));
   free(order(&kit, "till", "loyalty_card:123", "R7", "40.00", ",\"codes\":[\"SUMMER26\"]"));
   free(order(&kit, "web", "email:zoe@x.org", "R7", "40.00", ",\"codes\":[\"SUMMER26\"]"));
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   member_has(&kit, "email:zoe@x.org", "\"active\":235");
   char *reply = order(&kit, "web", "email:zoe@x.org", "R8", "40.00", ",\"codes\":[\"SUMMER26\"]"); // one use is free
   assert_non_null(strstr(reply, "\"type\":\"discount\""));
@@ -300,7 +291,7 @@ static void one_answer_earns_once(void **state) {
   tell(&kit, "Answered", "loyalty_card:123", "survey", "spring");
   tell(&kit, "Answered", "loyalty_card:123", "survey", "summer");
   member_has(&kit, "loyalty_card:123", "\"active\":90");
-  line(&kit, "event email:zoe@x.org loyalty_card:123");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:123");
   member_has(&kit, "loyalty_card:123", "\"active\":210");
   tell(&kit, "Answered", "email:zoe@x.org", "survey", "summer");
   member_has(&kit, "email:zoe@x.org", "\"active\":210");
@@ -316,8 +307,8 @@ static void an_erased_member_leaves_closed_books(void **state) {
   open_two(&kit);
   points(&kit, engine_points_hold, "loyalty_card:123", 20, "");
   code_of(&kit, "loyalty_card:123", code);
-  line(&kit, "erase loyalty_card:123");
-  line(&kit, "nobody loyalty_card:123");
+  member_line(&kit, "erase loyalty_card:123");
+  member_line(&kit, "nobody loyalty_card:123");
   assert_int_equal(member_verify(&kit), 1);
   struct live_answer answer;
   live_ask(&answer);

@@ -108,6 +108,13 @@ static inline uint64_t member_verify(struct kit *kit) {
   return members;
 }
 
+// One line of the kit; after it the customers and the books are sound.
+static inline void member_line(struct kit *kit, const char *line) {
+  kit_do(kit, "%s", line);
+  kit_check(kit);
+  member_verify(kit);
+}
+
 static inline void member_tick(struct kit *kit) {
   struct diag diag;
   bool more = true;

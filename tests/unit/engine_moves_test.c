@@ -3,26 +3,15 @@
 #include "engine_events.h"
 #include "engine_read_fixture.h"
 
-enum { MANY = LIMIT_MERGE_EVENTS + 300, SOME = 40, LINE_BYTES = 256 };
-
-static void line(struct kit *kit, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void line(struct kit *kit, const char *format, ...) {
-  char text[LINE_BYTES];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
-  va_end(args);
-  snprintf(kit->where, sizeof kit->where, "%s", text);
-  kit_line(kit, text);
-}
+enum { MANY = LIMIT_MERGE_EVENTS + 300, SOME = 40 };
 
 // `count` events of one identifier, one a minute from `start_s` on, each 50th with a trait; ids "<prefix><i>".
 static void send_many(struct kit *kit, const char *reference, const char *prefix, int start_s, int count) {
   bool each = kit->check_each;
   kit->check_each = false;
   for (int i = 0; i < count; i++)
-    line(kit, "event t=%d id=%s%d %s%s", start_s + 60 * i, prefix, i, reference,
-         i % 50 == 49 ? i % 100 == 99 ? " trait.city=Lyon" : " trait.city=Nice" : "");
+    kit_do(kit, "event t=%d id=%s%d %s%s", start_s + 60 * i, prefix, i, reference,
+           i % 50 == 49 ? i % 100 == 99 ? " trait.city=Lyon" : " trait.city=Nice" : "");
   kit->check_each = each;
   kit_check(kit);
 }
@@ -36,7 +25,7 @@ static void open_two(struct kit *kit) {
 }
 
 static void merge_two(struct kit *kit) {
-  line(kit, "event t=500 id=both user_id:u1 loyalty_card:k1");
+  kit_do(kit, "event t=500 id=both user_id:u1 loyalty_card:k1");
 }
 
 static char *text_of(struct buffer *out) {
@@ -148,9 +137,9 @@ static void test_reads_are_the_same(void **state) {
   open_two(&kit);
   merge_two(&kit);
   assert_int_equal(moving(&kit), 1); // it was answered, and the events are where they were
-  line(&kit, "events user_id:u1 %d", MANY + SOME + 1);
-  line(&kit, "count events %d", MANY + SOME + 1);
-  line(&kit, "trait user_id:u1 city Lyon");
+  kit_do(&kit, "events user_id:u1 %d", MANY + SOME + 1);
+  kit_do(&kit, "count events %d", MANY + SOME + 1);
+  kit_do(&kit, "trait user_id:u1 city Lyon");
   texts = (struct texts){exported(&kit, "user_id:u1"), listed(&kit, "user_id:u1")};
   expect_text(&kit, strdup(texts.listed), at_once.listed);
   expect_text(&kit, strdup(texts.exported), at_once.exported);
@@ -167,22 +156,22 @@ static void test_events_during_the_move(void **state) {
   (void)state;
   kit_merge_events = 0;
   open_two(&kit);
-  line(&kit, "days 1"); // upkeep begins to count
-  line(&kit, "days 90");
+  kit_do(&kit, "days 1"); // upkeep begins to count
+  kit_do(&kit, "days 90");
   merge_two(&kit);
-  line(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
-  line(&kit, "duplicate t=%d id=u7 user_id:u1", 30 + 60 * 7);
-  line(&kit, "event t=61 id=late loyalty_card:k1");
-  line(&kit, "step");
-  line(&kit, "moving 1");
-  line(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
-  line(&kit, "duplicate t=%d id=k%d loyalty_card:k1", 60 * (MANY - 1), MANY - 1);
-  line(&kit, "duplicate t=61 id=late user_id:u1");
-  line(&kit, "event t=%d id=later user_id:u1 trait.city=Metz", 60 * (MANY - 2) + 1);
-  line(&kit, "trait user_id:u1 city Lyon"); // the last of k's is newer
+  kit_do(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
+  kit_do(&kit, "duplicate t=%d id=u7 user_id:u1", 30 + 60 * 7);
+  kit_do(&kit, "event t=61 id=late loyalty_card:k1");
+  kit_do(&kit, "step");
+  kit_do(&kit, "moving 1");
+  kit_do(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
+  kit_do(&kit, "duplicate t=%d id=k%d loyalty_card:k1", 60 * (MANY - 1), MANY - 1);
+  kit_do(&kit, "duplicate t=61 id=late user_id:u1");
+  kit_do(&kit, "event t=%d id=later user_id:u1 trait.city=Metz", 60 * (MANY - 2) + 1);
+  kit_do(&kit, "trait user_id:u1 city Lyon"); // the last of k's is newer
   settle(&kit, NULL, NULL);
-  line(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
-  line(&kit, "events user_id:u1 %d", MANY + SOME + 3);
+  kit_do(&kit, "duplicate t=%d id=k7 loyalty_card:k1", 60 * 7);
+  kit_do(&kit, "events user_id:u1 %d", MANY + SOME + 3);
   kit_close(&kit);
 }
 
@@ -192,20 +181,20 @@ static void split_after(int steps) {
   struct kit kit;
   kit_merge_events = 0;
   open_two(&kit);
-  line(&kit, "remember user_id:u1 u");
-  line(&kit, "remember loyalty_card:k1 k");
+  kit_do(&kit, "remember user_id:u1 u");
+  kit_do(&kit, "remember loyalty_card:k1 k");
   char *events = listed(&kit, "loyalty_card:k1");
-  line(&kit, "event t=500 id=both email:a@x.org loyalty_card:k1"); // a third one joins the two and can be cut out
-  line(&kit, "event t=501 id=both2 email:a@x.org user_id:u1");
+  kit_do(&kit, "event t=500 id=both email:a@x.org loyalty_card:k1"); // a third one joins the two and can be cut out
+  kit_do(&kit, "event t=501 id=both2 email:a@x.org user_id:u1");
   assert_int_equal(moving(&kit), 1);
-  for (int i = 0; i < steps; i++) line(&kit, "step");
-  line(&kit, "part user_id:u1 email:a@x.org");
-  line(&kit, "different user_id:u1 loyalty_card:k1");
-  line(&kit, "moving 0");
-  line(&kit, "unchanged user_id:u1 u");
-  line(&kit, "unchanged loyalty_card:k1 k");
-  line(&kit, "events user_id:u1 %d", SOME + 1); // an event of two goes to the first of them
-  line(&kit, "events loyalty_card:k1 %d", MANY + 1);
+  for (int i = 0; i < steps; i++) kit_do(&kit, "step");
+  kit_do(&kit, "part user_id:u1 email:a@x.org");
+  kit_do(&kit, "different user_id:u1 loyalty_card:k1");
+  kit_do(&kit, "moving 0");
+  kit_do(&kit, "unchanged user_id:u1 u");
+  kit_do(&kit, "unchanged loyalty_card:k1 k");
+  kit_do(&kit, "events user_id:u1 %d", SOME + 1); // an event of two goes to the first of them
+  kit_do(&kit, "events loyalty_card:k1 %d", MANY + 1);
   char *after = listed(&kit, "loyalty_card:k1");
   assert_true(strlen(after) > strlen(events));
   free(after), free(events);
@@ -238,17 +227,17 @@ static void test_erasure_during_the_move(void **state) {
     struct kit kit;
     kit_merge_events = 0;
     open_two(&kit);
-    line(&kit, "event t=5 id=bad user_id:u9 loyalty_card:k1"); // joins, so that u1 is refused below
+    kit_do(&kit, "event t=5 id=bad user_id:u9 loyalty_card:k1"); // joins, so that u1 is refused below
     merge_two(&kit);
-    for (int i = 0; i < steps; i++) line(&kit, "step");
-    line(&kit, "erase user_id:u9");
-    if (kit_customer(&kit, "user_id:u1") != 0) line(&kit, "erase user_id:u1");
+    for (int i = 0; i < steps; i++) kit_do(&kit, "step");
+    kit_do(&kit, "erase user_id:u9");
+    if (kit_customer(&kit, "user_id:u1") != 0) kit_do(&kit, "erase user_id:u1");
     expect_no_rows(&kit);
-    line(&kit, "settle");
-    line(&kit, "moving 0");
-    line(&kit, "count events 0");
-    line(&kit, "event t=1 id=again loyalty_card:k1");
-    line(&kit, "events loyalty_card:k1 1");
+    kit_do(&kit, "settle");
+    kit_do(&kit, "moving 0");
+    kit_do(&kit, "count events 0");
+    kit_do(&kit, "event t=1 id=again loyalty_card:k1");
+    kit_do(&kit, "events loyalty_card:k1 1");
     kit_close(&kit);
   }
 }
@@ -263,18 +252,18 @@ static void test_chain_of_merges(void **state) {
   send_many(&kit, "email:b@x.org", "b", 5, 7);
   send_many(&kit, "loyalty_card:c", "c", 10, 8);
   send_many(&kit, "phone:+33612345678", "d", 15, 9);
-  line(&kit, "event t=700 loyalty_card:c phone:+33612345678");
-  line(&kit, "event t=701 email:b@x.org loyalty_card:c");
-  line(&kit, "step");
-  line(&kit, "event t=702 user_id:u1 email:b@x.org");
-  line(&kit, "moving 1");
-  line(&kit, "same user_id:u1 phone:+33612345678");
-  line(&kit, "events user_id:u1 33");
+  kit_do(&kit, "event t=700 loyalty_card:c phone:+33612345678");
+  kit_do(&kit, "event t=701 email:b@x.org loyalty_card:c");
+  kit_do(&kit, "step");
+  kit_do(&kit, "event t=702 user_id:u1 email:b@x.org");
+  kit_do(&kit, "moving 1");
+  kit_do(&kit, "same user_id:u1 phone:+33612345678");
+  kit_do(&kit, "events user_id:u1 33");
   assert_true(settle(&kit, NULL, NULL) > 3);
-  line(&kit, "events user_id:u1 33");
-  line(&kit, "split user_id:u1 email:b@x.org");
-  line(&kit, "events user_id:u1 7");
-  line(&kit, "events phone:+33612345678 26");
+  kit_do(&kit, "events user_id:u1 33");
+  kit_do(&kit, "split user_id:u1 email:b@x.org");
+  kit_do(&kit, "events user_id:u1 7");
+  kit_do(&kit, "events phone:+33612345678 26");
   kit_close(&kit);
 }
 
@@ -287,24 +276,24 @@ static void test_rerun_during_the_move(void **state) {
   kit_open(&kit);
   send_many(&kit, "user_id:u1", "a", 0, 6);
   send_many(&kit, "user_id:u2", "b", 5, 8);
-  line(&kit, "event t=700 user_id:u2 phone:+33612345678 trait.firstName=Ann");
-  line(&kit, "event t=701 user_id:u3 phone:+33612345678 trait.firstName=Bob");
-  line(&kit, "event t=702 user_id:u1 email:a@x.org");
-  line(&kit, "event t=703 user_id:u2 email:a@x.org");
-  line(&kit, "rules {\"types\":{\"user_id\":{\"limit\":2}}}");
-  line(&kit, "rerun 2 0");
-  line(&kit, "moving 1");
-  line(&kit, "events user_id:u1 17");
-  line(&kit, "rules {\"types\":{\"user_id\":{\"limit\":3},\"phone\":{\"shares\":false}}}");
-  line(&kit, "rerun 2 0"); // by a refusal that may be pending
-  line(&kit, "events user_id:u3 18");
-  line(&kit, "rules {}");
-  line(&kit, "rerun 0 1");
-  line(&kit, "moving 0");
-  line(&kit, "events user_id:u1 7");
-  line(&kit, "events user_id:u2 10");
-  line(&kit, "events user_id:u3 1");
-  line(&kit, "rerun 0 0");
+  kit_do(&kit, "event t=700 user_id:u2 phone:+33612345678 trait.firstName=Ann");
+  kit_do(&kit, "event t=701 user_id:u3 phone:+33612345678 trait.firstName=Bob");
+  kit_do(&kit, "event t=702 user_id:u1 email:a@x.org");
+  kit_do(&kit, "event t=703 user_id:u2 email:a@x.org");
+  kit_do(&kit, "rules {\"types\":{\"user_id\":{\"limit\":2}}}");
+  kit_do(&kit, "rerun 2 0");
+  kit_do(&kit, "moving 1");
+  kit_do(&kit, "events user_id:u1 17");
+  kit_do(&kit, "rules {\"types\":{\"user_id\":{\"limit\":3},\"phone\":{\"shares\":false}}}");
+  kit_do(&kit, "rerun 2 0"); // by a refusal that may be pending
+  kit_do(&kit, "events user_id:u3 18");
+  kit_do(&kit, "rules {}");
+  kit_do(&kit, "rerun 0 1");
+  kit_do(&kit, "moving 0");
+  kit_do(&kit, "events user_id:u1 7");
+  kit_do(&kit, "events user_id:u2 10");
+  kit_do(&kit, "events user_id:u3 1");
+  kit_do(&kit, "rerun 0 0");
   kit_close(&kit);
 }
 
@@ -316,16 +305,16 @@ static void test_take_over(void **state) {
   (void)state;
   kit_merge_events = 0;
   kit_open(&kit);
-  line(&kit, "event t=1 user_id:u1 trait.firstName=Ann");
+  kit_do(&kit, "event t=1 user_id:u1 trait.firstName=Ann");
   send_many(&kit, "anonymous_id:tablet", "x", 10, MANY);
-  line(&kit, "event t=%d id=in anonymous_id:tablet user_id:u1", 60 * MANY + 20);
-  line(&kit, "moving 1");
-  line(&kit, "events user_id:u1 %d", MANY + 2);
-  line(&kit, "step");
-  line(&kit, "event t=%d id=after anonymous_id:tablet", 60 * MANY + 30);
-  line(&kit, "events user_id:u1 %d", MANY + 3);
+  kit_do(&kit, "event t=%d id=in anonymous_id:tablet user_id:u1", 60 * MANY + 20);
+  kit_do(&kit, "moving 1");
+  kit_do(&kit, "events user_id:u1 %d", MANY + 2);
+  kit_do(&kit, "step");
+  kit_do(&kit, "event t=%d id=after anonymous_id:tablet", 60 * MANY + 30);
+  kit_do(&kit, "events user_id:u1 %d", MANY + 3);
   settle(&kit, NULL, NULL);
-  line(&kit, "events user_id:u1 %d", MANY + 3);
+  kit_do(&kit, "events user_id:u1 %d", MANY + 3);
   kit_close(&kit);
 }
 
@@ -335,17 +324,17 @@ static void test_shared_during_the_move(void **state) {
   (void)state;
   kit_merge_events = 3;
   kit_open(&kit);
-  line(&kit, "event t=1 user_id:u1");
+  kit_do(&kit, "event t=1 user_id:u1");
   send_many(&kit, "anonymous_id:tablet", "x", 10, 12);
-  line(&kit, "event t=800 anonymous_id:tablet user_id:u1");
-  line(&kit, "moving 1");
-  line(&kit, "step");
-  for (int i = 2; i <= 4; i++) line(&kit, "event t=%d anonymous_id:tablet user_id:u%d", 800 + i, i);
-  line(&kit, "events user_id:u1 2");
-  line(&kit, "events anonymous_id:tablet 12");
+  kit_do(&kit, "event t=800 anonymous_id:tablet user_id:u1");
+  kit_do(&kit, "moving 1");
+  kit_do(&kit, "step");
+  for (int i = 2; i <= 4; i++) kit_do(&kit, "event t=%d anonymous_id:tablet user_id:u%d", 800 + i, i);
+  kit_do(&kit, "events user_id:u1 2");
+  kit_do(&kit, "events anonymous_id:tablet 12");
   settle(&kit, NULL, NULL);
-  line(&kit, "events user_id:u1 2");
-  line(&kit, "events anonymous_id:tablet 12");
+  kit_do(&kit, "events user_id:u1 2");
+  kit_do(&kit, "events anonymous_id:tablet 12");
   kit_close(&kit);
 }
 
@@ -356,23 +345,23 @@ static void test_many_change_hands(void **state) {
   (void)state;
   kit_merge_events = 0;
   kit_open(&kit);
-  line(&kit, "event t=1 user_id:u1 trait.firstName=Ann");
+  kit_do(&kit, "event t=1 user_id:u1 trait.firstName=Ann");
   send_many(&kit, "anonymous_id:tablet", "x", 10, MANY);
   send_many(&kit, "user_id:u1", "u", 40, SOME);
-  line(&kit, "event t=%d id=in anonymous_id:tablet user_id:u1", 60 * MANY + 20);
-  line(&kit, "settle");
-  line(&kit, "trait user_id:u1 city Lyon");
-  line(&kit, "event t=130 id=late anonymous_id:tablet user_id:u2"); // the first who ever signed in
-  line(&kit, "moving 2");
-  line(&kit, "events user_id:u1 %d", SOME + 2);
-  line(&kit, "events user_id:u2 %d", MANY + 1);
-  line(&kit, "no-trait user_id:u1 city");
-  line(&kit, "trait user_id:u2 city Lyon");
-  line(&kit, "settle");
-  line(&kit, "events user_id:u1 %d", SOME + 2);
-  line(&kit, "events user_id:u2 %d", MANY + 1);
-  line(&kit, "no-trait user_id:u1 city");
-  line(&kit, "trait user_id:u2 city Lyon");
+  kit_do(&kit, "event t=%d id=in anonymous_id:tablet user_id:u1", 60 * MANY + 20);
+  kit_do(&kit, "settle");
+  kit_do(&kit, "trait user_id:u1 city Lyon");
+  kit_do(&kit, "event t=130 id=late anonymous_id:tablet user_id:u2"); // the first who ever signed in
+  kit_do(&kit, "moving 2");
+  kit_do(&kit, "events user_id:u1 %d", SOME + 2);
+  kit_do(&kit, "events user_id:u2 %d", MANY + 1);
+  kit_do(&kit, "no-trait user_id:u1 city");
+  kit_do(&kit, "trait user_id:u2 city Lyon");
+  kit_do(&kit, "settle");
+  kit_do(&kit, "events user_id:u1 %d", SOME + 2);
+  kit_do(&kit, "events user_id:u2 %d", MANY + 1);
+  kit_do(&kit, "no-trait user_id:u1 city");
+  kit_do(&kit, "trait user_id:u2 city Lyon");
   kit_close(&kit);
 }
 
@@ -382,28 +371,28 @@ static void change_hands_during_the_move(bool steps) {
   struct kit kit;
   kit_merge_events = 4;
   kit_open(&kit);
-  line(&kit, "event t=1 user_id:u1");
+  kit_do(&kit, "event t=1 user_id:u1");
   send_many(&kit, "anonymous_id:tablet", "x", 100, 30);
-  line(&kit, "event t=5000 anonymous_id:tablet user_id:u1");
-  for (int i = 0; steps && i < 3; i++) line(&kit, "step");
-  line(&kit, "event t=1000 anonymous_id:tablet user_id:u2"); // before u1, as nobody else: all until then are hers
-  line(&kit, "events user_id:u2 31");
-  line(&kit, "events user_id:u1 2");
-  for (int i = 0; steps && i < 3; i++) line(&kit, "step");
-  line(&kit, "event t=1310 anonymous_id:tablet user_id:u3"); // those from then on are u3's
-  line(&kit, "events user_id:u2 22");
-  line(&kit, "events user_id:u3 10");
-  line(&kit, "event t=5001 anonymous_id:tablet user_id:u4"); // one too many
-  line(&kit, "events anonymous_id:tablet 30");
-  line(&kit, "events user_id:u2 1");
-  line(&kit, "erase user_id:u4"); // and one less again
-  line(&kit, "events user_id:u2 22");
-  line(&kit, "events user_id:u3 10");
-  line(&kit, "settle");
-  line(&kit, "moving 0");
-  line(&kit, "events user_id:u2 22");
-  line(&kit, "events user_id:u3 10");
-  line(&kit, "count events 34");
+  kit_do(&kit, "event t=5000 anonymous_id:tablet user_id:u1");
+  for (int i = 0; steps && i < 3; i++) kit_do(&kit, "step");
+  kit_do(&kit, "event t=1000 anonymous_id:tablet user_id:u2"); // before u1, as nobody else: all until then are hers
+  kit_do(&kit, "events user_id:u2 31");
+  kit_do(&kit, "events user_id:u1 2");
+  for (int i = 0; steps && i < 3; i++) kit_do(&kit, "step");
+  kit_do(&kit, "event t=1310 anonymous_id:tablet user_id:u3"); // those from then on are u3's
+  kit_do(&kit, "events user_id:u2 22");
+  kit_do(&kit, "events user_id:u3 10");
+  kit_do(&kit, "event t=5001 anonymous_id:tablet user_id:u4"); // one too many
+  kit_do(&kit, "events anonymous_id:tablet 30");
+  kit_do(&kit, "events user_id:u2 1");
+  kit_do(&kit, "erase user_id:u4"); // and one less again
+  kit_do(&kit, "events user_id:u2 22");
+  kit_do(&kit, "events user_id:u3 10");
+  kit_do(&kit, "settle");
+  kit_do(&kit, "moving 0");
+  kit_do(&kit, "events user_id:u2 22");
+  kit_do(&kit, "events user_id:u3 10");
+  kit_do(&kit, "count events 34");
   kit_close(&kit);
 }
 
@@ -437,16 +426,16 @@ static void test_refusals_wait_too(void **state) {
   (void)state;
   kit_merge_events = 2;
   kit_open(&kit);
-  line(&kit, "event t=1 email:a@x.org");
-  line(&kit, "event t=2 user_id:u1 loyalty_card:k1");
-  for (int i = 2; i < 9; i++) line(&kit, "event t=%d id=n%d user_id:u%d", i, i, i);
-  for (int i = 2; i < 9; i++) line(&kit, "event t=%d id=r%d user_id:u1 user_id:u%d", 10 + i, i, i);
-  line(&kit, "event t=30 email:a@x.org loyalty_card:k1");
-  line(&kit, "moving 1");
+  kit_do(&kit, "event t=1 email:a@x.org");
+  kit_do(&kit, "event t=2 user_id:u1 loyalty_card:k1");
+  for (int i = 2; i < 9; i++) kit_do(&kit, "event t=%d id=n%d user_id:u%d", i, i, i);
+  for (int i = 2; i < 9; i++) kit_do(&kit, "event t=%d id=r%d user_id:u1 user_id:u%d", 10 + i, i, i);
+  kit_do(&kit, "event t=30 email:a@x.org loyalty_card:k1");
+  kit_do(&kit, "moving 1");
   char *was = identity(&kit, "user_id:u1");
   assert_non_null(strstr(was, "\"reason\":\"limit\""));
-  line(&kit, "step");
-  line(&kit, "event t=12 id=r2b user_id:u1 user_id:u2"); // refused again: one line for the pair
+  kit_do(&kit, "step");
+  kit_do(&kit, "event t=12 id=r2b user_id:u1 user_id:u2"); // refused again: one line for the pair
   free(was);
   was = identity(&kit, "user_id:u1");
   assert_true(settle(&kit, expect_identity, was) > 3);
@@ -513,16 +502,16 @@ static void test_heavy(void **state) {
   send_many(&kit, "loyalty_card:k1", "k", 0, LIMIT_HEAVY_EVENTS - 200);
   expect_heavy(&kit, 0);
   assert_false(says_heavy(&kit, "loyalty_card:k1"));
-  line(&kit, "event t=500 id=both user_id:u1 loyalty_card:k1");
+  kit_do(&kit, "event t=500 id=both user_id:u1 loyalty_card:k1");
   expect_heavy(&kit, 1);
   assert_true(says_heavy(&kit, "user_id:u1"));
-  line(&kit, "settle");
+  kit_do(&kit, "settle");
   expect_heavy(&kit, 1);
-  line(&kit, "split user_id:u1 loyalty_card:k1");
+  kit_do(&kit, "split user_id:u1 loyalty_card:k1");
   expect_heavy(&kit, 0);
   send_many(&kit, "loyalty_card:k1", "l", 0, 300);
   expect_heavy(&kit, 1);
-  line(&kit, "erase loyalty_card:k1");
+  kit_do(&kit, "erase loyalty_card:k1");
   expect_heavy(&kit, 0);
   kit_close(&kit);
 }

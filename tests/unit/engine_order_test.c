@@ -54,25 +54,10 @@ static size_t count_lines(const struct scene *scene) {
 
 // --- one order -----------------------------------------------------------------------------------------------
 
-static enum err put_secret(struct store_txn *txn, void *context, struct diag *diag) {
-  uint8_t secret[32];
-  (void)context;
-  (void)diag;
-  memset(secret, 7, sizeof secret);
-  return store_put(txn, STORE_META, BYTES("hash_key"), bytes_of(secret, sizeof secret));
-}
-
-// With one secret the ids of events, which decide between equal instants, are the same in every workspace.
 static void open_fixed(struct kit *kit) {
-  struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store *store;
-  struct engine_commit commit = {0};
-  struct store_mark mark;
-  uint32_t id;
   assert_int_equal(store_open_memory(&store), ERR_OK);
-  assert_int_equal(store_run(store, put_secret, NULL, &mark, NULL), ERR_OK);
-  kit_open_existing(kit, store);
-  assert_int_equal(engine_source_put(kit->engine, &web, &id, &commit, NULL), ERR_OK);
+  kit_open_fixed(kit, store);
 }
 
 // How many events the customer has in that second.

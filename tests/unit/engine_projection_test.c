@@ -86,12 +86,6 @@ static unsigned roll(unsigned below) {
   return (unsigned)(random_state >> 33) % below;
 }
 
-static void run_line(struct kit *kit, const char *text) {
-  char copy[256];
-  snprintf(copy, sizeof copy, "%s", text);
-  kit_line(kit, copy);
-}
-
 static void random_event(struct kit *kit, int step) {
   static const char *const names[] = {"Order", "Viewed", "Added"};
   char text[256], who[96];
@@ -104,7 +98,7 @@ static void random_event(struct kit *kit, int step) {
     snprintf(text, sizeof text, "event t=%d id=e%d%s trait.city=Lyon", at_s, step, who);
   else
     snprintf(text, sizeof text, "event t=%d id=e%d name=%s%s", at_s, step, names[roll(3)], who);
-  run_line(kit, text);
+  kit_do(kit, "%s", text);
 }
 
 static void random_change(struct kit *kit) {
@@ -116,7 +110,7 @@ static void random_change(struct kit *kit) {
   if (left == 0) return;
   if (kind < 2 && left != right) return;
   snprintf(text, sizeof text, kind < 2 ? "split %s %s" : kind == 2 ? "erase %s" : "correct %s city Nice", a, b);
-  run_line(kit, text);
+  kit_do(kit, "%s", text);
 }
 
 static void random_work(struct kit *kit) {
@@ -185,7 +179,7 @@ static void send(struct kit *kit, unsigned count) {
   kit->check_each = false;
   for (unsigned i = 0; i < count; i++) {
     snprintf(text, sizeof text, "event user_id:u%u name=Order", i % USERS);
-    run_line(kit, text);
+    kit_do(kit, "%s", text);
   }
 }
 
@@ -236,11 +230,11 @@ static void test_nothing_stays_of_the_erased(void **state) {
   kit_projection_quiet_us = INT64_MAX;
   kit_open(&kit);
   send(&kit, 20);
-  run_line(&kit, "event user_id:secret name=Alone");
+  kit_do(&kit, "event user_id:secret name=Alone");
   project(kit.engine);
   count_row(&kit, &rows);
   assert_int_equal(rows, 3); // the directory, Order and Alone
-  run_line(&kit, "erase user_id:secret");
+  kit_do(&kit, "erase user_id:secret");
   compare(kit.engine, "exists(\"Alone\")", 1, "erased");
   while (kit_step(&kit)) {
   }

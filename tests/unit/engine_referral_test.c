@@ -16,15 +16,6 @@ static void open_club(struct kit *kit) {
   member_put(kit, ENGINE_PROGRAMME, REFERRAL);
 }
 
-static void line(struct kit *kit, const char *text) {
-  char copy[256];
-  snprintf(copy, sizeof copy, "%s", text);
-  snprintf(kit->where, sizeof kit->where, "%s", text);
-  kit_line(kit, copy);
-  kit_check(kit);
-  member_verify(kit);
-}
-
 static void refer(struct kit *kit, const char *advocate, const char *friend, const char *code) {
   char json[256], got[DIAG_CODE_BYTES];
   snprintf(json, sizeof json, "{\"advocate\":\"%s\",\"friend\":\"%s\"}", advocate, friend);
@@ -45,8 +36,8 @@ static void buy(struct kit *kit, const char *customer, const char *id, const cha
 
 static void open_two(struct kit *kit) {
   open_club(kit);
-  line(kit, "event email:lea@x.org");
-  line(kit, "event loyalty_card:9");
+  member_line(kit, "event email:lea@x.org");
+  member_line(kit, "event loyalty_card:9");
   refer(kit, "email:lea@x.org", "loyalty_card:9", "");
 }
 
@@ -54,11 +45,11 @@ static void an_advocate_who_became_another_is_rewarded(void **state) {
   struct kit kit;
   (void)state;
   open_club(&kit);
-  line(&kit, "event loyalty_card:1");
-  line(&kit, "event email:lea@x.org");
-  line(&kit, "event email:zoe@x.org");
+  member_line(&kit, "event loyalty_card:1");
+  member_line(&kit, "event email:lea@x.org");
+  member_line(&kit, "event email:zoe@x.org");
   refer(&kit, "email:lea@x.org", "email:zoe@x.org", "");
-  line(&kit, "event email:lea@x.org loyalty_card:1");
+  member_line(&kit, "event email:lea@x.org loyalty_card:1");
   refer(&kit, "loyalty_card:1", "email:zoe@x.org", ""); // the same advocate
   buy(&kit, "email:zoe@x.org", "Z1", "50.00");
   member_has(&kit, "loyalty_card:1", "\"active\":500");
@@ -70,7 +61,7 @@ static void who_refers_herself_gets_nothing(void **state) {
   struct kit kit;
   (void)state;
   open_two(&kit);
-  line(&kit, "event email:lea@x.org loyalty_card:9"); // while it is pending
+  member_line(&kit, "event email:lea@x.org loyalty_card:9"); // while it is pending
   member_has(&kit, "email:lea@x.org", "\"state\":\"REVERSED\"");
   buy(&kit, "email:lea@x.org", "Z1", "60.00");
   char *json = member_json(&kit, "email:lea@x.org");
@@ -85,10 +76,10 @@ static void a_split_takes_the_referral_along(void **state) {
   struct kit kit;
   (void)state;
   open_two(&kit);
-  line(&kit, "event email:zoe@x.org");
-  line(&kit, "event email:zoe@x.org loyalty_card:9");
+  member_line(&kit, "event email:zoe@x.org");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:9");
   member_has(&kit, "email:zoe@x.org", "\"state\":\"PENDING\"");
-  line(&kit, "split email:zoe@x.org loyalty_card:9");
+  member_line(&kit, "split email:zoe@x.org loyalty_card:9");
   member_has(&kit, "loyalty_card:9", "\"state\":\"PENDING\"");
   char *json = member_json(&kit, "email:zoe@x.org");
   assert_null(strstr(json, "PENDING"));
@@ -103,11 +94,11 @@ static void two_friends_who_are_one(void **state) {
   struct kit kit;
   (void)state;
   open_two(&kit);
-  line(&kit, "event email:eva@x.org");
-  line(&kit, "event email:zoe@x.org");
+  member_line(&kit, "event email:eva@x.org");
+  member_line(&kit, "event email:zoe@x.org");
   refer(&kit, "email:eva@x.org", "email:zoe@x.org", "");
   buy(&kit, "email:zoe@x.org", "Z1", "60.00");
-  line(&kit, "event email:zoe@x.org loyalty_card:9");
+  member_line(&kit, "event email:zoe@x.org loyalty_card:9");
   buy(&kit, "loyalty_card:9", "Z2", "60.00");
   member_has(&kit, "email:eva@x.org", "\"active\":500");
   char *json = member_json(&kit, "email:lea@x.org");
@@ -120,7 +111,7 @@ static void an_erased_advocate_gets_nothing(void **state) {
   struct kit kit;
   (void)state;
   open_two(&kit);
-  line(&kit, "erase email:lea@x.org");
+  member_line(&kit, "erase email:lea@x.org");
   buy(&kit, "loyalty_card:9", "Z1", "60.00");
   member_has(&kit, "loyalty_card:9", "\"state\":\"PENDING\"");
   kit_close(&kit);

@@ -24,27 +24,12 @@ static const char other_rules[] =
     "rules {\"types\":{\"loyalty_card\":{\"blocked\":[\"999\"]},\"user_id\":{\"limit\":2},"
     "\"phone\":{\"shares\":false}}}";
 
-static void run_line(struct kit *kit, const char *text) {
-  char line[512];
-  snprintf(line, sizeof line, "%s", text);
-  snprintf(kit->where, sizeof kit->where, "%s", text);
-  kit_line(kit, line);
-}
-
 static void open_workload(struct kit *kit) {
-  struct engine_source web = {.name = BYTES_INIT("web"), .kind = ENGINE_SOURCE_BROWSER};
   struct store *inner, *store;
-  struct engine_commit commit = {0};
-  struct clock clock;
-  struct diag diag;
-  uint32_t id;
-  clock_init(&clock);
   assert_int_equal(store_open_memory(&inner), ERR_OK);
   assert_int_equal(store_open_fault(&store, inner), ERR_OK);
-  assert_int_equal(engine_create_workspace(store, &clock, &diag), ERR_OK);
-  kit_open_existing(kit, store);
-  assert_int_equal(engine_source_put(kit->engine, &web, &id, &commit, NULL), ERR_OK);
-  for (size_t i = 0; i < sizeof workload / sizeof *workload; i++) run_line(kit, workload[i]);
+  kit_open_on(kit, store);
+  for (size_t i = 0; i < sizeof workload / sizeof *workload; i++) kit_do(kit, "%s", workload[i]);
 }
 
 // As if the process had been killed and another one opened the directory.
@@ -122,7 +107,7 @@ static void test_the_tick_carries_it_out(void **state) {
   (void)state;
   struct kit kit;
   open_workload(&kit);
-  run_line(&kit, other_rules);
+  kit_do(&kit, "%s", other_rules);
   struct kit_trial trial = kit_try(&kit);
   assert_int_equal(trial.merge, 4);
   assert_int_equal(trial.part, 1);
@@ -130,12 +115,12 @@ static void test_the_tick_carries_it_out(void **state) {
   expect_state(&kit, "\"status\":\"running\",\"version\":2,\"in_force\":2,\"author\":\"ann\"");
   kit_days(&kit, 1);
   expect_outcome(&kit, &trial);
-  run_line(&kit, "same user_id:u1 user_id:u2");
-  run_line(&kit, "same user_id:u5 user_id:u6");
-  run_line(&kit, "same user_id:u3 user_id:u4");
-  run_line(&kit, "different email:a@x.org email:b@x.org");
-  run_line(&kit, "same loyalty_card:999 anonymous_id:d1"); // the sign-in was the card's
-  run_line(&kit, "events loyalty_card:999 1");
+  kit_do(&kit, "same user_id:u1 user_id:u2");
+  kit_do(&kit, "same user_id:u5 user_id:u6");
+  kit_do(&kit, "same user_id:u3 user_id:u4");
+  kit_do(&kit, "different email:a@x.org email:b@x.org");
+  kit_do(&kit, "same loyalty_card:999 anonymous_id:d1"); // the sign-in was the card's
+  kit_do(&kit, "events loyalty_card:999 1");
   kit_close(&kit);
 }
 
@@ -144,7 +129,7 @@ static void test_stopped_and_continued(void **state) {
   struct engine_rerun_progress progress;
   struct kit kit;
   open_workload(&kit);
-  run_line(&kit, other_rules);
+  kit_do(&kit, "%s", other_rules);
   struct kit_trial trial = kit_try(&kit);
   kit_rerun_start(&kit);
   for (int i = 0; i < 2; i++) assert_int_equal(work(&kit, &progress), ERR_OK); // the ties, and who is tied to nobody
@@ -154,7 +139,7 @@ static void test_stopped_and_continued(void **state) {
   assert_false(progress.running);
   open_again(&kit);
   expect_state(&kit, "\"status\":\"stopped\"");
-  run_line(&kit, "different user_id:u1 user_id:u2");
+  kit_do(&kit, "different user_id:u1 user_id:u2");
   kit_rerun_start(&kit);
   finish(&kit);
   expect_outcome(&kit, &trial);
@@ -166,16 +151,16 @@ static void test_other_rules_begin_it_again(void **state) {
   struct engine_rerun_progress progress;
   struct kit kit;
   open_workload(&kit);
-  run_line(&kit, "remember email:a@x.org before");
-  run_line(&kit, other_rules);
+  kit_do(&kit, "remember email:a@x.org before");
+  kit_do(&kit, "%s", other_rules);
   kit_rerun_start(&kit);
   for (int i = 0; i < 2; i++) assert_int_equal(work(&kit, &progress), ERR_OK);
-  run_line(&kit, "different email:a@x.org email:b@x.org");
-  run_line(&kit, "rules {}");
+  kit_do(&kit, "different email:a@x.org email:b@x.org");
+  kit_do(&kit, "rules {}");
   expect_state(&kit, "\"version\":2,\"in_force\":3");
   finish(&kit);
   expect_state(&kit, "\"status\":\"done\",\"version\":3,\"in_force\":3");
-  run_line(&kit, "unchanged email:a@x.org before");
+  kit_do(&kit, "unchanged email:a@x.org before");
   struct kit_trial after = kit_try(&kit);
   assert_int_equal(after.merge + after.part, 0);
   kit_close(&kit);
@@ -187,15 +172,15 @@ static void test_events_go_on_meanwhile(void **state) {
   char line[128];
   struct kit kit;
   open_workload(&kit);
-  run_line(&kit, other_rules);
+  kit_do(&kit, "%s", other_rules);
   kit_rerun_start(&kit);
   for (int i = 0; progress.running; i++) {
     snprintf(line, sizeof line, "event t=%d email:a@x.org loyalty_card:n%d user_id:u%d", 100 + i, i % 2, 7 + i % 2);
-    run_line(&kit, line);
+    kit_do(&kit, "%s", line);
     assert_int_equal(work(&kit, &progress), ERR_OK);
     kit_check(&kit);
   }
-  run_line(&kit, "rerun");
+  kit_do(&kit, "rerun");
   kit_close(&kit);
 }
 
@@ -226,21 +211,21 @@ static void test_many_parts(void **state) {
   kit.check_each = false;
   for (int i = 0; i < 100; i++) {
     snprintf(line, sizeof line, "event t=%d loyalty_card:888 email:m%d@x.org", 1000 + i, i);
-    if (i < 5) run_line(&kit, line);
+    if (i < 5) kit_do(&kit, "%s", line);
   }
-  run_line(&kit, "rules {\"types\":{\"email\":{\"limit\":500}}}");
+  kit_do(&kit, "rules {\"types\":{\"email\":{\"limit\":500}}}");
   for (int i = 0; i < 100; i++) {
     snprintf(line, sizeof line, "event t=%d loyalty_card:888 email:m%d@x.org", 2000 + i, i);
-    run_line(&kit, line);
+    kit_do(&kit, "%s", line);
   }
-  run_line(&kit, "remember loyalty_card:888 melted");
-  run_line(&kit, "rules {\"types\":{\"email\":{\"limit\":500},\"loyalty_card\":{\"blocked\":[\"888\"]}}}");
-  run_line(&kit, "rerun 0 1");
-  run_line(&kit, "events email:m3@x.org 2");
-  run_line(&kit, "events email:m77@x.org 1");
-  run_line(&kit, "rules {\"types\":{\"email\":{\"limit\":500}}}");
-  run_line(&kit, "rerun 101 0");
-  run_line(&kit, "unchanged loyalty_card:888 melted");
+  kit_do(&kit, "remember loyalty_card:888 melted");
+  kit_do(&kit, "rules {\"types\":{\"email\":{\"limit\":500},\"loyalty_card\":{\"blocked\":[\"888\"]}}}");
+  kit_do(&kit, "rerun 0 1");
+  kit_do(&kit, "events email:m3@x.org 2");
+  kit_do(&kit, "events email:m77@x.org 1");
+  kit_do(&kit, "rules {\"types\":{\"email\":{\"limit\":500}}}");
+  kit_do(&kit, "rerun 101 0");
+  kit_do(&kit, "unchanged loyalty_card:888 melted");
   kit_check(&kit);
   kit_close(&kit);
 }
@@ -258,7 +243,7 @@ static bool try_with_fault(const struct faults *faults, uint64_t allowed) {
   struct kit kit;
   open_workload(&kit);
   kit.check_each = false;
-  run_line(&kit, other_rules);
+  kit_do(&kit, "%s", other_rules);
   struct kit_trial trial = kit_try(&kit);
   kit_rerun_start(&kit);
   if (faults->memory)

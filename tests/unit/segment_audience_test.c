@@ -352,13 +352,11 @@ static void expect_people(const struct audience *audience, uint64_t people) {
   assert_int_equal(audience_list(audience, last + 1, page, 3), 0);
 }
 
-typedef enum err combine_fn(struct audience *a, const struct audience *b);
-
-static void expect_combined(combine_fn *combine, uint64_t a, uint64_t b, uint64_t expected) {
+static void expect_both(uint64_t a, uint64_t b) {
   struct audience *first = audience_of(a), *second = audience_of(b);
   assert_int_equal(audience_and_count(first, second), __builtin_popcountll(a & b));
-  assert_int_equal(combine(first, second), ERR_OK);
-  expect_people(first, expected);
+  audience_and(first, second);
+  expect_people(first, a & b);
   expect_people(second, b);
   audience_close(first);
   audience_close(second);
@@ -367,27 +365,22 @@ static void expect_combined(combine_fn *combine, uint64_t a, uint64_t b, uint64_
 static void test_sets(void **state) {
   (void)state;
   uint64_t seed = 1234567, all = (UINT64_C(1) << PEOPLE) - 1;
-  expect_combined(audience_and, 0, 0, 0);
-  expect_combined(audience_or, 0, all, all);
-  expect_combined(audience_and_not, all, 0, all);
+  expect_both(0, 0);
+  expect_both(0, all);
+  expect_both(all, 0);
   for (int round = 0; round < 100; round++) {
     uint64_t a = next_random(&seed) & all, b = next_random(&seed) & all;
     for (int thinned = 0; round % 3 == 0 && thinned < 2; thinned++) b &= next_random(&seed);
     if (round % 4 == 0) a &= 0x0101010101; // one block alone
-    expect_combined(audience_and, a, b, a & b);
-    expect_combined(audience_or, a, b, a | b);
-    expect_combined(audience_and_not, a, b, a & ~b);
+    expect_both(a, b);
   }
 }
 
 static void test_a_set_with_itself(void **state) {
   (void)state;
   struct audience *audience = audience_of(0x1234567);
-  assert_int_equal(audience_and(audience, audience), ERR_OK);
-  assert_int_equal(audience_or(audience, audience), ERR_OK);
+  audience_and(audience, audience);
   expect_people(audience, 0x1234567);
-  assert_int_equal(audience_and_not(audience, audience), ERR_OK);
-  expect_people(audience, 0);
   audience_close(audience);
   audience_close(NULL);
 }
@@ -412,18 +405,16 @@ static void test_sets_in_short_memory(void **state) {
   (void)state;
   bool failed = true;
   for (uint64_t allowed = 0; failed; allowed++) {
-    struct audience *a = audience_of(0xff), *b = audience_of(0xffff00ffff), *c = NULL;
+    struct audience *a = audience_of(0xff), *b = NULL;
     alloc_fail_after(allowed, false);
-    enum err err = audience_or(a, b);
-    enum err added = err == ERR_OK ? audience_add(a, 1000 * (uint64_t)IDS) : ERR_OK;
-    enum err opened = err == ERR_OK && added == ERR_OK ? audience_open(&c) : ERR_OK;
+    enum err added = audience_add(a, 1000 * (uint64_t)IDS);
+    enum err opened = added == ERR_OK ? audience_open(&b) : ERR_OK;
     failed = alloc_fail_disarm();
-    assert_int_equal(err == ERR_NO_MEMORY || added == ERR_NO_MEMORY || opened == ERR_NO_MEMORY, failed);
-    if (err != ERR_OK) expect_people(a, 0xff);
-    assert_int_equal(audience_has(a, 1000 * (uint64_t)IDS), err == ERR_OK && added == ERR_OK);
+    assert_int_equal(added == ERR_NO_MEMORY || opened == ERR_NO_MEMORY, failed);
+    assert_int_equal(audience_has(a, 1000 * (uint64_t)IDS), added == ERR_OK);
+    if (added != ERR_OK) expect_people(a, 0xff);
     audience_close(a);
     audience_close(b);
-    audience_close(c);
   }
 }
 

@@ -49,9 +49,6 @@ static void test_references_to_building(void **state) {
   assert_refused(kit, "unknown_segment", "asks", "once it is live");
   asks->status = SEGMENT_BUILDING; // these go live together
   kit_open(kit);
-  uint32_t dependent = 0;
-  assert_int_equal(segment_set_dependents(kit->set, 1, &dependent, 1), 1);
-  assert_int_equal(dependent, 2);
 }
 
 static void test_own_events(void **state) {
@@ -126,9 +123,6 @@ static void test_order(void **state) {
   for (int i = 0; i < COUNT; i++)
     assert_int_equal(segment_set_at(kit->set, (size_t)i)->question, i + 1); // a chain has one order
   assert_null(segment_set_at(kit->set, COUNT));
-  uint32_t dependents[4];
-  assert_true(segment_set_dependents(kit->set, 10, dependents, 4) >= 1);
-  assert_int_equal(segment_set_dependents(kit->set, COUNT, dependents, 4), 0);
 }
 
 static void test_found(void **state) {

@@ -160,6 +160,45 @@ static void after_a_failed_sync_nothing_is_promised(void **state) {
   store_close(store);
 }
 
+struct reading {
+  struct store *store;
+  int runs;
+  struct store_mark lost;
+};
+
+// Between what it reads and its commit the log fails and is replaced: the first time.
+static enum err write_what_was_read(struct store_txn *txn, void *context, struct diag *diag) {
+  struct reading *reading = context;
+  struct store *store = reading->store;
+  struct store_stats stats;
+  (void)diag;
+  enum err err = store_put(txn, STORE_META, BYTES("derived"), BYTES("x"));
+  if (err != ERR_OK || reading->runs++ > 0) return err;
+  uint32_t before = store_generation(store);
+  store_fault_after(store, 0, ERR_IO, false);
+  assert_int_equal(store_wait(store, reading->lost, NULL), ERR_IO);
+  assert_true(store_fault_disarm(store));
+  store_fault_heal(store);
+  while (store_generation(store) == before) usleep(1000);
+  assert_int_equal(store_get_stats(store, &stats), ERR_OK);
+  assert_true(stats.writable);
+  return ERR_OK;
+}
+
+static void what_was_read_before_a_loss_is_not_written_after_it(void **state) {
+  (void)state;
+  struct store *store = open_fault();
+  struct reading reading = {.store = store};
+  struct store_mark mark;
+  char value[] = "x";
+  assert_int_equal(store_run(store, write_pair, value, &reading.lost, NULL), ERR_OK);
+  assert_int_equal(store_run(store, write_what_was_read, &reading, &mark, NULL), ERR_OK);
+  assert_int_equal(reading.runs, 2);
+  assert_int_equal(store_wait(store, mark, NULL), ERR_OK);
+  kit_expect_stored(store, STORE_META, "derived", "x");
+  store_close(store);
+}
+
 static void each_allocation_fails_in_turn(void **state) {
   (void)state;
   int failures = 0;
@@ -218,6 +257,7 @@ int main(void) {
       cmocka_unit_test(a_conflict_of_the_commit_runs_again),
       cmocka_unit_test(a_full_disk_changes_nothing),
       cmocka_unit_test(after_a_failed_sync_nothing_is_promised),
+      cmocka_unit_test(what_was_read_before_a_loss_is_not_written_after_it),
       cmocka_unit_test(each_allocation_fails_in_turn),
       cmocka_unit_test(opening_without_memory_leaves_nothing),
       cmocka_unit_test(a_write_without_memory_fails_the_commit),
