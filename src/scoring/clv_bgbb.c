@@ -21,7 +21,8 @@ static double log_here(const double *parameters, const struct clv_history *histo
 static double log_gone(const double *parameters, const struct clv_history *history) {
   double x = history->frequency, m = history->recency, sum = 0, term = 1;
   double both = parameters[ALPHA] + parameters[BETA], leave = parameters[GAMMA] + parameters[DELTA];
-  for (double i = 0; i < history->age - m; i++) {
+  int rest = (int)(history->age - m);
+  for (int i = 0; i < rest; i++) {
     sum += term;
     term *= (parameters[BETA] + m - x + i) / (both + m + i) * ((parameters[DELTA] + m + i) / (leave + m + i + 1));
   }
@@ -54,10 +55,11 @@ double clv_bgbb_alive(const double *parameters, const struct clv_history *histor
   return next * exp(log_here(parameters, history) - clv_bgbb_likelihood(parameters, history));
 }
 
-// The occasions still lived to among the next `count` ones, of somebody who lived to the n-th; the last in part.
+// The occasions still lived to among the next `count` ones, of somebody who lived to the n-th; the last in part. After
+// CLV_OCCASIONS_MAX more nothing is added.
 static double lived_occasions(const double *parameters, double n, double count) {
   double lives = 1, sum = 0;
-  for (double j = 0; j < count; j++) {
+  for (int j = 0; j < count && j < CLV_OCCASIONS_MAX; j++) {
     lives *= (parameters[DELTA] + n + j) / (parameters[GAMMA] + parameters[DELTA] + n + j);
     sum += count - j < 1 ? lives * (count - j) : lives;
   }

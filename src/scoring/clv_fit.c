@@ -251,11 +251,12 @@ double clv_probability(const struct clv_fit *fit, double time, unsigned count) {
 
 double clv_value(const struct clv_fit *fit, const struct clv_history *history, double worth, double horizon,
                  double step, double rate) {
+  enum { VALUE_STEPS_MAX = 1000000 };
   double value = 0, before = 0;
   if (rate == 0 || !(step > 0)) return positive(clv_orders(fit, history, horizon) * worth);
-  for (double from = 0, steps = 1; from < horizon; from += step, steps++) {
-    double until = fmin(from + step, horizon), orders = clv_orders(fit, history, until);
-    value += (orders - before) * worth / pow(1 + rate, until < from + step ? until / step : steps);
+  for (int i = 1; i <= VALUE_STEPS_MAX && (i - 1) * step < horizon; i++) {
+    double until = fmin(i * step, horizon), orders = clv_orders(fit, history, until);
+    value += (orders - before) * worth / pow(1 + rate, until / step);
     before = orders;
   }
   return positive(value);

@@ -1,6 +1,8 @@
 // optimum: BFGS on the inverse Hessian, with backtracking; Nelder and Mead's simplex as what always works.
 //
-// Invariants: `at` is inside the box; `value` never rises; a step that does not go down ends the search, so it ends.
+// Invariants: `at` is inside the box; `value` never rises by more than rounding. Next to the least value steps are
+// smaller than what rounding lets the value show, so there a step also counts that makes the slope flatter. A step that
+// does neither ends the search, and steps have a limit, so it ends.
 #include "scoring/optimum.h"
 
 #include <math.h>
@@ -10,7 +12,8 @@ enum { N_MAX = OPTIMUM_VARIABLES_MAX, HALVINGS = 40, SIMPLEX_STEPS = 2000, ROUND
 
 static const double DIFFERENCE = 1e-5; // of central differences: the error is its square, rounding over it
 static const double ARMIJO = 1e-4;
-static const double FURTHEST = 2; // of one step in one variable: the variables are logarithms
+static const double ROUNDING = 1e-14; // of a value, relative
+static const double FURTHEST = 2;     // of one step in one variable: the variables are logarithms
 
 struct search {
   const struct optimum_task *task;
@@ -103,12 +106,16 @@ static void learn(struct search *search, const double *moved, const double *chan
 static bool descend(struct search *search) {
   struct optimum *found = search->found;
   int n = search->task->variables;
-  double way[N_MAX], next[N_MAX] = {0}, slope[N_MAX] = {0}, moved[N_MAX], changed[N_MAX], length = 1;
+  double way[N_MAX], next[N_MAX] = {0}, slope[N_MAX] = {0}, moved[N_MAX], changed[N_MAX], length;
   double along = direct(search, way);
-  for (int i = 0; i < HALVINGS; i++, length /= 2) {
+  for (int i = 0; i < HALVINGS; i++) {
+    length = ldexp(1, -i);
     for (int j = 0; j < n; j++) next[j] = boxed(search->task, found->at[j] + length * way[j]);
     double value = evaluate(search, next, slope);
-    if (!(value <= found->value + ARMIJO * length * along) || !(value < found->value)) continue;
+    bool lower = value <= found->value + ARMIJO * length * along && value < found->value;
+    bool flatter = value <= found->value + ROUNDING * fabs(found->value) &&
+                   dot(slope, slope, n) < dot(search->slope, search->slope, n) / 4;
+    if (!lower && !flatter) continue;
     for (int j = 0; j < n; j++) {
       moved[j] = next[j] - found->at[j];
       changed[j] = slope[j] - search->slope[j];
@@ -128,8 +135,9 @@ static void bfgs(struct search *search) {
   found->value = evaluate(search, found->at, search->slope);
   if (!isfinite(found->value)) return;
   forget(search);
-  for (found->steepest = steepest(search); found->steepest > search->task->flat; found->steepest = steepest(search)) {
-    if (found->steps >= search->task->steps_max) break;
+  for (;;) {
+    found->steepest = steepest(search);
+    if (found->steepest <= search->task->flat || found->steps >= search->task->steps_max) break;
     found->steps++;
     bool down = descend(search);
     if (!down && fresh) break;

@@ -24,7 +24,10 @@ double special_log_gamma(double x) {
 double special_digamma(double x) {
   double below = 0;
   if (!(x > 0)) return NAN;
-  for (; x < 10; x++) below += 1 / x;
+  while (x < 10) {
+    below += 1 / x;
+    x += 1;
+  }
   double square = 1 / (x * x);
   double series =
       square * (1.0 / 12 -

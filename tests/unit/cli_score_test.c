@@ -105,8 +105,7 @@ static void orders_make_scores(void **state) {
                            "frequency_score,monetary_score\n"
                            "zoe,New Customers,212,2,52,943.80,2,1,2\n"
                            "\"Martin, Léo\",Lost,111,2,63,0.30,1,1,1\n"
-                           "'=cmd,New Customers,211,1,0,-5.00,2,1,1\n" +
-                               0);
+                           "'=cmd,New Customers,211,1,0,-5.00,2,1,1\n");
 }
 
 static void ranges_have_thresholds_of_their_own(void **state) {
