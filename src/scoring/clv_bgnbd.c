@@ -6,9 +6,14 @@
 // t_x and T, so that a row costs an exponential and a logarithm.
 //
 // Orders to come: alive, her rate is Gamma(r + x, α + T) and her chance to leave Beta(a, b + x + k). For such a
-// customer the orders within t are, with z = t / (α + t) and Euler's transformation of 2F1,
-//   (a + b - 1) / (a - 1) [1 - (1 - z)^(a-1) 2F1(a + b - 1 - r, a - 1; a + b - 1; z)]
-// whose singularities at a = 1 and a + b = 1 can be removed: near them a cubic through four points beside is taken.
+// customer the orders within t are, with z = t / (α + t),
+//   (a + b - 1) / (a - 1) [1 - (1 - z)^r 2F1(r, b; a + b - 1; z)]
+// or, by Euler's transformation of 2F1,
+//   (a + b - 1) / (a - 1) [1 - (1 - z)^(a-1) 2F1(a + b - 1 - r, a - 1; a + b - 1; z)].
+// Terms of the first are positive, so it is good as long as it does not grow: up to e^50, or as far as doubles reach
+// where the second would grow more. The second has small parameters however often she ordered. Singularities at a = 1
+// and a + b = 1 can be removed: near them a cubic through four points beside is taken. Where a and b have run away and
+// neither form holds, everybody leaves with one chance p = a / (a + b): [1 - (1 + p t / α)^-r] / p.
 #include <math.h>
 
 #include "scoring/clv_private.h"
@@ -148,10 +153,15 @@ static double cubic(const double values[4], double pole, double x) {
 }
 
 static double plain_orders(const struct shape *shape, double time) {
-  double z = time / (shape->alpha + time), c = shape->a + shape->b - 1;
-  double left = pow(shape->alpha / (shape->alpha + time), shape->a - 1) *
-                special_hypergeometric(c - shape->r, shape->a - 1, c, z);
-  return c / (shape->a - 1) * (1 - left);
+  double r = shape->r, a = shape->a, b = shape->b, c = a + b - 1;
+  double z = time / (shape->alpha + time), growth = r * log1p(time / shape->alpha), left;
+  if (growth < 50 || (a - 1 > r && growth < 600))
+    left = exp(-growth) * special_hypergeometric(r, b, c, z);
+  else
+    left = pow(1 - z, a - 1) * special_hypergeometric(c - r, a - 1, c, z);
+  double orders = c / (a - 1) * (1 - left), leaves = a / (a + b);
+  if (isfinite(orders) && orders >= 0) return orders;
+  return -expm1(-r * log1p(leaves * time / shape->alpha)) / leaves;
 }
 
 static double orders_beside_b(struct shape shape, double time) {

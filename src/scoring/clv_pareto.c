@@ -14,13 +14,21 @@
 
 enum { R, ALPHA, S, BETA };
 
+// 2F1(1, b; c; z) with b < c, 0 <= z < 1: its terms are at most those of 1 / (1 - z), and those at z = 1, where it is
+// (c - 1) / (c - 1 - b) if that is positive. Far out, where parameters have run away, rounding may leave those bounds.
+static double bounded_hypergeometric(double b, double c, double z) {
+  double value = special_hypergeometric(1, b, c, z), most = 1 / (1 - z);
+  if (c - 1 > b) most = fmin(most, (c - 1) / (c - 1 - b));
+  return value >= 1 ? fmin(value, most) : value < 1 ? 1 : most;
+}
+
 static double log_f(const double *parameters, double x, double time) {
   double r = parameters[R], s = parameters[S], alpha = parameters[ALPHA], beta = parameters[BETA];
   double of_alpha = log(alpha + time), of_beta = log(beta + time);
   if (alpha >= beta)
-    return log(special_hypergeometric(1, r + x, r + s + x + 1, (alpha - beta) / (alpha + time))) - (r + x) * of_alpha -
+    return log(bounded_hypergeometric(r + x, r + s + x + 1, (alpha - beta) / (alpha + time))) - (r + x) * of_alpha -
            s * of_beta;
-  return log(special_hypergeometric(1, s + 1, r + s + x + 1, (beta - alpha) / (beta + time))) - (r + x - 1) * of_alpha -
+  return log(bounded_hypergeometric(s + 1, r + s + x + 1, (beta - alpha) / (beta + time))) - (r + x - 1) * of_alpha -
          (s + 1) * of_beta;
 }
 

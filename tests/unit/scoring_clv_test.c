@@ -238,6 +238,24 @@ static void far_out_is_finite(void **state) {
       }
 }
 
+// Where a and b, or r and alpha, have run away, the model is a simpler one, whose answer is known.
+static void runaways_become_simpler_models(void **state) {
+  (void)state;
+  struct clv_history history = {3, 20, 30, 1};
+  for (double size = 1e2; size < 1e6; size *= 10) {
+    // Everybody leaves with the chance 0.2 after an order.
+    struct clv_fit fit = model_of(CLV_BGNBD, 0.6, 5, 0.2 * size, 0.8 * size);
+    double simple = -expm1(-3.6 * log1p(0.2 * 39 / 35)) / 0.2;
+    NEAR(clv_orders(&fit, &history, 39) / clv_alive(&fit, &history), simple, 20 / size);
+    // Everybody orders at the rate 0.1 and hardly ever leaves.
+    struct clv_fit steady = model_of(CLV_BGNBD, 0.1 * size, size, 1e-6, 1);
+    NEAR(clv_orders(&steady, &history, 39), 3.9, 20 / size + 1e-3);
+  }
+  struct clv_fit often = model_of(CLV_BGNBD, 0.6, 5, 1e-4, 3); // hardly ever leaves, 5,000 orders in 100
+  struct clv_history frequent = {5000, 100, 100, 1};
+  NEAR(clv_orders(&often, &frequent, 50), 5000.6 / 105 * 50, 1);
+}
+
 static void value_is_discounted(void **state) {
   (void)state;
   struct clv_fit fit = model_of(CLV_BGNBD, 0.243, 4.414, 0.793, 2.426);
@@ -346,6 +364,7 @@ int main(void) {
       cmocka_unit_test(poles_are_passed_smoothly),
       cmocka_unit_test(pareto_is_its_integral),
       cmocka_unit_test(far_out_is_finite),
+      cmocka_unit_test(runaways_become_simpler_models),
       cmocka_unit_test(value_is_discounted),
       cmocka_unit_test(says_what_is_wrong),
       cmocka_unit_test(runaways_are_told),
