@@ -20,7 +20,7 @@ static enum err counted(struct request *request, enum err err, struct diag *diag
 enum err codes_validate(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct value document;
-  enum err err = request_body(request, worker, "code customer cart amount", &document, diag);
+  enum err err = request_body(request, worker, "code customer cart amount cashier", &document, diag);
   if (!err) err = member_admit_codes(request, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
@@ -30,7 +30,7 @@ enum err codes_validate(struct request *request, struct worker *worker, struct d
 enum err codes_redeem(struct request *request, struct worker *worker, struct diag *diag) {
   enum err err = member_admit_codes(request, diag);
   if (err) return err;
-  err = member_write(request, worker, "code customer cart order_id amount", engine_code_redeem, diag);
+  err = member_write(request, worker, "code customer cart order_id amount cashier", engine_code_redeem, diag);
   return counted(request, err, diag);
 }
 

@@ -17,7 +17,7 @@ static void write_items(struct json_writer *writer, const char *name, const stru
   json_array_begin(writer);
   for (size_t i = 0; i < report->count; i++) {
     const struct source_item *item = &report->items[i];
-    if ((int)item->outcome != outcome) continue;
+    if ((int)item->outcome != outcome || (outcome == SOURCE_TAKEN && !item->code)) continue;
     json_object_begin(writer);
     json_member_u64(writer, "index", i);
     json_member_text(writer, "code", item->code ? item->code : "");
@@ -25,6 +25,13 @@ static void write_items(struct json_writer *writer, const char *name, const stru
     json_object_end(writer);
   }
   json_array_end(writer);
+}
+
+// Told only when there are some: most replies say the same few words, and many clients know these alone.
+static bool has_refused(const struct source_report *report) {
+  for (size_t i = 0; i < report->count; i++)
+    if (report->items[i].outcome == SOURCE_TAKEN && report->items[i].code) return true;
+  return false;
 }
 
 static void write_report(struct request *request, const struct source_report *report) {
@@ -35,6 +42,7 @@ static void write_report(struct request *request, const struct source_report *re
   json_member_u64(&writer, "duplicates", report->duplicates);
   write_items(&writer, "rejected", report, SOURCE_REJECTED);
   write_items(&writer, "aside", report, SOURCE_ASIDE);
+  if (has_refused(report)) write_items(&writer, "refused", report, SOURCE_TAKEN);
   json_object_end(&writer);
 }
 

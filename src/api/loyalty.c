@@ -10,7 +10,7 @@
 
 enum { DEFAULT_POSTINGS = 100, DEFAULT_CHANGES = 100 };
 
-#define CART_MEMBERS "customer cart codes time pay"
+#define CART_MEMBERS "customer cart codes time pay cashier"
 
 // --- what the routes share -----------------------------------------------------------------------------------
 
@@ -181,6 +181,11 @@ enum err loyalty_order_open(struct request *request, struct worker *worker, stru
   return change(request, engine_order_reopen, diag);
 }
 
+enum err loyalty_order_released(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  return change(request, engine_order_release, diag);
+}
+
 // Each item is a commit of its own: the reply is stored after them.
 enum err loyalty_till_batch(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
@@ -198,16 +203,18 @@ enum err loyalty_till_batch(struct request *request, struct worker *worker, stru
 // --- points --------------------------------------------------------------------------------------------------
 
 enum err loyalty_points_burn(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme currency amount reference", engine_points_burn, diag);
+  return member_write(request, worker, "customer programme currency amount reference cashier", engine_points_burn,
+                      diag);
 }
 
 enum err loyalty_points_hold(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme currency amount reference ttl_s", engine_points_hold, diag);
+  return member_write(request, worker, "customer programme currency amount reference cashier ttl_s", engine_points_hold,
+                      diag);
 }
 
 enum err loyalty_points_adjust(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme currency amount reference reason", engine_points_adjust,
-                      diag);
+  return member_write(request, worker, "customer programme currency amount reference reason cashier",
+                      engine_points_adjust, diag);
 }
 
 enum err loyalty_points_transfer(struct request *request, struct worker *worker, struct diag *diag) {
@@ -218,7 +225,7 @@ enum err loyalty_points_transfer(struct request *request, struct worker *worker,
 enum err loyalty_holds_capture(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct value document;
-  enum err err = member_body(request, worker, "amount", &document, diag);
+  enum err err = member_body(request, worker, "amount cashier", &document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_hold_capture(request->api->engine, &caller, request->parameters[0], document, &writer,
@@ -243,6 +250,11 @@ enum err loyalty_approvals_agree(struct request *request, struct worker *worker,
   return change(request, engine_approve, diag);
 }
 
+enum err loyalty_approvals_refuse(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  return change(request, engine_approval_refuse, diag);
+}
+
 // --- members -------------------------------------------------------------------------------------------------
 
 enum err loyalty_members_join(struct request *request, struct worker *worker, struct diag *diag) {
@@ -250,7 +262,7 @@ enum err loyalty_members_join(struct request *request, struct worker *worker, st
 }
 
 enum err loyalty_rewards_buy(struct request *request, struct worker *worker, struct diag *diag) {
-  return member_write(request, worker, "customer programme reward reference", engine_reward_buy, diag);
+  return member_write(request, worker, "customer programme reward reference cashier", engine_reward_buy, diag);
 }
 
 enum err loyalty_referrals_make(struct request *request, struct worker *worker, struct diag *diag) {
@@ -350,6 +362,37 @@ enum err loyalty_changes(struct request *request, struct worker *worker, struct 
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   return engine_loyalty_changes_json(request->api->engine, after, (size_t)limit, &writer, diag);
+}
+
+static enum err answer_audit(struct request *request, struct engine_view *view, struct engine_audit_query *query,
+                             struct diag *diag) {
+  struct bytes reference;
+  enum err err = uri_find(&request->uri, "customer", &reference, diag);
+  if (!err && reference.size_bytes > 0) {
+    err = engine_find(view, reference, &query->customer, diag);
+    if (err == ERR_INVALID || err == ERR_NOT_FOUND) diag_in_field(diag, "customer");
+  }
+  if (err) return err;
+  struct json_writer writer = request_answer(request, 200);
+  return engine_audit_json(view, query, &writer, diag);
+}
+
+enum err loyalty_audit(struct request *request, struct worker *worker, struct diag *diag) {
+  struct engine_audit_query query = {0};
+  struct engine_view *view;
+  uint64_t limit;
+  (void)worker;
+  enum err err = request_parameters(request, "customer author action after limit", diag);
+  if (!err) err = uri_find(&request->uri, "author", &query.author, diag);
+  if (!err) err = uri_find(&request->uri, "action", &query.action, diag);
+  if (!err) err = uri_find(&request->uri, "after", &query.after, diag);
+  if (!err) err = request_number(request, "limit", DEFAULT_POSTINGS, 1, LIMIT_PAGE_ROWS, &limit, diag);
+  if (!err) err = engine_view_open(request->api->engine, &view);
+  if (err) return err;
+  query.limit = (size_t)limit;
+  err = answer_audit(request, view, &query, diag);
+  engine_view_close(view);
+  return err;
 }
 
 enum err loyalty_refusals_list(struct request *request, struct worker *worker, struct diag *diag) {

@@ -96,6 +96,14 @@ enum err command_loyalty_statement(struct cli *cli, struct diag *diag) {
   return advice_add(ask(cli, &what, false, print_loyalty_statement, diag), diag);
 }
 
+enum err command_loyalty_audit(struct cli *cli, struct diag *diag) {
+  const struct options *options = &cli->options;
+  struct target_call what = {.op = TARGET_LOYALTY_AUDIT, .args = {[TARGET_ARG_CUSTOMER] = options->args[0]}};
+  what.args[TARGET_ARG_AFTER] = options_text(options, OPTION_AFTER, NULL);
+  what.args[TARGET_ARG_LIMIT] = options_text(options, OPTION_LIMIT, "50");
+  return advice_add(ask(cli, &what, false, print_loyalty_audit, diag), diag);
+}
+
 // --- baskets -------------------------------------------------------------------------------------------------
 
 // A receipt needs what was asked, too: the names of the products are in it alone.
@@ -181,6 +189,11 @@ enum err command_loyalty_cancel(struct cli *cli, struct diag *diag) {
 
 enum err command_loyalty_reopen(struct cli *cli, struct diag *diag) {
   const struct target_call what = {.op = TARGET_ORDER_REOPEN, .args = {[TARGET_ARG_ID] = cli->options.args[0]}};
+  return advice_add(ask(cli, &what, true, print_plain, diag), diag);
+}
+
+enum err command_loyalty_release(struct cli *cli, struct diag *diag) {
+  const struct target_call what = {.op = TARGET_ORDER_RELEASE, .args = {[TARGET_ARG_ID] = cli->options.args[0]}};
   return advice_add(ask(cli, &what, true, print_plain, diag), diag);
 }
 

@@ -307,3 +307,8 @@ enum err command_loyalty_code(struct cli *cli, struct diag *diag) {
     return cancel(cli, diag);
   }
 }
+
+enum err command_loyalty_refuse(struct cli *cli, struct diag *diag) {
+  struct target_call call = {.op = TARGET_APPROVAL_REFUSE, .args = {[TARGET_ARG_ID] = cli->options.args[0]}};
+  return advice_add(ask(cli, &call, true, print_plain, diag), diag);
+}

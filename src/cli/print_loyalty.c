@@ -8,7 +8,15 @@
 
 #include "base/alloc.h"
 
-enum { LABEL_COLUMNS = 11, AMOUNT_COLUMNS = 10, NAME_COLUMNS = 38, SKU_COLUMNS = 16, TEXT_BYTES = 40, ID_COLUMNS = 40 };
+enum {
+  LABEL_COLUMNS = 11,
+  AMOUNT_COLUMNS = 10,
+  NAME_COLUMNS = 38,
+  SKU_COLUMNS = 16,
+  TEXT_BYTES = 40,
+  ID_COLUMNS = 40,
+  SIDE_COLUMNS = 48
+};
 
 typedef char amount_text[TEXT_BYTES];
 
@@ -494,6 +502,56 @@ static void print_posting(const struct print_document *document, struct value po
     }
     buffer_append_byte(out, '\n');
   }
+}
+
+// What of a side is not the same on the other; whole values, shortened.
+static void print_side(const struct print_document *document, struct value side, struct value other, const char *word,
+                       struct buffer *out) {
+  if (value_is_absent(side) || value_type(side) != VALUE_DOCUMENT) return;
+  bool compares = !value_is_absent(other) && value_type(other) == VALUE_DOCUMENT;
+  struct value_iter iter = value_iterate(side);
+  size_t told = 0;
+  while (value_next(&iter)) {
+    struct bytes name = value_iter_name(&iter, document->names);
+    struct value same = compares ? value_member(other, document->names, name) : (struct value){{NULL, 0}};
+    if (!value_is_absent(same) && bytes_equal(same.packed, iter.item.packed)) continue;
+    buffer_append_format(out, told == 0 ? "    %-7s" : "%s", told == 0 ? word : ", ");
+    told++;
+    print_clean(out, name, 0);
+    buffer_append_byte(out, ' ');
+    print_value(out, document, iter.item, SIDE_COLUMNS, false);
+  }
+  if (told > 0) buffer_append_byte(out, '\n');
+}
+
+static void print_change(const struct print_document *document, struct value change, struct buffer *out) {
+  struct value before = print_find(document, change, "before"), after = print_find(document, change, "after");
+  static const char *const more[] = {"programme", "customer", "reason"};
+  print_time(out, document, change, "at", PRINT_MINUTE_BYTES);
+  buffer_append_text(out, "  ");
+  print_member(out, document, change, "action", 24);
+  print_member(out, document, change, "subject", 0);
+  buffer_append_text(out, " by ");
+  print_member(out, document, change, "author", 0);
+  for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+    if (value_is_absent(print_find(document, change, more[i]))) continue;
+    buffer_append_format(out, ", %s ", more[i]);
+    print_value(out, document, print_find(document, change, more[i]), SIDE_COLUMNS, false);
+  }
+  buffer_append_byte(out, '\n');
+  print_side(document, before, after, "before", out);
+  print_side(document, after, before, "after", out);
+}
+
+void print_loyalty_audit(const struct print_document *document, struct buffer *out) {
+  struct value items = print_find(document, document->root, "items");
+  struct value_iter iter = value_iterate(items);
+  if (is_empty(items)) buffer_append_text(out, "nothing was changed yet\n");
+  while (value_next(&iter)) print_change(document, iter.item, out);
+  if (print_find_text(document, document->root, "next").size_bytes == 0) return;
+  buffer_append_text(out, "  more: --after ");
+  append_text(out, document, document->root, "next");
+  buffer_append_byte(out, '\n');
 }
 
 void print_loyalty_statement(const struct print_document *document, struct buffer *out) {

@@ -8,6 +8,8 @@
 
 // engine_member_json: balances, tier with what is missing, lots by expiry, vouchers.
 void print_loyalty_member(const struct print_document *document, struct buffer *out);
+// engine_audit_json: a line for each change, then what differs.
+void print_loyalty_audit(const struct print_document *document, struct buffer *out);
 // engine_statement_json, a line for each entry.
 void print_loyalty_statement(const struct print_document *document, struct buffer *out);
 

@@ -34,7 +34,8 @@ enum target_op {
   X(SUPPRESS, suppress)                                                                                                \
   X(VERSION, version)                                                                                                  \
   X(DRY_RUN, dry_run)                                                                                                  \
-  X(PROGRAMME, programme)
+  X(PROGRAMME, programme)                                                                                              \
+  X(CUSTOMER, customer)
 
 enum target_arg {
 #define X(upper, lower) TARGET_ARG_##upper,

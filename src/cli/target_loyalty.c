@@ -86,6 +86,15 @@ enum err local_order_show(struct answer *answer) {
   return engine_order_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
 }
 
+enum err local_loyalty_audit(struct answer *answer) {
+  struct engine_audit_query query = {.after = answer_arg(answer, TARGET_ARG_AFTER),
+                                     .limit = answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS)};
+  struct bytes customer = answer_arg(answer, TARGET_ARG_CUSTOMER);
+  enum err err = ERR_OK;
+  if (customer.size_bytes > 0) err = engine_find(answer->view, customer, &query.customer, answer->diag);
+  return err == ERR_OK ? engine_audit_json(answer->view, &query, answer->writer, answer->diag) : err;
+}
+
 enum err local_approvals(struct answer *answer) {
   return engine_approvals_json(answer->engine, answer->writer, answer->diag);
 }
@@ -146,8 +155,10 @@ REQUEST_OF_ID(order_return, engine_order_return)
 REQUEST_OF_ID(hold_capture, engine_hold_capture)
 CHANGE_OF_ID(order_cancel, engine_order_cancel)
 CHANGE_OF_ID(order_reopen, engine_order_reopen)
+CHANGE_OF_ID(order_release, engine_order_release)
 CHANGE_OF_ID(hold_void, engine_hold_void)
 CHANGE_OF_ID(approve, engine_approve)
+CHANGE_OF_ID(approval_refuse, engine_approval_refuse)
 
 // --- codes ---------------------------------------------------------------------------------------------------
 

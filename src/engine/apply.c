@@ -238,7 +238,8 @@ static enum err apply_event(struct work *work, const struct slice *slice, size_t
   bool brings = slice->request != NULL && slice->request->bring != NULL;
   if (err == ERR_OK && brings && result->code == NULL) err = bring(work, slice, index, result->customer);
   if (err == ERR_OK && !brings && result->outcome == ENGINE_APPLIED)
-    err = loyalty_take_event(work, work_held_customer(work, result->customer), &event, slice->request);
+    err =
+        loyalty_take_event(work, work_held_customer(work, result->customer), &event, slice->request, &result->refusal);
   if (err != ERR_OK) return err;
   return mark_message(work, slice->message_keys[index], from->received_us, result->code != NULL);
 }

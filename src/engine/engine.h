@@ -190,8 +190,9 @@ enum engine_outcome {
 };
 struct engine_result {
   enum engine_outcome outcome;
-  const char *code;  // of ASIDE, and of a DUPLICATE that waits there: "no_identifier", …; static storage
-  uint64_t customer; // of APPLIED
+  const char *code;    // of ASIDE, and of a DUPLICATE that waits there: "no_identifier", …; static storage
+  uint64_t customer;   // of APPLIED
+  const char *refusal; // of APPLIED: a code of loyalty's closed list, why it is not done what the event asks for; NULL
 };
 
 // Applies events in order. Slices of it are committed one by one; on an error the results of committed slices are right

@@ -12,7 +12,8 @@
 // herself) whose it was before merges; "r" programme: who referred her; "w" code: what a
 // reward cost her. VOUCHER rows: a code; a code, 0, redemption: a
 // redemption. COUNTER rows: "b" campaign, kind: a budget; "u" voucher: uses of all its codes; "m" voucher: money of all
-// of them. ORDERS rows: an order's id: the customers that have an order of this id.
+// of them; "l" programme, limit, cashier: what she did in a period. ORDERS rows: an order's id: the customers that have
+// an order of this id.
 #pragma once
 
 #include "base/varint.h"
@@ -129,14 +130,17 @@ enum loyalty_counter_kind {
   LOYALTY_COUNT_USES = 'u',
   LOYALTY_COUNT_VOUCHER_USES = 'U', // of a voucher's codes, all together
   LOYALTY_COUNT_VOUCHER_CENTS = 'C',
-  LOYALTY_COUNT_CAP = 'k', // of a rule's cap for everybody: `period` is the day its period began
+  LOYALTY_COUNT_CAP = 'k',     // of a rule's cap for everybody: `period` is the day its period began
+  LOYALTY_COUNT_CASHIER = 'l', // of a programme's limit, of one cashier
 };
+enum { LOYALTY_CASHIER_HASH_BYTES = 16 };
 struct loyalty_counter_key {
   enum loyalty_counter_kind kind;
   uint32_t number; // of the campaign or voucher; of a cap, the programme
   struct loyalty_rule_ref rule;
   uint8_t cap;
   int32_t start_day;
+  uint8_t cashier[LOYALTY_CASHIER_HASH_BYTES]; // of CASHIER
 };
 enum err loyalty_counters_lock(struct work *work, const struct loyalty_counter_key *keys, size_t count);
 // Of those that were locked; a bug otherwise (asserted).
@@ -220,6 +224,7 @@ enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct l
 bool loyalty_hold_parse(struct bytes text, uint64_t *customer, uint64_t *number);
 
 struct loyalty_request {
+  struct bytes cashier;      // who books it; empty: nobody is named
   const struct bytes *codes; // normalised
   size_t code_count;
   const struct loyalty_pay *pay;
@@ -244,9 +249,10 @@ struct loyalty_request {
 enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
                          const struct loyalty_request *request);
 // What the event just added to the customer's timeline does: an order is booked, given back or cancelled, rules earn,
-// what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more.
+// what was earned is withdrawn, pending amounts are released. `request` NULL: nobody asks for more. *refusal, of static
+// storage: a code of the closed list when the event asks for what cannot be; it is taken all the same. NULL: none.
 enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
-                            const struct loyalty_request *request);
+                            const struct loyalty_request *request, const char **refusal);
 
 // Would loyalty look at an event of this name? Then it wants its customer's record.
 bool loyalty_concerns_event(const struct work *work, uint32_t name);
@@ -280,6 +286,7 @@ struct loyalty_kit {
   struct membership *membership; // NULL: not read yet
   struct bytes reason;           // of movements that nobody but the engine decides; may be empty
   bool nobody;                   // the customer stands in for nobody known
+  bool asked;                    // somebody waits for the answer: what is over a limit refuses the whole
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
@@ -288,7 +295,7 @@ void loyalty_kit_close(struct loyalty_kit *kit);
 // `reference`: the order's id, or that of the message.
 enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                             struct bytes identifier, struct loyalty_outcomes *outcomes);
-// Takes back what rules gave that this event withdraws, and releases what waited for it.
+// Takes back what rules gave that this event withdraws.
 enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference);
 // How the counters of a campaign's budget and of caps for everybody are called, for an event at that time; at most
 // `room`, how many there are is returned.
@@ -308,6 +315,44 @@ bool loyalty_cap_left(struct loyalty_kit *kit, const struct loyalty_ledger *ledg
 // How much of a campaign's budget is left for one more; INT64_MAX: it has no such limit.
 int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *campaign, enum loyalty_counter_kind kind);
 
+// --- guarding against abuse (loyalty_guard.c) ------------------------------------------------------------------
+
+// What limits count: an order or event that earns, points that are burned, an adjustment, a use of a code.
+struct loyalty_move {
+  uint32_t programme;
+  enum loyalty_limit_what what;
+  uint8_t currency;      // 0 of REDEEM
+  struct bytes cashier;  // who does it; empty: nobody is named
+  int64_t count, points; // below zero: they are given back to the period of `at_us`
+  int64_t at_us;
+};
+// May it be done? ERR_DENIED "OWN_CARD", "MEMBER_LIMIT_REACHED", "CASHIER_LIMIT_REACHED", "STAFF_LIMIT_REACHED" with
+// the limit as its field. `customer` NULL: nobody known; `ledger` NULL: she is no member.
+enum err loyalty_guard(struct work *work, struct work_customer *customer, const struct loyalty_ledger *ledger,
+                       const struct loyalty_move *move);
+// It was done, or is given back. What is given back to a counter that is not locked stays counted.
+enum err loyalty_guard_count(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_move *move);
+// The cashier of the transaction (work.cashier) books a basket of hers: ERR_DENIED "OWN_CARD".
+enum err loyalty_guard_basket(struct work *work, const struct work_customer *customer);
+// The counters of a cashier at a time, of all programmes; at most `room`, how many there are is returned.
+size_t loyalty_cashier_counters(const struct loyalty_set *set, struct bytes cashier, int64_t at_us,
+                                struct loyalty_counter_key *keys, size_t room);
+// Locks those of the transaction's cashier, now, and no other counters.
+enum err loyalty_cashier_lock(struct work *work);
+enum err loyalty_is_staff(struct work *work, struct work_customer *customer, uint32_t programme, bool *is_staff);
+
+// --- what waits for an event (loyalty_release.c) -------------------------------------------------------------
+
+// Does anything wait for events of this name?
+bool loyalty_releases(const struct work *work, uint32_t name);
+// What this order earned and waits for an event of this name (0: of any) becomes active. `writer` (may be NULL) gets an
+// object for each currency of which there was something.
+enum err loyalty_order_release(struct loyalty_kit *kit, const struct loyalty_order *order, uint32_t name, int64_t at_us,
+                               struct json_writer *writer);
+// The same by an event that names an order. She has none of this id: nothing is moved, and *refusal is "no_order".
+enum err loyalty_release_event(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes id,
+                               const char **refusal);
+
 // --- orders (loyalty_order.c, loyalty_return.c, loyalty_reopen.c) ------------------------------------------
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,
@@ -319,9 +364,9 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
 bool loyalty_order_is_tender_first(const struct work *work, const struct loyalty_order *order);
 // A cancelled order is booked again as it was. ERR_DENIED code "ORDER_NOT_CANCELLED", "REDEMPTION_CONFLICT".
 enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *order, struct json_writer *writer);
-// An event "Order Refunded" or "Order Cancelled".
+// An event "Order Refunded" or "Order Cancelled". *refusal as of loyalty_take_event.
 enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
-                             const struct loyalty_event *in_hand, bool cancelled);
+                             const struct loyalty_event *in_hand, bool cancelled, const char **refusal);
 // Why a code may not be used here and now; *refusal NULL: it may.
 enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event *event,
                             const struct loyalty_held_code *held, const struct loyalty_voucher *voucher,
@@ -391,6 +436,8 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
+// Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).
+enum err loyalty_approvals_forget(struct work *work, const uint64_t *customers, size_t count);
 // What rows of LEDGER keep of a lot: currency, amount at first, number and dates, as varints. At most so many bytes.
 enum { LOYALTY_LOT_ROW_BYTES = 6 * VARINT_BYTES_MAX };
 uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot);

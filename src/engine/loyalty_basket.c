@@ -334,6 +334,8 @@ static enum err open_call(struct basket_call *call, struct engine *engine, const
   call->wanted.writer = writer;
   enum err err = read_cart(call, order, diag);
   if (err == ERR_OK) err = read_customer(call, order, diag);
+  struct member_call like = {.engine = engine, .request = request};
+  if (err == ERR_OK) err = member_call_text(&like, "cashier", false, &call->wanted.cashier, diag);
   if (err == ERR_OK) err = read_codes(call, diag);
   if (err == ERR_OK) err = read_pay(call, diag);
   return err == ERR_OK ? check_lateness(call, diag) : err;
@@ -437,12 +439,35 @@ static enum err no_order(struct work *work) {
   return diag_set(work->diag, ERR_NOT_FOUND, "no_order", "there is no order of this id");
 }
 
+static const char *state_word(const struct loyalty_order *order) {
+  return order->state == LOYALTY_ORDER_CANCELLED ? "cancelled" : "placed";
+}
+
+static enum err order_side(const struct work *work, const struct loyalty_order *order, struct bytes *text) {
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_text(writer, "state", state_word(order));
+  json_member_scaled(writer, "paid", loyalty_order_paid(order), 2);
+  json_member_scaled(writer, "remaining", loyalty_order_remaining(order), 2);
+  return audit_side_end(&side, work->arena, text) == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+// A cancellation, or its end; what is told again changed nothing.
+static enum err note_order(struct member_call *call, const struct loyalty_order *order, const char *action,
+                           struct bytes before) {
+  struct member_change change = {.action = action, .subject = order->id, .before = before};
+  enum err err = order_side(call->work, order, &change.after);
+  if (err != ERR_OK || bytes_equal(change.before, change.after)) return err;
+  return member_call_audit(call, &change);
+}
+
 static enum err give_back(struct member_call *call, void *context) {
   const struct order_call *asked = context;
   struct work *work = call->work;
   struct loyalty_order *order = NULL;
   struct loyalty_kit kit;
   int64_t *quantities = NULL;
+  struct bytes before;
   enum err err = ERR_OK;
   if (work->loyalty == NULL) return no_order(work);
   err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
@@ -450,13 +475,14 @@ static enum err give_back(struct member_call *call, void *context) {
   if (err == ERR_OK) err = lock_order(work, order);
   if (err == ERR_OK && !asked->cancel && !value_is_absent(call->request))
     err = loyalty_return_read(call->request, call->engine->names, order, work->arena, &quantities, work->diag);
+  if (err == ERR_OK) err = order_side(work, order, &before);
   if (err != ERR_OK) return err;
   err = loyalty_kit_open(&kit, work, call->members[0]);
   if (err == ERR_OK)
     err =
         loyalty_order_give_back(&kit, order, asked->return_id, quantities, asked->time_us, asked->cancel, call->writer);
   loyalty_kit_close(&kit);
-  return err;
+  return err == ERR_OK && asked->cancel ? note_order(call, order, "order.cancelled", before) : err;
 }
 
 static enum err run_order(struct member_call *call, struct order_call *asked, member_fn *body,
@@ -494,15 +520,17 @@ static enum err reopen(struct member_call *call, void *context) {
   struct work *work = call->work;
   struct loyalty_order *order = NULL;
   struct loyalty_kit kit;
+  struct bytes before;
   if (work->loyalty == NULL) return no_order(work);
   enum err err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
   if (err == ERR_OK && order == NULL) return no_order(work);
   if (err == ERR_OK) err = lock_order(work, order);
+  if (err == ERR_OK) err = order_side(work, order, &before);
   if (err != ERR_OK) return err;
   err = loyalty_kit_open(&kit, work, call->members[0]);
   if (err == ERR_OK) err = loyalty_order_reopen(&kit, order, call->writer);
   loyalty_kit_close(&kit);
-  return err;
+  return err == ERR_OK ? note_order(call, order, "order.reopened", before) : err;
 }
 
 enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
@@ -511,6 +539,37 @@ enum err engine_order_reopen(struct engine *engine, const struct engine_caller *
   struct member_call call;
   member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
   enum err err = run_order(&call, &asked, reopen, commit, diag);
+  member_call_close(&call);
+  return err;
+}
+
+static enum err release(struct member_call *call, void *context) {
+  const struct order_call *asked = context;
+  struct work *work = call->work;
+  struct loyalty_order *order = NULL;
+  struct loyalty_kit kit;
+  if (work->loyalty == NULL) return no_order(work);
+  enum err err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
+  if (err == ERR_OK && order == NULL) return no_order(work);
+  if (err != ERR_OK) return err;
+  json_object_begin(call->writer);
+  json_member_bytes(call->writer, "order", order->id);
+  json_name(call->writer, "released");
+  json_array_begin(call->writer);
+  err = loyalty_kit_open(&kit, work, call->members[0]);
+  if (err == ERR_OK) err = loyalty_order_release(&kit, order, 0, asked->time_us, call->writer);
+  loyalty_kit_close(&kit);
+  json_array_end(call->writer);
+  json_object_end(call->writer);
+  return err;
+}
+
+enum err engine_order_release(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  struct order_call asked = {.order = order, .time_us = clock_now_us(engine->clock)};
+  struct member_call call;
+  member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
+  enum err err = run_order(&call, &asked, release, commit, diag);
   member_call_close(&call);
   return err;
 }

@@ -281,6 +281,19 @@ static enum err count_customer(struct work *work, struct work_customer *customer
   return loyalty_count(ledger, none, voucher->number, 0, LOYALTY_EVER, work->now_us, uses);
 }
 
+// A use of a code, or one less, to the limits of the time it was used at.
+static enum err count_limits(struct work *work, struct work_customer *customer, const struct loyalty_voucher *voucher,
+                             const struct loyalty_redemption *redemption, int64_t uses) {
+  struct loyalty_ledger *ledger = NULL;
+  struct loyalty_move move = {.programme = voucher->programme,
+                              .what = LOYALTY_MOVE_REDEEM,
+                              .cashier = redemption->cashier,
+                              .count = uses,
+                              .at_us = redemption->time_us};
+  enum err err = customer == NULL ? ERR_OK : loyalty_ledger_open(work, customer, voucher->programme, false, &ledger);
+  return err == ERR_OK ? loyalty_guard_count(work, ledger, &move) : err;
+}
+
 enum err loyalty_redeem(struct work *work, struct work_customer *customer, struct loyalty_held_code *held,
                         struct loyalty_redemption *redemption) {
   const struct loyalty_voucher *voucher = loyalty_set_voucher(work->loyalty, held->code.voucher);
@@ -293,6 +306,7 @@ enum err loyalty_redeem(struct work *work, struct work_customer *customer, struc
   held->dirty = true;
   count_uses(work, voucher, 1, redemption->cents);
   err = count_customer(work, customer, voucher, 1);
+  if (err == ERR_OK) err = count_limits(work, customer, voucher, redemption, 1);
   if (err == ERR_OK) err = loyalty_redemption_write(work, redemption);
   struct told_code told = {.code = held->text, .order = redemption->order, .cents = redemption->cents};
   return err == ERR_OK ? tell(work, customer, "Voucher Redeemed", voucher->number, &told, redemption->time_us) : err;
@@ -371,6 +385,7 @@ enum err loyalty_unredeem(struct work *work, struct work_customer *customer, str
   count_uses(work, voucher, -1, -stored.cents);
   // Whoever used it may be another customer by now: the caller found her.
   if (stored.customer != 0) err = count_customer(work, customer, voucher, -1);
+  if (err == ERR_OK) err = count_limits(work, stored.customer == 0 ? NULL : customer, voucher, &stored, -1);
   if (err == ERR_OK) err = loyalty_redemption_write(work, &stored);
   *redemption = stored;
   struct told_code told = {.code = held->text, .order = stored.order, .cents = stored.cents};

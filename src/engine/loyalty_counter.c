@@ -11,6 +11,8 @@
 
 #include "base/varint.h"
 
+enum { FORGOTTEN_MAX = 8 }; // at once
+
 struct counter {
   struct loyalty_counter_key key;
   struct bytes row_key;
@@ -26,10 +28,11 @@ static void row_key(const struct loyalty_counter_key *counter, struct key *key) 
   key_init(key);
   key_put_u8(key, (uint8_t)counter->kind);
   key_put_u32(key, counter->number);
-  if (counter->kind != LOYALTY_COUNT_CAP) return;
+  if (counter->kind != LOYALTY_COUNT_CAP && counter->kind != LOYALTY_COUNT_CASHIER) return;
   key_put_u32(key, counter->rule.campaign);
   key_put_u32(key, counter->rule.rule);
   key_put_u8(key, counter->cap);
+  if (counter->kind == LOYALTY_COUNT_CASHIER) key_put_raw(key, bytes_of(counter->cashier, sizeof counter->cashier));
   key_put_u32(key, (uint32_t)counter->start_day ^ UINT32_C(0x80000000));
 }
 
@@ -103,6 +106,37 @@ bool loyalty_counter_is_held(const struct work *work, const struct loyalty_count
          bsearch(&wanted, work->counters->items, work->counters->count, sizeof wanted, by_row_key) != NULL;
 }
 
+// How many days, or hours, a cashier's counter is kept after its period began: late sales and returns reach no farther.
+static int32_t kept_periods(uint32_t limit) {
+  static const int32_t DAYS[] = {[LOYALTY_DAY] = 35, [LOYALTY_WEEK] = 42, [LOYALTY_MONTH] = 70, [LOYALTY_YEAR] = 800};
+  enum loyalty_period period = (enum loyalty_period)(limit >> 8 & 0xff);
+  return period == LOYALTY_HOUR ? 24 * DAYS[LOYALTY_DAY] : DAYS[period];
+}
+
+// The first row of a period takes those of long ago with it.
+static enum err forget_old(struct work *work, const struct counter *counter) {
+  struct loyalty_counter_key oldest = counter->key;
+  struct store_cursor *cursor;
+  struct bytes row_key_bytes, row;
+  struct key from, to;
+  oldest.start_day = INT32_MIN;
+  row_key(&oldest, &from);
+  oldest.start_day = counter->key.start_day - kept_periods(counter->key.rule.rule);
+  row_key(&oldest, &to);
+  enum err err = store_scan(work->txn, STORE_COUNTER, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  struct key old[FORGOTTEN_MAX];
+  size_t count = 0;
+  while (count < FORGOTTEN_MAX && store_cursor_next(cursor, &row_key_bytes, &row)) {
+    key_init(&old[count]);
+    key_put_raw(&old[count++], row_key_bytes);
+  }
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) err = store_delete(work->txn, STORE_COUNTER, key_view(&old[i]));
+  return err;
+}
+
 enum err loyalty_counters_emit(struct work *work) {
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && work->counters != NULL && i < work->counters->count; i++) {
@@ -111,6 +145,8 @@ enum err loyalty_counters_emit(struct work *work) {
     if (counter->now == counter->before) continue;
     uint8_t *end = varint_put_signed(row, counter->now);
     err = store_put(work->txn, STORE_COUNTER, counter->row_key, bytes_of(row, (size_t)(end - row)));
+    if (err == ERR_OK && counter->before == 0 && counter->key.kind == LOYALTY_COUNT_CASHIER)
+      err = forget_old(work, counter);
   }
   return err;
 }

@@ -5,6 +5,7 @@
 // (`changing`): the set that it leads to is compiled before anything is stored, so that what cannot be compiled is
 // refused; then its row is committed, then it is put in force, which cannot fail. After a crash between the two,
 // opening does the latter.
+#include "engine/audit.h"
 #include "engine/loyalty.h"
 
 #include <stdio.h>
@@ -183,6 +184,7 @@ struct change {
   struct arena arena;
   const struct loyalty_set *before; // held; NULL: there was none
   struct document wanted;
+  struct bytes author;
 };
 
 static void change_open(struct change *change, struct engine *engine, enum loyalty_kind kind) {
@@ -323,6 +325,7 @@ static void take_number(struct change *change, struct bytes author) {
   struct document *wanted = &change->wanted;
   if (wanted->number == 0) wanted->number = (uint32_t)count_of(change->before, wanted->kind) + 1;
   wanted->version++;
+  change->author = author;
   number_document(wanted, author, clock_now_us(change->engine->clock));
 }
 
@@ -341,6 +344,45 @@ static enum err gather(struct change *change, struct documents *documents) {
   return wanted->kind == LOYALTY_KIND_PROGRAMME  ? add_programme(documents, &wanted->programme)
          : wanted->kind == LOYALTY_KIND_CAMPAIGN ? add_campaign(documents, &wanted->campaign)
                                                  : add_voucher(documents, &wanted->voucher);
+}
+
+static void write_document(const struct loyalty_set *set, const struct document *document,
+                           const struct loyalty_programme *own, struct json_writer *writer);
+
+static enum err document_side(struct change *change, const struct document *document, struct bytes *text) {
+  struct json_writer writer;
+  struct buffer out;
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  write_document(change->before, document, NULL, &writer);
+  json_object_end(&writer);
+  *text = (struct bytes){NULL, 0};
+  if (!out.failed) *text = arena_copy(&change->arena, buffer_view(&out));
+  buffer_release(&out);
+  return text->data == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static bool is_archived(const struct document *document) {
+  return document->kind == LOYALTY_KIND_PROGRAMME  ? document->programme.archived
+         : document->kind == LOYALTY_KIND_CAMPAIGN ? document->campaign.archived
+                                                   : document->voucher.archived;
+}
+
+// The whole document, before and after.
+static enum err note_change(struct change *change, struct store_txn *txn, struct diag *diag) {
+  static const char *const actions[][2] = {[LOYALTY_KIND_PROGRAMME] = {"programme.put", "programme.archived"},
+                                           [LOYALTY_KIND_CAMPAIGN] = {"campaign.put", "campaign.archived"},
+                                           [LOYALTY_KIND_VOUCHER] = {"voucher.put", "voucher.archived"}};
+  const struct document *wanted = &change->wanted;
+  struct document older;
+  bool there = find_document(change->before, wanted->kind, wanted->id, &older);
+  bool archives = is_archived(wanted) && !(there && is_archived(&older));
+  struct audit_entry entry = {
+      .action = actions[wanted->kind][archives], .author = change->author, .subject = wanted->id};
+  enum err err = there ? document_side(change, &older, &entry.before) : ERR_OK;
+  if (err == ERR_OK) err = document_side(change, wanted, &entry.after);
+  if (err != ERR_OK) return diag_no_memory(diag);
+  return audit_put(change->engine, txn, clock_now_us(change->engine->clock), &entry, diag);
 }
 
 static enum err put_row(struct store_txn *txn, void *context, struct diag *diag) {
@@ -362,7 +404,7 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   if (err == ERR_OK) err = store_put(txn, STORE_DOCUMENT, key_view(&key), buffer_view(&row));
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&row);
-  return err;
+  return err == ERR_OK ? note_change(change, txn, diag) : err;
 }
 
 // What the engine's own events are made of, so that none of them waits for a name to be stored.

@@ -80,16 +80,6 @@ void loyalty_kit_close(struct loyalty_kit *kit) {
 
 // --- counters ------------------------------------------------------------------------------------------------
 
-// The first local day of the period that holds an instant; of EVER 0.
-static int32_t start_day(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us) {
-  static const enum rule_unit units[] = {
-      [LOYALTY_DAY] = RULE_DAY, [LOYALTY_WEEK] = RULE_WEEK, [LOYALTY_MONTH] = RULE_MONTH, [LOYALTY_YEAR] = RULE_YEAR};
-  int64_t start_us;
-  if (period == LOYALTY_EVER || rule_time_start(zone, at_us, units[period], 0, &start_us) != ERR_OK) return 0;
-  int64_t wall_us = start_us + rule_zone_offset(zone, start_us) * INT64_C(1000000);
-  return (int32_t)(wall_us / CLOCK_DAY_US - (wall_us % CLOCK_DAY_US < 0));
-}
-
 static struct loyalty_counter_key cap_key(const struct loyalty_set *set, const struct loyalty_live_rule *rule,
                                           size_t cap, int64_t at_us) {
   const struct rule_zone *zone = loyalty_set_zone(set, rule->programme->number);
@@ -97,7 +87,7 @@ static struct loyalty_counter_key cap_key(const struct loyalty_set *set, const s
                                       .number = rule->programme->number,
                                       .rule = rule->ref,
                                       .cap = (uint8_t)cap,
-                                      .start_day = start_day(zone, rule->rule->caps[cap].period, at_us)};
+                                      .start_day = loyalty_period_start(zone, rule->rule->caps[cap].period, at_us)};
 }
 
 static bool is_limited(const struct loyalty_budget *budget, enum loyalty_counter_kind kind) {
@@ -344,21 +334,61 @@ static struct loyalty_lot lot_at(const struct loyalty_ledger *ledger, const stru
                               .expires_us = INT64_MAX};
 }
 
+// Nothing is earned, and why.
+static void earn_nothing(struct loyalty_outcome *outcome, const char *refusal) {
+  outcome->amount = 0;
+  outcome->trimmed = false;
+  outcome->refusal = refusal;
+}
+
+// An event counts once, however many rules earn for it.
+static bool is_first(const struct loyalty_outcomes *outcomes, const struct loyalty_outcome *outcome) {
+  for (const struct loyalty_outcome *before = outcomes->items; before < outcome; before++)
+    if (before->amount > 0 && before->lot.id != 0 && before->rule->programme == outcome->rule->programme &&
+        before->rule->rule->currency == outcome->rule->rule->currency)
+      return false;
+  return true;
+}
+
+// What nobody waits for is not refused: the event stands and earns nothing.
+static enum err guard(struct loyalty_kit *kit, struct loyalty_ledger *ledger, struct loyalty_outcome *outcome,
+                      const struct loyalty_move *move) {
+  struct work *work = kit->work;
+  bool is_staff = false;
+  enum err err = ERR_OK;
+  if (ledger->programme->staff.earns_nothing) err = loyalty_is_staff(work, kit->customer, move->programme, &is_staff);
+  if (is_staff) earn_nothing(outcome, "STAFF_EARNS_NOTHING");
+  if (err != ERR_OK || is_staff) return err;
+  err = loyalty_guard(work, kit->customer, ledger, move);
+  if (err != ERR_DENIED || kit->asked) return err;
+  const char *code = work->diag == NULL ? "MEMBER_LIMIT_REACHED" : loyalty_refusal_code(work->diag->code);
+  earn_nothing(outcome, code);
+  return ERR_OK;
+}
+
 static enum err earn(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                      struct bytes identifier, const struct loyalty_judgement *judgement,
-                     struct loyalty_outcome *outcome) {
+                     const struct loyalty_outcomes *outcomes, struct loyalty_outcome *outcome) {
   const struct loyalty_live_rule *rule = judgement->rule;
   struct loyalty_ledger *ledger;
   uint64_t lot;
   enum err err = loyalty_ledger_open(kit->work, kit->customer, rule->programme->number, true, &ledger);
   if (err != ERR_OK) return err;
   if (ledger->wallet->blocked) {
-    outcome->amount = 0;
-    outcome->refusal = "MEMBER_BLOCKED";
+    earn_nothing(outcome, "MEMBER_BLOCKED");
     return ERR_OK;
   }
   limit_all(kit, ledger, event, judgement, outcome);
   if (outcome->amount == 0) return ERR_OK;
+  struct loyalty_move move = {.programme = rule->programme->number,
+                              .what = LOYALTY_MOVE_EARN,
+                              .currency = rule->rule->currency,
+                              .cashier = kit->work->cashier,
+                              .count = is_first(outcomes, outcome) ? 1 : 0,
+                              .points = outcome->amount,
+                              .at_us = event->at_us};
+  err = guard(kit, ledger, outcome, &move);
+  if (err != ERR_OK || outcome->amount == 0) return err;
   struct loyalty_cause cause = {.reference = reference,
                                 .identifier = identifier,
                                 .rule = rule->ref,
@@ -366,13 +396,14 @@ static enum err earn(struct loyalty_kit *kit, const struct loyalty_event *event,
   err = loyalty_earn(ledger, &cause, rule->rule->currency, outcome->amount, &lot);
   if (err == ERR_OK)
     err = loyalty_count_earned(kit->work, ledger, rule->programme->number, rule->ref, event->at_us, outcome->amount);
+  if (err == ERR_OK) err = loyalty_guard_count(kit->work, ledger, &move);
   if (err == ERR_OK) outcome->lot = lot_at(ledger, &cause, lot, rule->rule->currency, outcome->amount);
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
 static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                            struct bytes identifier, const struct loyalty_judgement *judgement,
-                           struct loyalty_outcome *outcome) {
+                           const struct loyalty_outcomes *outcomes, struct loyalty_outcome *outcome) {
   const struct loyalty_live_rule *rule = judgement->rule;
   uint64_t customer = kit->customer->record.id;
   struct once once = {0};
@@ -388,7 +419,7 @@ static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *
     if (err != ERR_OK || outcome->refusal != NULL) return err;
   }
   outcome->amount = judgement->amount;
-  if (rule->earn != NULL) err = earn(kit, event, reference, identifier, judgement, outcome);
+  if (rule->earn != NULL) err = earn(kit, event, reference, identifier, judgement, outcomes, outcome);
   if (err != ERR_OK || (rule->earn != NULL && outcome->amount == 0)) return err;
   if (rule->rule->give.size_bytes > 0) {
     const struct loyalty_voucher *voucher = loyalty_set_voucher_find(kit->work->loyalty, rule->rule->give);
@@ -441,12 +472,22 @@ enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event 
   for (size_t i = 0; err == ERR_OK && i < judged; i++) {
     struct loyalty_outcome *outcome = NULL;
     err = add_outcome(work, outcomes, &outcome);
-    if (err == ERR_OK) err = apply_rule(kit, event, reference, identifier, &judgements[i], outcome);
+    if (err == ERR_OK) err = apply_rule(kit, event, reference, identifier, &judgements[i], outcomes, outcome);
   }
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
-// --- what is withdrawn or released -----------------------------------------------------------------------------
+// --- what is withdrawn -----------------------------------------------------------------------------
+
+static enum err uncount(struct work *work, struct loyalty_ledger *ledger, const struct once *once) {
+  struct loyalty_move move = {.programme = once->programme,
+                              .what = LOYALTY_MOVE_EARN,
+                              .currency = once->lot.currency,
+                              .count = -1,
+                              .points = -once->lot.amount,
+                              .at_us = once->lot.earned_us};
+  return once->lot.amount == 0 ? ERR_OK : loyalty_guard_count(work, ledger, &move);
+}
 
 static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_rule *rule,
                              const struct loyalty_event *event, struct bytes reference) {
@@ -467,6 +508,7 @@ static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_
     err = loyalty_take_back(ledger, &cause, once.lot.currency, once.lot.amount, &once.lot, 1, &uncollected);
   if (err == ERR_OK)
     err = loyalty_count_earned(kit->work, ledger, once.programme, rule->ref, once.lot.earned_us, -once.lot.amount);
+  if (err == ERR_OK) err = uncount(kit->work, ledger, &once);
   once.state = ONCE_WITHDRAWN;
   return err == ERR_OK ? once_write(kit->work, &key, &once) : err;
 }
@@ -481,6 +523,7 @@ static enum err take_second(struct work *work, struct work_customer *survivor, s
   err = loyalty_take_back(ledger, &cause, second->lot.currency, second->lot.amount, &second->lot, 1, &uncollected);
   if (err == ERR_OK)
     err = loyalty_count_earned(work, ledger, second->programme, ref, second->lot.earned_us, -second->lot.amount);
+  if (err == ERR_OK) err = uncount(work, ledger, second);
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
@@ -498,41 +541,10 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
   return take_second(work, survivor, ref, swapped ? &first : &second);
 }
 
-// Amounts of an order that wait for this event: those of the order that the event names.
-static enum err release(struct loyalty_kit *kit, const struct loyalty_event *event, const struct loyalty_order *order) {
-  enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < order->posted_count; i++) {
-    const struct loyalty_posted *posted = &order->posted[i];
-    struct loyalty_ledger *ledger;
-    uint8_t currency = posted->currency;
-    if (!loyalty_set_releases(kit->work->loyalty, posted->programme, event->name, &currency)) continue;
-    err = loyalty_ledger_open(kit->work, kit->customer, posted->programme, false, &ledger);
-    if (err != ERR_OK || ledger == NULL) continue;
-    uint64_t *lots = arena_take(kit->work->arena, (posted->lot_count + 1) * sizeof *lots);
-    if (lots == NULL) return diag_no_memory(kit->work->diag);
-    for (size_t j = 0; j < posted->lot_count; j++) lots[j] = posted->lots[j].id;
-    struct loyalty_cause cause = {.reference = order->id,
-                                  .effective_us = event->at_us < ledger->now_us ? event->at_us : ledger->now_us};
-    err = loyalty_release_lots(ledger, &cause, lots, posted->lot_count);
-    if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
-  }
-  return err;
-}
-
 enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference) {
-  struct work *work = kit->work;
   const struct loyalty_live_rule *const *rules;
-  struct loyalty_order *order = NULL;
   size_t count;
-  enum err err = loyalty_set_find_withdrawn(work->loyalty, event->name, work->arena, &rules, &count);
+  enum err err = loyalty_set_find_withdrawn(kit->work->loyalty, event->name, kit->work->arena, &rules, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) err = withdraw_one(kit, rules[i], event, reference);
-  bool releases = false;
-  for (size_t i = 0; i < loyalty_set_programmes(work->loyalty) && !releases; i++) {
-    uint8_t currency = 0;
-    uint32_t number = loyalty_set_programme_at(work->loyalty, i)->number;
-    releases = loyalty_set_releases(work->loyalty, number, event->name, &currency);
-  }
-  if (err != ERR_OK || !releases || reference.size_bytes == 0) return err;
-  err = loyalty_order_read(work, kit->customer->record.id, reference, &order);
-  return err == ERR_OK && order != NULL ? release(kit, event, order) : err;
+  return err;
 }

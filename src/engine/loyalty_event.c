@@ -190,9 +190,21 @@ static enum err touch_events(struct touching *touching, const struct engine_even
   return err;
 }
 
+// A cashier's counters of the times of the events.
+static void touch_cashier(struct touching *touching, const struct engine_event *events, size_t count) {
+  const struct work *work = touching->work;
+  for (size_t i = 0; i < count; i++) {
+    size_t room = COUNTERS_MAX - touching->count;
+    size_t more = loyalty_cashier_counters(work->loyalty, work->cashier, events[i].time_us,
+                                           touching->keys + touching->count, room);
+    touching->count += more < room ? more : room;
+  }
+}
+
 enum err loyalty_prepare(struct work *work, const struct engine_event *events, size_t count,
                          const struct loyalty_request *request) {
   if (work->loyalty == NULL) return ERR_OK;
+  if (request != NULL) work->cashier = request->cashier;
   struct touching touching = {.work = work};
   bool any = request != NULL || work->wanted->merged_count > 0;
   for (size_t i = 0; i < count && !any; i++) any = is_concerned(work, events[i].name);
@@ -203,6 +215,7 @@ enum err loyalty_prepare(struct work *work, const struct engine_event *events, s
   }
   touching.keys = arena_take(work->arena, COUNTERS_MAX * sizeof *touching.keys);
   if (touching.keys == NULL) return diag_no_memory(work->diag);
+  touch_cashier(&touching, events, count);
   enum err err = touch_events(&touching, events, count);
   if (err == ERR_OK) err = touch_merged(&touching);
   if (err == ERR_OK) err = touch_codes(&touching, events, count, request);
@@ -243,7 +256,16 @@ static enum err take_order(struct loyalty_kit *kit, const struct work_event *eve
   return loyalty_order_book(kit, event, &with_basket, request);
 }
 
-static enum err take(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_request *request) {
+// What waits for an event that names an order; of one that names none nothing does.
+static enum err release(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_event *in_hand,
+                        const char **refusal) {
+  struct bytes id;
+  if (!loyalty_releases(kit->work, in_hand->name) || !order_id_of(kit->work, event->event, &id)) return ERR_OK;
+  return loyalty_release_event(kit, in_hand, id, refusal);
+}
+
+static enum err take(struct loyalty_kit *kit, const struct work_event *event, const struct loyalty_request *request,
+                     const char **refusal) {
   struct work *work = kit->work;
   struct names_of_orders orders = order_names(work);
   struct loyalty_event in_hand = {
@@ -254,20 +276,23 @@ static enum err take(struct loyalty_kit *kit, const struct work_event *event, co
   enum err err = ERR_OK;
   if (in_hand.name == orders.completed) return take_order(kit, event, &in_hand, request);
   if (in_hand.name == orders.refunded || in_hand.name == orders.cancelled)
-    err = loyalty_order_event(kit, event, &in_hand, in_hand.name == orders.cancelled);
+    err = loyalty_order_event(kit, event, &in_hand, in_hand.name == orders.cancelled, refusal);
   if (err == ERR_OK) err = loyalty_withdraw(kit, &in_hand, reference_of(work, event));
+  if (err == ERR_OK) err = release(kit, event, &in_hand, refusal);
   if (err == ERR_OK) err = loyalty_earn_rules(kit, &in_hand, reference_of(work, event), identifier, &outcomes);
   return err;
 }
 
 enum err loyalty_take_event(struct work *work, struct work_customer *customer, const struct work_event *event,
-                            const struct loyalty_request *request) {
+                            const struct loyalty_request *request, const char **refusal) {
   struct loyalty_kit kit;
+  *refusal = NULL;
   if (work->loyalty == NULL || loyalty_set_programmes(work->loyalty) == 0) return ERR_OK;
   if (!is_concerned(work, event->event->name)) return ERR_OK;
   enum err err = loyalty_kit_open(&kit, work, customer);
   kit.nobody = request != NULL && request->nobody;
-  if (err == ERR_OK) err = take(&kit, event, request);
+  kit.asked = request != NULL && request->writer != NULL;
+  if (err == ERR_OK) err = take(&kit, event, request, refusal);
   loyalty_kit_close(&kit);
   return err;
 }

@@ -4,6 +4,7 @@
 // dates and rules; what is open ends with the reason ERASED. What names her goes: identifiers, what people wrote about
 // her, replies that were kept for callers, what she earned once for this or that. Her codes are cancelled; redemptions
 // keep their money and lose the identifier.
+#include "engine/audit.h"
 #include "engine/loyalty.h"
 
 static enum err end_wallets(struct work *work, struct work_customer *customer) {
@@ -120,6 +121,18 @@ static enum err blank_redemptions(struct work *work, struct bytes code) {
   return err;
 }
 
+// What people wrote about her, under whichever id she had then.
+static enum err blank_audit(struct work *work, const struct customer *record) {
+  uint64_t *ids = arena_take(work->arena, (record->identifier_count + 1) * sizeof *ids);
+  size_t count = 0;
+  if (ids == NULL) return diag_no_memory(work->diag);
+  ids[count++] = record->id;
+  for (size_t i = 0; i < record->identifier_count; i++)
+    if (record->identifiers[i].founded != 0) ids[count++] = record->identifiers[i].founded;
+  enum err err = loyalty_approvals_forget(work, ids, count);
+  return err == ERR_OK ? audit_forget(work->txn, ids, count, work->arena, work->diag) : err;
+}
+
 enum err loyalty_forget(struct work *work, struct work_customer *customer) {
   uint64_t id = customer->record.id;
   struct loyalty_row *rows;
@@ -137,5 +150,5 @@ enum err loyalty_forget(struct work *work, struct work_customer *customer) {
     if (row->kind == 'h' || row->kind == 'k' || row->kind == 'n' || row->kind == 'r' || row->kind == 'w')
       err = store_delete(work->txn, STORE_LEDGER, row->key);
   }
-  return err;
+  return err == ERR_OK ? blank_audit(work, &customer->record) : err;
 }

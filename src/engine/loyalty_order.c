@@ -334,6 +334,25 @@ static struct loyalty_cause cause_of(const struct booking *booking, const struct
                                 .effective_us = at_us < ledger->now_us ? at_us : ledger->now_us};
 }
 
+static struct loyalty_move move_of(const struct booking *booking, uint32_t programme, enum loyalty_limit_what what,
+                                   uint8_t currency, int64_t points) {
+  return (struct loyalty_move){.programme = programme,
+                               .what = what,
+                               .currency = currency,
+                               .cashier = booking->order.cashier,
+                               .count = 1,
+                               .points = points,
+                               .at_us = booking->order.time_us};
+}
+
+// A use of a code; loyalty_redeem counts it.
+static enum err guard_use(const struct booking *booking, const struct loyalty_voucher *voucher) {
+  struct loyalty_ledger *ledger;
+  struct loyalty_move move = move_of(booking, voucher->programme, LOYALTY_MOVE_REDEEM, 0, 0);
+  enum err err = loyalty_ledger_open(booking->work, booking->kit->customer, voucher->programme, false, &ledger);
+  return err == ERR_OK ? loyalty_guard(booking->work, booking->kit->customer, ledger, &move) : err;
+}
+
 // No more points than are due, and no fraction of one is given away.
 static enum err pay_points(struct booking *booking, const struct loyalty_pay *wanted) {
   struct work *work = booking->work;
@@ -366,6 +385,10 @@ static enum err pay_points(struct booking *booking, const struct loyalty_pay *wa
                                   .amount = amount,
                                   .cents = cents < booking->money ? cents : booking->money};
   struct loyalty_cause cause = cause_of(booking, ledger);
+  struct loyalty_move move = move_of(booking, pay->programme, LOYALTY_MOVE_BURN, pay->currency, amount);
+  err = loyalty_guard(work, booking->kit->customer, ledger, &move);
+  if (err == ERR_OK) err = loyalty_guard_count(work, ledger, &move);
+  if (err != ERR_OK) return err;
   if (pay->kind == LOYALTY_PAY_HOLD)
     err = loyalty_hold_capture(ledger, &cause, pay->hold, amount, &tender.parts, &tender.part_count);
   else
@@ -399,8 +422,10 @@ static enum err pay_card(struct booking *booking, struct bytes code, int64_t amo
                                           .voucher = voucher->number,
                                           .cents = amount,
                                           .time_us = booking->in_hand->at_us,
-                                          .source = booking->order.source};
-  err = loyalty_redeem(work, booking->kit->customer, held, &redemption);
+                                          .source = booking->order.source,
+                                          .cashier = booking->order.cashier};
+  err = guard_use(booking, voucher);
+  if (err == ERR_OK) err = loyalty_redeem(work, booking->kit->customer, held, &redemption);
   struct loyalty_tender tender = {.kind = LOYALTY_TENDER_CARD,
                                   .programme = voucher->programme,
                                   .code = held->text,
@@ -470,8 +495,10 @@ static enum err use_code(struct booking *booking, const struct source *source, c
                                           .voucher = source->voucher->number,
                                           .cents = offer->cents,
                                           .time_us = booking->in_hand->at_us,
-                                          .source = booking->order.source};
-  enum err err = loyalty_redeem(booking->work, booking->kit->customer, source->code, &redemption);
+                                          .source = booking->order.source,
+                                          .cashier = booking->order.cashier};
+  enum err err = guard_use(booking, source->voucher);
+  if (err == ERR_OK) err = loyalty_redeem(booking->work, booking->kit->customer, source->code, &redemption);
   used->code = source->code->text;
   used->voucher = source->voucher->number;
   used->redemption = redemption.id;
@@ -820,8 +847,10 @@ enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *ev
                                       .identifier = identifier_of(work, event),
                                       .time_us = in_hand->at_us,
                                       .recorded_us = work->now_us,
-                                      .source = event->event->source}};
-  return book(&booking);
+                                      .source = event->event->source,
+                                      .cashier = work->cashier}};
+  err = loyalty_guard_basket(work, kit->customer);
+  return err == ERR_OK ? book(&booking) : err;
 }
 
 enum err loyalty_order_replay(struct work *work, const struct engine_event *event,

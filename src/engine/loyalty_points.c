@@ -12,14 +12,14 @@
 #include "engine/parts.h"
 
 #define APPROVALS "loyalty_approval"
-enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48 };
+enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48, APPROVALS_AT_ONCE = 8 };
 enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED, HOLD_VOIDED };
 
 // What a request asks for; documents by their numbers, since others may be in force when it is done.
 struct points {
   uint32_t programme;
   uint8_t currency;
-  int64_t amount, approval_above;
+  int64_t amount, approval_above, approval_until_us;
   struct bytes reference, reason;
   int64_t ttl_us;
   uint64_t hold;
@@ -38,6 +38,9 @@ static enum err read_points(struct member_call *call, struct points *points, boo
     points->programme = programme->number;
     points->currency = currency->number;
     points->approval_above = programme->approval_above;
+    if (rule_time_add(loyalty_set_zone(set, programme->number), clock_now_us(call->engine->clock),
+                      programme->approval_expires, &points->approval_until_us) != ERR_OK)
+      points->approval_until_us = INT64_MAX;
   }
   if (set != NULL) loyalty_set_close(set);
   return err;
@@ -66,9 +69,39 @@ static enum err open_ledger(struct member_call *call, int index, uint32_t progra
   return ERR_OK;
 }
 
+// Limits are asked before anything moves; what counts is counted then. `points`: of one movement.
+static enum err guard(struct member_call *call, struct loyalty_ledger *ledger, enum loyalty_limit_what what,
+                      uint8_t currency, int64_t points, bool counts) {
+  struct loyalty_move move = {.programme = ledger->programme->number,
+                              .what = what,
+                              .currency = currency,
+                              .cashier = call->cashier,
+                              .count = 1,
+                              .points = points,
+                              .at_us = call->work->now_us};
+  enum err err = loyalty_cashier_lock(call->work);
+  if (err == ERR_OK) err = loyalty_guard(call->work, call->members[0], ledger, &move);
+  return err == ERR_OK && counts ? loyalty_guard_count(call->work, ledger, &move) : err;
+}
+
 static void write_balance(struct json_writer *writer, const struct loyalty_ledger *ledger) {
   json_name(writer, "balance");
   loyalty_wallet_json(ledger->wallet, ledger->programme, ledger->zone, writer);
+}
+
+// What she has of a currency, for the audit.
+static enum err balance_side(const struct work *work, const struct loyalty_ledger *ledger, uint8_t number,
+                             struct bytes *text) {
+  static const enum loyalty_account accounts[] = {LOYALTY_ACTIVE, LOYALTY_PENDING, LOYALTY_HELD, LOYALTY_DEBT};
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, number);
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_bytes(writer, "currency", currency->id);
+  for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++)
+    json_member_scaled(writer, loyalty_account_name(accounts[i]), loyalty_amount(ledger->wallet, number, accounts[i]),
+                       currency->scale);
+  enum err err = audit_side_end(&side, work->arena, text);
+  return err == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
 }
 
 static uint64_t last_posting(const struct loyalty_ledger *ledger) {
@@ -97,7 +130,8 @@ static enum err burn(struct member_call *call, void *context) {
   err = open_ledger(call, 0, points->programme, false, &ledger);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
-  err = loyalty_spend(ledger, &cause, points->currency, points->amount, &parts, &count);
+  err = guard(call, ledger, LOYALTY_MOVE_BURN, points->currency, points->amount, true);
+  if (err == ERR_OK) err = loyalty_spend(ledger, &cause, points->currency, points->amount, &parts, &count);
   if (err != ERR_OK) return err;
   write_done(call, ledger);
   return member_call_keep(call, 'b', points->reference);
@@ -199,7 +233,8 @@ static enum err hold(struct member_call *call, void *context) {
                          .state = HOLD_OPEN,
                          .amount = points->amount,
                          .expires_us = call->work->now_us + points->ttl_us};
-  err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
+  err = guard(call, ledger, LOYALTY_MOVE_BURN, points->currency, points->amount, false); // counted when it is captured
+  if (err == ERR_OK) err = loyalty_hold_open(ledger, &cause, points->currency, points->amount, row.expires_us, &number);
   if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, number, &row);
   if (err != ERR_OK) return err;
   write_held(call, ledger, number, &row, "held");
@@ -271,6 +306,28 @@ enum err loyalty_hold_taken(struct work *work, uint64_t customer, const struct l
   return err == ERR_OK ? write_hold(work, customer, pay->hold, &row) : err;
 }
 
+static enum err hold_side(const struct work *work, const struct loyalty_ledger *ledger, const struct hold_row *row,
+                          const char *status, struct bytes *text) {
+  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, row->currency);
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_text(writer, "status", status);
+  json_member_bytes(writer, "currency", currency->id);
+  json_member_scaled(writer, "amount", row->amount, currency->scale);
+  return audit_side_end(&side, work->arena, text) == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+static enum err note_void(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
+                          const struct hold_row *row) {
+  struct member_change change = {.action = "hold.voided", .programme = ledger->programme->id};
+  char id[HOLD_ID_BYTES];
+  int size = snprintf(id, sizeof id, "h%" PRIu64 "-%" PRIu64, call->members[0]->record.id, number);
+  change.subject = bytes_of(id, (size_t)size);
+  enum err err = hold_side(call->work, ledger, row, "held", &change.before);
+  if (err == ERR_OK) err = hold_side(call->work, ledger, row, "voided", &change.after);
+  return err == ERR_OK ? member_call_audit(call, &change) : err;
+}
+
 static enum err end_hold(struct member_call *call, struct points *points, bool capture) {
   const struct loyalty_part *parts;
   struct loyalty_ledger *ledger;
@@ -289,6 +346,8 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
     err = member_call_amount(call, "amount", currency->scale, false, &amount, call->work->diag);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
+  if (capture) err = guard(call, ledger, LOYALTY_MOVE_BURN, row.currency, amount > 0 ? amount : row.amount, true);
+  if (err != ERR_OK) return err;
   if (capture)
     err = loyalty_hold_capture(ledger, &cause, points->hold, amount, &parts, &count);
   else
@@ -297,6 +356,7 @@ static enum err end_hold(struct member_call *call, struct points *points, bool c
   if (capture && amount > 0) row.amount = amount;
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err == ERR_OK) err = write_hold(call->work, call->members[0]->record.id, points->hold, &row);
+  if (err == ERR_OK && !capture) err = note_void(call, ledger, points->hold, &row);
   if (err == ERR_OK) write_held(call, ledger, points->hold, &row, capture ? "captured" : "voided");
   return err;
 }
@@ -350,49 +410,171 @@ enum err engine_hold_void(struct engine *engine, const struct engine_caller *cal
 
 // --- by a person -------------------------------------------------------------------------------------------------
 
-// Row of DOCUMENT "loyalty_approval", number: {"author","at" (µs),"request"}: an adjustment that waits for a second
-// person.
-static enum err keep_waiting(struct member_call *call, void *context) {
+// Row of DOCUMENT "loyalty_approval", number: {"author","at","expires" (µs),"customer" (her number),"request"}: an
+// adjustment that waits for a second person. Nobody decides on one that expired; the next request takes it away.
+static void put_number(struct value_builder *builder, const char *name, int64_t number) {
+  value_put_name(builder, bytes_from_text(name));
+  value_put_number(builder, decimal_from_i64(number));
+}
+
+static int64_t number_of(const struct engine *engine, struct value row, const char *name, int64_t fallback) {
+  struct decimal number;
+  int64_t whole;
+  bool good = value_as_number(value_member(row, engine->names, bytes_from_text(name)), &number) &&
+              decimal_to_scaled_i64(number, 0, &whole) == ERR_OK;
+  return good ? whole : fallback;
+}
+
+struct waiting { // rows to be taken away
+  struct key keys[APPROVALS_AT_ONCE];
+  size_t count;
+};
+
+// Rows that expired, or are of one of these customers.
+static bool is_over(const struct work *work, struct value row, const uint64_t *customers, size_t count) {
+  const struct engine *engine = work->engine;
+  if (customers == NULL) return number_of(engine, row, "expires", INT64_MAX) <= work->now_us;
+  uint64_t customer = (uint64_t)number_of(engine, row, "customer", 0);
+  for (size_t i = 0; i < count; i++)
+    if (customers[i] == customer) return true;
+  return false;
+}
+
+static enum err find_over(struct work *work, const uint64_t *customers, size_t count, struct waiting *waiting) {
+  struct store_cursor *cursor;
+  struct bytes key, bytes;
+  struct key from, to;
+  waiting->count = 0;
+  engine_number_key(&from, APPROVALS, 0);
+  engine_number_key(&to, APPROVALS, UINT64_MAX);
+  enum err err = store_scan(work->txn, STORE_DOCUMENT, key_view(&from), key_view(&to), &cursor);
+  if (err != ERR_OK) return err;
+  while (waiting->count < APPROVALS_AT_ONCE && store_cursor_next(cursor, &key, &bytes)) {
+    if (!is_over(work, (struct value){bytes}, customers, count)) continue;
+    key_init(&waiting->keys[waiting->count]);
+    key_put_raw(&waiting->keys[waiting->count++], key);
+  }
+  err = store_cursor_error(cursor);
+  store_cursor_close(cursor);
+  return err;
+}
+
+// `customers` NULL: what expired, some of it at least.
+static enum err take_away(struct work *work, const uint64_t *customers, size_t count) {
+  struct waiting waiting;
+  enum err err;
+  do {
+    err = find_over(work, customers, count, &waiting);
+    for (size_t i = 0; err == ERR_OK && i < waiting.count; i++)
+      err = store_delete(work->txn, STORE_DOCUMENT, key_view(&waiting.keys[i]));
+  } while (err == ERR_OK && customers != NULL && waiting.count == APPROVALS_AT_ONCE);
+  return err;
+}
+
+enum err loyalty_approvals_forget(struct work *work, const uint64_t *customers, size_t count) {
+  return take_away(work, customers, count);
+}
+
+static enum err keep_request(struct member_call *call, const struct points *points, uint64_t number) {
   struct work *work = call->work;
   struct value_builder builder;
   struct key key;
-  uint64_t number;
-  char id[32];
-  (void)context;
-  enum err err = engine_next(call->engine, &call->engine->decisions, &number, work->diag);
-  if (err != ERR_OK) return err;
   buffer_clear(work->buffer);
   value_builder_init(&builder, work->buffer, call->engine->names);
   value_document_begin(&builder);
   value_put_name(&builder, BYTES("author"));
   value_put_text(&builder, call->caller->author);
-  value_put_name(&builder, BYTES("at"));
-  value_put_number(&builder, decimal_from_i64(work->now_us));
+  put_number(&builder, "at", work->now_us);
+  put_number(&builder, "expires", points->approval_until_us);
+  put_number(&builder, "customer", (int64_t)call->members[0]->record.id);
   value_put_name(&builder, BYTES("request"));
   value_put_value(&builder, call->request);
   value_document_end(&builder);
-  err = value_builder_finish(&builder);
+  enum err err = value_builder_finish(&builder);
   if (err == ERR_NO_MEMORY) return diag_no_memory(work->diag);
   engine_number_key(&key, APPROVALS, number);
-  if (err == ERR_OK) err = store_put(work->txn, STORE_DOCUMENT, key_view(&key), buffer_view(work->buffer));
+  return err == ERR_OK ? store_put(work->txn, STORE_DOCUMENT, key_view(&key), buffer_view(work->buffer)) : err;
+}
+
+static enum err approval_side(struct member_call *call, const struct points *points, const char *status,
+                              struct bytes *text) {
+  const struct loyalty_programme *programme = loyalty_set_programme(call->work->loyalty, points->programme);
+  const struct loyalty_currency *currency = programme == NULL ? NULL : loyalty_currency_at(programme, points->currency);
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_text(writer, "status", status);
+  if (currency != NULL) json_member_bytes(writer, "currency", currency->id);
+  if (currency != NULL) json_member_scaled(writer, "amount", points->amount, currency->scale);
+  return audit_side_end(&side, call->work->arena, text) == ERR_OK ? ERR_OK : diag_no_memory(call->work->diag);
+}
+
+// `before` NULL: it is asked for now.
+static enum err note_approval(struct member_call *call, const struct points *points, uint64_t number,
+                              const char *action, const char *before, const char *after) {
+  const struct loyalty_programme *programme = loyalty_set_programme(call->work->loyalty, points->programme);
+  struct member_change change = {.action = action, .reason = points->reason};
+  char id[32];
+  int size = snprintf(id, sizeof id, "a%" PRIu64, number);
+  change.subject = bytes_of(id, (size_t)size);
+  if (programme != NULL) change.programme = programme->id;
+  enum err err = before == NULL ? ERR_OK : approval_side(call, points, before, &change.before);
+  if (err == ERR_OK) err = approval_side(call, points, after, &change.after);
+  return err == ERR_OK ? member_call_audit(call, &change) : err;
+}
+
+static void write_approval_status(struct member_call *call, uint64_t number, const char *status) {
+  char id[32];
   snprintf(id, sizeof id, "a%" PRIu64, number);
   json_object_begin(call->writer);
   json_member_text(call->writer, "approval", id);
-  json_member_text(call->writer, "status", "waiting");
+  json_member_text(call->writer, "status", status);
   json_object_end(call->writer);
-  return err;
+}
+
+// What a reference asked for before is told again: that it was done, or that it waits.
+static enum err keep_waiting(struct member_call *call, void *context) {
+  const struct points *points = context;
+  uint64_t number;
+  bool replayed;
+  enum err err = member_call_replay(call, 'a', points->reference, &replayed);
+  if (err == ERR_OK && !replayed) err = member_call_replay(call, 'A', points->reference, &replayed);
+  if (err != ERR_OK || replayed) return err;
+  err = engine_next(call->engine, &call->engine->decisions, &number, call->work->diag);
+  if (err == ERR_OK) err = take_away(call->work, NULL, 0);
+  if (err == ERR_OK) err = keep_request(call, points, number);
+  if (err == ERR_OK) err = note_approval(call, points, number, "approval.requested", NULL, "waiting");
+  if (err != ERR_OK) return err;
+  write_approval_status(call, number, "waiting");
+  return member_call_keep(call, 'A', points->reference);
+}
+
+// The movement, and what she had before and has now.
+static enum err note_movement(struct member_call *call, const struct loyalty_ledger *ledger, const char *action,
+                              const struct points *points, struct bytes before) {
+  struct member_change change = {
+      .action = action, .programme = ledger->programme->id, .reason = points->reason, .before = before};
+  char id[32];
+  int size = snprintf(id, sizeof id, "p%" PRIu64, last_posting(ledger));
+  change.subject = bytes_of(id, (size_t)size);
+  enum err err = balance_side(call->work, ledger, points->currency, &change.after);
+  return err == ERR_OK ? member_call_audit(call, &change) : err;
 }
 
 static enum err adjust(struct member_call *call, void *context) {
   const struct points *points = context;
   struct loyalty_ledger *ledger;
+  struct bytes before;
   bool replayed, more = points->amount > 0;
   enum err err = member_call_replay(call, 'a', points->reference, &replayed);
   if (err != ERR_OK || replayed) return err;
   err = open_ledger(call, 0, points->programme, more, &ledger);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
-  err = loyalty_adjust(ledger, &cause, points->currency, more ? points->amount : -points->amount, more);
+  int64_t size = more ? points->amount : -points->amount;
+  err = guard(call, ledger, LOYALTY_MOVE_ADJUST, points->currency, size, true);
+  if (err == ERR_OK) err = balance_side(call->work, ledger, points->currency, &before);
+  if (err == ERR_OK) err = loyalty_adjust(ledger, &cause, points->currency, size, more);
+  if (err == ERR_OK) err = note_movement(call, ledger, "points.adjusted", points, before);
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err != ERR_OK) return err;
   write_done(call, ledger);
@@ -466,47 +648,77 @@ static enum err check_person(struct approval *approval, const struct engine_call
   return approval->authors.data == NULL ? diag_no_memory(diag) : ERR_OK;
 }
 
-// Two who agree at once wait for each other at the customer's lock.
-static enum err carry_out(struct member_call *call, void *context) {
-  struct approval *approval = context;
+// Two who decide at once wait for each other at the customer's lock.
+static enum err take_request(struct member_call *call, const struct approval *approval) {
+  struct work *work = call->work;
   struct bytes row;
   struct key key;
   engine_number_key(&key, APPROVALS, approval->number);
-  enum err err = store_get(call->work->txn, STORE_DOCUMENT, key_view(&key), call->work->arena, &row);
-  if (err == ERR_OK && row.data == NULL) return no_approval(call->work->diag);
-  if (err == ERR_OK) err = store_delete(call->work->txn, STORE_DOCUMENT, key_view(&key));
-  return err == ERR_OK ? adjust(call, &approval->points) : err;
+  enum err err = store_get(work->txn, STORE_DOCUMENT, key_view(&key), work->arena, &row);
+  if (err == ERR_OK && row.data == NULL) return no_approval(work->diag);
+  if (err == ERR_OK && is_over(work, (struct value){row}, NULL, 0)) return refuse(work, "APPROVAL_EXPIRED");
+  return err == ERR_OK ? store_delete(work->txn, STORE_DOCUMENT, key_view(&key)) : err;
 }
 
-enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
-                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+static enum err carry_out(struct member_call *call, void *context) {
+  struct approval *approval = context;
+  struct engine_caller both = *call->caller;
+  const struct engine_caller *caller = call->caller;
+  enum err err = take_request(call, approval);
+  if (err == ERR_OK)
+    err = note_approval(call, &approval->points, approval->number, "approval.agreed", "waiting", "agreed");
+  both.author = approval->authors;
+  call->caller = &both;
+  if (err == ERR_OK) err = adjust(call, &approval->points);
+  call->caller = caller;
+  return err;
+}
+
+static enum err turn_down(struct member_call *call, void *context) {
+  struct approval *approval = context;
+  enum err err = take_request(call, approval);
+  if (err == ERR_OK)
+    err = note_approval(call, &approval->points, approval->number, "approval.refused", "waiting", "refused");
+  if (err == ERR_OK) write_approval_status(call, approval->number, "refused");
+  return err;
+}
+
+static enum err decide(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                       member_fn *body, struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct approval found = {0};
-  struct engine_caller both = *caller;
   struct member_call call;
-  member_call_open(&call, engine, &both, (struct value){{NULL, 0}}, writer);
+  member_call_open(&call, engine, caller, (struct value){{NULL, 0}}, writer);
   enum err err = find_approval(engine, approval, &call.arena, &found, diag);
   if (err == ERR_OK) err = check_person(&found, caller, &call.arena, diag);
   call.request = found.request;
-  both.author = found.authors;
   if (err == ERR_OK) err = read_points(&call, &found.points, true, diag);
-  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, carry_out, &found, commit, diag);
+  if (err == ERR_OK) err = member_call_run(&call, CUSTOMER, 1, body, &found, commit, diag);
   member_call_close(&call);
   return err;
 }
 
+enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                        struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  return decide(engine, caller, approval, carry_out, writer, commit, diag);
+}
+
+enum err engine_approval_refuse(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  return decide(engine, caller, approval, turn_down, writer, commit, diag);
+}
+
 static void write_approval(const struct engine *engine, uint64_t number, struct approval *approval,
                            struct json_writer *writer) {
-  struct decimal at;
-  int64_t at_us;
+  int64_t expires_us = number_of(engine, approval->row, "expires", INT64_MAX);
   char id[32];
+  if (expires_us <= clock_now_us(engine->clock)) return;
   read_approval(engine, approval);
   snprintf(id, sizeof id, "a%" PRIu64, number);
   json_object_begin(writer);
   json_member_text(writer, "approval", id);
   json_member_bytes(writer, "author", approval->author);
-  if (value_as_number(value_member(approval->row, engine->names, BYTES("at")), &at) &&
-      decimal_to_scaled_i64(at, 0, &at_us) == ERR_OK)
-    json_member_time(writer, "at", at_us);
+  json_member_time(writer, "at", number_of(engine, approval->row, "at", 0));
+  if (expires_us != INT64_MAX) json_member_time(writer, "expires_at", expires_us);
   json_name(writer, "request");
   value_to_json(writer, approval->request, engine->names);
   json_object_end(writer);
@@ -541,6 +753,7 @@ enum err engine_approvals_json(struct engine *engine, struct json_writer *writer
 static enum err transfer(struct member_call *call, void *context) {
   const struct points *points = context;
   struct loyalty_ledger *from, *to;
+  struct bytes before;
   bool replayed;
   if (call->customers[0] == call->customers[1])
     return diag_set(call->work->diag, ERR_INVALID, "same_customer", "these are one customer already");
@@ -550,7 +763,9 @@ static enum err transfer(struct member_call *call, void *context) {
   if (err == ERR_OK) err = open_ledger(call, 1, points->programme, true, &to);
   if (err != ERR_OK) return err;
   struct loyalty_cause cause = cause_of(call, points);
-  err = loyalty_transfer(from, to, &cause, points->currency, points->amount);
+  err = balance_side(call->work, from, points->currency, &before);
+  if (err == ERR_OK) err = loyalty_transfer(from, to, &cause, points->currency, points->amount);
+  if (err == ERR_OK) err = note_movement(call, from, "points.transferred", points, before);
   if (err == ERR_OK) err = loyalty_advance(to, to->now_us);
   if (err != ERR_OK) return err;
   write_done(call, from);
@@ -571,10 +786,21 @@ enum err engine_points_transfer(struct engine *engine, const struct engine_calle
 
 // --- joining -------------------------------------------------------------------------------------------------------
 
+static enum err note_join(struct member_call *call, const struct loyalty_ledger *ledger) {
+  struct member_change change = {.action = "member.joined", .programme = ledger->programme->id};
+  struct audit_side side;
+  json_member_time(audit_side_begin(&side), "joined_at", ledger->wallet->joined_us);
+  if (audit_side_end(&side, call->work->arena, &change.after) != ERR_OK) return diag_no_memory(call->work->diag);
+  return member_call_audit(call, &change);
+}
+
 static enum err join(struct member_call *call, void *context) {
   const uint32_t *programme = context;
   struct loyalty_ledger *ledger;
-  enum err err = loyalty_ledger_open(call->work, call->members[0], *programme, true, &ledger);
+  enum err err = loyalty_ledger_open(call->work, call->members[0], *programme, false, &ledger);
+  bool joins = err == ERR_OK && ledger == NULL;
+  if (joins) err = loyalty_ledger_open(call->work, call->members[0], *programme, true, &ledger);
+  if (err == ERR_OK && joins) err = note_join(call, ledger);
   if (err != ERR_OK) return err;
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);

@@ -126,7 +126,8 @@ static enum err use_code(struct reopening *reopening, struct loyalty_used *used)
                                           .voucher = used->voucher,
                                           .cents = used->cents + used->shipping_cents,
                                           .time_us = order->time_us,
-                                          .source = order->source};
+                                          .source = order->source,
+                                          .cashier = order->cashier};
   enum err err = code_is_free(reopening, used, held, voucher);
   if (err == ERR_OK) err = loyalty_redeem(work, reopening->kit->customer, held, &redemption);
   used->redemption = redemption.id;
@@ -152,6 +153,19 @@ static enum err use_again(struct reopening *reopening, struct loyalty_used *used
   return used->code.size_bytes > 0 ? use_code(reopening, used) : use_rule(reopening, used);
 }
 
+// What the cancellation gave back to limits is counted again: it was within them when it was booked.
+static enum err count_again(struct reopening *reopening, struct loyalty_ledger *ledger, enum loyalty_limit_what what,
+                            uint8_t currency, int64_t amount, bool whole) {
+  struct loyalty_move move = {.programme = ledger->programme->number,
+                              .what = what,
+                              .currency = currency,
+                              .cashier = reopening->order->cashier,
+                              .count = whole ? 1 : 0,
+                              .points = amount,
+                              .at_us = reopening->order->time_us};
+  return loyalty_guard_count(reopening->work, ledger, &move);
+}
+
 // --- tenders -------------------------------------------------------------------------------------------------------
 
 static enum err pay_card(struct reopening *reopening, const struct loyalty_tender *tender, int64_t cents) {
@@ -172,6 +186,9 @@ static enum err pay_points(struct reopening *reopening, struct loyalty_tender *t
   if (ledger == NULL) return conflict(reopening, tender->code);
   struct loyalty_cause cause = cause_of(reopening, ledger);
   cause.effective_us = ledger->now_us;
+  err = count_again(reopening, ledger, LOYALTY_MOVE_BURN, tender->currency, amount,
+                    tender->restored_amount + amount == tender->amount);
+  if (err != ERR_OK) return err;
   return loyalty_spend(ledger, &cause, tender->currency, amount, &tender->parts, &tender->part_count);
 }
 
@@ -217,6 +234,8 @@ static enum err earn_again(struct reopening *reopening, size_t index) {
   if (lots == NULL) return diag_no_memory(reopening->work->diag);
   if (left <= 0) return ERR_OK;
   enum err err = loyalty_ledger_open(reopening->work, reopening->kit->customer, posted->programme, true, &ledger);
+  if (err == ERR_OK && ledger != NULL)
+    err = count_again(reopening, ledger, LOYALTY_MOVE_EARN, posted->currency, left, before + left == posted->amount);
   for (size_t i = 0; err == ERR_OK && ledger != NULL && i < posted->lot_count && left > 0; i++) {
     const struct loyalty_lot *like = &posted->lots[i];
     int64_t amount = left < like->amount ? left : like->amount;

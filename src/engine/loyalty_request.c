@@ -120,6 +120,7 @@ static enum err run_body(struct work *work, void *context) {
   struct running *running = context;
   struct member_call *call = running->call;
   call->work = work;
+  work->cashier = call->cashier;
   running->gone = false;
   for (size_t i = 0; i < call->customer_count; i++) {
     call->members[i] = work_customer(work, call->customers[i]);
@@ -142,6 +143,8 @@ static enum err run_once(struct running *running, struct engine_commit *commit, 
                            .commit = call->dry_run ? NULL : commit,
                            .dry_run = call->dry_run};
   if (call->customer_count == 2 && call->customers[0] == call->customers[1]) plan.customer_count = 1;
+  enum err err = member_call_text(call, "cashier", false, &call->cashier, diag);
+  if (err != ERR_OK) return err;
   return work_run(call->engine, &plan, run_body, running, &commit->mark, diag);
 }
 
@@ -162,6 +165,21 @@ enum err member_call_run(struct member_call *call, const char *const *names, siz
     if (!running.gone) break;
   }
   return err;
+}
+
+// --- what is kept of a change --------------------------------------------------------------------------------------
+
+enum err member_call_audit(struct member_call *call, const struct member_change *change) {
+  struct work *work = call->work;
+  struct audit_entry entry = {.action = change->action,
+                              .author = call->caller->author,
+                              .customer = call->customer_count > 0 ? call->members[0]->record.id : 0,
+                              .programme = change->programme,
+                              .subject = change->subject,
+                              .reason = change->reason,
+                              .before = change->before,
+                              .after = change->after};
+  return audit_put(call->engine, work->txn, work->now_us, &entry, work->diag);
 }
 
 // --- natural keys ------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 // Private to engine/. Whatever a request says is read once, before the transaction; its body may run several times.
 #pragma once
 
+#include "engine/audit.h"
 #include "engine/loyalty.h"
 
 // One request, in its transaction.
@@ -16,6 +17,7 @@ struct member_call {
   size_t customer_count;
   bool dry_run;                // nothing is written; the reply says what would be
   struct bytes identifiers[2]; // by which they were named
+  struct bytes cashier;        // who does it; empty: nobody is named
   // In an attempt:
   struct work *work;
   struct work_customer *members[2];
@@ -52,6 +54,13 @@ enum err member_call_amount(struct member_call *call, const char *name, int scal
 // Rows "n" kind, reference of LEDGER under the first customer.
 enum err member_call_replay(struct member_call *call, char kind, struct bytes reference, bool *replayed);
 enum err member_call_keep(struct member_call *call, char kind, struct bytes reference);
+
+// Notes what the caller changed of the first member (or of nobody).
+struct member_change {
+  const char *action;
+  struct bytes programme, subject, reason, before, after; // as of struct audit_entry
+};
+enum err member_call_audit(struct member_call *call, const struct member_change *change);
 
 // The customer that the member `name` names; an identifier that nobody has makes one (loyalty_points.c).
 enum err member_call_find_or_make(struct member_call *call, const char *name, struct diag *diag);

@@ -66,6 +66,18 @@ static size_t parts_left(const struct loyalty_tender *tender, struct loyalty_par
   return count;
 }
 
+// What an order did is given back to the limits of the time it was booked at; of a whole part also that it was done.
+static struct loyalty_move move_of(const struct loyalty_order *order, uint32_t programme, enum loyalty_limit_what what,
+                                   uint8_t currency, int64_t amount, bool whole) {
+  return (struct loyalty_move){.programme = programme,
+                               .what = what,
+                               .currency = currency,
+                               .cashier = order->cashier,
+                               .count = whole ? -1 : 0,
+                               .points = -amount,
+                               .at_us = order->time_us};
+}
+
 static enum err restore_points(struct giving_back *giving, struct loyalty_tender *tender, int64_t amount) {
   struct loyalty_part *parts = arena_take(giving->work->arena, (tender->part_count + 1) * sizeof *parts);
   struct loyalty_ledger *ledger;
@@ -73,7 +85,11 @@ static enum err restore_points(struct giving_back *giving, struct loyalty_tender
   enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, tender->programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL || amount == 0) return err;
   struct loyalty_cause cause = cause_of(giving, ledger);
-  err = loyalty_roll_back(ledger, &cause, tender->currency, amount, parts, parts_left(tender, parts));
+  struct loyalty_move move = move_of(giving->order, tender->programme, LOYALTY_MOVE_BURN, tender->currency, amount,
+                                     tender->restored_amount + amount == tender->amount);
+  err = loyalty_guard_count(giving->work, ledger, &move);
+  if (err == ERR_OK)
+    err = loyalty_roll_back(ledger, &cause, tender->currency, amount, parts, parts_left(tender, parts));
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 
@@ -88,6 +104,9 @@ static enum err restore_tender(struct giving_back *giving, size_t index) {
     if (held->there && held->code.state == LOYALTY_CODE_ACTIVE) {
       held->code.balance += cents;
       held->dirty = true;
+    } else { // what was left on it was paid out when it ended, and so is what it paid for
+      giving->plan.money_cents += cents;
+      giving->plan.tender_cents[index] = 0;
     }
   }
   tender->restored += cents;
@@ -122,6 +141,9 @@ static enum err free_posted(struct giving_back *giving, const struct loyalty_pos
   struct loyalty_ledger *ledger;
   if (amount == 0) return ERR_OK;
   enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, posted->programme, false, &ledger);
+  struct loyalty_move move = move_of(giving->order, posted->programme, LOYALTY_MOVE_EARN, posted->currency, amount,
+                                     before + amount == posted->amount);
+  if (err == ERR_OK) err = loyalty_guard_count(giving->work, ledger, &move);
   for (size_t i = 0; err == ERR_OK && i < posted->lot_count && amount > 0; i++) {
     const struct loyalty_lot *lot = &posted->lots[i];
     int64_t gone = before < lot->amount ? before : lot->amount;
@@ -173,7 +195,8 @@ size_t loyalty_order_counters(const struct loyalty_order *order, const struct lo
     }
   }
 #undef ADD
-  return count;
+  size_t left = count < room ? room - count : 0;
+  return count + loyalty_cashier_counters(set, order->cashier, order->time_us, left > 0 ? keys + count : NULL, left);
 }
 
 // --- the return's row and reply --------------------------------------------------------------------------------
@@ -309,7 +332,7 @@ static struct bytes return_id_of(struct work *work, const struct work_event *eve
 }
 
 enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *event,
-                             const struct loyalty_event *in_hand, bool cancelled) {
+                             const struct loyalty_event *in_hand, bool cancelled, const char **refusal) {
   struct work *work = kit->work;
   struct value properties = value_member_id(event->event->message, work->engine->id.properties);
   struct loyalty_order *order = NULL;
@@ -317,6 +340,7 @@ enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *e
   int64_t *quantities = NULL;
   if (!value_as_text(value_member(properties, work->engine->names, BYTES("order_id")), &id)) return ERR_OK;
   enum err err = loyalty_order_read(work, kit->customer->record.id, id, &order);
+  if (err == ERR_OK && order == NULL) *refusal = "no_order";
   if (err != ERR_OK || order == NULL || order->state == LOYALTY_ORDER_CANCELLED) return err;
   if (!cancelled)
     err = loyalty_return_read(properties, work->engine->names, order, work->arena, &quantities, work->diag);
@@ -324,5 +348,7 @@ enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *e
     err = loyalty_order_give_back(kit, order, return_id_of(work, event, properties), quantities, in_hand->at_us,
                                   cancelled, NULL);
   // What a shop tells that cannot be (more than was sold) changes nothing; it stands on the timeline.
-  return err == ERR_DENIED || err == ERR_INVALID ? ERR_OK : err;
+  if (err != ERR_DENIED && err != ERR_INVALID) return err;
+  *refusal = loyalty_refusal_code(work->diag->code);
+  return ERR_OK;
 }

@@ -131,6 +131,18 @@ static void write_reply(struct member_call *call, const struct loyalty_ledger *l
   json_object_end(call->writer);
 }
 
+// A reward is bought: so much is burned. Of one that is cancelled the member's limits are free again; who sold it is
+// not kept with the code, and hers stay as they are.
+static struct loyalty_move move_of(const struct paid *paid, struct bytes cashier, int64_t count, int64_t at_us) {
+  return (struct loyalty_move){.programme = paid->programme,
+                               .what = LOYALTY_MOVE_BURN,
+                               .currency = paid->currency,
+                               .cashier = cashier,
+                               .count = count,
+                               .points = count * paid->amount,
+                               .at_us = at_us};
+}
+
 static enum err buy(struct member_call *call, struct loyalty_ledger *ledger, const struct wish *wish,
                     const struct loyalty_reward *reward, const struct loyalty_voucher *voucher) {
   struct work *work = call->work;
@@ -142,7 +154,11 @@ static enum err buy(struct member_call *call, struct loyalty_ledger *ledger, con
                                 .author = call->caller->author,
                                 .effective_us = work->now_us};
   struct loyalty_code code;
-  enum err err = loyalty_spend(ledger, &cause, reward->currency, reward->cost, &paid.parts, &paid.part_count);
+  struct loyalty_move move = move_of(&paid, call->cashier, 1, work->now_us);
+  enum err err = loyalty_cashier_lock(work);
+  if (err == ERR_OK) err = loyalty_guard(work, member, ledger, &move);
+  if (err == ERR_OK) err = loyalty_guard_count(work, ledger, &move);
+  if (err == ERR_OK) err = loyalty_spend(ledger, &cause, reward->currency, reward->cost, &paid.parts, &paid.part_count);
   if (err != ERR_OK) return err;
   paid.posting = ledger->postings[ledger->posting_count - 1].id;
   err = loyalty_give(work, member, voucher->number, paid.posting, true, &code);
@@ -212,7 +228,9 @@ enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, 
   if (err == ERR_OK) err = loyalty_ledger_open(work, member, paid.programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL) return err;
   struct loyalty_cause cause = {.reference = code->code, .effective_us = ledger->now_us};
-  err = loyalty_roll_back(ledger, &cause, paid.currency, paid.amount, paid.parts, paid.part_count);
+  struct loyalty_move move = move_of(&paid, BYTES(""), -1, code->created_us);
+  err = loyalty_guard_count(work, ledger, &move);
+  if (err == ERR_OK) err = loyalty_roll_back(ledger, &cause, paid.currency, paid.amount, paid.parts, paid.part_count);
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_LEDGER, key_view(&key));
   if (err != ERR_OK) return err;

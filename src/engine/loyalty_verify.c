@@ -330,6 +330,8 @@ static int64_t limit_of(const struct verifying *verifying, struct bytes key) {
     return voucher == NULL ? INT64_MAX : or_none(voucher->budget_cents);
   case LOYALTY_COUNT_CAP:
     return cap_of(verifying, number, key);
+  case LOYALTY_COUNT_CASHIER: // a limit may become smaller, and an order that is opened again counts again
+    break;
   }
   return INT64_MAX;
 }

@@ -128,6 +128,20 @@ static enum err issue(struct member_call *call, const struct making *making, con
   return diag_set(work->diag, ERR_LIMIT, "too_many", "nearly all codes of this length were given: make them longer");
 }
 
+// How many, and what they are worth; not which.
+static enum err note_making(struct member_call *call, const struct making *making,
+                            const struct loyalty_voucher *voucher) {
+  const struct loyalty_programme *programme = loyalty_set_programme(call->work->loyalty, voucher->programme);
+  struct member_change change = {.action = "codes.made", .subject = voucher->id};
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  if (programme != NULL) change.programme = programme->id;
+  json_member_i64(writer, "count", making->count);
+  if (making->value > 0) json_member_scaled(writer, "value", making->value, 2);
+  if (audit_side_end(&side, call->work->arena, &change.after) != ERR_OK) return diag_no_memory(call->work->diag);
+  return member_call_audit(call, &change);
+}
+
 static enum err make(struct member_call *call, void *context) {
   const struct making *making = context;
   struct work *work = call->work;
@@ -153,7 +167,7 @@ static enum err make(struct member_call *call, void *context) {
   err = issue(call, making, voucher, codes, count);
   json_array_end(call->writer);
   json_object_end(call->writer);
-  return err;
+  return err == ERR_OK ? note_making(call, making, voucher) : err;
 }
 
 static const char *const CUSTOMER[] = {"customer"};
@@ -218,6 +232,22 @@ struct using {
   int64_t cents, shipping_cents;
 };
 
+// The cashier's counters with those of the voucher: of a redemption that is given back, who took it, and when.
+static enum err lock_counters(struct work *work, const struct using *using, const struct loyalty_counter_key *own,
+                              size_t own_count) {
+  struct loyalty_redemption redemption = {.cashier = work->cashier, .time_us = work->now_us};
+  bool there;
+  enum err err = ERR_OK;
+  if (using->redemption != 0) err = loyalty_redemption_read(work, using->code, using->redemption, &redemption, &there);
+  if (err != ERR_OK) return err;
+  size_t more = loyalty_cashier_counters(work->loyalty, redemption.cashier, redemption.time_us, NULL, 0);
+  struct loyalty_counter_key *keys = arena_take(work->arena, (own_count + more + 1) * sizeof *keys);
+  if (keys == NULL) return diag_no_memory(work->diag);
+  if (own_count > 0) memcpy(keys, own, own_count * sizeof *keys);
+  loyalty_cashier_counters(work->loyalty, redemption.cashier, redemption.time_us, keys + own_count, more);
+  return loyalty_counters_lock(work, keys, own_count + more);
+}
+
 static enum err lock_code(struct work *work, struct using *using) {
   struct loyalty_counter_key keys[2];
   size_t count = 0;
@@ -232,7 +262,7 @@ static enum err lock_code(struct work *work, struct using *using) {
     keys[count++] = (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_USES, .number = number};
   if (using->voucher->budget_cents > 0)
     keys[count++] = (struct loyalty_counter_key){.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = number};
-  return loyalty_counters_lock(work, keys, count);
+  return lock_counters(work, using, keys, count);
 }
 
 static enum err pack_cart(struct member_call *call, const struct using *using, struct value *message) {
@@ -372,6 +402,19 @@ static enum err validate(struct member_call *call, void *context) {
   return ERR_OK;
 }
 
+static enum err guard_use(struct member_call *call, const struct using *using) {
+  struct loyalty_ledger *ledger = NULL;
+  struct loyalty_move move = {.programme = using->voucher->programme,
+                              .what = LOYALTY_MOVE_REDEEM,
+                              .cashier = call->cashier,
+                              .count = 1,
+                              .at_us = call->work->now_us};
+  enum err err = using->customer == NULL
+                     ? ERR_OK
+                     : loyalty_ledger_open(call->work, using->customer, move.programme, false, &ledger);
+  return err == ERR_OK ? loyalty_guard(call->work, using->customer, ledger, &move) : err;
+}
+
 static enum err redeem(struct member_call *call, void *context) {
   struct using *using = context;
   struct work *work = call->work;
@@ -385,8 +428,10 @@ static enum err redeem(struct member_call *call, void *context) {
                                           .voucher = using->voucher->number,
                                           .cents = using->cents + using->shipping_cents,
                                           .time_us = work->now_us,
-                                          .source = call->caller->source};
-  err = loyalty_redeem(work, using->customer, using->held, &redemption);
+                                          .source = call->caller->source,
+                                          .cashier = call->cashier};
+  err = guard_use(call, using);
+  if (err == ERR_OK) err = loyalty_redeem(work, using->customer, using->held, &redemption);
   if (err != ERR_OK) return err;
   snprintf(id, sizeof id, "r%" PRIu64, redemption.id);
   json_object_begin(call->writer);
@@ -461,6 +506,34 @@ enum err engine_code_redeem(struct engine *engine, const struct engine_caller *c
   return run_using(engine, caller, request, redeem, false, writer, commit, diag);
 }
 
+// --- what is kept of a change
+// -------------------------------------------------------------------------------------------------------
+
+static enum err code_side(const struct work *work, const struct using *using, struct bytes *text) {
+  const struct loyalty_code *code = &using->held->code;
+  struct audit_side side;
+  struct json_writer *writer = audit_side_begin(&side);
+  json_member_bytes(writer, "voucher", using->voucher->id);
+  json_member_text(writer, "state", code->state == LOYALTY_CODE_CANCELLED ? "cancelled" : "active");
+  json_member_i64(writer, "uses", code->uses);
+  if (using->voucher->discount.kind == LOYALTY_CREDIT) json_member_scaled(writer, "balance", code->balance, 2);
+  return audit_side_end(&side, work->arena, text) == ERR_OK ? ERR_OK : diag_no_memory(work->diag);
+}
+
+// Whoever reads the audit cannot use the code.
+static enum err note_code(struct member_call *call, const struct using *using, const char *action,
+                          struct bytes before) {
+  const struct loyalty_programme *programme = loyalty_set_programme(call->work->loyalty, using->voucher->programme);
+  char masked[AUDIT_CODE_BYTES];
+  struct member_change change = {.action = action,
+                                 .programme = programme == NULL ? BYTES("") : programme->id,
+                                 .subject = audit_code(using->code, masked),
+                                 .reason = using->reason,
+                                 .before = before};
+  enum err err = code_side(call->work, using, &change.after);
+  return err == ERR_OK ? member_call_audit(call, &change) : err;
+}
+
 // --- giving back
 // -------------------------------------------------------------------------------------------------------
 
@@ -493,8 +566,11 @@ static enum err roll_back(struct member_call *call, void *context) {
   if (err == ERR_OK && !there) return no_redemption(work->diag);
   if (err == ERR_OK) err = check_free(call, &redemption);
   bool replayed = err == ERR_OK && redemption.rolled_back;
+  struct bytes before = {NULL, 0};
+  if (err == ERR_OK && !replayed) err = code_side(work, using, &before);
   if (err == ERR_OK && !replayed)
     err = loyalty_unredeem(work, call->customer_count > 0 ? call->members[0] : NULL, using->held, &redemption);
+  if (err == ERR_OK && !replayed) err = note_code(call, using, "redemption.rolled_back", before);
   if (err != ERR_OK) return err;
   snprintf(id, sizeof id, "r%" PRIu64, redemption.id);
   using->cents = redemption.cents;
@@ -559,7 +635,11 @@ static enum err cancel(struct member_call *call, void *context) {
   if (held->code.state == LOYALTY_CODE_CANCELLED)
     return refuse(work, card ? "CARD_CANCELLED" : "CouponCancelled", "code");
   int64_t refund = held->code.balance;
-  err = loyalty_code_void(work, call->customer_count > 0 ? call->members[0] : NULL, held, using->reason);
+  struct bytes before;
+  err = code_side(work, using, &before);
+  if (err == ERR_OK)
+    err = loyalty_code_void(work, call->customer_count > 0 ? call->members[0] : NULL, held, using->reason);
+  if (err == ERR_OK) err = note_code(call, using, "code.cancelled", before);
   if (err != ERR_OK) return err;
   loyalty_code_json(&held->code, using->voucher, call->writer);
   if (call->customer_count > 0) err = loyalty_reward_cancel(work, call->members[0], &held->code, call->writer);

@@ -68,6 +68,10 @@ enum err engine_order_cancel(struct engine *engine, const struct engine_caller *
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_order_reopen(struct engine *engine, const struct engine_caller *caller, struct bytes order,
                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// What the order earned and waits for an event becomes active, as if the event had come: {"order","released":[{
+// "programme","currency","amount"}]}; nothing when it did before.
+enum err engine_order_release(struct engine *engine, const struct engine_caller *caller, struct bytes order,
+                              struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 
 // Many orders and returns of a till that was away: {"items":[{"order":{…}}|{"return":{"order":…,…}}]} -> {"items":[{
 // "status":"booked"|"replayed","reply"} | {"status":"refused","code","message","field"?}]}: each by itself, in their
@@ -97,7 +101,11 @@ enum err engine_points_adjust(struct engine *engine, const struct engine_caller 
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 enum err engine_approve(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
                         struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
-// {"items":[{"approval","author","at","request"}]}: those that wait.
+// Another person says no: {"approval","status":"refused"}. Refused as engine_approve is; both ERR_DENIED
+// "APPROVAL_EXPIRED" when the programme's time for it is over.
+enum err engine_approval_refuse(struct engine *engine, const struct engine_caller *caller, struct bytes approval,
+                                struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+// {"items":[{"approval","author","at","expires_at","request"}]}: those that wait.
 enum err engine_approvals_json(struct engine *engine, struct json_writer *writer, struct diag *diag);
 // {"from","to","programme"?,"currency"?,"amount","reason"?}
 enum err engine_points_transfer(struct engine *engine, const struct engine_caller *caller, struct value request,
@@ -179,6 +187,17 @@ enum err engine_reward_buy(struct engine *engine, const struct engine_caller *ca
 // "ReferralCustomerAlreadyReferred"; ERR_INVALID "no_referral".
 enum err engine_referral_make(struct engine *engine, const struct engine_caller *caller, struct value request,
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
+
+// Who changed what by hand, newest first: {"items":[{"id":"u17","at","author","action","programme"?,"customer"?,
+// "subject"?,"reason"?,"before","after"}],"next"}. docs/loyalty.md lists the actions.
+struct engine_audit_query {
+  uint64_t customer;           // whom it concerns, or concerned before she became this one; 0: everybody
+  struct bytes author, action; // empty: any
+  struct bytes after;          // "next" of the page before; empty: the newest
+  size_t limit;
+};
+enum err engine_audit_json(struct engine_view *view, const struct engine_audit_query *query, struct json_writer *writer,
+                           struct diag *diag);
 
 // Works off what fell due for members; call it as engine_timer_tick.
 enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *diag);

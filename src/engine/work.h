@@ -80,6 +80,7 @@ struct work {
   struct arena *arena;   // of this attempt
   struct buffer *buffer; // scratch for encoding
   int64_t now_us;
+  struct bytes cashier; // who does it, as a till names her; empty: nobody is named
   struct work_target *targets;
   size_t target_count, target_capacity;
   struct work_customer **customers;

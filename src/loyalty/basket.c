@@ -97,6 +97,17 @@ static enum err read_money(const struct basket_source *source, struct value docu
   return ERR_OK;
 }
 
+// Whoever names a currency names that of the programme: nobody converts.
+static enum err check_currency(const struct basket_source *source, struct bytes currency) {
+  if (currency.size_bytes == 0 || source->currency.size_bytes == 0 ||
+      bytes_equal_ascii_case(currency, source->currency))
+    return ERR_OK;
+  diag_set(source->diag, ERR_INVALID, "currency_mismatch", "expected %.*s, the money of the programme",
+           BYTES_ARG(source->currency));
+  diag_in_field(source->diag, "currency");
+  return ERR_INVALID;
+}
+
 // --- lines ---------------------------------------------------------------------------------------------------
 
 static enum err name_line(const struct basket_source *source, struct value product, size_t index,
@@ -113,12 +124,15 @@ static enum err name_line(const struct basket_source *source, struct value produ
 
 static enum err read_line(const struct basket_source *source, struct value product, size_t index,
                           struct loyalty_line *line) {
+  struct bytes currency;
   int64_t price;
   bool found;
   *line = (struct loyalty_line){.quantity = LOYALTY_QUANTITY_UNIT, .value = product};
   if (value_type(product) != VALUE_DOCUMENT)
     return diag_set(source->diag, ERR_INVALID, "wrong_type", "expected an object");
   enum err err = name_line(source, product, index, line);
+  if (err == ERR_OK) err = basket_text(source, product, "currency", &currency);
+  if (err == ERR_OK) err = check_currency(source, currency);
   if (err == ERR_OK) err = read_money(source, product, "price", &price, &found);
   if (err != ERR_OK) return err;
   if (!found) return refuse(source, "price", ERR_INVALID, "missing_member", "missing: the price of one");
@@ -218,30 +232,22 @@ static enum err read_products(const struct basket_source *source, struct value v
 
 // --- the whole -----------------------------------------------------------------------------------------------
 
-static enum err read_head(const struct basket_source *source, struct value value, struct bytes currency,
-                          struct loyalty_basket *basket) {
+static enum err read_head(const struct basket_source *source, struct value value, struct loyalty_basket *basket) {
   bool found;
   enum err err = basket_text(source, value, "order_id", &basket->order);
   if (err == ERR_OK) err = basket_text(source, value, "currency", &basket->currency);
-  if (err != ERR_OK) return err;
-  if (basket->currency.size_bytes > 0 && currency.size_bytes > 0 &&
-      !bytes_equal_ascii_case(basket->currency, currency)) {
-    diag_set(source->diag, ERR_INVALID, "currency_mismatch", "expected %.*s, the money of the programme",
-             BYTES_ARG(currency));
-    diag_in_field(source->diag, "currency");
-    return ERR_INVALID;
-  }
-  err = read_money(source, value, "shipping", &basket->shipping, &found);
+  if (err == ERR_OK) err = check_currency(source, basket->currency);
+  if (err == ERR_OK) err = read_money(source, value, "shipping", &basket->shipping, &found);
   return err == ERR_OK ? read_money(source, value, "tax", &basket->tax, &found) : err;
 }
 
 enum err loyalty_basket_read(struct value value, const struct names *names, struct bytes currency, struct arena *arena,
                              struct loyalty_basket *basket, struct diag *diag) {
-  struct basket_source source = {names, arena, diag};
+  struct basket_source source = {names, arena, diag, currency};
   int64_t whole;
   *basket = (struct loyalty_basket){.value = value};
   if (value_type(value) != VALUE_DOCUMENT) return diag_set(diag, ERR_INVALID, "wrong_type", "expected an object");
-  enum err err = read_head(&source, value, currency, basket);
+  enum err err = read_head(&source, value, basket);
   if (err == ERR_OK) err = read_products(&source, value, basket);
   if (err != ERR_OK) return err;
   if (__builtin_add_overflow(basket->amount, basket->shipping, &whole))

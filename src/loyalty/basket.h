@@ -146,7 +146,8 @@ struct loyalty_order {
   size_t used_count;
   struct loyalty_return *returns;
   size_t return_count;
-  struct bytes reply; // what was answered when it was placed
+  struct bytes reply;   // what was answered when it was placed
+  struct bytes cashier; // who booked it; empty: nobody was named
 };
 
 // What was paid by money or card (points aside), and what of it remains after the returns so far.

@@ -9,6 +9,7 @@ struct basket_source {
   const struct names *names;
   struct arena *arena;
   struct diag *diag;
+  struct bytes currency; // of all amounts; empty: any
 };
 
 // The member of this name as a text: a text or a whole number ("4711" and 4711 are the same), copied into the arena.

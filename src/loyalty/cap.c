@@ -1,9 +1,9 @@
 // cap: what was used of caps and vouchers, by the period it was used in.
 //
-// A period is known by its first local day; a late event is counted in the period of its own time, so the periods that
-// lateness can still reach are kept: those that began at most 8 days, or the programme's lateness, before the latest
-// of the same counter, and the one right before the latest. Counters ascend by rule, voucher, cap and start; one that
-// is back at 0 is forgotten.
+// A period is known by its first local day, an hour by its number; a late event is counted in the period of its own
+// time, so the periods that lateness can still reach are kept: those that began at most 8 days, or the programme's
+// lateness, before the latest of the same counter, and the one right before the latest. Counters ascend by rule,
+// voucher, cap and start; one that is back at 0 is forgotten.
 #include "loyalty/ledger_private.h"
 
 #include <string.h>
@@ -13,12 +13,22 @@
 
 enum { KEPT_DAYS_MIN = 8 };
 
-static int32_t start_day(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us) {
-  static const enum rule_unit UNITS[] = {
-      [LOYALTY_DAY] = RULE_DAY, [LOYALTY_WEEK] = RULE_WEEK, [LOYALTY_MONTH] = RULE_MONTH, [LOYALTY_YEAR] = RULE_YEAR};
+static const enum rule_unit UNITS[] = {[LOYALTY_DAY] = RULE_DAY,
+                                       [LOYALTY_WEEK] = RULE_WEEK,
+                                       [LOYALTY_MONTH] = RULE_MONTH,
+                                       [LOYALTY_YEAR] = RULE_YEAR,
+                                       [LOYALTY_HOUR] = RULE_HOUR};
+
+int32_t loyalty_period_start(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us) {
   int64_t start_us;
-  if (period == LOYALTY_EVER) return 0;
-  return rule_time_start(zone, at_us, UNITS[period], 0, &start_us) == ERR_OK ? ledger_day(zone, start_us) : 0;
+  if (period == LOYALTY_EVER || rule_time_start(zone, at_us, UNITS[period], 0, &start_us) != ERR_OK) return 0;
+  return period == LOYALTY_HOUR ? (int32_t)(start_us / CLOCK_HOUR_US) : ledger_day(zone, start_us);
+}
+
+int64_t loyalty_period_end(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us) {
+  int64_t end_us;
+  if (period == LOYALTY_EVER || rule_time_start(zone, at_us, UNITS[period], 1, &end_us) != ERR_OK) return INT64_MAX;
+  return end_us;
 }
 
 static int compare_u32(uint32_t a, uint32_t b) {
@@ -57,7 +67,7 @@ static bool is_there(const struct loyalty_wallet *wallet, size_t at, const struc
 int64_t loyalty_cap_room(const struct loyalty_wallet *wallet, const struct rule_zone *zone,
                          struct loyalty_rule_ref rule, uint8_t cap, enum loyalty_period period, int64_t most,
                          int64_t at_us) {
-  struct loyalty_counter key = {.rule = rule, .cap = cap, .start_day = start_day(zone, period, at_us)};
+  struct loyalty_counter key = {.rule = rule, .cap = cap, .start_day = loyalty_period_start(zone, period, at_us)};
   size_t at = counter_place(wallet, &key);
   int64_t used = is_there(wallet, at, &key) ? wallet->counters[at].used : 0;
   return used < most ? most - used : 0;
@@ -104,9 +114,10 @@ static int64_t kept_days(const struct loyalty_ledger *ledger) {
 }
 
 // The latest of a counter is at `last`.
-static void forget_old(struct loyalty_ledger *ledger, size_t last) {
+static void forget_old(struct loyalty_ledger *ledger, enum loyalty_period period, size_t last) {
   struct loyalty_wallet *wallet = ledger->wallet;
-  int64_t oldest = wallet->counters[last].start_day - kept_days(ledger);
+  int64_t kept_periods = kept_days(ledger) * (period == LOYALTY_HOUR ? 24 : 1);
+  int64_t oldest = wallet->counters[last].start_day - kept_periods;
   size_t first = last, kept;
   while (first > 0 && compare_keys(&wallet->counters[first - 1], &wallet->counters[last]) == 0) first--;
   kept = first;
@@ -118,7 +129,7 @@ enum err loyalty_count(struct loyalty_ledger *ledger, struct loyalty_rule_ref ru
                        enum loyalty_period period, int64_t at_us, int64_t amount) {
   struct loyalty_wallet *wallet = ledger->wallet;
   struct loyalty_counter key = {
-      .rule = rule, .voucher = voucher, .cap = cap, .start_day = start_day(ledger->zone, period, at_us)};
+      .rule = rule, .voucher = voucher, .cap = cap, .start_day = loyalty_period_start(ledger->zone, period, at_us)};
   size_t at = counter_place(wallet, &key);
   if (is_there(wallet, at, &key)) {
     int64_t used;
@@ -131,6 +142,7 @@ enum err loyalty_count(struct loyalty_ledger *ledger, struct loyalty_rule_ref ru
   key.used = amount;
   enum err err = add_counter(ledger, at, key);
   if (err != ERR_OK) return err;
-  if (at + 1 == wallet->counter_count || compare_keys(&wallet->counters[at + 1], &key) != 0) forget_old(ledger, at);
+  if (at + 1 == wallet->counter_count || compare_keys(&wallet->counters[at + 1], &key) != 0)
+    forget_old(ledger, period, at);
   return ERR_OK;
 }

@@ -53,6 +53,7 @@ struct loyalty_redemption {
   uint32_t source;
   bool rolled_back;
   int64_t rolled_back_us;
+  struct bytes cashier; // who took it; empty: nobody was named
 };
 void loyalty_redemption_encode(const struct loyalty_redemption *redemption, struct buffer *out);
 enum err loyalty_redemption_decode(struct bytes row, struct arena *arena, struct loyalty_redemption *out);
@@ -83,6 +84,7 @@ struct loyalty_refusal {
 };
 const struct loyalty_refusal *loyalty_refusals(size_t *count);
 const char *loyalty_refusal_words(const char *code); // NULL: there is no such code
+const char *loyalty_refusal_code(const char *code);  // the same code, of static storage; NULL: there is no such code
 
 // Which of a customer's codes are doubles of each other after a merge (loyalty_voucher.entitlement): cancelled[i] is
 // set for each that is to go. One that was used leaves none; what was paid for stays.

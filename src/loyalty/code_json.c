@@ -36,6 +36,7 @@ void loyalty_redemption_json(const struct loyalty_redemption *redemption, struct
   json_member_bytes(writer, "code", redemption->code);
   if (redemption->order.size_bytes > 0) json_member_bytes(writer, "order", redemption->order);
   if (redemption->customer != 0) id_json(writer, "customer", 'c', redemption->customer);
+  if (redemption->cashier.size_bytes > 0) json_member_bytes(writer, "cashier", redemption->cashier);
   money_json(writer, "amount", redemption->cents);
   json_member_time(writer, "time", redemption->time_us);
   json_member_time(writer, "recorded_at", redemption->recorded_us);

@@ -107,6 +107,7 @@ void loyalty_redemption_encode(const struct loyalty_redemption *redemption, stru
   row_put(out, redemption->source);
   row_put(out, redemption->rolled_back);
   if (redemption->rolled_back) row_put_instant(out, redemption->time_us, redemption->rolled_back_us);
+  if (redemption->cashier.size_bytes > 0) row_put_bytes(out, redemption->cashier); // older rows end before it
 }
 
 enum err loyalty_redemption_decode(struct bytes row, struct arena *arena, struct loyalty_redemption *out) {
@@ -124,10 +125,14 @@ enum err loyalty_redemption_decode(struct bytes row, struct arena *arena, struct
   out->source = row_read_u32(&reader);
   out->rolled_back = varint_read_up_to(&reader, 1) == 1;
   if (out->rolled_back) out->rolled_back_us = row_read_instant(&reader, out->time_us);
-  if (reader.failed || varint_rest_bytes(&reader) > 0) return ERR_CORRUPT;
+  struct bytes cashier = {NULL, 0};
+  bool named = !reader.failed && varint_rest_bytes(&reader) > 0;
+  if (named) cashier = varint_read_bytes(&reader);
+  if (reader.failed || varint_rest_bytes(&reader) > 0 || (named && cashier.size_bytes == 0)) return ERR_CORRUPT;
   out->code = keep(arena, code);
   out->order = keep(arena, order);
   out->identifier = keep(arena, identifier);
+  out->cashier = keep(arena, cashier);
   bool kept = was_kept(out->code, code) && was_kept(out->order, order) && was_kept(out->identifier, identifier);
-  return kept ? ERR_OK : ERR_NO_MEMORY;
+  return kept && was_kept(out->cashier, cashier) ? ERR_OK : ERR_NO_MEMORY;
 }

@@ -118,10 +118,13 @@ struct loyalty_counter { // of a cap of a rule, or of a voucher's uses by this m
   struct loyalty_rule_ref rule;
   uint32_t voucher;  // 0: of the rule
   uint8_t cap;       // index into the rule's caps; LOYALTY_BUDGET: the campaign's member_points
-  int32_t start_day; // of the period it counts; older ones are forgotten
+  int32_t start_day; // loyalty_period_start of what it counts; older ones are forgotten
   int64_t used;
 };
 enum { LOYALTY_BUDGET = 255 };
+// As a campaign: of a limit of the programme, `rule` is its number (loyalty_limit_number) and `cap` one of the two.
+#define LOYALTY_LIMITS (UINT32_MAX - 1)
+enum { LOYALTY_LIMIT_COUNT, LOYALTY_LIMIT_POINTS };
 
 struct loyalty_balance {
   uint8_t currency;
@@ -266,6 +269,11 @@ enum err loyalty_transfer(struct loyalty_ledger *from, struct loyalty_ledger *to
                           uint8_t currency, int64_t amount);
 // All that is open ends (erasure).
 enum err loyalty_erase(struct loyalty_ledger *ledger, const struct loyalty_cause *cause);
+
+// The first local day of the period that holds an instant, since 1970; of an hour the hour since then; of EVER 0.
+int32_t loyalty_period_start(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us);
+// When the next one begins; INT64_MAX: never.
+int64_t loyalty_period_end(const struct rule_zone *zone, enum loyalty_period period, int64_t at_us);
 
 // Caps. How much of `amount` a cap leaves, by what was used in the period that holds `at_us`; loyalty_count notes it.
 int64_t loyalty_cap_room(const struct loyalty_wallet *wallet, const struct rule_zone *zone,

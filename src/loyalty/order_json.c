@@ -117,6 +117,7 @@ void loyalty_order_json(const struct loyalty_order *order, struct json_writer *w
   json_member_bytes(writer, "order_id", order->id);
   json_member_text(writer, "state", order->state == LOYALTY_ORDER_CANCELLED ? "cancelled" : "placed");
   id_json(writer, "customer", 'c', order->origin);
+  if (order->cashier.size_bytes > 0) json_member_bytes(writer, "cashier", order->cashier);
   json_member_time(writer, "time", order->time_us);
   json_member_time(writer, "recorded_at", order->recorded_us);
   money_json(writer, "amount", order_price(order));

@@ -136,6 +136,7 @@ void loyalty_order_encode(const struct loyalty_order *order, struct buffer *out)
   put_used(order, out);
   put_returns(order, out);
   row_put_bytes(out, order->reply);
+  if (order->cashier.size_bytes > 0) row_put_bytes(out, order->cashier); // older rows end before it
 }
 
 // --- reading -------------------------------------------------------------------------------------------------
@@ -311,6 +312,12 @@ static void read_head(struct reading *reading) {
   add_price(reading, order->shipping - order->shipping_discount);
 }
 
+// Where there is one, she has a name.
+static void read_cashier(struct reading *reading) {
+  reading->order->cashier = varint_read_bytes(&reading->row);
+  if (reading->order->cashier.size_bytes == 0) varint_fail(&reading->row);
+}
+
 enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loyalty_order *order) {
   struct reading reading = {.row = varint_reader_of(row), .arena = arena, .order = order};
   *order = (struct loyalty_order){0};
@@ -321,6 +328,7 @@ enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loya
   if (!reading.row.failed) read_used(&reading);
   if (!reading.row.failed) read_returns(&reading);
   order->reply = varint_read_bytes(&reading.row);
+  if (!reading.row.failed && varint_rest_bytes(&reading.row) > 0) read_cashier(&reading);
   if (reading.short_of_memory) return ERR_NO_MEMORY;
   return reading.row.failed || varint_rest_bytes(&reading.row) > 0 ? ERR_CORRUPT : ERR_OK;
 }

@@ -228,6 +228,76 @@ static const struct table REFERRAL_TABLE = {"a referral", TABLE_MEMBERS(REFERRAL
                                             .item_bytes = sizeof(struct loyalty_referral),
                                             .defaults = &REFERRAL_DEFAULTS, .finish = finish_referral};
 
+// --- against abuse -------------------------------------------------------------------------------------------
+
+static const char *const OF_WORDS[] = {
+    [LOYALTY_OF_MEMBER] = "member", [LOYALTY_OF_CASHIER] = "cashier", [LOYALTY_OF_STAFF] = "staff"};
+static const char *const WHAT_WORDS[] = {[LOYALTY_MOVE_EARN] = "earn",
+                                         [LOYALTY_MOVE_BURN] = "burn",
+                                         [LOYALTY_MOVE_ADJUST] = "adjust",
+                                         [LOYALTY_MOVE_REDEEM] = "redeem"};
+static const char *const PER_WORDS[] = {[LOYALTY_DAY] = "day",
+                                        [LOYALTY_WEEK] = "week",
+                                        [LOYALTY_MONTH] = "month",
+                                        [LOYALTY_YEAR] = "year",
+                                        [LOYALTY_HOUR] = "hour"};
+static const struct member LIMIT_MEMBERS[] = {
+    {"of", FORM_WORD, MEMBER_AT(loyalty_limit, of), MEMBER_WORDS(OF_WORDS), .required = true},
+    {"what", FORM_WORD, MEMBER_AT(loyalty_limit, what), MEMBER_WORDS(WHAT_WORDS), .required = true},
+    {"per", FORM_WORD, MEMBER_AT(loyalty_limit, period), MEMBER_WORDS(PER_WORDS), .required = true},
+    {"currency", FORM_CURRENCY, MEMBER_AT(loyalty_limit, currency)},
+    {"count", FORM_WHOLE, MEMBER_AT(loyalty_limit, count), .least = 1, .most = LOYALTY_AMOUNT_MAX},
+    {"points", FORM_AMOUNT, MEMBER_AT(loyalty_limit, points), .least = 1},
+};
+static const struct loyalty_limit LIMIT_DEFAULTS = {.count = 0};
+
+static enum err finish_limit(struct reading *reading, void *item) {
+  struct loyalty_limit *limit = item;
+  bool redeem = limit->what == LOYALTY_MOVE_REDEEM;
+  if (redeem && limit->points > 0)
+    return reading_refuse(reading, "points", "conflict", "a code that is used moves no points: expected \"count\"");
+  if (limit->count == 0 && limit->points == 0)
+    return reading_refuse(reading, "count", "missing_member",
+                          "a limit says how often, or how much: expected \"count\"%s", redeem ? "" : " or \"points\"");
+  if (redeem) limit->currency = 0;
+  return ERR_OK;
+}
+
+static enum err finish_limits(struct reading *reading, void *items, size_t count) {
+  const struct loyalty_limit *limits = items;
+  for (size_t i = 1; i < count; i++)
+    for (size_t j = 0; j < i; j++)
+      if (loyalty_limit_number(&limits[i]) == loyalty_limit_number(&limits[j]))
+        return reading_refuse_item(reading, i, "per", "conflict", "limits[%zu] counts the same already", j);
+  return ERR_OK;
+}
+
+static const struct table LIMIT_TABLE = {"a limit",
+                                         TABLE_MEMBERS(LIMIT_MEMBERS),
+                                         .item_bytes = sizeof(struct loyalty_limit),
+                                         .defaults = &LIMIT_DEFAULTS,
+                                         .finish = finish_limit,
+                                         .finish_list = finish_limits};
+
+static const char *const STAFF_EARN_WORDS[] = {[false] = "as_others", [true] = "nothing"};
+static const char *const OWN_CARD_WORDS[] = {[false] = "refuse", [true] = "allow"};
+static const struct member STAFF_MEMBERS[] = {
+    {"who", FORM_CONDITION, MEMBER_AT(loyalty_staff, who), .over = OVER_CUSTOMER, .required = true},
+    {"earn", FORM_FLAG, MEMBER_AT(loyalty_staff, earns_nothing), MEMBER_WORDS(STAFF_EARN_WORDS)},
+    {"own_card", FORM_FLAG, MEMBER_AT(loyalty_staff, allow_own_card), MEMBER_WORDS(OWN_CARD_WORDS)},
+};
+const struct table loyalty_staff_table = {"a programme's staff", TABLE_MEMBERS(STAFF_MEMBERS),
+                                          .item_bytes = sizeof(struct loyalty_staff)};
+
+uint32_t loyalty_limit_number(const struct loyalty_limit *limit) {
+  return (uint32_t)limit->of << 24 | (uint32_t)limit->what << 16 | (uint32_t)limit->period << 8 | limit->currency;
+}
+
+const char *loyalty_limit_word(const struct loyalty_limit *limit, const char **per) {
+  *per = PER_WORDS[limit->period];
+  return WHAT_WORDS[limit->what];
+}
+
 // --- baskets and tills ---------------------------------------------------------------------------------------
 
 static const char *const BASE_WORDS[] = {[LOYALTY_BASE_DISCOUNTED] = "discounted", [LOYALTY_BASE_INITIAL] = "initial"};
@@ -284,6 +354,9 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"rewards", FORM_LIST, MEMBER_AT(loyalty_programme, rewards), MEMBER_ALSO(loyalty_programme, reward_count),
      .most = LOYALTY_REWARDS_MAX, .table = &REWARD_TABLE},
     {"referral", FORM_OBJECT, MEMBER_AT(loyalty_programme, referral), .table = &REFERRAL_TABLE},
+    {"staff", FORM_OBJECT, MEMBER_AT(loyalty_programme, staff), .table = &loyalty_staff_table},
+    {"limits", FORM_LIST, MEMBER_AT(loyalty_programme, limits), MEMBER_ALSO(loyalty_programme, limit_count),
+     .most = LOYALTY_LIMITS_MAX, .table = &LIMIT_TABLE},
     {"stacking", FORM_OBJECT, MEMBER_AT(loyalty_programme, stacking), .table = &STACKING_TABLE},
     {"offline", FORM_OBJECT, MEMBER_AT(loyalty_programme, offline), .table = &OFFLINE_TABLE},
     {"expiry_notice", FORM_DURATION, MEMBER_AT(loyalty_programme, expiry_notice)},
@@ -292,6 +365,7 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"mixed_tender_return", FORM_FLAG, MEMBER_AT(loyalty_programme, tender_first), MEMBER_WORDS(TENDER_WORDS)},
     {"vouchers_on_merge", FORM_FLAG, MEMBER_AT(loyalty_programme, keep_all_vouchers), MEMBER_WORDS(MERGE_WORDS)},
     {"approval_above", FORM_AMOUNT, MEMBER_AT(loyalty_programme, approval_above), .least = 1},
+    {"approval_expires", FORM_DURATION, MEMBER_AT(loyalty_programme, approval_expires)},
     {"level_numbers", FORM_STORED, MEMBER_AT(loyalty_programme, level_numbers)},
     {"rule_numbers", FORM_STORED, MEMBER_AT(loyalty_programme, rule_numbers)},
     {"reward_numbers", FORM_STORED, MEMBER_AT(loyalty_programme, reward_numbers)},
@@ -300,7 +374,8 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"author", FORM_TOLD_NAME, MEMBER_AT(loyalty_programme, author)},
     {"archived", FORM_FLAG, MEMBER_AT(loyalty_programme, archived)},
 };
-static const struct loyalty_programme PROGRAMME_DEFAULTS = {.offline = {.earn_only = true, .lateness = {7, RULE_DAY}}};
+static const struct loyalty_programme PROGRAMME_DEFAULTS = {.offline = {.earn_only = true, .lateness = {7, RULE_DAY}},
+                                                            .approval_expires = {7, RULE_DAY}};
 
 static struct numbering numbers_of_levels(const struct loyalty_programme *programme) {
   const struct loyalty_level *levels = programme->tiers.levels;
@@ -331,12 +406,21 @@ static enum err number_all(struct reading *reading, struct loyalty_programme *pr
   return err;
 }
 
+static enum err check_staff(struct reading *reading, const struct loyalty_programme *programme) {
+  for (size_t i = 0; i < programme->limit_count; i++)
+    if (programme->limits[i].of == LOYALTY_OF_STAFF && programme->staff.who.size_bytes == 0)
+      return reading_refuse(reading, "staff", "missing_member", "limits[%zu] is of staff: say who they are", i);
+  return ERR_OK;
+}
+
 static enum err finish_programme(struct reading *reading, void *item) {
   struct loyalty_programme *programme = item;
   if (programme->currency_count == 0)
     return reading_refuse(reading, "currencies", "missing_member", "expected at least one currency");
   if (programme->name.size_bytes == 0) programme->name = programme->id;
-  return reading_is_stored(reading) ? ERR_OK : number_all(reading, programme);
+  if (reading_is_stored(reading)) return ERR_OK;
+  enum err err = check_staff(reading, programme);
+  return err == ERR_OK ? number_all(reading, programme) : err;
 }
 
 static const struct table PROGRAMME_TABLE = {"a programme", TABLE_MEMBERS(PROGRAMME_MEMBERS),

@@ -39,6 +39,7 @@ enum {
   LOYALTY_RULES_MAX = 200,       // of one document
   LOYALTY_CAPS_MAX = 8,          // of one rule
   LOYALTY_REWARDS_MAX = 32,      // of a programme
+  LOYALTY_LIMITS_MAX = 16,       // of a programme
   LOYALTY_ALL_RULES_MAX = 20000, // in force, in one workspace
   LOYALTY_VOUCHERS_MAX = 20000,  // definitions
   LOYALTY_YEARS_MAX = 100,       // of a length of time
@@ -56,7 +57,8 @@ struct loyalty_span {
   int64_t from_us, to_us;
 };
 
-enum loyalty_period { LOYALTY_EVER, LOYALTY_DAY, LOYALTY_WEEK, LOYALTY_MONTH, LOYALTY_YEAR }; // local, of the calendar
+// Local, of the calendar; hours are those of the clock.
+enum loyalty_period { LOYALTY_EVER, LOYALTY_DAY, LOYALTY_WEEK, LOYALTY_MONTH, LOYALTY_YEAR, LOYALTY_HOUR };
 
 // --- currencies ----------------------------------------------------------------------------------------------
 
@@ -204,6 +206,26 @@ struct loyalty_referral {
   uint8_t currency;
 };
 
+// --- against abuse -------------------------------------------------------------------------------------------
+
+// How often, and how much of a currency, in a period. What is over it is refused. Of a programme there is one of these
+// four: they say what it counts, whatever its place in the list.
+enum loyalty_limit_of { LOYALTY_OF_MEMBER = 1, LOYALTY_OF_CASHIER, LOYALTY_OF_STAFF }; // STAFF: a member who is staff
+enum loyalty_limit_what { LOYALTY_MOVE_EARN = 1, LOYALTY_MOVE_BURN, LOYALTY_MOVE_ADJUST, LOYALTY_MOVE_REDEEM };
+struct loyalty_limit {
+  enum loyalty_limit_of of;
+  enum loyalty_limit_what what;
+  enum loyalty_period period; // never EVER
+  uint8_t currency;           // 0 of REDEEM: a use of a code has none
+  int64_t count, points;      // at most; 0: no limit
+};
+
+struct loyalty_staff {
+  struct bytes who;    // condition over the customer; empty: nobody is staff
+  bool earns_nothing;  // staff earn nothing; else as others do
+  bool allow_own_card; // a cashier may book on her own card
+};
+
 struct loyalty_programme {
   uint32_t number, version;
   struct bytes id, name, description;
@@ -219,11 +241,15 @@ struct loyalty_programme {
   struct loyalty_stacking stacking;
   struct loyalty_offline offline;
   struct loyalty_referral referral;
+  struct loyalty_staff staff;
+  const struct loyalty_limit *limits;
+  size_t limit_count;
   struct rule_duration expiry_notice; // before points expire an event says so; count 0: none
   bool reevaluate_returns;            // promotions are computed again on a return (reevaluate), else they stay (keep)
   bool tender_first;                  // a return is paid back to points and cards first, else in proportion
   bool keep_all_vouchers;             // on a merge (keep_all), else doubles are cancelled (dedupe_by_entitlement)
   int64_t approval_above;             // adjustments above need a second person; 0: none does
+  struct rule_duration approval_expires;                // so long one waits
   uint32_t level_numbers, rule_numbers, reward_numbers; // how many were ever given: none is given twice
   bool archived;
   int64_t created_us;
@@ -329,6 +355,10 @@ void loyalty_voucher_pack(const struct loyalty_voucher *voucher, struct value_bu
 enum err loyalty_voucher_unpack(struct value packed, const struct names *names, struct arena *arena,
                                 struct loyalty_voucher *voucher);
 
+// What a limit counts, as a number: of, what, per and the currency; the same for ever.
+uint32_t loyalty_limit_number(const struct loyalty_limit *limit);
+// "earn"; *per becomes "day".
+const char *loyalty_limit_word(const struct loyalty_limit *limit, const char **per);
 bool loyalty_id_is_good(struct bytes id);
 const struct loyalty_currency *loyalty_currency_find(const struct loyalty_programme *programme, struct bytes id);
 const struct loyalty_currency *loyalty_currency_at(const struct loyalty_programme *programme, uint8_t number);

@@ -187,6 +187,7 @@ void document_pack(struct value_builder *builder, const struct table *table, con
 
 extern const struct table loyalty_rule_table;     // rule.c: a struct loyalty_rule
 extern const struct table loyalty_discount_table; // rule.c: a struct loyalty_discount
+extern const struct table loyalty_staff_table;    // programme.c: a struct loyalty_staff
 extern const struct table loyalty_voucher_table;  // voucher.c: a struct loyalty_voucher
 extern const char *const loyalty_over_words[2];
 enum err loyalty_rules_number(struct reading *reading, const struct loyalty_rule *rules, size_t count,

@@ -14,8 +14,18 @@ const struct loyalty_refusal *loyalty_refusals(size_t *count) {
   return refusals;
 }
 
-const char *loyalty_refusal_words(const char *code) {
+static const struct loyalty_refusal *find(const char *code) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
-    if (strcmp(refusals[i].code, code) == 0) return refusals[i].words;
+    if (strcmp(refusals[i].code, code) == 0) return &refusals[i];
   return NULL;
+}
+
+const char *loyalty_refusal_words(const char *code) {
+  const struct loyalty_refusal *refusal = find(code);
+  return refusal == NULL ? NULL : refusal->words;
+}
+
+const char *loyalty_refusal_code(const char *code) {
+  const struct loyalty_refusal *refusal = find(code);
+  return refusal == NULL ? NULL : refusal->code;
 }

@@ -264,7 +264,7 @@ static enum err read_lines(const struct basket_source *source, struct value list
 
 enum err loyalty_return_read(struct value value, const struct names *names, const struct loyalty_order *order,
                              struct arena *arena, int64_t **quantities, struct diag *diag) {
-  struct basket_source source = {names, arena, diag};
+  struct basket_source source = {.names = names, .arena = arena, .diag = diag};
   const char *name = "lines";
   *quantities = NULL;
   if (value_type(value) == VALUE_NULL) return ERR_OK;

@@ -202,6 +202,9 @@ static enum err add_programme(struct loyalty_making *making, size_t index) {
     err = keep_name(making, programme->currencies[i].pending_event);
   for (size_t i = 0; err == ERR_OK && i < programme->rule_count; i++)
     err = add_rule(making, programme, NULL, &programme->rules[i]);
+  if (err == ERR_OK)
+    err = take(making, &loyalty_staff_table, offsetof(struct loyalty_staff, who), &programme->staff, set->zones[index],
+               NULL, &set->programme_programs[index].staff);
   if (err != ERR_OK) diag_in_field(making->diag, "%.*s", BYTES_ARG(programme->id));
   return err;
 }
@@ -220,7 +223,7 @@ static enum err add_campaign(struct loyalty_making *making, size_t index) {
   return err;
 }
 
-// Room for everything that is counted: rules have at most five programs, vouchers three.
+// Room for everything that is counted: rules have at most five programs, vouchers three, programmes one.
 static enum err take_room(struct loyalty_making *making) {
   struct loyalty_set *set = making->set;
   size_t documents = set->programmes.count + set->campaigns.count, rules = 0;
@@ -231,10 +234,11 @@ static enum err take_room(struct loyalty_making *making) {
   set->rules = arena_take_zero(&set->arena, rules + 1, sizeof *set->rules);
   set->rule_programs = arena_take_zero(&set->arena, rules + 1, sizeof *set->rule_programs);
   set->spans = arena_take_zero(&set->arena, rules + 1, sizeof *set->spans);
+  set->programme_programs = arena_take_zero(&set->arena, set->programmes.count + 1, sizeof *set->programme_programs);
   set->voucher_programs = arena_take_zero(&set->arena, set->vouchers.count + 1, sizeof *set->voucher_programs);
-  bool programs = loyalty_programs_open(set, 5 * rules + 3 * set->vouchers.count);
+  bool programs = loyalty_programs_open(set, 5 * rules + 3 * set->vouchers.count + set->programmes.count);
   bool all = set->zones != NULL && set->first_rules != NULL && set->rules != NULL && set->rule_programs != NULL &&
-             set->spans != NULL && set->voucher_programs != NULL;
+             set->spans != NULL && set->programme_programs != NULL && set->voucher_programs != NULL;
   return programs && all ? ERR_OK : diag_no_memory(making->diag);
 }
 
@@ -399,6 +403,11 @@ const struct loyalty_live_rule *loyalty_set_rule(const struct loyalty_set *set, 
   for (uint32_t i = set->first_rules[position]; i < set->first_rules[position + 1]; i++)
     if (set->rules[i].ref.rule == ref.rule && set->rules[i].programme->number == programme) return &set->rules[i];
   return NULL;
+}
+
+const struct rule_program *loyalty_set_staff(const struct loyalty_set *set, uint32_t programme) {
+  const void *found = shelf_number(&set->programmes, programme);
+  return found == NULL ? NULL : set->programme_programs[shelf_position(&set->programmes, found)].staff;
 }
 
 static const struct loyalty_voucher_programs *programs_of(const struct loyalty_set *set, uint32_t voucher) {

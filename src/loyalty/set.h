@@ -67,6 +67,8 @@ enum err loyalty_set_find_withdrawn(const struct loyalty_set *set, uint32_t name
 // alone; 0: of any, and it becomes the first such.
 bool loyalty_set_releases(const struct loyalty_set *set, uint32_t programme, uint32_t name, uint8_t *currency);
 
+// Who is staff of a programme; NULL: nobody is.
+const struct rule_program *loyalty_set_staff(const struct loyalty_set *set, uint32_t programme);
 // Programs of vouchers; NULL: it has no such condition.
 const struct rule_program *loyalty_set_recipients(const struct loyalty_set *set, uint32_t voucher);
 const struct rule_program *loyalty_set_condition(const struct loyalty_set *set, uint32_t voucher);

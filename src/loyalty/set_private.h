@@ -57,6 +57,10 @@ struct loyalty_voucher_programs {
   const struct rule_program *recipients, *condition, *lines;
 };
 
+struct loyalty_programme_programs {
+  const struct rule_program *staff;
+};
+
 // --- the index ---
 
 struct loyalty_index_path {
@@ -107,6 +111,7 @@ struct loyalty_set {
   struct loyalty_span *spans;                  // by rule: when it is in force; of archived ones empty
   size_t rule_count;
   uint32_t *first_rules; // by programme, then by campaign: of its rules; one more at the end
+  struct loyalty_programme_programs *programme_programs;
   struct loyalty_voucher_programs *voucher_programs;
   struct loyalty_index index;
 };

@@ -6,6 +6,7 @@
 // half-way; deduplication makes that harmless.
 #include <string.h>
 
+#include "loyalty/code.h"
 #include "source/occurrences.h"
 #include "source/reader.h"
 
@@ -219,6 +220,8 @@ static void tell(struct source_item *item, const struct engine_event *event, con
   switch (result->outcome) {
   case ENGINE_APPLIED:
     item->outcome = SOURCE_TAKEN;
+    item->code = result->refusal;
+    item->message = result->refusal == NULL ? NULL : loyalty_refusal_words(result->refusal);
     break;
   case ENGINE_DUPLICATE:
     item->outcome = SOURCE_DUPLICATE;

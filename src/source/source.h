@@ -41,7 +41,8 @@ enum err source_message_read(struct source_reader *reader, const struct source_e
 // What became of each item of a request.
 struct source_item {
   enum { SOURCE_TAKEN, SOURCE_DUPLICATE, SOURCE_REJECTED, SOURCE_ASIDE } outcome;
-  const char *code;    // of REJECTED and ASIDE; static storage or in the arena
+  const char *code;    // of REJECTED and ASIDE; of TAKEN: what loyalty cannot do for it, NULL: nothing. Static storage
+                       // or in the arena
   const char *message; // words for it
 };
 struct source_report {

@@ -106,6 +106,8 @@ static const struct {
     {"{\"total\":1,\"shipping\":-5}", "bad_amount", "shipping", ERR_INVALID},
     {"{\"total\":1,\"tax\":0.005}", "bad_amount", "tax", ERR_INVALID},
     {"{\"total\":1,\"currency\":\"USD\"}", "currency_mismatch", "currency", ERR_INVALID},
+    {"{\"products\":[{\"price\":1,\"currency\":\"eur\"},{\"price\":1,\"currency\":\"USD\"}]}", "currency_mismatch",
+     "products[1].currency", ERR_INVALID},
     {"{\"total\":1,\"currency\":{}}", "wrong_type", "currency", ERR_INVALID},
     {"{\"total\":1,\"order_id\":false}", "wrong_type", "order_id", ERR_INVALID},
 };

@@ -271,6 +271,12 @@ static void test_a_redemption_comes_back_from_its_row(void **state) {
   assert_true(back.rolled_back && back.rolled_back_us == redemption.rolled_back_us && back.cents == 1000);
   for (size_t size = 0; size < row.size_bytes; size++)
     assert_int_equal(loyalty_redemption_decode(bytes_of(row.data, size), &arena, &back), ERR_CORRUPT);
+  // Rows from before there were cashiers end there.
+  assert_true(back.cashier.size_bytes == 0);
+  redemption.cashier = BYTES("anna");
+  row = encoded_redemption(&redemption, &arena);
+  assert_int_equal(loyalty_redemption_decode(row, &arena, &back), ERR_OK);
+  assert_true(bytes_equal(back.cashier, redemption.cashier));
   arena_release(&arena);
 }
 

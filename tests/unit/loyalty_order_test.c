@@ -563,6 +563,10 @@ static void test_an_order_comes_back_from_its_row(void **state) {
   assert_true(bytes_equal(encoded(&kit, &back), row));
   assert_true(bytes_equal(back.identifier, trial.order.identifier));
   assert_true(bytes_equal(back.reply, trial.order.reply));
+  assert_int_equal(back.cashier.size_bytes, 0); // rows from before there were cashiers end there
+  trial.order.cashier = BYTES("anna");
+  assert_int_equal(loyalty_order_decode(encoded(&kit, &trial.order), &kit.arena, &back), ERR_OK);
+  assert_true(bytes_equal(back.cashier, trial.order.cashier));
   assert_true(bytes_equal(back.returns[0].reply, returns.reply));
   assert_int_equal(back.returns[0].quantities[0], 1000);
   assert_int_equal(back.tenders[1].parts[0].expires_us, INT64_MAX);

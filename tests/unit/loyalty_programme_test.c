@@ -28,11 +28,15 @@ static const char FULL[] =
     "\"rewards\":[{\"id\":\"mug\",\"voucher\":\"MUG\",\"cost\":300,\"automatic\":true},"
     "{\"id\":\"ten\",\"name\":\"10 EUR\",\"voucher\":\"TEN\",\"currency\":\"credit\",\"cost\":\"10\"}],"
     "\"referral\":{\"friend\":\"FRIEND\",\"minimum\":\"50.00\",\"reward\":500},"
+    "\"staff\":{\"who\":\"traits.employee = true\",\"earn\":\"nothing\",\"own_card\":\"allow\"},"
+    "\"limits\":[{\"of\":\"member\",\"what\":\"earn\",\"per\":\"hour\",\"count\":5,\"points\":100},"
+    "{\"of\":\"staff\",\"what\":\"burn\",\"per\":\"year\",\"currency\":\"credit\",\"points\":\"12.50\"},"
+    "{\"of\":\"cashier\",\"what\":\"redeem\",\"per\":\"day\",\"count\":30}],"
     "\"stacking\":{\"base\":\"initial\",\"order\":\"highest_discount\",\"over_basket\":\"force\",\"codes\":\"partial\"}"
     ","
     "\"offline\":{\"mode\":\"floor_limit\",\"floor\":\"20.00\",\"lateness\":\"3 days\"},"
     "\"expiry_notice\":\"30 days\",\"promotions_on_return\":\"reevaluate\",\"mixed_tender_return\":\"tender_first\","
-    "\"vouchers_on_merge\":\"keep_all\",\"approval_above\":10000,\"archived\":true}";
+    "\"vouchers_on_merge\":\"keep_all\",\"approval_above\":10000,\"approval_expires\":\"2 days\",\"archived\":true}";
 
 static void assert_duration(struct rule_duration duration, int64_t count, enum rule_unit unit) {
   assert_int_equal(duration.count, count);
@@ -187,6 +191,10 @@ static void test_round_trip(void **state) {
       "\"discount\":{\"percent\":12.5,\"most\":\"50.00\"",
       "\"currency\":\"credit\",\"cost\":\"10.00\"",
       "\"floor\":\"20.00\"",
+      "\"earn\":\"nothing\",\"own_card\":\"allow\"",
+      "{\"of\":\"member\",\"what\":\"earn\",\"per\":\"hour\",\"count\":5,\"points\":100}",
+      "\"per\":\"year\",\"currency\":\"credit\",\"points\":\"12.50\"",
+      "{\"of\":\"cashier\",\"what\":\"redeem\",\"per\":\"day\",\"count\":30}",
       "\"approval_above\":10000",
       "\"archived\":true"};
   for (size_t i = 0; i < sizeof PARTS / sizeof *PARTS; i++)

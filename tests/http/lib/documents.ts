@@ -16,6 +16,7 @@ export interface Report {
   duplicates: number;
   rejected: Item[];
   aside: Item[];
+  refused?: Item[];
 }
 
 export interface Problem {

@@ -268,6 +268,13 @@ export class Shop {
   }
 }
 
+/** The same of a test that has no Shop: its books, and those of these people. */
+export async function audit(site: Site, people: Iterable<string>): Promise<void> {
+  const shop = new Shop(site);
+  for (const person of people) shop.person(person);
+  await shop.audit();
+}
+
 /** One test on a server of its own; its books are checked at its end. */
 export function scenario(
   name: string,

@@ -1,10 +1,11 @@
 // Loyalty for tills and web shop: points earned and spent, orders given back, codes, cards and budgets, to the cent,
 // and whoever asks at once with whom.
 import assert from "node:assert/strict";
-import { after, describe, it } from "node:test";
+import { afterEach, describe, it } from "node:test";
 import { times } from "../lib/message.ts";
 import type { Reply } from "../lib/client.ts";
 import { openSite, type Site } from "../lib/server.ts";
+import { audit } from "../lib/shop.ts";
 
 interface Balance {
   currency: string;
@@ -73,7 +74,7 @@ const points = (more: object): object => ({ ...CLUB, currencies: [{ id: "points"
 
 class Shop {
   readonly site: Site;
-  private number = 0;
+  readonly people: string[] = [];
 
   constructor(site: Site) {
     this.site = site;
@@ -89,7 +90,9 @@ class Shop {
     return this.site.client.holdClock(now);
   }
   name(): string {
-    return `email:m${++this.number}@exemple.fr`;
+    const name = `email:m${this.people.length + 1}@exemple.fr`;
+    this.people.push(name);
+    return name;
   }
   basket(customer: string, order: string, products: Line[], more: object = {}, cart: object = {}): object {
     return { customer, cart: { order_id: order, products, ...cart }, ...more };
@@ -129,10 +132,23 @@ class Shop {
   }
 }
 
+const opened: Shop[] = [];
+
+// Whatever a test did, its books agree.
+afterEach(async () => {
+  for (const shop of opened.splice(0)) {
+    try {
+      await audit(shop.site, shop.people);
+    } finally {
+      await shop.site.close();
+    }
+  }
+});
+
 async function open(now: string, programme: object = CLUB): Promise<Shop> {
   const site = await openSite({ args: ["--test-clock", now] });
-  after(() => site.close());
   const shop = new Shop(site);
+  opened.push(shop);
   await shop.put("programmes", programme);
   return shop;
 }
@@ -260,6 +276,15 @@ describe("points", () => {
     await shop.adjust(zoe, 100);
     (await shop.burn(zoe, 90, denied)).refused(422, "INSUFFICIENT_POINTS");
     (await shop.burn(zoe, 90)).expect();
+    // Known for a day, and while the first still runs.
+    await shop.clock("2026-03-02T08:59:59Z");
+    const late = await shop.burn(zoe, 40, key);
+    assert.deepEqual([late.headers["idempotency-hit"], late.text], ["true", replies[0]?.text]);
+    await shop.adjust(zoe, 930);
+    const once = await Promise.all(times(20, () => shop.burn(zoe, 10, { "idempotency-key": "till-9" })));
+    for (const reply of once) if (reply.status !== 200) reply.refused(409, "idempotency_in_flight");
+    assert.equal(new Set(once.filter(({ status }) => status === 200).map(({ text }) => text)).size, 1);
+    assert.equal((await shop.balance(zoe)).active, 70 + 930 - 10);
   });
 });
 
@@ -498,7 +523,7 @@ describe("promotions", () => {
       if (over === "trim") {
         (await shop.back("o2", "r1")).expect();
       }
-      const many = await Promise.all(times(40, (i) => buy(`p${i}`, "tiny")));
+      const many = await Promise.all(times(200, (i) => buy(`p${i}`, "tiny")));
       const winners = many.flatMap((order, i) => (discounts(order).length > 0 ? [i] : []));
       assert.equal(winners.length, 1);
       (await shop.back(`p${winners[0]}`, "r1")).expect();

@@ -2,7 +2,8 @@
 // returns take back.
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { times } from "../lib/message.ts";
+import type { Traits } from "../lib/documents.ts";
+import { times, track } from "../lib/message.ts";
 import {
   CLUB,
   discounts,
@@ -50,6 +51,58 @@ describe("earning", () => {
       );
     },
   );
+
+  interface Released {
+    order: string;
+    released: { programme: string; currency: string; amount: number }[];
+  }
+  const WAITING = points({ pending: { on_event: "delivered" }, validity: { after: "12 months" } });
+  scenario("waits for no order that nobody has", "2026-01-31T11:00:00Z", WAITING, async (shop, person) => {
+    const [zoe, jo] = [person(), person()];
+    const release = (order: string) => shop.post(`/v1/loyalty/orders/${order}/release`);
+    const told = async (who: string, event: string, properties: Traits) => {
+      const message = track({ userId: who.slice("user_id:".length) }, event, properties);
+      const report = await shop.site.sender.take(message);
+      assert.equal(report.taken, 1);
+      return report.refused?.map(({ index, code }) => [index, code]);
+    };
+    const delivered = (who: string, order: string) => told(who, "delivered", { order_id: order });
+    const entries = () => Promise.all([zoe, jo].map(async (one) => (await shop.statement(one)).length));
+    await shop.book(zoe, "o1", 80);
+    await shop.book(zoe, "o2", 20);
+    await shop.book(jo, "o3", 5);
+    assert.deepEqual(await entries(), [2, 1]);
+    (await release("nobody-knows")).refused(404, "no_order");
+    assert.deepEqual(await delivered(zoe, "nobody-knows"), [[0, "no_order"]]);
+    assert.deepEqual(await delivered(zoe, "o3"), [[0, "no_order"]]); // another's
+    assert.deepEqual(await told(zoe, "Order Refunded", { order_id: "nobody-knows" }), [[0, "no_order"]]);
+    const more = { order_id: "o1", products: [{ sku: "A", quantity: 2 }] };
+    assert.deepEqual(await told(zoe, "Order Refunded", more), [[0, "RETURN_EXCEEDS_SOLD"]]);
+    assert.deepEqual(await entries(), [2, 1]);
+    assert.deepEqual([(await shop.balance(zoe)).pending, (await shop.balance(jo)).pending], [100, 5]);
+
+    await shop.clock("2026-03-10T11:00:00Z");
+    const released = (await release("o1")).expect<Released>();
+    assert.deepEqual(released, { order: "o1", released: [{ programme: "club", currency: "points", amount: 80 }] });
+    assert.deepEqual((await release("o1")).expect<Released>().released, []);
+    assert.equal(await delivered(zoe, "o1"), undefined);
+    assert.equal(await delivered(zoe, "o2"), undefined);
+    const { balances, lots } = await shop.wallet(zoe);
+    assert.deepEqual([balances[0]?.active, balances[0]?.pending], [100, 0]);
+    assert.deepEqual(
+      lots.map((lot) => [lot.left, lot.active_at?.slice(0, 10), lot.expires_on]),
+      [
+        [80, "2026-03-10", "2027-03-10"],
+        [20, "2026-03-10", "2027-03-10"],
+      ],
+    );
+    // What waits although its programme asks for no event any more is not lost.
+    await shop.put("programmes", CLUB);
+    assert.equal(await delivered(jo, "o3"), undefined);
+    assert.equal((await shop.balance(jo)).pending, 5);
+    assert.equal((await release("o3")).expect<Released>().released[0]?.amount, 5);
+    assert.equal(await shop.active(jo), 5);
+  });
 
   scenario(
     "what was spent does not expire",

@@ -1,8 +1,9 @@
 // Friends who are brought along: the voucher of the one, the points of the other, and how both are taken back.
 import assert from "node:assert/strict";
-import { after, describe, it } from "node:test";
+import { afterEach, describe, it } from "node:test";
 import type { Reply } from "../lib/client.ts";
 import { openSite, type Site } from "../lib/server.ts";
+import { audit } from "../lib/shop.ts";
 
 interface Referral {
   programme: string;
@@ -71,9 +72,22 @@ class Club {
   }
 }
 
+const opened: Site[] = [];
+
+// Whatever a test did, its books agree.
+afterEach(async () => {
+  for (const site of opened.splice(0)) {
+    try {
+      await audit(site, [LEA, ZOE, "loyalty_card:9"]);
+    } finally {
+      await site.close();
+    }
+  }
+});
+
 async function open(more: object = {}): Promise<Club> {
   const site = await openSite({ args: ["--test-clock", "2026-03-01T09:00:00Z"] });
-  after(() => site.close());
+  opened.push(site);
   const club = new Club(site);
   const put = async (kind: string, document: object): Promise<void> => {
     (await site.client.ask("PUT", `/v1/loyalty/${kind}`, { body: document })).expect();
