@@ -577,6 +577,9 @@ static void print_left_out(const struct rfm *rfm) {
   if (rfm->book.late > 0)
     fprintf(stderr, "rapport: %llu line%s dated after the analysis date left out\n", (unsigned long long)rfm->book.late,
             rfm->book.late == 1 ? "" : "s");
+  if (rfm->book.again > 0)
+    fprintf(stderr, "rapport: %llu line%s of a customer who stands above already: scored each by itself\n",
+            (unsigned long long)rfm->book.again, rfm->book.again == 1 ? "" : "s");
   if (nobody > 0)
     fprintf(stderr, "rapport: %llu customer%s without an order up to then left out\n", (unsigned long long)nobody,
             nobody == 1 ? "" : "s");

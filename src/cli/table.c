@@ -22,8 +22,16 @@ enum { BLOCK_BYTES = 1 << 20, WINDOW_MAX = 64 << 20, SHOWN_BYTES = 40, BLANKS = 
 static volatile sig_atomic_t stop_asked;
 
 static void ask_to_stop(int number) {
+  (void)number;
   stop_asked = 1;
-  signal(number, SIG_DFL); // a second Ctrl-C ends the process
+}
+
+// The first Ctrl-C ends a read that waits; the handler is gone then, so that a second one ends the process.
+static void listen_to_stop(struct sigaction *before) {
+  struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
+  sigemptyset(&action.sa_mask);
+  stop_asked = 0;
+  sigaction(SIGINT, &action, before);
 }
 
 struct reader {
@@ -261,16 +269,16 @@ enum err table_read(const char *path, const struct table_columns *columns, table
   if (file == NULL)
     return diag_set(diag, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "io", "cannot read %.200s: %s", path,
                     strerror(errno));
+  struct sigaction before;
   struct reader *reader = alloc_zero(1, sizeof *reader);
   enum err err = reader == NULL ? diag_no_memory(diag) : ERR_OK;
   if (err == ERR_OK) {
     *reader =
         (struct reader){.path = is_stdin ? "standard input" : path, .columns = columns, .row = row, .context = context};
     arena_init(&reader->arena, 0);
-    stop_asked = 0;
-    void (*before)(int) = signal(SIGINT, ask_to_stop);
+    listen_to_stop(&before);
     err = read_all(reader, file, diag);
-    signal(SIGINT, before);
+    sigaction(SIGINT, &before, NULL);
     arena_release(&reader->arena);
   }
   alloc_free(reader);

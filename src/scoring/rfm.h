@@ -124,7 +124,7 @@ struct rfm_book {
   struct rfm_summary *parts;
   size_t part_room;
   struct roster orders; // of customer, range and order id
-  uint64_t rows, late;
+  uint64_t rows, late, again;
 };
 
 void rfm_book_init(struct rfm_book *book, int32_t at_day);
@@ -141,8 +141,8 @@ struct rfm_order {
 // ERR_INVALID code "no_customer" for an empty name, ERR_LIMIT for too many ranges or an amount past decimal's range.
 enum err rfm_book_add(struct rfm_book *book, const struct rfm_order *order, struct diag *diag);
 
-// A customer whose summary is known already: one row each. ERR_INVALID codes "no_customer", "customer_twice". One with
-// a recency below 0 is left out and counted as late.
+// A customer whose summary is known already. One who comes again is another one of the same name, as in R, and counted.
+// One with a recency below 0 is left out and counted as late. ERR_INVALID code "no_customer".
 enum err rfm_book_put(struct rfm_book *book, struct bytes customer, const struct rfm_summary *summary,
                       struct diag *diag);
 

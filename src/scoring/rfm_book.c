@@ -104,9 +104,10 @@ enum err rfm_book_put(struct rfm_book *book, struct bytes customer, const struct
   size_t before = book->customers.count;
   if (customer.size_bytes == 0) return diag_set(diag, ERR_INVALID, "no_customer", "the customer is empty");
   enum err err = roster_number(&book->customers, customer, &number);
+  bool again = err == ERR_OK && book->customers.count == before;
+  if (again) err = roster_again(&book->customers, customer, &number);
   if (err != ERR_OK || !make_room(&book->totals, &book->total_room, book->customers.count)) return diag_no_memory(diag);
-  if (book->customers.count == before)
-    return diag_set(diag, ERR_INVALID, "customer_twice", "this customer stands in the file twice");
+  book->again += again;
   book->rows++;
   if (summary->recency_days < 0)
     book->late++;

@@ -1,4 +1,5 @@
-// roster: open addressing, half full at most. A number is found by its text, and a text by its number in an array.
+// roster: open addressing, half full at most. A number is found by its text, and a text by its number in an array. Of
+// equal texts with several numbers one stands in a slot.
 #include "scoring/roster.h"
 
 #include <string.h>
@@ -67,15 +68,22 @@ bool roster_find(const struct roster *roster, struct bytes text, uint32_t *numbe
   return true;
 }
 
-enum err roster_number(struct roster *roster, struct bytes text, uint32_t *number) {
-  if (roster_find(roster, text, number)) return ERR_OK;
+static enum err append(struct roster *roster, struct bytes text, uint32_t *number) {
   if (roster->count == ROSTER_MAX) return ERR_LIMIT;
   if (2 * (roster->count + 1) > roster->slot_count && !grow_slots(roster)) return ERR_NO_MEMORY;
   if (roster->count == roster->room && !grow_items(roster)) return ERR_NO_MEMORY;
   struct bytes copy = arena_copy(&roster->texts, text);
   if (copy.data == NULL) return ERR_NO_MEMORY;
-  roster->slots[slot_of(roster, text)] = (uint32_t)roster->count + 1;
-  roster->items[roster->count] = copy;
-  *number = (uint32_t)roster->count++;
+  *number = (uint32_t)roster->count;
+  roster->slots[slot_of(roster, text)] = *number + 1;
+  roster->items[roster->count++] = copy;
   return ERR_OK;
+}
+
+enum err roster_number(struct roster *roster, struct bytes text, uint32_t *number) {
+  return roster_find(roster, text, number) ? ERR_OK : append(roster, text, number);
+}
+
+enum err roster_again(struct roster *roster, struct bytes text, uint32_t *number) {
+  return append(roster, text, number);
 }

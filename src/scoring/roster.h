@@ -24,5 +24,8 @@ void roster_release(struct roster *roster);
 // The number of `text`, given to it now if it has none. ERR_NO_MEMORY, ERR_LIMIT past ROSTER_MAX.
 enum err roster_number(struct roster *roster, struct bytes text, uint32_t *number);
 
+// A number of its own for a text that has one already; the text is found by its first number or by this one.
+enum err roster_again(struct roster *roster, struct bytes text, uint32_t *number);
+
 // False when it has none.
 bool roster_find(const struct roster *roster, struct bytes text, uint32_t *number);

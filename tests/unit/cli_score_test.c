@@ -181,7 +181,8 @@ static void rfm_says_what_is_wrong(void **state) {
   assert_says("score rfm --orders b.csv --columns 1,2,3 --at 1999-01-01", 1, "there is no customer with an order");
   assert_says("score rfm --orders b.csv --columns 1,2,3 --at 2026-01-01 --method fixed", 2, "needs --thresholds");
   assert_says("score rfm --orders b.csv --columns 1,2,3 --at 2026-01-01 --bins 11", 2, "--bins");
-  assert_says("score rfm --customers twice.csv --columns c,l,n,s", 1, "stands in the file twice");
+  assert_says("score rfm --customers twice.csv --columns c,l,n,s", 0, "1 line of a customer who stands above already");
+  assert_non_null(strstr(out, "\nx,New Customers,511,1,4,1,5,1,1\n"));
   assert_says("score rfm --customers mixed.csv --columns c,l,n,s --at 2026-01-01", 1, "dates and numbers of days");
   assert_says("score rfm --customers mixed.csv --columns c,l,n,s", 2, "--at DATE is needed");
 }
