@@ -1,0 +1,306 @@
+// `rapport score rfm` and `rapport score clv` as they are typed, on files of the test's own and on the published ones.
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/cli.h"
+#include "scoring_shared.h"
+
+enum { WORDS_MAX = 32, OUT_BYTES = 1 << 20 };
+
+static char root[] = "/tmp/rapport-score-XXXXXX";
+static char out[OUT_BYTES], before[OUT_BYTES], errors[4096]; // what the last command printed, and on standard error
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
+  (void)status, (void)type, (void)walk;
+  return remove(path);
+}
+
+static int make_root(void **state) {
+  (void)state;
+  if (mkdtemp(root) == NULL) return -1;
+  return chdir(root);
+}
+
+static int remove_root(void **state) {
+  (void)state;
+  return chdir("/") != 0 || nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0;
+}
+
+static void take_file(int fd, char *text, size_t room) {
+  ssize_t size = pread(fd, text, room - 1, 0);
+  assert_true(size >= 0);
+  text[size] = '\0';
+  close(fd);
+}
+
+static int capture(int fd, int *old) {
+  char name[] = "/tmp/rapport-out-XXXXXX";
+  int captured = mkstemp(name);
+  assert_true(captured >= 0);
+  unlink(name);
+  *old = dup(fd);
+  dup2(captured, fd);
+  return captured;
+}
+
+static void restore(int fd, int old) {
+  dup2(old, fd);
+  close(old);
+}
+
+// Runs one command line, split at spaces.
+static int run(const char *line) {
+  char copy[1024], *words[WORDS_MAX] = {(char[]){"rapport"}}, *rest = NULL;
+  int count = 1, old_out, old_err;
+  assert_true(strlen(line) < sizeof copy);
+  strcpy(copy, line);
+  for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) words[count++] = word;
+  fflush(stdout);
+  int fd_out = capture(1, &old_out), fd_err = capture(2, &old_err);
+  int status = cli_main(count, words, NULL);
+  restore(1, old_out);
+  restore(2, old_err);
+  take_file(fd_out, out, sizeof out);
+  take_file(fd_err, errors, sizeof errors);
+  return status;
+}
+
+static void write_file(const char *name, const char *text) {
+  FILE *file = fopen(name, "we");
+  assert_non_null(file);
+  fputs(text, file);
+  assert_int_equal(fclose(file), 0);
+}
+
+static void assert_says(const char *line, int status, const char *sentence) {
+  int found = run(line);
+  if (found == status && strstr(errors, sentence) != NULL) return;
+  print_message("%s\nexit %d: %s\n", line, found, errors);
+  fail();
+}
+
+static const char baskets[] = "customer,day,amount,order,category\n"
+                              "zoe,2026-01-05,899.00,1,Phones\n"
+                              "zoe,2026-01-05,19.90,1,Cases\n"
+                              "zoe,2026-10-01T23:30:00-05:00,24.90,2,Cases\n"
+                              "\"Martin, Léo\",2026-09-20,0.10,3,Phones\n"
+                              "\"Martin, Léo\",2024-03-01,0.20,4,Phones\n"
+                              "=cmd,2026-11-22,-5.00,5,Cases\n"
+                              "tom,2026-11-23,50,6,Cases\n";
+
+static void orders_make_scores(void **state) {
+  (void)state;
+  write_file("b.csv", baskets);
+  assert_int_equal(run("score rfm --orders b.csv --columns customer,day,amount,order --at 2026-11-22 --bins 2"), 0);
+  assert_string_equal(out, "customer_id,segment,rfm_score,transaction_count,recency_days,amount,recency_score,"
+                           "frequency_score,monetary_score\n"
+                           "zoe,New Customers,212,2,52,943.80,2,1,2\n"
+                           "\"Martin, Léo\",Lost,111,2,63,0.30,1,1,1\n"
+                           "'=cmd,New Customers,211,1,0,-5.00,2,1,1\n");
+}
+
+static void ranges_have_thresholds_of_their_own(void **state) {
+  (void)state;
+  write_file("b.csv", baskets);
+  write_file("r.json", "{\"Phones\":[\"Phones\"],\"Things\":[\"Cases\",\"Straps\"]}");
+  assert_int_equal(run("score rfm --orders b.csv --columns 1,2,3,4 --range 5 --ranges r.json --at 2026-11-22 --bins 2 "
+                       "--save-thresholds t.json"),
+                   0);
+  assert_non_null(strstr(out, "monetary_score,range\n"));
+  assert_non_null(strstr(out, ",1,321,899.00,1,1,2,Phones\n"));
+  assert_non_null(strstr(out, ",2,52,44.80,1,1,2,Things\n"));
+  assert_non_null(strstr(out, ",2,63,0.30,2,1,1,Phones\n"));
+  // Scored by what was saved, the same comes out.
+  strcpy(before, out);
+  assert_int_equal(
+      run("score rfm --orders b.csv --columns 1,2,3,4 --range 5 --ranges r.json --at 2026-11-22 --thresholds t.json"),
+      0);
+  assert_string_equal(out, before);
+  assert_non_null(strstr(errors, "1 line dated after the analysis date left out"));
+  assert_non_null(strstr(errors, "1 customer without an order up to then left out"));
+}
+
+static void customers_with_dates_or_days(void **state) {
+  (void)state;
+  write_file("c.csv", "id;last;n;sum\na;2006-12-30;3;12.50\nb;20061201;1;7\n");
+  write_file("d.csv", "id;last;n;sum\na;2;3;12.50\nb;31;1;7\n");
+  assert_int_equal(run("score rfm --customers c.csv --columns id,last,n,sum --at 2007-01-01"), 0);
+  assert_non_null(strstr(out, "\na,Potential Loyalist,535,3,2,12.50,5,3,5\nb,Lost,111,1,31,7,1,1,1\n"));
+  strcpy(before, out);
+  assert_int_equal(run("score rfm --customers d.csv --columns id,last,n,sum"), 0);
+  assert_string_equal(out, before);
+}
+
+static void forms_and_moves(void **state) {
+  (void)state;
+  write_file("b.csv", baskets);
+  assert_int_equal(run("score rfm --orders b.csv --columns 1,2,3 --at 2026-11-22 --previous 2026-01-31 --format json"),
+                   0);
+  assert_non_null(strstr(out, "\"moves\":["));
+  assert_non_null(strstr(out, "\"from\":null"));
+  assert_non_null(strstr(out, "\"amount\":943.80"));
+  assert_int_equal(run("score rfm --orders b.csv --columns 1,2,3 --at 2026-11-22 --format text"), 0);
+  assert_non_null(strstr(out, "3 customers on 2026-11-22"));
+  assert_non_null(strstr(out, "Recency down, frequency across"));
+  assert_null(strchr(out, '\033'));
+  assert_int_equal(run("score rfm --orders b.csv --columns 1,2,3 --at 2026-11-22 --format ndjson"), 0);
+  assert_int_equal(out[0], '{');
+}
+
+static void rfm_says_what_is_wrong(void **state) {
+  (void)state;
+  write_file("b.csv", baskets);
+  write_file("bad.csv", "c,d,a\nx,2006-01-01,3\nx,31/12/2006,3\n");
+  write_file("comma.csv", "c;d;a\nx;2006-01-01;1,50\n");
+  write_file("short.csv", "c,d,a\nx,2006-01-01\n");
+  write_file("empty.csv", "");
+  write_file("twice.csv", "c,l,n,s\nx,3,1,1\nx,4,1,1\n");
+  write_file("mixed.csv", "c,l,n,s\nx,3,1,1\ny,2006-01-01,1,1\n");
+  assert_says("score rfm", 2, "give --orders FILE or --customers FILE, with --columns");
+  assert_says("score rfm --orders b.csv --customers b.csv --columns 1,2,3", 2, "give only one of");
+  assert_says("score rfm --orders b.csv", 2, "--columns is needed: CUSTOMER,DATE,AMOUNT");
+  assert_says("score rfm --orders b.csv --columns 1,2,3", 2, "--at DATE is needed");
+  assert_says("score rfm --orders none.csv --columns 1,2,3 --at 2026-01-01", 1, "cannot read none.csv: No such file");
+  assert_says("score rfm --orders . --columns 1,2,3 --at 2026-01-01", 1, "cannot read .: Is a directory");
+  assert_says("score rfm --orders b.csv --columns custmer,day,amount --at 2026-01-01", 1, "did you mean \"customer\"?");
+  assert_says("score rfm --orders b.csv --columns 1,2,9 --at 2026-01-01", 1, "has no column 9: its first line has 5");
+  assert_says("score rfm --orders bad.csv --columns c,d,a --at 2026-01-01", 1,
+              "bad.csv line 3: \"31/12/2006\" is no date");
+  assert_says("score rfm --orders comma.csv --columns c,d,a --at 2026-01-01", 1, "write 1234.50");
+  assert_says("score rfm --orders short.csv --columns c,d,a --at 2026-01-01", 1, "line 2: the line has 2 columns");
+  assert_says("score rfm --orders empty.csv --columns c,d,a --at 2026-01-01", 1, "empty.csv is empty");
+  assert_says("score rfm --orders b.csv --columns 1,2,3 --at 1999-01-01", 1, "there is no customer with an order");
+  assert_says("score rfm --orders b.csv --columns 1,2,3 --at 2026-01-01 --method fixed", 2, "needs --thresholds");
+  assert_says("score rfm --orders b.csv --columns 1,2,3 --at 2026-01-01 --bins 11", 2, "--bins");
+  assert_says("score rfm --customers twice.csv --columns c,l,n,s", 0, "1 line of a customer who stands above already");
+  assert_non_null(strstr(out, "\nx,New Customers,511,1,4,1,5,1,1\n"));
+  assert_says("score rfm --customers mixed.csv --columns c,l,n,s --at 2026-01-01", 1, "dates and numbers of days");
+  assert_says("score rfm --customers mixed.csv --columns c,l,n,s", 2, "--at DATE is needed");
+}
+
+// --- customer lifetime value ---------------------------------------------------------------------------------
+
+static void clv_says_what_is_wrong(void **state) {
+  (void)state;
+  write_file("s.txt", "2 30.43 38.86\n1 50 38.86\n");
+  write_file("once.txt", "0 0 10\n0 0 12\n");
+  assert_says("score clv --summary s.txt --columns 1,2,3", 1, "s.txt line 2: the recency lies between 0 and the age");
+  assert_says("score clv --summary once.txt --columns 1,2,3", 1, "nobody has ordered a second time");
+  assert_says("score clv --summary s.txt --columns 1,2", 2, "expected FREQUENCY,RECENCY,T");
+  assert_says("score clv --summary s.txt --columns 1,2,3 --horizon 3fortnights", 2, "such as 39weeks");
+  assert_says("score clv --summary s.txt --columns 1,2,3 --discount much", 2, "such as 10%");
+  assert_says("score clv --summary s.txt --columns 1,2,3 --calibration-end 2026-01-01", 2, "is of --orders");
+  assert_says("score clv --orders s.txt --columns 1,2,3 --model bgbb", 2, "needs --summary");
+  assert_says("score clv --orders s.txt --columns 1,2,3 --weights 1", 2, "are of --summary");
+}
+
+static double number_after(const char *text, const char *name) {
+  const char *at = strstr(text, name);
+  assert_non_null(at);
+  return strtod(at + strlen(name), NULL);
+}
+
+static void assert_near(double found, double expected, double most) {
+  if (found - expected <= most && expected - found <= most) return;
+  print_message("%.10g is not %.10g\n", found, expected);
+  fail();
+}
+
+static void assert_cdnow_models(void) {
+  assert_near(number_after(out, "\"r\":"), 0.243, 1e-3);
+  assert_near(number_after(out, "\"alpha\":"), 4.414, 1e-3);
+  assert_near(number_after(out, "\"a\":"), 0.793, 1e-3);
+  assert_near(number_after(out, "\"b\":"), 2.426, 1e-3);
+  assert_true(number_after(out, "\"log_likelihood\":") >= -9582.43);
+  const char *spend = strstr(out, "\"gamma_gamma\":");
+  assert_near(number_after(spend, "\"p\":"), 6.25, 1e-2);
+  assert_near(number_after(spend, "\"q\":"), 3.74, 1e-2);
+  assert_near(number_after(spend, "\"v\":"), 15.44, 1e-2);
+  assert_near(number_after(spend, "\"log_likelihood\":"), -4055.92, 1e-2);
+}
+
+static void cdnow_from_orders_and_from_its_summary(void **state) {
+  (void)state;
+  char path[1024], line[2048];
+  if (!shared_path("cdnow/CDNOW_sample.txt", path, sizeof path)) skip();
+  snprintf(line, sizeof line, "score clv --orders %s --columns 1,3,5 --calibration-end 1997-09-30 --horizon 39weeks",
+           path);
+  assert_int_equal(run(line), 0);
+  assert_cdnow_models();
+  // The first customer: orders of January and August 1997 again, then one in December.
+  const char *first = strstr(out, "\"customer_id\":\"00004\"");
+  assert_near(number_after(first, "\"frequency\":"), 2, 0);
+  assert_near(number_after(first, "\"t\":"), 38.857143, 1e-6);
+  assert_near(number_after(first, "\"monetary\":"), 22.345, 1e-9);
+  assert_near(number_after(first, "\"expected_orders\":"), 1.226, 1e-3);
+  assert_near(number_after(first, "\"expected_value\":"), 24.65, 1e-2);
+  assert_near(number_after(first, "\"orders_after\":"), 1, 0);
+  assert_true(shared_path("cdnow/cdnow_customers_summary_with_transactions.csv", path, sizeof path));
+  snprintf(line, sizeof line, "score clv --summary %s --columns x,t_x,T,zbar --id ID --horizon 39weeks", path);
+  assert_int_equal(run(line), 0);
+  assert_cdnow_models();
+  snprintf(line + strlen(line), 64, " --format text");
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "2357 customers, of whom"));
+}
+
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+// The rows of a CSV text without header and first column, which may be quoted, sorted.
+static size_t rows_of(char *text, char **rows, size_t room) {
+  size_t count = 0;
+  char *rest = NULL;
+  strtok_r(text, "\r\n", &rest);
+  for (char *line = strtok_r(NULL, "\r\n", &rest); line != NULL && count < room; line = strtok_r(NULL, "\r\n", &rest)) {
+    char *at = line[0] == '"' ? strchr(line + 1, '"') : line;
+    assert_non_null(at);
+    rows[count++] = strchr(at, ',');
+  }
+  qsort(rows, count, sizeof *rows, by_text);
+  return count;
+}
+
+// Names are cut in the published orders, so rows are compared without them.
+static void the_published_table_of_995_customers(void **state) {
+  (void)state;
+  enum { ROOM = 1200 };
+  static char published[OUT_BYTES];
+  static char *ours[ROOM], *theirs[ROOM];
+  char path[1024], line[2048];
+  if (!shared_path("rfm_orders/rfm_data_orders.csv", path, sizeof path)) skip();
+  snprintf(line, sizeof line, "score rfm --orders %s --columns customer_id,order_date,revenue --at 2006-12-31", path);
+  assert_int_equal(run(line), 0);
+  assert_true(shared_path("rfm_orders/published_rfm_orders_995.csv", path, sizeof path));
+  FILE *file = fopen(path, "re");
+  assert_non_null(file);
+  published[fread(published, 1, sizeof published - 1, file)] = '\0';
+  fclose(file);
+  assert_int_equal(rows_of(out, ours, ROOM), 995);
+  assert_int_equal(rows_of(published, theirs, ROOM), 995);
+  for (size_t i = 0; i < 995; i++) assert_string_equal(ours[i], theirs[i]);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(orders_make_scores),
+      cmocka_unit_test(ranges_have_thresholds_of_their_own),
+      cmocka_unit_test(customers_with_dates_or_days),
+      cmocka_unit_test(forms_and_moves),
+      cmocka_unit_test(rfm_says_what_is_wrong),
+      cmocka_unit_test(clv_says_what_is_wrong),
+      cmocka_unit_test(cdnow_from_orders_and_from_its_summary),
+      cmocka_unit_test(the_published_table_of_995_customers),
+  };
+  return cmocka_run_group_tests(tests, make_root, remove_root);
+}
