@@ -39,6 +39,9 @@ enum {
   LOG_PER_MEMTABLES = 3,
   LOG_PER_MEMTABLES_BULK = 6,
   RUNS = 4, // so many files lie side by side before they are merged
+  RUNS_MESSAGE = 6,
+  RUNS_LEVELS = 12,
+  RUNS_WRITTEN = 10,
   RUNS_BULK = 8,
   RUNS_BULK_EVENTS = 16, // which hardly anybody reads meanwhile
   KEEP_INFO_LOGS = 2,
@@ -203,10 +206,15 @@ static bool is_written_mostly(enum store_keyspace keyspace) {
          keyspace == STORE_MESSAGE || keyspace == STORE_CHANGE || keyspace == STORE_AUDIENCE;
 }
 
+// Of whole runs the oldest are large and stay: where only four may lie side by side, each flush of 10 MB was merged at
+// once into the least of them, 20 times its size. More are looked through by a read, each behind its filter. 129 us an
+// event became 114 (1 M customers, 1,000 live segments).
 static int runs_of(enum store_keyspace keyspace, bool bulk) {
-  bool is_asked_often = keyspace == STORE_MESSAGE || keyspace == STORE_IDENTIFIER; // and each run each time
-  if (!bulk || is_asked_often) return RUNS;
-  return keyspace == STORE_PAYLOAD || keyspace == STORE_TIMELINE ? RUNS_BULK_EVENTS : RUNS_BULK;
+  if (keyspace == STORE_IDENTIFIER) return RUNS; // asked of each run each time
+  if (keyspace == STORE_MESSAGE) return RUNS_MESSAGE;
+  if (bulk && (keyspace == STORE_PAYLOAD || keyspace == STORE_TIMELINE)) return RUNS_BULK_EVENTS;
+  if (is_written_mostly(keyspace)) return RUNS_WRITTEN;
+  return bulk ? RUNS_BULK : RUNS_LEVELS;
 }
 
 static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum store_keyspace keyspace, bool bulk) {
