@@ -388,6 +388,9 @@ static void drain(struct api *api, const struct timespec *until) {
   pthread_mutex_unlock(&api->lock);
 }
 
+// Whoever connects meanwhile is told "stopping". MHD_quiesce_daemon would turn them away, but a thread of MHD that
+// wakes up beside it takes the socket out of its set too, and who comes second ends the process ("Failed to remove
+// listen FD", libmicrohttpd 0.9.75).
 void api_close(struct api *api) {
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
@@ -395,12 +398,10 @@ void api_close(struct api *api) {
   pthread_mutex_lock(&api->lock);
   api->stopping = true;
   pthread_mutex_unlock(&api->lock);
-  MHD_socket fd = MHD_quiesce_daemon(api->daemon);
   stream_board_stop(api->streams);
   runners_stop(api->runners); // what is queued is refused: "stopping"
   drain(api, &until);
-  MHD_stop_daemon(api->daemon);
-  if (fd != MHD_INVALID_SOCKET) close(fd);
+  MHD_stop_daemon(api->daemon); // closes the listening socket
   timers_stop(api);
   upkeep_stop(api);
   log_write(LOG_INFO, "server stopped", NULL);
