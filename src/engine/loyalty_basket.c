@@ -582,7 +582,7 @@ static enum err tell_order(struct member_call *call, void *context) {
   if (err != ERR_OK) return err;
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);
-  loyalty_order_json(order, call->writer);
+  loyalty_order_json(order, call->work->loyalty, call->writer);
   json_member_text(call->writer, "owner", customer);
   json_object_end(call->writer);
   return ERR_OK;

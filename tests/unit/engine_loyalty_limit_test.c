@@ -248,6 +248,32 @@ static void a_till_that_was_away_takes_so_much(void **state) {
   kit_close(&kit);
 }
 
+// --- what an order tells -----------------------------------------------------------------------------------------
+
+static void an_order_tells_ids(void **state) {
+  static const char line[] = "{\"line_id\":\"1\",\"sku\":\"A\",\"price\":40}";
+  struct live_answer answer;
+  struct kit kit;
+  (void)state;
+  open_with(&kit,
+            "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":"
+            "\"points\",\"worth\":\"0.01\"},{\"id\":\"credit\",\"scale\":2,\"worth\":\"0.01\"}],\"rules\":[" PURCHASE
+            "},{\"id\":\"back\",\"on\":\"Order Completed\",\"earn\":\"2.5\",\"currency\":\"credit\"}]}");
+  buy(&kit, "user_id:zoe", "o1", "50");
+  free(order(&kit, "user_id:zoe", "o2", line,
+             ",\"pay\":[{\"points\":{\"amount\":1.20,\"currency\":\"credit\"}},{\"points\":{\"amount\":20}}]", NULL));
+  live_ask(&answer);
+  enum err err = engine_order_json(kit.engine, BYTES("o2"), &answer.writer, &answer.diag);
+  char *told = live_told(&kit, &answer, err);
+  assert_non_null(strstr(told,
+                         "\"earned\":[{\"programme\":\"club\",\"currency\":\"points\",\"amount\":38,\"taken_back\":0},"
+                         "{\"programme\":\"club\",\"currency\":\"credit\",\"amount\":2.50,\"taken_back\":0.00}]"));
+  assert_non_null(strstr(told, "{\"kind\":\"points\",\"programme\":\"club\",\"currency\":\"credit\",\"points\":1.20,"
+                               "\"points_restored\":0.00,\"amount\":1.20,"));
+  free(told);
+  kit_close(&kit);
+}
+
 // Scenario 31: who is not known has no share of what asks for a person.
 static void nobody_is_not_a_customer(void **state) {
   static const char basket[] = "{\"cart\":{\"products\":[{\"sku\":\"A\",\"price\":40}]},\"codes\":[\"PERSONAL\"]}";
@@ -275,9 +301,13 @@ static void nobody_is_not_a_customer(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(rules_of_one_event_see_one_member), cmocka_unit_test(what_is_given_back_can_be_earned_again),
-      cmocka_unit_test(each_campaign_gets_its_own_back),   cmocka_unit_test(a_day_gets_back_what_it_counted),
-      cmocka_unit_test(a_booked_sale_is_never_late),       cmocka_unit_test(a_till_that_was_away_takes_so_much),
+      cmocka_unit_test(rules_of_one_event_see_one_member),
+      cmocka_unit_test(what_is_given_back_can_be_earned_again),
+      cmocka_unit_test(each_campaign_gets_its_own_back),
+      cmocka_unit_test(a_day_gets_back_what_it_counted),
+      cmocka_unit_test(a_booked_sale_is_never_late),
+      cmocka_unit_test(a_till_that_was_away_takes_so_much),
+      cmocka_unit_test(an_order_tells_ids),
       cmocka_unit_test(nobody_is_not_a_customer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
