@@ -229,6 +229,36 @@ static void a_booked_sale_is_never_late(void **state) {
   kit_close(&kit);
 }
 
+static enum err try_basket(struct engine *engine, const struct engine_caller *caller, struct value request,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  (void)commit;
+  return engine_evaluate(engine, caller, request, writer, diag);
+}
+
+static void a_late_sale_is_kept_once(void **state) {
+  static const char line[] = "{\"line_id\":\"1\",\"sku\":\"A\",\"price\":40}";
+  char code[DIAG_CODE_BYTES], json[256], more[128], time[CLOCK_TEXT_BYTES];
+  struct kit kit;
+  (void)state;
+  open_with(&kit, CLUB "\"rules\":[" PURCHASE "}]}");
+  buy(&kit, "user_id:zoe", "o1", "5");
+  clock_format(clock_now_us(&kit.clock) - 8 * CLOCK_DAY_US, time);
+  snprintf(more, sizeof more, ",\"business_time\":\"%s\"", time);
+  snprintf(json, sizeof json, "{\"customer\":\"user_id:zoe\",\"cart\":{\"order_id\":\"t1\",\"products\":[%s]}%s}", line,
+           more);
+  char *tried = member_call(&kit, try_basket, "till", json, code);
+  assert_string_equal(code, "TOO_LATE");
+  kit_count(&kit, "set_aside", 0);
+  for (int i = 0; i < 3; i++) refused(&kit, "user_id:zoe", "t1", line, more, "TOO_LATE");
+  kit_count(&kit, "set_aside", 1);
+  refused(&kit, "user_id:zoe", "t2", line, more, "TOO_LATE");
+  refused(&kit, "user_id:zoe", "t1", line, more, "TOO_LATE");
+  kit_count(&kit, "set_aside", 2);
+  has_active(&kit, "user_id:zoe", 5);
+  free(tried);
+  kit_close(&kit);
+}
+
 static void a_till_that_was_away_takes_so_much(void **state) {
   static const char line[] = "{\"line_id\":\"1\",\"sku\":\"A\",\"price\":50}";
   char more[192], time[CLOCK_TEXT_BYTES];
@@ -309,6 +339,7 @@ int main(void) {
       cmocka_unit_test(a_till_that_was_away_takes_so_much),
       cmocka_unit_test(an_order_tells_ids),
       cmocka_unit_test(nobody_is_not_a_customer),
+      cmocka_unit_test(a_late_sale_is_kept_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
