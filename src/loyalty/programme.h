@@ -76,7 +76,7 @@ enum loyalty_validity_kind {
 };
 enum loyalty_return_policy { LOYALTY_ONLY_PENDING, LOYALTY_WITHIN_BALANCE, LOYALTY_UNLIMITED };
 
-// Of any amount or money in a document, in its smallest unit: 10^15.
+// Of any amount or money in a document or a request, in its smallest unit: 10^15.
 #define LOYALTY_AMOUNT_MAX INT64_C(1000000000000000)
 
 struct loyalty_currency {

@@ -304,6 +304,90 @@ static void an_order_tells_ids(void **state) {
   kit_close(&kit);
 }
 
+// --- amounts -----------------------------------------------------------------------------------------------------
+
+enum { LOTS_OF_A_MEMBER = 256, RICH_MEMBERS = 40 };
+
+// As many lots of the largest amount as an import may bring.
+static void make_rich(struct kit *kit, const char *external, const char *customer) {
+  enum { LOT_BYTES = 64 };
+  struct engine_caller caller = {member_source(kit, "till"), BYTES("till 1")};
+  struct live_answer answer;
+  struct store_mark mark;
+  struct buffer packed, json;
+  buffer_init(&json);
+  buffer_init(&packed);
+  live_ask(&answer);
+  buffer_append_format(
+      &json,
+      "{\"items\":[{\"member\":{\"programme\":\"old\",\"external_id\":\"%s\",\"identifiers\":{\"user_id\":\"%s\"},"
+      "\"lots\":[",
+      external, customer);
+  for (int i = 0; i < LOTS_OF_A_MEMBER; i++)
+    buffer_append_format(&json, "%s{\"amount\":1000000000000000}", i == 0 ? "" : ",");
+  buffer_append_text(&json, "]}}]}");
+  assert_int_equal(value_parse_json(kit->parser, buffer_view(&json), engine_names(kit->engine), &packed, NULL), ERR_OK);
+  enum err err = engine_loyalty_import(kit->engine, &caller, (struct value){buffer_view(&packed)}, &answer.writer,
+                                       &mark, &answer.diag);
+  live_contains(live_told(kit, &answer, err), "\"imported\":1");
+  buffer_release(&packed);
+  buffer_release(&json);
+}
+
+static char *liability(struct kit *kit) {
+  struct live_answer answer;
+  live_ask(&answer);
+  enum err err = engine_liability_json(kit->engine, BYTES("club"), &answer.writer, &answer.diag);
+  return live_told(kit, &answer, err);
+}
+
+static void what_is_owed_has_any_size(void **state) {
+  char customer[16];
+  struct kit kit;
+  (void)state;
+  open_with(&kit, "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":"
+                  "\"points\",\"worth\":\"0.01\",\"breakage\":0.25}]}");
+  for (int i = 0; i < RICH_MEMBERS; i++) {
+    snprintf(customer, sizeof customer, "rich%d", i);
+    make_rich(&kit, customer, customer);
+  }
+  char *told = liability(&kit); // more than 2^63
+  assert_non_null(strstr(told, "\"active\":10240000000000000000,"));
+  assert_non_null(strstr(told, "\"money\":102400000000000000.00,"));
+  assert_non_null(strstr(told, "\"expected_money\":76800000000000000.00,"));
+  assert_non_null(strstr(told, "\"undated\":10240000000000000000}"));
+  free(told);
+  kit_close(&kit);
+}
+
+static void an_amount_has_a_bound(void **state) {
+  static const struct {
+    member_call_fn *call;
+    const char *rest;
+  } calls[] = {{engine_points_adjust, ",\"customer\":\"user_id:zoe\",\"reason\":\"gift\""},
+               {engine_points_burn, ",\"customer\":\"user_id:zoe\""},
+               {engine_points_hold, ",\"customer\":\"user_id:zoe\""},
+               {engine_points_transfer, ",\"from\":\"user_id:zoe\",\"to\":\"user_id:jo\""}};
+  char code[DIAG_CODE_BYTES], json[256];
+  struct kit kit;
+  (void)state;
+  open_with(&kit, CLUB "\"rules\":[" PURCHASE "}]}");
+  buy(&kit, "user_id:zoe", "o1", "5");
+  buy(&kit, "user_id:jo", "o2", "5");
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    snprintf(json, sizeof json, "{\"amount\":1000000000000001%s}", calls[i].rest);
+    free(member_call(&kit, calls[i].call, "till", json, code));
+    assert_string_equal(code, "bad_amount");
+  }
+  free(member_call(&kit, engine_points_adjust, "till",
+                   "{\"amount\":-1000000000000001,\"customer\":\"user_id:zoe\",\"reason\":\"gift\"}", code));
+  assert_string_equal(code, "bad_amount");
+  snprintf(json, sizeof json, "{\"amount\":1000000000000000%s}", calls[0].rest);
+  free(member_call(&kit, calls[0].call, "till", json, NULL));
+  member_has(&kit, "user_id:zoe", "\"active\":1000000000000005,");
+  kit_close(&kit);
+}
+
 // Scenario 31: who is not known has no share of what asks for a person.
 static void nobody_is_not_a_customer(void **state) {
   static const char basket[] = "{\"cart\":{\"products\":[{\"sku\":\"A\",\"price\":40}]},\"codes\":[\"PERSONAL\"]}";
@@ -338,6 +422,8 @@ int main(void) {
       cmocka_unit_test(a_booked_sale_is_never_late),
       cmocka_unit_test(a_till_that_was_away_takes_so_much),
       cmocka_unit_test(an_order_tells_ids),
+      cmocka_unit_test(what_is_owed_has_any_size),
+      cmocka_unit_test(an_amount_has_a_bound),
       cmocka_unit_test(nobody_is_not_a_customer),
       cmocka_unit_test(a_late_sale_is_kept_once),
   };
