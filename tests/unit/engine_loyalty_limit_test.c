@@ -360,6 +360,31 @@ static void what_is_owed_has_any_size(void **state) {
   kit_close(&kit);
 }
 
+// An event that gives too much is kept with that for a reason, and those after it are taken.
+static void an_event_may_give_too_much(void **state) {
+  char customer[] = "zoe", external[16];
+  struct live_answer answer;
+  struct kit kit;
+  (void)state;
+  open_with(&kit, CLUB "\"rules\":[{\"id\":\"review\",\"on\":\"Review\",\"earn\":\"1000000000000000\"}]}");
+  for (int i = 0; i < (int)(INT64_MAX / LOYALTY_AMOUNT_MAX / LOTS_OF_A_MEMBER); i++) {
+    snprintf(external, sizeof external, "x%d", i);
+    make_rich(&kit, external, customer);
+  }
+  int64_t left = INT64_MAX / LOYALTY_AMOUNT_MAX % LOTS_OF_A_MEMBER;
+  for (int64_t i = 0; i < left; i++) kit_do(&kit, "event id=m%d name=Review user_id:zoe", (int)i);
+  member_has(&kit, "user_id:zoe", "\"active\":9223000000000000000,");
+  kit_do(&kit, "count set_aside 0");
+  kit_do(&kit, "aside id=over name=Review user_id:zoe");
+  kit_do(&kit, "event name=Review user_id:jo");
+  kit_do(&kit, "count set_aside 1");
+  member_has(&kit, "user_id:zoe", "\"active\":9223000000000000000,");
+  live_ask(&answer);
+  enum err err = engine_aside_json(kit.engine, BYTES(""), 10, BYTES("overflow"), &answer.writer, &answer.diag);
+  live_contains(live_told(&kit, &answer, err), "\"code\":\"overflow\"");
+  kit_close(&kit);
+}
+
 static void an_amount_has_a_bound(void **state) {
   static const struct {
     member_call_fn *call;
@@ -424,6 +449,7 @@ int main(void) {
       cmocka_unit_test(an_order_tells_ids),
       cmocka_unit_test(what_is_owed_has_any_size),
       cmocka_unit_test(an_amount_has_a_bound),
+      cmocka_unit_test(an_event_may_give_too_much),
       cmocka_unit_test(nobody_is_not_a_customer),
       cmocka_unit_test(a_late_sale_is_kept_once),
   };
