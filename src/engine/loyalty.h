@@ -454,6 +454,9 @@ const char *loyalty_reason_words(const char *reason);
 
 // The posting and the lots that paid for a reward, of a row "w".
 enum err loyalty_reward_lots(struct work *work, struct bytes row, uint64_t *posting, uint64_t **lots, size_t *count);
+// The ledger gave an automatic reward: its voucher follows, and what paid for it is kept as of one that was bought.
+enum err loyalty_reward_given(struct work *work, struct work_customer *member, const struct loyalty_ledger *ledger,
+                              const struct loyalty_news *news);
 // A code of hers is cancelled that nobody used: what she paid for it is put back, and told in the open object.
 enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, const struct loyalty_code *code,
                                struct json_writer *writer);

@@ -520,11 +520,10 @@ static enum err take_gift_back(struct work *work, struct work_customer *customer
   return err == ERR_OK && newest != NULL ? loyalty_code_end(work, customer, newest, BYTES("TIER_LOST")) : err;
 }
 
-static enum err give_by_id(struct work *work, struct work_customer *customer, struct bytes id, uint64_t cause,
-                           bool paid) {
+static enum err give_by_id(struct work *work, struct work_customer *customer, struct bytes id, uint64_t cause) {
   const struct loyalty_voucher *voucher = id.size_bytes == 0 ? NULL : loyalty_set_voucher_find(work->loyalty, id);
   struct loyalty_code given;
-  return voucher == NULL ? ERR_OK : loyalty_give(work, customer, voucher->number, cause, paid, &given);
+  return voucher == NULL ? ERR_OK : loyalty_give(work, customer, voucher->number, cause, false, &given);
 }
 
 enum err loyalty_follow(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger,
@@ -533,12 +532,8 @@ enum err loyalty_follow(struct work *work, struct work_customer *customer, struc
   const struct loyalty_level *level = loyalty_level_at(programme, news->level);
   const struct loyalty_level *before = loyalty_level_at(programme, news->before);
   if (news->kind == LOYALTY_NEWS_UPGRADED && level != NULL)
-    return give_by_id(work, customer, level->gift, news->posting, false);
+    return give_by_id(work, customer, level->gift, news->posting);
   if (news->kind == LOYALTY_NEWS_DOWNGRADED && news->by_return && before != NULL && before->gift.size_bytes > 0)
     return take_gift_back(work, customer, before->gift);
-  if (news->kind != LOYALTY_NEWS_REWARD) return ERR_OK;
-  for (size_t i = 0; i < programme->reward_count; i++)
-    if (programme->rewards[i].number == news->reward)
-      return give_by_id(work, customer, programme->rewards[i].voucher, news->posting, true);
-  return ERR_OK;
+  return news->kind == LOYALTY_NEWS_REWARD ? loyalty_reward_given(work, customer, ledger, news) : ERR_OK;
 }
