@@ -211,7 +211,8 @@ static enum err give(struct member_call *call, void *context) {
     diag_in_field(work->diag, "reward");
     return ERR_NOT_FOUND;
   }
-  if (voucher == NULL || voucher->archived) return refuse(work, "CouponPartOfNotRunningCampaign", "reward");
+  if (voucher == NULL) return refuse(work, "unknown_voucher", "reward");
+  if (voucher->archived) return refuse(work, "CouponPartOfNotRunningCampaign", "reward");
   err = loyalty_ledger_open(work, call->members[0], wish->programme, false, &ledger);
   if (err != ERR_OK) return err;
   if (ledger == NULL) return refuse(work, "NOT_A_MEMBER", NULL);

@@ -69,7 +69,7 @@ static void settle_withheld(struct loyalty_wallet *wallet) {
 }
 
 static bool can_have(const struct loyalty_wallet *wallet, const struct loyalty_reward *reward, int64_t at_us) {
-  return reward->automatic && reward->cost > 0 &&
+  return reward->automatic && !reward->idle && reward->cost > 0 &&
          loyalty_amount(wallet, reward->currency, LOYALTY_ACTIVE) >= reward->cost &&
          ledger_usable_amount(wallet, reward->currency, at_us) - withheld_of(wallet, reward->currency) >= reward->cost;
 }

@@ -109,9 +109,81 @@ static void a_cancelled_reward_is_paid_back_once(void **state) {
   kit_close(&kit);
 }
 
+// The document as it was stored, with what it was warned of; freed by the caller.
+static char *put(struct kit *kit, const char *json) {
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  struct buffer packed;
+  buffer_init(&packed);
+  live_ask(&answer);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  enum err err = engine_loyalty_put(kit->engine, ENGINE_PROGRAMME, (struct value){buffer_view(&packed)}, BYTES("ann"),
+                                    &answer.writer, &commit, NULL, &answer.diag);
+  buffer_release(&packed);
+  return live_told(kit, &answer, err);
+}
+
+static enum err try_basket(struct engine *engine, const struct engine_caller *caller, struct value request,
+                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+  (void)commit;
+  return engine_evaluate(engine, caller, request, writer, diag);
+}
+
+#define WAITING                                                                                                        \
+  CLUB "\"tiers\":{\"levels\":[{\"id\":\"standard\",\"from\":0},{\"id\":\"vip\",\"from\":100,\"gift\":\"VIP\"}]},"     \
+       "\"rules\":[" PURCHASE ",{\"id\":\"thanks\",\"on\":\"Order Completed\",\"earn\":\"5\",\"give\":\"THANKS\","     \
+       "\"once_by\":\"1\"}]}"
+
+static void a_voucher_may_come_later(void **state) {
+  static const char thanks[] = "{\"id\":\"THANKS\",\"programme\":\"club\",\"discount\":{\"amount\":\"5.00\"}}";
+  struct kit kit;
+  (void)state;
+  kit_open(&kit);
+  kit.check_each = false;
+  char *told = put(&kit, WAITING);
+  assert_int_equal(live_count(told, "\"code\":\"unknown_voucher\""), 3);
+  assert_non_null(strstr(told, "\"field\":\"rewards[0].voucher\""));
+  assert_non_null(strstr(told, "\"field\":\"tiers.levels[1].gift\""));
+  assert_non_null(strstr(told, "rules[1].give: there is no voucher \\\"THANKS\\\" yet"));
+  free(told);
+  buy(&kit, "o1", 120);
+  has_active(&kit, 120); // neither taken for the reward nor earned by the rule that gives
+  assert_int_equal(codes(&kit, "active"), 0);
+  live_contains(order(&kit, try_basket, "o2", 10, ",\"explain\":true"), "\"reason\":\"unknown_voucher\"");
+  member_put(&kit, ENGINE_VOUCHER, TEN);
+  live_contains(put(&kit, WAITING), "\"code\":\"unknown_voucher\"");
+  buy(&kit, "o3", 10);
+  has_active(&kit, 30);
+  assert_int_equal(codes(&kit, "active"), 1);
+  member_put(&kit, ENGINE_VOUCHER, thanks);
+  buy(&kit, "o4", 10);
+  has_active(&kit, 45);
+  buy(&kit, "o5", 10); // once
+  has_active(&kit, 55);
+  assert_int_equal(codes(&kit, "active"), 2);
+  kit_close(&kit);
+}
+
+static void a_slip_is_told(void **state) {
+  struct kit kit;
+  (void)state;
+  kit_open(&kit);
+  free(put(&kit, CLUB "\"rules\":[" PURCHASE "]}"));
+  member_put(&kit, ENGINE_VOUCHER, TEN);
+  char *told = put(&kit, CLUB "\"referral\":{\"friend\":\"TENN\"},\"rules\":[" PURCHASE "]}");
+  assert_int_equal(live_count(told, "\"code\":\"unknown_voucher\""), 1);
+  assert_non_null(strstr(told, "did you mean \\\"TEN\\\"?"));
+  assert_non_null(strstr(told, "\"suggestion\":\"TEN\""));
+  free(told);
+  kit_close(&kit);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_cancelled_reward_is_paid_back_once),
+      cmocka_unit_test(a_voucher_may_come_later),
+      cmocka_unit_test(a_slip_is_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
