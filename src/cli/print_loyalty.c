@@ -621,13 +621,41 @@ void print_loyalty_validation(const struct print_document *document, struct buff
 
 // --- programmes --------------------------------------------------------------------------------------------------
 
+// Sums of everybody may pass 64 bits; null is worth more than can be told.
+static void append_sum(struct buffer *out, const struct print_document *document, struct value of, const char *name) {
+  struct value value = print_find(document, of, name);
+  char text[DECIMAL_TEXT_BYTES];
+  struct decimal number;
+  if (value_as_number(value, &number)) {
+    decimal_format(number, text);
+    buffer_append_text(out, text);
+  } else {
+    buffer_append_text(out, "more than can be told");
+  }
+}
+
+static void append_worth(struct buffer *out, const struct print_document *document, struct value of, const char *name) {
+  struct decimal number;
+  amount_text money;
+  int64_t cents;
+  bool fits =
+      value_as_number(print_find(document, of, name), &number) && decimal_to_scaled_i64(number, 2, &cents) == ERR_OK;
+  if (fits) format_cents(cents, money);
+  if (fits)
+    buffer_append_text(out, money);
+  else
+    append_sum(out, document, of, name);
+}
+
 static void print_owed(const struct print_document *document, struct value currency, struct buffer *out) {
-  amount_text money, expected;
-  format_cents(number_of(document, currency, "money", 2), money);
-  format_cents(number_of(document, currency, "expected_money", 2), expected);
+  struct decimal undated;
   buffer_append_byte(out, '\n');
   append_text(out, document, currency, "currency");
-  buffer_append_format(out, ": worth %s, of which %s is expected to be spent\n", money, expected);
+  buffer_append_text(out, ": worth ");
+  append_worth(out, document, currency, "money");
+  buffer_append_text(out, ", of which ");
+  append_worth(out, document, currency, "expected_money");
+  buffer_append_text(out, " is expected to be spent\n");
   static const char *const parts[] = {"active", "pending", "held", "debt"};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     buffer_append_format(out, "  %-14s", parts[i]);
@@ -642,7 +670,7 @@ static void print_owed(const struct print_document *document, struct value curre
     print_member(out, document, months.item, "amount", 0);
     buffer_append_byte(out, '\n');
   }
-  if (number_of(document, currency, "undated", 2) == 0) return;
+  if (!value_as_number(print_find(document, currency, "undated"), &undated) || undated.coefficient == 0) return;
   buffer_append_format(out, "    %-12s", "never");
   print_member(out, document, currency, "undated", 0);
   buffer_append_byte(out, '\n');

@@ -15,6 +15,27 @@
 #include "engine/read.h"
 #include "engine/work.h"
 
+// What one event may ask too much of. In a slice of its own it is set aside with that reason: the queue goes on.
+struct limit {
+  const char *code, *words;
+};
+static const struct limit LIMITS[] = {
+    {"too_many_customers",
+     "the identifiers and devices of this event belong to more people than one event may concern; send it again with "
+     "fewer of them"},
+    {"overflow",
+     "what this event would give makes a balance, or a count of it, larger than 2^63 - 1; correct what it says, or the "
+     "rule that earns so much, and send it again"},
+    {"too_many", "this event concerns more rules with budgets, or orders, than one transaction may lock"},
+    {"over_limit", "this event asks for more than a limit of docs/collect.md allows"}, // of any other code
+};
+
+static const struct limit *limit_of(const struct diag *diag) {
+  size_t i = 0, last = sizeof LIMITS / sizeof *LIMITS - 1;
+  while (i < last && strcmp(LIMITS[i].code, diag->code) != 0) i++;
+  return &LIMITS[i];
+}
+
 enum { SLICE_EVENTS = LIMIT_TXN_CUSTOMERS, SLICE_IDENTIFIERS = SLICE_EVENTS * (LIMIT_EVENT_IDENTIFIERS + 2) };
 
 struct slice {
@@ -25,7 +46,7 @@ struct slice {
   struct bytes *message_keys, *message_rows;
   struct identifier *identifiers; // all that the events carry, to be locked
   size_t identifier_count;
-  bool crowded;                          // its one event needs more customers than a transaction may change
+  const struct limit *passed;            // its one event is set aside, for this; NULL: it is taken
   bool alone;                            // its one event is taken, or nothing is written
   struct json_writer *writer;            // of one alone: gets the record; NULL: nobody asks for it
   const struct loyalty_request *request; // of one alone that is a basket; NULL: it is none
@@ -166,12 +187,6 @@ static enum err set_nobody_aside(struct work *work, const struct work_event *eve
                    "send it again");
 }
 
-static enum err set_crowd_aside(struct work *work, const struct work_event *event, struct engine_result *result) {
-  return set_aside(work, event, result, "too_many_customers",
-                   "the identifiers and devices of this event belong to more people than one event may concern; send "
-                   "it again with fewer of them");
-}
-
 // What could not be used is told where the customer's identity is shown.
 static enum err refuse_unusable(struct work *work, struct work_event *event, struct work_customer *customer) {
   enum err err = ERR_OK;
@@ -234,7 +249,8 @@ static enum err apply_event(struct work *work, const struct slice *slice, size_t
   if (err == ERR_OK && from->aside_code != NULL)
     err = set_aside(work, &event, result, from->aside_code, from->aside_words);
   else if (err == ERR_OK)
-    err = slice->crowded ? set_crowd_aside(work, &event, result) : take_event(work, &event, result);
+    err = slice->passed != NULL ? set_aside(work, &event, result, slice->passed->code, slice->passed->words)
+                                : take_event(work, &event, result);
   bool brings = slice->request != NULL && slice->request->bring != NULL;
   if (err == ERR_OK && brings && result->code == NULL) err = bring(work, slice, index, result->customer);
   if (err == ERR_OK && !brings && result->outcome == ENGINE_APPLIED)
@@ -275,7 +291,7 @@ static enum err slice_body(struct work *work, void *context) {
   enum err err =
       store_get_many(work->txn, STORE_MESSAGE, slice->message_keys, slice->count, work->arena, slice->message_rows);
   if (err == ERR_OK && atomic_load(&work->engine->has_receipts)) err = receipts_read(work);
-  if (err == ERR_OK) err = loyalty_prepare(work, slice->events, slice->count, slice->request);
+  if (err == ERR_OK && slice->passed == NULL) err = loyalty_prepare(work, slice->events, slice->count, slice->request);
   for (size_t i = 0; err == ERR_OK && i < slice->count; i++) {
     slice->results[i] = (struct engine_result){0};
     if (!seen_before(slice, i)) {
@@ -360,7 +376,7 @@ static enum err run_slice(struct engine *engine, struct slice *slice, struct sto
                            .message_count = slice->count,
                            .identifiers = slice->identifiers,
                            .identifier_count = slice->identifier_count,
-                           .no_customers = slice->crowded,
+                           .no_customers = slice->passed != NULL,
                            .commit = slice->commit,
                            .dry_run = slice->dry_run,
                            .choose_records = choose_records};
@@ -381,6 +397,7 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
                       struct engine_result *results, size_t *done, struct store_mark *mark, struct diag *diag) {
   struct slice slice = {0};
   struct arena arena;
+  struct diag own;
   arena_init(&arena, 0);
   *done = 0;
   enum err err = slice_init(&slice, &arena);
@@ -390,17 +407,19 @@ enum err engine_apply(struct engine *engine, const struct engine_event *events, 
     slice.events = events + *done;
     slice.results = results + *done;
     slice.count = count - *done < length ? count - *done : length;
-    err = run_slice(engine, &slice, mark, diag);
+    diag_init(&own);
+    err = run_slice(engine, &slice, mark, &own);
     if (err == ERR_LIMIT && slice.count > 1) {
       length = slice.count / 2;
       err = ERR_OK;
       continue;
     }
     if (err == ERR_LIMIT) { // else it would stand in the way of all that come after it
-      slice.crowded = true;
-      err = run_slice(engine, &slice, mark, diag);
-      slice.crowded = false;
+      slice.passed = limit_of(&own);
+      err = run_slice(engine, &slice, mark, &own);
+      slice.passed = NULL;
     }
+    if (err != ERR_OK && diag != NULL) *diag = own;
     if (err != ERR_OK) break;
     *done += slice.count;
     length = SLICE_EVENTS;

@@ -89,6 +89,10 @@ enum err loyalty_emit(struct work *work);
 enum err loyalty_wallets_now(struct engine_view *view, const struct loyalty_set *set, uint64_t customer,
                              struct arena *arena, struct loyalty_wallet **wallets, size_t *count, struct diag *diag);
 
+// A voucher was to be given that is not there: "Voucher Skipped" on her timeline says which, and `by_name` ("rule",
+// "tier", "referral": the programme) with its id what for.
+enum err loyalty_skip(struct work *work, struct work_customer *customer, const struct loyalty_programme *programme,
+                      struct bytes voucher, const char *by_name, struct bytes by);
 // What follows from what happened to a member: a reward's voucher, a tier's gift given or taken back (loyalty_code.c).
 enum err loyalty_follow(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger,
                         const struct loyalty_news *news);
@@ -454,6 +458,9 @@ const char *loyalty_reason_words(const char *reason);
 
 // The posting and the lots that paid for a reward, of a row "w".
 enum err loyalty_reward_lots(struct work *work, struct bytes row, uint64_t *posting, uint64_t **lots, size_t *count);
+// The ledger gave an automatic reward: its voucher follows, and what paid for it is kept as of one that was bought.
+enum err loyalty_reward_given(struct work *work, struct work_customer *member, const struct loyalty_ledger *ledger,
+                              const struct loyalty_news *news);
 // A code of hers is cancelled that nobody used: what she paid for it is put back, and told in the open object.
 enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, const struct loyalty_code *code,
                                struct json_writer *writer);

@@ -179,17 +179,34 @@ static enum err read_customer(struct basket_call *call, bool order, struct diag 
 
 // --- sales of tills that were away -----------------------------------------------------------------------------
 
-static enum err too_late(struct basket_call *call, struct diag *diag) {
+// Row of DOCUMENT "loyalty_late", 0, the order's id: the sale was kept for a person; there for ever, as an order that
+// was booked is, so that it is kept once however often the till sends it and whatever the person made of it.
+static void late_key(struct key *key, struct bytes order) {
+  key_init(key);
+  key_put_text(key, BYTES("loyalty_late"));
+  key_put_raw(key, order);
+}
+
+static enum err keep_late(struct work *work, void *context) {
+  const struct basket_call *call = context;
+  struct bytes row;
+  struct key key;
+  late_key(&key, call->order);
+  enum err err = loyalty_codes_lock(work, NULL, 0, &call->order, 1);
+  if (err == ERR_OK) err = store_get(work->txn, STORE_DOCUMENT, key_view(&key), work->arena, &row);
+  if (err != ERR_OK || row.data != NULL) return err;
+  err = store_put(work->txn, STORE_DOCUMENT, key_view(&key), BYTES("1"));
+  if (err != ERR_OK) return err;
+  work->delta.set_aside++;
+  return aside_put(work, call->caller->source, "TOO_LATE", loyalty_refusal_words("TOO_LATE"), BYTES(""), call->request,
+                   work->now_us);
+}
+
+// What is only tried is not kept.
+static enum err too_late(struct basket_call *call, bool order, struct diag *diag) {
+  struct work_plan plan = {0};
   struct store_mark mark;
-  struct buffer text;
-  struct json_writer writer;
-  buffer_init(&text);
-  json_writer_init(&writer, &text);
-  value_to_json(&writer, call->request, call->engine->names);
-  enum err err = text.failed ? diag_no_memory(diag)
-                             : engine_set_aside(call->engine, call->caller->source, "TOO_LATE",
-                                                loyalty_refusal_words("TOO_LATE"), buffer_view(&text), &mark, diag);
-  buffer_release(&text);
+  enum err err = order ? work_run(call->engine, &plan, keep_late, call, &mark, diag) : ERR_OK;
   return err == ERR_OK ? diag_set(diag, ERR_DENIED, "TOO_LATE", "%s", loyalty_refusal_words("TOO_LATE")) : err;
 }
 
@@ -226,7 +243,7 @@ static const char *refusal_of_away(const struct basket_call *call, int64_t now_u
   return burns && earn_only ? "OFFLINE_EARN_ONLY" : late ? "TOO_LATE" : NULL;
 }
 
-static enum err check_lateness(struct basket_call *call, struct diag *diag) {
+static enum err check_lateness(struct basket_call *call, bool order, struct diag *diag) {
   struct member_call like = {.engine = call->engine, .request = call->request};
   int64_t now_us = clock_now_us(call->engine->clock);
   bool booked;
@@ -238,7 +255,7 @@ static enum err check_lateness(struct basket_call *call, struct diag *diag) {
   if (refusal == NULL) return ERR_OK;
   err = find_booked(call, &booked, diag);
   if (err != ERR_OK || booked) return err;
-  if (strcmp(refusal, "TOO_LATE") == 0) return too_late(call, diag);
+  if (strcmp(refusal, "TOO_LATE") == 0) return too_late(call, order, diag);
   return diag_set(diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
 }
 
@@ -338,7 +355,7 @@ static enum err open_call(struct basket_call *call, struct engine *engine, const
   if (err == ERR_OK) err = member_call_text(&like, "cashier", false, &call->wanted.cashier, diag);
   if (err == ERR_OK) err = read_codes(call, diag);
   if (err == ERR_OK) err = read_pay(call, diag);
-  return err == ERR_OK ? check_lateness(call, diag) : err;
+  return err == ERR_OK ? check_lateness(call, order, diag) : err;
 }
 
 static void close_call(struct basket_call *call) {
@@ -582,7 +599,7 @@ static enum err tell_order(struct member_call *call, void *context) {
   if (err != ERR_OK) return err;
   char customer[CUSTOMER_ID_TEXT_BYTES];
   customer_id_format(call->members[0]->record.id, customer);
-  loyalty_order_json(order, call->writer);
+  loyalty_order_json(order, call->work->loyalty, call->writer);
   json_member_text(call->writer, "owner", customer);
   json_object_end(call->writer);
   return ERR_OK;

@@ -520,11 +520,34 @@ static enum err take_gift_back(struct work *work, struct work_customer *customer
   return err == ERR_OK && newest != NULL ? loyalty_code_end(work, customer, newest, BYTES("TIER_LOST")) : err;
 }
 
-static enum err give_by_id(struct work *work, struct work_customer *customer, struct bytes id, uint64_t cause,
-                           bool paid) {
-  const struct loyalty_voucher *voucher = id.size_bytes == 0 ? NULL : loyalty_set_voucher_find(work->loyalty, id);
+struct skipped {
+  const struct loyalty_programme *programme;
+  struct bytes voucher, by;
+  const char *by_name;
+};
+
+static void put_skipped(struct value_builder *builder, void *context) {
+  const struct skipped *skipped = context;
+  put_member(builder, "programme", skipped->programme->id);
+  put_member(builder, "voucher", skipped->voucher);
+  put_member(builder, "reason", BYTES("unknown_voucher"));
+  put_member(builder, skipped->by_name, skipped->by);
+}
+
+enum err loyalty_skip(struct work *work, struct work_customer *customer, const struct loyalty_programme *programme,
+                      struct bytes voucher, const char *by_name, struct bytes by) {
+  struct skipped skipped = {programme, voucher, by, by_name};
+  return loyalty_tell(work, customer, "Voucher Skipped", work->now_us, put_skipped, &skipped);
+}
+
+static enum err give_gift(struct work *work, struct work_customer *customer, const struct loyalty_programme *programme,
+                          const struct loyalty_level *level, uint64_t cause) {
+  const struct loyalty_voucher *voucher =
+      level->gift.size_bytes == 0 ? NULL : loyalty_set_voucher_find(work->loyalty, level->gift);
   struct loyalty_code given;
-  return voucher == NULL ? ERR_OK : loyalty_give(work, customer, voucher->number, cause, paid, &given);
+  if (level->gift.size_bytes == 0) return ERR_OK;
+  if (voucher == NULL) return loyalty_skip(work, customer, programme, level->gift, "tier", level->id);
+  return loyalty_give(work, customer, voucher->number, cause, false, &given);
 }
 
 enum err loyalty_follow(struct work *work, struct work_customer *customer, struct loyalty_ledger *ledger,
@@ -533,12 +556,8 @@ enum err loyalty_follow(struct work *work, struct work_customer *customer, struc
   const struct loyalty_level *level = loyalty_level_at(programme, news->level);
   const struct loyalty_level *before = loyalty_level_at(programme, news->before);
   if (news->kind == LOYALTY_NEWS_UPGRADED && level != NULL)
-    return give_by_id(work, customer, level->gift, news->posting, false);
+    return give_gift(work, customer, programme, level, news->posting);
   if (news->kind == LOYALTY_NEWS_DOWNGRADED && news->by_return && before != NULL && before->gift.size_bytes > 0)
     return take_gift_back(work, customer, before->gift);
-  if (news->kind != LOYALTY_NEWS_REWARD) return ERR_OK;
-  for (size_t i = 0; i < programme->reward_count; i++)
-    if (programme->rewards[i].number == news->reward)
-      return give_by_id(work, customer, programme->rewards[i].voucher, news->posting, true);
-  return ERR_OK;
+  return news->kind == LOYALTY_NEWS_REWARD ? loyalty_reward_given(work, customer, ledger, news) : ERR_OK;
 }

@@ -228,16 +228,22 @@ static bool find_document(const struct loyalty_set *set, enum loyalty_kind kind,
   return false;
 }
 
-static enum err no_such(const struct loyalty_set *set, enum loyalty_kind kind, struct bytes id, struct diag *diag) {
+// The id that was probably meant; no data: none.
+static struct bytes near_id(const struct loyalty_set *set, enum loyalty_kind kind, struct bytes id) {
   struct bytes nearest = {0};
   size_t least = SIZE_MAX, distance;
-  char code[32];
   for (size_t i = 0; i < count_of(set, kind); i++) {
     struct document one = document_at(set, kind, i);
     if (!nearest_is_slip(id, one.id, &distance) || distance >= least) continue;
     least = distance;
     nearest = one.id;
   }
+  return nearest;
+}
+
+static enum err no_such(const struct loyalty_set *set, enum loyalty_kind kind, struct bytes id, struct diag *diag) {
+  struct bytes nearest = near_id(set, kind, id);
+  char code[32];
   snprintf(code, sizeof code, "no_%s", WORDS[kind]);
   int size = (int)(id.size_bytes < LOYALTY_ID_BYTES ? id.size_bytes : LOYALTY_ID_BYTES);
   if (nearest.data == NULL)
@@ -257,6 +263,10 @@ static uint32_t find_voucher(void *context, struct bytes id) {
   const struct loyalty_set *set = ((const struct change *)context)->before;
   const struct loyalty_voucher *voucher = set == NULL ? NULL : loyalty_set_voucher_find(set, id);
   return voucher == NULL ? 0 : voucher->number;
+}
+
+static struct bytes near_voucher(void *context, struct bytes id) {
+  return near_id(((const struct change *)context)->before, LOYALTY_KIND_VOUCHER, id);
 }
 
 static const struct rule_zone *find_zone(void *context, struct bytes name) {
@@ -285,8 +295,12 @@ static enum err read_document(struct change *change, struct value from, struct r
   bool there = find_document(change->before, wanted->kind, id_of(engine, from), &older);
   catalog_open(&catalog, engine);
   struct rule_catalog rules = {&catalog, is_known, catalog.names.next};
-  struct loyalty_catalog known = {
-      .rules = &rules, .context = change, .programme = find_programme, .voucher = find_voucher, .zone = find_zone};
+  struct loyalty_catalog known = {.rules = &rules,
+                                  .context = change,
+                                  .programme = find_programme,
+                                  .voucher = find_voucher,
+                                  .near_voucher = near_voucher,
+                                  .zone = find_zone};
   enum err err = ERR_OK;
   if (wanted->kind == LOYALTY_KIND_PROGRAMME) {
     err = loyalty_programme_read(from, engine->names, &known, there ? &older.programme : NULL, &change->arena,

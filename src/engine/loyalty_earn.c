@@ -425,6 +425,10 @@ static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *
   outcome->rule = rule;
   outcome->refusal = judgement->skipped;
   if (judgement->skipped != NULL) return ERR_OK;
+  if (rule->rule->give.size_bytes > 0 && loyalty_set_voucher_find(kit->work->loyalty, rule->rule->give) == NULL) {
+    outcome->refusal = "unknown_voucher";
+    return loyalty_skip(kit->work, kit->customer, rule->programme, rule->rule->give, "rule", rule->rule->id);
+  }
   if (judgement->once.data != NULL) {
     once_key(&key, customer, rule->ref, judgement->once);
     err = once_read(kit->work, &key, &once);

@@ -587,8 +587,6 @@ enum err engine_points_adjust(struct engine *engine, const struct engine_caller 
   struct member_call call;
   member_call_open(&call, engine, caller, request, writer);
   enum err err = read_points(&call, &points, true, diag);
-  if (err == ERR_OK && points.amount == INT64_MIN)
-    err = diag_set(diag, ERR_INVALID, "bad_amount", "this amount is too large");
   if (err == ERR_OK && points.reason.size_bytes == 0) {
     err = diag_set(diag, ERR_INVALID, "missing_member", "say why: an adjustment is kept with its reason");
     diag_in_field(diag, "reason");

@@ -10,7 +10,6 @@
 #include "customer/scan.h"
 #include "engine/crew.h"
 #include "engine/read.h"
-#include "loyalty/exact.h"
 
 enum { VOUCHERS_MAX = 1000, CLEAR_EVERY = 64, POSTING_ID_BYTES = 24 };
 
@@ -252,9 +251,13 @@ enum err engine_statement_json(struct engine_view *view, uint64_t customer, stru
 // Months in which something ends, from January 1970; what ends later counts to the last of them.
 enum { FIRST_YEAR = 1970, LAST_YEAR = 2300, MONTHS = (LAST_YEAR - FIRST_YEAR) * 12 };
 
+// An account of a member has 64 bits and there are fewer than 2^64 members: no sum of them passes 128 bits.
+__extension__ typedef __int128 sum;
+enum { SUM_TEXT_BYTES = 48 };
+
 struct owed { // of one currency
-  int64_t active, pending, held, debt, undated;
-  int64_t by_month[MONTHS];
+  sum active, pending, held, debt, undated;
+  sum by_month[MONTHS];
 };
 
 struct counter { // one range of customers
@@ -271,13 +274,8 @@ struct counter { // one range of customers
   struct diag diag;
 };
 
-static void add(struct counter *counter, int64_t *sum, int64_t amount) {
-  if (__builtin_add_overflow(*sum, amount, sum))
-    counter->err = diag_set(&counter->diag, ERR_LIMIT, "overflow", "what the programme owes is too large to be added");
-}
-
 // A day is the last on which an amount can be used.
-static int64_t *month_of(struct owed *owed, const struct rule_zone *zone, int64_t expires_us) {
+static sum *month_of(struct owed *owed, const struct rule_zone *zone, int64_t expires_us) {
   struct rule_civil civil;
   if (expires_us == INT64_MAX) return &owed->undated;
   rule_time_civil(zone, expires_us - 1, &civil);
@@ -291,14 +289,14 @@ static void count_wallet(struct counter *counter, const struct loyalty_wallet *w
   for (size_t i = 0; i < programme->currency_count; i++) {
     struct owed *owed = &counter->owed[i];
     uint8_t currency = programme->currencies[i].number;
-    add(counter, &owed->active, loyalty_amount(wallet, currency, LOYALTY_ACTIVE));
-    add(counter, &owed->pending, loyalty_amount(wallet, currency, LOYALTY_PENDING));
-    add(counter, &owed->held, loyalty_amount(wallet, currency, LOYALTY_HELD));
-    add(counter, &owed->debt, loyalty_amount(wallet, currency, LOYALTY_DEBT));
+    owed->active += loyalty_amount(wallet, currency, LOYALTY_ACTIVE);
+    owed->pending += loyalty_amount(wallet, currency, LOYALTY_PENDING);
+    owed->held += loyalty_amount(wallet, currency, LOYALTY_HELD);
+    owed->debt += loyalty_amount(wallet, currency, LOYALTY_DEBT);
     for (size_t j = 0; j < wallet->lot_count; j++) {
       const struct loyalty_lot *lot = &wallet->lots[j];
       if (lot->currency != currency) continue;
-      add(counter, month_of(owed, counter->zone, lot->expires_us), lot->pending + lot->active + lot->held);
+      *month_of(owed, counter->zone, lot->expires_us) += (sum)lot->pending + lot->active + lot->held;
     }
   }
 }
@@ -315,7 +313,7 @@ static enum err count_customer(struct counter *counter, uint64_t customer, struc
   err = unpack_wallets(&now, customer, row, &wallets, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++)
     if (wallets[i].programme == counter->programme->number) count_wallet(counter, &wallets[i]);
-  return err == ERR_OK ? counter->err : err;
+  return err;
 }
 
 static void run_counter(void *item) {
@@ -339,23 +337,23 @@ static void run_counter(void *item) {
 }
 
 static enum err add_up(struct counter *counters, size_t count) {
-  struct counter *sum = &counters[0];
+  struct counter *all = &counters[0];
   for (size_t i = 0; i < count; i++)
     if (counters[i].err != ERR_OK) return counters[i].err;
   for (size_t i = 1; i < count; i++) {
-    sum->members += counters[i].members;
-    for (size_t j = 0; j < sum->programme->currency_count; j++) {
-      struct owed *owed = &sum->owed[j];
+    all->members += counters[i].members;
+    for (size_t j = 0; j < all->programme->currency_count; j++) {
+      struct owed *owed = &all->owed[j];
       const struct owed *more = &counters[i].owed[j];
-      add(sum, &owed->active, more->active);
-      add(sum, &owed->pending, more->pending);
-      add(sum, &owed->held, more->held);
-      add(sum, &owed->debt, more->debt);
-      add(sum, &owed->undated, more->undated);
-      for (size_t month = 0; month < MONTHS; month++) add(sum, &owed->by_month[month], more->by_month[month]);
+      owed->active += more->active;
+      owed->pending += more->pending;
+      owed->held += more->held;
+      owed->debt += more->debt;
+      owed->undated += more->undated;
+      for (size_t month = 0; month < MONTHS; month++) owed->by_month[month] += more->by_month[month];
     }
   }
-  return sum->err;
+  return ERR_OK;
 }
 
 static enum err count_all(struct counter *counters, size_t *count, const struct counter *like, struct arena *arena) {
@@ -374,15 +372,40 @@ static enum err count_all(struct counter *counters, size_t *count, const struct 
   return add_up(counters, *count);
 }
 
-// What `amount` is worth in cents, to the nearest; 0 when the currency has no worth.
-static enum err worth(const struct loyalty_currency *currency, int64_t amount, int64_t share, int64_t *cents,
-                      struct diag *diag) {
-  int64_t micros, kept;
-  *cents = 0;
-  if (exact_round(amount, share, LOYALTY_SHARE_UNIT, &kept) &&
-      !__builtin_mul_overflow(kept, currency->worth_micros, &micros) && exact_round(micros, 1, 10000, cents))
-    return ERR_OK;
-  return diag_set(diag, ERR_LIMIT, "overflow", "what the programme owes is too large to be told in money");
+static void write_sum(struct json_writer *writer, const char *name, sum number, int scale) {
+  char text[SUM_TEXT_BYTES], *at = text + sizeof text;
+  bool negative = number < 0;
+  decimal_coefficient rest = negative ? -(decimal_coefficient)number : (decimal_coefficient)number;
+  for (int digits = 0; rest > 0 || digits <= scale; digits++, rest /= 10) {
+    if (digits == scale && scale > 0) *--at = '.';
+    *--at = (char)('0' + (int)(rest % 10));
+  }
+  if (negative) *--at = '-';
+  json_name(writer, name);
+  json_raw(writer, bytes_of(at, (size_t)(text + sizeof text - at)));
+}
+
+// Half-even.
+static decimal_coefficient divide(decimal_coefficient number, uint32_t by) {
+  decimal_coefficient whole = number / by, twice = (number % by) * 2;
+  return whole + (twice > by || (twice == by && whole % 2 == 1));
+}
+
+// What a share of `amount` is worth, to the nearest cent; 0 when the currency has no worth, and null when that passes
+// 128 bits: only what 10^8 members have of the largest amounts, each unit worth the largest, comes to so much.
+static void write_worth(const struct loyalty_currency *currency, sum amount, uint32_t share, const char *name,
+                        struct json_writer *writer) {
+  enum { MICROS_OF_A_CENT = 10000 };
+  const decimal_coefficient most = ~(decimal_coefficient)0 >> 1;
+  decimal_coefficient kept = 0, worth = (decimal_coefficient)currency->worth_micros;
+  bool fits = amount >= 0 && (share == 0 || (decimal_coefficient)amount <= most / share);
+  if (fits) kept = divide((decimal_coefficient)amount * share, LOYALTY_SHARE_UNIT);
+  if (fits && (worth == 0 || kept <= most / worth)) {
+    write_sum(writer, name, (sum)divide(kept * worth, MICROS_OF_A_CENT), 2);
+    return;
+  }
+  json_name(writer, name);
+  json_null(writer);
 }
 
 static void write_months(const struct owed *owed, int scale, struct json_writer *writer) {
@@ -394,46 +417,37 @@ static void write_months(const struct owed *owed, int scale, struct json_writer 
     snprintf(month, sizeof month, "%04d-%02d", FIRST_YEAR + i / 12, i % 12 + 1);
     json_object_begin(writer);
     json_member_text(writer, "month", month);
-    json_member_scaled(writer, "amount", owed->by_month[i], scale);
+    write_sum(writer, "amount", owed->by_month[i], scale);
     json_object_end(writer);
   }
   json_array_end(writer);
-  json_member_scaled(writer, "undated", owed->undated, scale);
+  write_sum(writer, "undated", owed->undated, scale);
 }
 
-static enum err write_owed(const struct loyalty_currency *currency, const struct owed *owed, struct json_writer *writer,
-                           struct diag *diag) {
-  int64_t all = 0, money, expected;
-  if (__builtin_add_overflow(owed->active, owed->pending, &all) || __builtin_add_overflow(all, owed->held, &all))
-    return diag_set(diag, ERR_LIMIT, "overflow", "what the programme owes is too large to be added");
-  enum err err = worth(currency, all, LOYALTY_SHARE_UNIT, &money, diag);
-  if (err == ERR_OK) err = worth(currency, all, LOYALTY_SHARE_UNIT - (int64_t)currency->breakage, &expected, diag);
-  if (err != ERR_OK) return err;
+static void write_owed(const struct loyalty_currency *currency, const struct owed *owed, struct json_writer *writer) {
+  sum all = owed->active + owed->pending + owed->held;
   json_object_begin(writer);
   json_member_bytes(writer, "currency", currency->id);
-  json_member_scaled(writer, "active", owed->active, currency->scale);
-  json_member_scaled(writer, "pending", owed->pending, currency->scale);
-  json_member_scaled(writer, "held", owed->held, currency->scale);
-  json_member_scaled(writer, "debt", owed->debt, currency->scale);
-  json_member_scaled(writer, "money", money, 2);
-  json_member_scaled(writer, "expected_money", expected, 2);
+  write_sum(writer, "active", owed->active, currency->scale);
+  write_sum(writer, "pending", owed->pending, currency->scale);
+  write_sum(writer, "held", owed->held, currency->scale);
+  write_sum(writer, "debt", owed->debt, currency->scale);
+  write_worth(currency, all, LOYALTY_SHARE_UNIT, "money", writer);
+  write_worth(currency, all, LOYALTY_SHARE_UNIT - currency->breakage, "expected_money", writer);
   write_months(owed, currency->scale, writer);
   json_object_end(writer);
-  return ERR_OK;
 }
 
-static enum err write_liability(const struct counter *sum, struct json_writer *writer, struct diag *diag) {
-  enum err err = ERR_OK;
+static void write_liability(const struct counter *all, struct json_writer *writer) {
   json_object_begin(writer);
-  json_member_bytes(writer, "programme", sum->programme->id);
-  json_member_u64(writer, "members", sum->members);
+  json_member_bytes(writer, "programme", all->programme->id);
+  json_member_u64(writer, "members", all->members);
   json_name(writer, "currencies");
   json_array_begin(writer);
-  for (size_t i = 0; err == ERR_OK && i < sum->programme->currency_count; i++)
-    err = write_owed(&sum->programme->currencies[i], &sum->owed[i], writer, diag);
+  for (size_t i = 0; i < all->programme->currency_count; i++)
+    write_owed(&all->programme->currencies[i], &all->owed[i], writer);
   json_array_end(writer);
   json_object_end(writer);
-  return err;
 }
 
 static enum err liability_in(struct counter *like, struct json_writer *writer, struct diag *diag) {
@@ -445,7 +459,7 @@ static enum err liability_in(struct counter *like, struct json_writer *writer, s
   for (size_t i = 0; err != ERR_OK && i < count; i++)
     if (counters[i].owed != NULL && counters[i].err == err && counters[i].diag.err == err && diag != NULL)
       *diag = counters[i].diag;
-  if (err == ERR_OK) err = write_liability(&counters[0], writer, diag);
+  if (err == ERR_OK) write_liability(&counters[0], writer);
   arena_release(&arena);
   return err;
 }

@@ -387,7 +387,9 @@ static enum err make(struct member_call *call, const struct loyalty_programme *p
   struct bytes voucher = programme->referral.friend_voucher;
   const struct loyalty_voucher *gift =
       voucher.size_bytes == 0 ? NULL : loyalty_set_voucher_find(work->loyalty, voucher);
-  return err == ERR_OK && gift != NULL ? loyalty_give(work, call->members[0], gift->number, 0, false, given) : err;
+  if (err != ERR_OK || voucher.size_bytes == 0) return err;
+  if (gift == NULL) return loyalty_skip(work, call->members[0], programme, voucher, "referral", programme->id);
+  return loyalty_give(work, call->members[0], gift->number, 0, false, given);
 }
 
 enum err loyalty_refer(struct member_call *call, uint32_t number) {

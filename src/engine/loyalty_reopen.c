@@ -276,7 +276,7 @@ enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *ord
   for (size_t i = 0; i < order->line_count; i++) cents += order->lines[i].amount;
   err = loyalty_referral_order(kit->work, kit->customer, order->id, cents, order->time_us, true);
   if (err != ERR_OK) return err;
-  loyalty_order_json(order, writer);
+  loyalty_order_json(order, kit->work->loyalty, writer);
   json_object_end(writer);
   return loyalty_order_write(kit->work, kit->customer->record.id, order);
 }

@@ -1,6 +1,8 @@
 // loyalty_request.c: see loyalty_request.h.
 #include "engine/loyalty_request.h"
 
+#include <stdio.h>
+
 #include "engine/parts.h"
 
 enum { FIND_TRIES_MAX = 4 };
@@ -82,14 +84,14 @@ enum err member_call_amount(struct member_call *call, const char *name, int scal
   struct decimal number;
   *amount = 0;
   if (value_is_absent(member)) return bad_member(name, "missing_member", "said", diag);
-  if (!value_as_number(member, &number) || decimal_to_scaled_i64(number, scale, amount) != ERR_OK || *amount == 0 ||
-      (*amount < 0 && !either))
-    return bad_member(name, "bad_amount",
-                      scale == 0 ? "a whole number above 0"
-                                 : "an amount above 0 with at most two digits after the "
-                                   "point",
-                      diag);
-  return ERR_OK;
+  if (value_as_number(member, &number) && decimal_to_scaled_i64(number, scale, amount) == ERR_OK && *amount != 0 &&
+      *amount <= LOYALTY_AMOUNT_MAX && *amount >= (either ? -LOYALTY_AMOUNT_MAX : 1))
+    return ERR_OK;
+  char expected[128];
+  snprintf(expected, sizeof expected, "%s %s%s, at most 10^%d", scale == 0 ? "a whole number" : "an amount",
+           either ? "above or below 0" : "above 0", scale == 0 ? "" : " with at most two digits after the point",
+           15 - scale);
+  return bad_member(name, "bad_amount", expected, diag);
 }
 
 // --- customers -------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ enum err member_call_programme(struct member_call *call, const struct loyalty_se
 // "currency": the programme's first when it is not said.
 enum err member_call_currency(struct member_call *call, const struct loyalty_programme *programme,
                               const struct loyalty_currency **currency, struct diag *diag);
-// "amount" in the currency's smallest unit; not 0, and above 0 unless `either`.
+// "amount" in the currency's smallest unit; not 0, above 0 unless `either`, and of LOYALTY_AMOUNT_MAX at most.
 enum err member_call_amount(struct member_call *call, const char *name, int scale, bool either, int64_t *amount,
                             struct diag *diag);
 

@@ -1,8 +1,9 @@
 // loyalty_reward.c: a reward that is asked for: points are spent and its voucher is given, in one commit.
 //
 // Row "w" code of LEDGER, under the member: varints posting, programme, currency, amount, how many parts, and of each
-// its lot, amount, and the dates of the lot: what is put back when the code is cancelled while nobody used it. The row
-// goes with that, so it is put back once.
+// its lot, amount, and the dates of the lot: what is put back when the code is cancelled while nobody used it. At the
+// end 1 when the reward was given by itself: it was no move of hers, and what is put back no such reward takes again.
+// The row goes with that, so it is put back once. Who has no row paid before there were rows.
 #include "engine/loyalty_request.h"
 
 #include <inttypes.h>
@@ -17,6 +18,7 @@ struct paid { // for a code
   int64_t amount;
   const struct loyalty_part *parts;
   size_t part_count;
+  bool automatic;
 };
 
 // --- rows ----------------------------------------------------------------------------------------------------
@@ -37,6 +39,7 @@ static enum err write_row(struct work *work, uint64_t customer, struct bytes cod
     at = varint_put_signed(at, paid->parts[i].expires_us);
     buffer_append(work->buffer, part, (size_t)(at - part));
   }
+  if (paid->automatic) buffer_append_byte(work->buffer, 1);
   if (work->buffer->failed) return diag_no_memory(work->diag);
   loyalty_row_key(&key, customer, 'w', code);
   return store_put(work->txn, STORE_LEDGER, key_view(&key), buffer_view(work->buffer));
@@ -58,6 +61,7 @@ static enum err decode(struct work *work, struct bytes row, struct paid *paid) {
     parts[i].expires_us = varint_read_signed(&reader);
   }
   paid->parts = parts;
+  if (varint_rest_bytes(&reader) > 0) paid->automatic = varint_read_up_to(&reader, 1) == 1;
   return reader.failed ? diag_set(work->diag, ERR_CORRUPT, "corrupt", "what a reward cost cannot be read") : ERR_OK;
 }
 
@@ -170,6 +174,27 @@ static enum err buy(struct member_call *call, struct loyalty_ledger *ledger, con
   return member_call_keep(call, 'w', wish->reference);
 }
 
+enum err loyalty_reward_given(struct work *work, struct work_customer *member, const struct loyalty_ledger *ledger,
+                              const struct loyalty_news *news) {
+  const struct loyalty_programme *programme = ledger->programme;
+  const struct loyalty_voucher *voucher = NULL;
+  struct paid paid = {.posting = news->posting,
+                      .programme = programme->number,
+                      .currency = news->currency,
+                      .amount = news->amount,
+                      .parts = news->parts,
+                      .part_count = news->part_count,
+                      .automatic = true};
+  struct loyalty_code code;
+  for (size_t i = 0; i < programme->reward_count; i++)
+    if (programme->rewards[i].number == news->reward)
+      voucher = loyalty_set_voucher_find(work->loyalty, programme->rewards[i].voucher);
+  if (voucher == NULL) return ERR_OK;
+  enum err err = loyalty_give(work, member, voucher->number, news->posting, true, &code);
+  if (err != ERR_OK || code.code.size_bytes == 0) return err;
+  return write_row(work, member->record.id, code.code, &paid);
+}
+
 static enum err give(struct member_call *call, void *context) {
   const struct wish *wish = context;
   struct work *work = call->work;
@@ -186,7 +211,8 @@ static enum err give(struct member_call *call, void *context) {
     diag_in_field(work->diag, "reward");
     return ERR_NOT_FOUND;
   }
-  if (voucher == NULL || voucher->archived) return refuse(work, "CouponPartOfNotRunningCampaign", "reward");
+  if (voucher == NULL) return refuse(work, "unknown_voucher", "reward");
+  if (voucher->archived) return refuse(work, "CouponPartOfNotRunningCampaign", "reward");
   err = loyalty_ledger_open(work, call->members[0], wish->programme, false, &ledger);
   if (err != ERR_OK) return err;
   if (ledger == NULL) return refuse(work, "NOT_A_MEMBER", NULL);
@@ -229,8 +255,9 @@ enum err loyalty_reward_cancel(struct work *work, struct work_customer *member, 
   if (err != ERR_OK || ledger == NULL) return err;
   struct loyalty_cause cause = {.reference = code->code, .effective_us = ledger->now_us};
   struct loyalty_move move = move_of(&paid, BYTES(""), -1, code->created_us);
-  err = loyalty_guard_count(work, ledger, &move);
+  err = paid.automatic ? ERR_OK : loyalty_guard_count(work, ledger, &move);
   if (err == ERR_OK) err = loyalty_roll_back(ledger, &cause, paid.currency, paid.amount, paid.parts, paid.part_count);
+  if (err == ERR_OK && paid.automatic) err = loyalty_withhold(ledger, paid.currency, paid.amount);
   if (err == ERR_OK) err = loyalty_advance(ledger, ledger->now_us);
   if (err == ERR_OK) err = store_delete(work->txn, STORE_LEDGER, key_view(&key));
   if (err != ERR_OK) return err;

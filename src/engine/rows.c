@@ -161,6 +161,7 @@ void engine_warnings_json(const struct rule_check *check, struct json_writer *wr
     const struct rule_diag *warning = &check->warnings[i];
     json_object_begin(writer);
     json_member_text(writer, "code", warning->code);
+    if (warning->field[0]) json_member_text(writer, "field", warning->field);
     json_member_u64(writer, "line", warning->place.line);
     json_member_u64(writer, "column", warning->place.column);
     json_member_text(writer, "message", warning->message);

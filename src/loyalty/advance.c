@@ -54,10 +54,24 @@ static int64_t downgrade_notice_us(const struct loyalty_wallet *wallet, const st
   return ledger_wall_before(zone, at_us, programme->tiers.notice);
 }
 
+// What automatic rewards leave alone is no more than she has: what she spends is of it last.
+static int64_t withheld_of(const struct loyalty_wallet *wallet, uint8_t currency) {
+  const struct loyalty_balance *balance = ledger_balance_find(wallet, currency);
+  int64_t active = loyalty_amount(wallet, currency, LOYALTY_ACTIVE);
+  if (balance == NULL) return 0;
+  return balance->withheld < active ? balance->withheld : active;
+}
+
+static void settle_withheld(struct loyalty_wallet *wallet) {
+  for (size_t i = 0; i < wallet->balance_count; i++)
+    if (wallet->balances[i].withheld != 0)
+      wallet->balances[i].withheld = withheld_of(wallet, wallet->balances[i].currency);
+}
+
 static bool can_have(const struct loyalty_wallet *wallet, const struct loyalty_reward *reward, int64_t at_us) {
-  return reward->automatic && reward->cost > 0 &&
+  return reward->automatic && !reward->idle && reward->cost > 0 &&
          loyalty_amount(wallet, reward->currency, LOYALTY_ACTIVE) >= reward->cost &&
-         ledger_usable_amount(wallet, reward->currency, at_us) >= reward->cost;
+         ledger_usable_amount(wallet, reward->currency, at_us) - withheld_of(wallet, reward->currency) >= reward->cost;
 }
 
 // What is due whatever the time: rewards she can have, debt she can pay, a level that is not hers.
@@ -109,7 +123,8 @@ static enum err give_reward(struct loyalty_ledger *ledger, const struct loyalty_
                               .amount = reward->cost,
                               .at_us = at_us,
                               .reward = reward->number};
-  enum err err = ledger_spend(ledger, &cause, reward->currency, reward->cost, at_us, NULL, NULL, &news.posting);
+  enum err err =
+      ledger_spend(ledger, &cause, reward->currency, reward->cost, at_us, &news.parts, &news.part_count, &news.posting);
   return err == ERR_OK ? ledger_tell(ledger, news) : err;
 }
 
@@ -201,6 +216,7 @@ static enum err settle(struct loyalty_ledger *ledger, int64_t at_us, size_t *giv
   if (err == ERR_OK) err = expire(ledger, at_us);
   if (err == ERR_OK) err = ledger_tier(ledger, at_us);
   if (err == ERR_OK) err = announce(ledger, at_us);
+  settle_withheld(ledger->wallet);
   ledger->wallet->advanced_us = at_us;
   return err;
 }
@@ -210,6 +226,7 @@ enum err loyalty_advance(struct loyalty_ledger *ledger, int64_t until_us) {
   struct ledger_mark mark;
   size_t given = 0;
   assert(until_us <= ledger->now_us);
+  settle_withheld(wallet);
   int64_t due_us = loyalty_due_us(wallet, ledger->programme, ledger->zone);
   if (due_us > until_us) { // nearly always
     if (wallet->advanced_us < until_us) wallet->advanced_us = until_us;

@@ -179,4 +179,6 @@ enum err loyalty_return_read(struct value value, const struct names *names, cons
 void loyalty_order_encode(const struct loyalty_order *order, struct buffer *out);
 // Texts are views into the row. ERR_CORRUPT, ERR_NO_MEMORY.
 enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loyalty_order *order);
-void loyalty_order_json(const struct loyalty_order *order, struct json_writer *writer); // the object stays open
+// The object stays open. Programmes and currencies by their ids in `set`.
+struct loyalty_set;
+void loyalty_order_json(const struct loyalty_order *order, const struct loyalty_set *set, struct json_writer *writer);

@@ -130,6 +130,7 @@ struct loyalty_balance {
   uint8_t currency;
   int64_t accounts[LOYALTY_ACCOUNT_COUNT];
   int64_t uncollected; // of returns, by the policy within_balance
+  int64_t withheld;    // put back when automatic rewards were cancelled: no such reward takes it again
 };
 
 // One member in one programme. Arrays ascend: balances by currency, lots by id, holds by id, days by day.
@@ -179,6 +180,8 @@ struct loyalty_news {
   uint64_t posting;
   uint32_t reward; // number
   struct loyalty_rule_ref rule;
+  const struct loyalty_part *parts; // of REWARD: what paid for it
+  size_t part_count;
 };
 
 // One transaction's work on one wallet.
@@ -246,6 +249,10 @@ enum err loyalty_spend(struct loyalty_ledger *ledger, const struct loyalty_cause
 // Puts back so much of what was spent, last taken first; a lot that has expired meanwhile expires at once.
 enum err loyalty_roll_back(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
                            int64_t amount, const struct loyalty_part *parts, size_t part_count);
+
+// What was just put back paid for an automatic reward: none takes so much of her active balance by itself, until she
+// spent it. ERR_LIMIT code "overflow".
+enum err loyalty_withhold(struct loyalty_ledger *ledger, uint8_t currency, int64_t amount);
 
 enum err loyalty_hold_open(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
                            int64_t amount, int64_t expires_us, uint64_t *hold);

@@ -1,9 +1,11 @@
 // order_json: an order as people and programs read it.
 //
-// Money has two digits after the point, quantities as many of three as they need; points are whole.
+// Money has two digits after the point, quantities as many of three as they need, amounts of a currency those of its
+// scale. Programmes and currencies are told by their ids; a number is told only of one that no document has.
 #include "loyalty/order_private.h"
 
 #include "loyalty/money_json.h"
+#include "loyalty/set.h"
 
 static void put_quantity(struct json_writer *writer, const char *name, int64_t quantity) {
   char text[32];
@@ -35,7 +37,23 @@ static void put_lines(const struct loyalty_order *order, struct json_writer *wri
   json_array_end(writer);
 }
 
-static void put_tenders(const struct loyalty_order *order, struct json_writer *writer) {
+// Returns the digits after the point of its amounts.
+static int put_currency(const struct loyalty_set *set, uint32_t programme, uint8_t currency,
+                        struct json_writer *writer) {
+  const struct loyalty_programme *found = set == NULL ? NULL : loyalty_set_programme(set, programme);
+  const struct loyalty_currency *known = found == NULL ? NULL : loyalty_currency_at(found, currency);
+  if (found != NULL)
+    json_member_bytes(writer, "programme", found->id);
+  else
+    json_member_u64(writer, "programme", programme);
+  if (known != NULL)
+    json_member_bytes(writer, "currency", known->id);
+  else
+    json_member_u64(writer, "currency", currency);
+  return known == NULL ? 0 : known->scale;
+}
+
+static void put_tenders(const struct loyalty_order *order, const struct loyalty_set *set, struct json_writer *writer) {
   json_name(writer, "tenders");
   json_array_begin(writer);
   for (size_t i = 0; i < order->tender_count; i++) {
@@ -46,8 +64,9 @@ static void put_tenders(const struct loyalty_order *order, struct json_writer *w
       json_member_bytes(writer, "code", tender->code);
     } else {
       json_member_text(writer, "kind", "points");
-      json_member_i64(writer, "points", tender->amount);
-      json_member_i64(writer, "points_restored", tender->restored_amount);
+      int scale = put_currency(set, tender->programme, tender->currency, writer);
+      json_member_scaled(writer, "points", tender->amount, scale);
+      json_member_scaled(writer, "points_restored", tender->restored_amount, scale);
     }
     money_json(writer, "amount", tender->cents);
     money_json(writer, "restored", tender->restored);
@@ -56,16 +75,15 @@ static void put_tenders(const struct loyalty_order *order, struct json_writer *w
   json_array_end(writer);
 }
 
-static void put_earned(const struct loyalty_order *order, struct json_writer *writer) {
+static void put_earned(const struct loyalty_order *order, const struct loyalty_set *set, struct json_writer *writer) {
   json_name(writer, "earned");
   json_array_begin(writer);
   for (size_t i = 0; i < order->posted_count; i++) {
     const struct loyalty_posted *posted = &order->posted[i];
     json_object_begin(writer);
-    json_member_u64(writer, "programme", posted->programme);
-    json_member_u64(writer, "currency", posted->currency);
-    json_member_i64(writer, "amount", posted->amount);
-    json_member_i64(writer, "taken_back", posted->taken_back);
+    int scale = put_currency(set, posted->programme, posted->currency, writer);
+    json_member_scaled(writer, "amount", posted->amount, scale);
+    json_member_scaled(writer, "taken_back", posted->taken_back, scale);
     json_object_end(writer);
   }
   json_array_end(writer);
@@ -112,7 +130,7 @@ static void put_returns(const struct loyalty_order *order, struct json_writer *w
   json_array_end(writer);
 }
 
-void loyalty_order_json(const struct loyalty_order *order, struct json_writer *writer) {
+void loyalty_order_json(const struct loyalty_order *order, const struct loyalty_set *set, struct json_writer *writer) {
   json_object_begin(writer);
   json_member_bytes(writer, "order_id", order->id);
   json_member_text(writer, "state", order->state == LOYALTY_ORDER_CANCELLED ? "cancelled" : "placed");
@@ -127,8 +145,8 @@ void loyalty_order_json(const struct loyalty_order *order, struct json_writer *w
   money_json(writer, "shipping_discount", order->shipping_discount);
   money_json(writer, "tax", order->tax);
   put_lines(order, writer);
-  put_tenders(order, writer);
-  put_earned(order, writer);
+  put_tenders(order, set, writer);
+  put_earned(order, set, writer);
   put_used(order, writer);
   put_returns(order, writer);
 }

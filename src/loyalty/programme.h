@@ -76,7 +76,7 @@ enum loyalty_validity_kind {
 };
 enum loyalty_return_policy { LOYALTY_ONLY_PENDING, LOYALTY_WITHIN_BALANCE, LOYALTY_UNLIMITED };
 
-// Of any amount or money in a document, in its smallest unit: 10^15.
+// Of any amount or money in a document or a request, in its smallest unit: 10^15.
 #define LOYALTY_AMOUNT_MAX INT64_C(1000000000000000)
 
 struct loyalty_currency {
@@ -197,6 +197,7 @@ struct loyalty_reward {
   uint8_t currency;
   int64_t cost;
   bool automatic;
+  bool idle; // of a set: its voucher is not there, or archived; nobody gets it by itself
 };
 
 struct loyalty_referral {
@@ -312,7 +313,9 @@ struct loyalty_catalog {
   void *context;
   // The programme of this id or number (id empty), as it is in force; NULL: there is none.
   const struct loyalty_programme *(*programme)(void *context, struct bytes id, uint32_t number);
+  // Its number; 0: there is none, which is a warning. The nearest id that is there, empty when none is near.
   uint32_t (*voucher)(void *context, struct bytes id);
+  struct bytes (*near_voucher)(void *context, struct bytes id);      // may be NULL
   const struct rule_zone *(*zone)(void *context, struct bytes name); // NULL: no such zone here
 };
 
@@ -320,11 +323,11 @@ struct loyalty_catalog {
 // levels and rules that stay; new ones get numbers never used in it. A currency, once there, stays. The document's own
 // number, version, created_us and author are the caller's. ERR_INVALID with the member in words in the diag's field; of
 // a wrong expression its place in *where (may be NULL; zero when the mistake is elsewhere). Codes as of
-// segment/definition.h, and: unknown_programme, unknown_currency, unknown_voucher, bad_timezone, bad_currency_code,
+// segment/definition.h, and: unknown_programme, unknown_currency, bad_timezone, bad_currency_code,
 // bad_date, bad_duration, bad_amount, wrong_order (levels that do not ascend, an end before its beginning), removed (a
 // currency that is gone), scale_changed, conflict (two members of which only one may stand there).
 // What is told beside a document ("version", "created_at"…) may stand in it and means nothing, but for "archived".
-// Warnings of expressions go to `warnings` (may be NULL).
+// Warnings, of expressions and (unknown_voucher) of vouchers that are not there yet, go to `warnings` (may be NULL).
 enum err loyalty_programme_read(struct value document, const struct names *names, const struct loyalty_catalog *catalog,
                                 const struct loyalty_programme *older, struct arena *arena,
                                 struct loyalty_programme *programme, struct rule_check *warnings,

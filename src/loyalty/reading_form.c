@@ -109,12 +109,32 @@ static enum err read_id(struct reading *reading, const struct member *member, st
   return keep(reading, member, id, item);
 }
 
+// A voucher names its programme, so one of the two is there first: the programme, whose reward waits for the voucher.
+static void warn_of_voucher(struct reading *reading, struct bytes id) {
+  const struct loyalty_catalog *catalog = reading->catalog;
+  struct bytes nearest = catalog->near_voucher == NULL ? BYTES("") : catalog->near_voucher(catalog->context, id);
+  char meant[LOYALTY_ID_BYTES + 32] = "";
+  struct diag worded;
+  if (reading->warnings == NULL || reading->warnings->warning_count == RULE_WARNINGS_MAX) return;
+  struct rule_diag *warning = &reading->warnings->warnings[reading->warnings->warning_count++];
+  *warning = (struct rule_diag){.code = "unknown_voucher"};
+  if (nearest.size_bytes > 0) {
+    snprintf(meant, sizeof meant, "; did you mean \"%.*s\"?", BYTES_ARG(nearest));
+    snprintf(warning->nearest, sizeof warning->nearest, "%.*s", BYTES_ARG(nearest));
+  }
+  diag_set(&worded, ERR_INVALID, "", "%s: there is no voucher \"%.*s\" yet, and nothing gives it until there is%s",
+           reading->path, BYTES_ARG(id), meant);
+  diag_in_field(&worded, "%s", reading->path);
+  memcpy(warning->message, worded.message, sizeof warning->message);
+  memcpy(warning->field, worded.field, sizeof warning->field);
+}
+
 static enum err read_voucher(struct reading *reading, const struct member *member, struct value value, void *item) {
   enum err err = read_id(reading, member, value, item);
   if (err != ERR_OK || reading_is_stored(reading) || reading->catalog->voucher == NULL) return err;
   struct bytes id = *text_at(member, item);
-  if (reading->catalog->voucher(reading->catalog->context, id) != 0) return ERR_OK;
-  return diag_set(reading->diag, ERR_INVALID, "unknown_voucher", "there is no voucher \"%.*s\"", BYTES_ARG(id));
+  if (reading->catalog->voucher(reading->catalog->context, id) == 0) warn_of_voucher(reading, id);
+  return ERR_OK;
 }
 
 static enum err read_zone(struct reading *reading, const struct member *member, struct value value, void *item) {

@@ -196,6 +196,10 @@ static enum err make(struct rebuild *work) {
   wallet->expiry_noticed_us = whole->expiry_noticed_us;
   wallet->blocked = whole->blocked;
   for (size_t i = 0; err == ERR_OK && i < work->mine_count; i++) err = add_posting(work, &work->mine[i]);
+  for (size_t i = 0; i < wallet->balance_count; i++) { // whose it is nobody knows; at most what she then has
+    const struct loyalty_balance *balance = ledger_balance_find(whole, wallet->balances[i].currency);
+    wallet->balances[i].withheld = balance == NULL ? 0 : balance->withheld;
+  }
   for (size_t i = 0; err == ERR_OK && i < whole->hold_count; i++) err = add_hold(work, &whole->holds[i]);
   for (size_t i = 0; err == ERR_OK && i < whole->counter_count; i++)
     err = ledger_counter_add(work->ledger, &whole->counters[i]);

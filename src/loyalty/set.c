@@ -254,8 +254,24 @@ static enum err keep_names_of_orders(struct loyalty_making *making) {
   return err;
 }
 
+// The points of a reward are not taken while its voucher cannot be given.
+static enum err judge_rewards(struct loyalty_set *set, struct loyalty_programme *programme) {
+  struct loyalty_reward *rewards = arena_take(&set->arena, (programme->reward_count + 1) * sizeof *rewards);
+  if (rewards == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < programme->reward_count; i++) {
+    rewards[i] = programme->rewards[i];
+    const struct loyalty_voucher *voucher = loyalty_set_voucher_find(set, rewards[i].voucher);
+    rewards[i].idle = voucher == NULL || voucher->archived;
+  }
+  programme->rewards = rewards;
+  return ERR_OK;
+}
+
 static enum err make(struct loyalty_making *making) {
   struct loyalty_set *set = making->set;
+  for (size_t i = 0; i < set->programmes.count; i++)
+    if (judge_rewards(set, (void *)(set->programmes.items + i * set->programmes.item_bytes)) != ERR_OK)
+      return diag_no_memory(making->diag);
   enum err err = take_room(making);
   if (err == ERR_OK) err = keep_names_of_orders(making);
   for (size_t i = 0; err == ERR_OK && i < set->programmes.count; i++) err = add_programme(making, i);

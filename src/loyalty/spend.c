@@ -163,6 +163,12 @@ enum err loyalty_roll_back(struct loyalty_ledger *ledger, const struct loyalty_c
   return ledger_end(ledger, &mark, err);
 }
 
+enum err loyalty_withhold(struct loyalty_ledger *ledger, uint8_t currency, int64_t amount) {
+  struct loyalty_balance *balance = ledger_balance_find(ledger->wallet, currency);
+  if (balance == NULL || amount <= 0) return ledger_bad_amount(ledger);
+  return __builtin_add_overflow(balance->withheld, amount, &balance->withheld) ? ledger_overflow(ledger) : ERR_OK;
+}
+
 // --- debt ----------------------------------------------------------------------------------------------------
 
 bool ledger_can_repay(const struct loyalty_wallet *wallet, uint8_t currency, int64_t at_us) {

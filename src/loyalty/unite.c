@@ -13,6 +13,7 @@ static enum err add_balance(struct loyalty_ledger *ledger, const struct loyalty_
       return ledger_overflow(ledger);
   if (__builtin_add_overflow(balance->uncollected, added->uncollected, &balance->uncollected))
     return ledger_overflow(ledger);
+  if (__builtin_add_overflow(balance->withheld, added->withheld, &balance->withheld)) return ledger_overflow(ledger);
   return ERR_OK;
 }
 

@@ -28,12 +28,13 @@ enum {
   LOT_PARTS = LOT_PENDING | LOT_ACTIVE | LOT_HELD,
   PART_EXPIRES_NEVER = 1,
   BALANCE_UNCOLLECTED = 1 << LOYALTY_ACCOUNT_COUNT,
-  BALANCE_MASKS = 2 * BALANCE_UNCOLLECTED - 1,
+  BALANCE_WITHHELD = 2 * BALANCE_UNCOLLECTED,
+  BALANCE_MASKS = 2 * BALANCE_WITHHELD - 1,
   // The least and the most bytes of a piece.
   WALLET_BYTES_MIN = 11,
   WALLET_BYTES_MAX = 128,
   BALANCE_BYTES_MIN = 3,
-  BALANCE_BYTES_MAX = 2 + 2 + (LOYALTY_ACCOUNT_COUNT + 1) * VARINT_BYTES_MAX,
+  BALANCE_BYTES_MAX = 2 + 2 + (LOYALTY_ACCOUNT_COUNT + 2) * VARINT_BYTES_MAX,
   LOT_BYTES_MIN = 6,
   LOT_BYTES_MAX = 3 + 9 * VARINT_BYTES_MAX + 2 * 5,
   HOLD_BYTES_MIN = 9,
@@ -76,6 +77,7 @@ static bool take(struct arena *arena, size_t count, size_t item_bytes, void **it
 
 static unsigned mask_of(const struct loyalty_balance *balance) {
   unsigned mask = balance->uncollected != 0 ? BALANCE_UNCOLLECTED : 0;
+  if (balance->withheld != 0) mask |= BALANCE_WITHHELD;
   for (unsigned i = 0; i < LOYALTY_ACCOUNT_COUNT; i++) mask |= (unsigned)(balance->accounts[i] != 0) << i;
   return mask;
 }
@@ -93,6 +95,7 @@ static uint8_t *put_balances(uint8_t *at, const struct loyalty_wallet *wallet) {
     for (unsigned k = 0; k < LOYALTY_ACCOUNT_COUNT; k++)
       if (mask & 1u << k) at = varint_put_signed(at, balance->accounts[k]);
     if (mask & BALANCE_UNCOLLECTED) at = varint_put_signed(at, balance->uncollected);
+    if (mask & BALANCE_WITHHELD) at = varint_put_signed(at, balance->withheld);
   }
   return at;
 }
@@ -108,6 +111,8 @@ static bool read_balance(struct varint_reader *reader, struct loyalty_balance *b
     sum += (uint64_t)balance->accounts[i];
   }
   if (mask & BALANCE_UNCOLLECTED) balance->uncollected = varint_read_signed(reader);
+  if (mask & BALANCE_WITHHELD) balance->withheld = varint_read_signed(reader);
+  if (((mask & BALANCE_WITHHELD) == 0) != (balance->withheld == 0) || balance->withheld < 0) return false;
   return !reader->failed && mask != 0 && sum == 0 && ((mask & BALANCE_UNCOLLECTED) == 0) == (balance->uncollected == 0);
 }
 

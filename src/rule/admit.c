@@ -13,6 +13,8 @@ static void keep_warnings(struct rule_check *kept, const struct rule_check *chec
     struct diag worded;
     diag_set(&worded, ERR_INVALID, "", "%s: %s", member, check->warnings[i].message);
     memcpy(warning->message, worded.message, sizeof warning->message);
+    diag_in_field(&worded, "%s", member);
+    memcpy(warning->field, worded.field, sizeof warning->field);
   }
 }
 

@@ -37,6 +37,7 @@ void check_warn(struct checker *checker, struct rule_diag *warning, struct rule_
   va_start(arguments, format);
   complain(warning, place, code, format, arguments);
   va_end(arguments);
+  warning->field[0] = 0;
   if (is_said(check, warning)) return;
   size_t at = check->warning_count;
   while (at > 0 && check->warnings[at - 1].place.offset > place.offset) at--;

@@ -21,6 +21,7 @@ struct rule_diag {
   char expected[RULE_WORD_BYTES];   // empty when the message says it
   char found[RULE_WORD_BYTES];
   char nearest[RULE_WORD_BYTES]; // the word that was probably meant; empty when none is near
+  char field[DIAG_FIELD_BYTES];  // of a warning, the member of the document it is about; empty: it is of one text alone
 };
 
 // ERR_INVALID, ERR_LIMIT or ERR_NO_MEMORY with `diag` filled (it may be NULL). `text` may go once it has returned.

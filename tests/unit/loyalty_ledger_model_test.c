@@ -5,6 +5,7 @@
 // RAPPORT_TEST_LONG=1 makes it fifty times as many; RAPPORT_TEST_SEED says where the programmes begin.
 #include "loyalty_ledger_reference.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { PROGRAMMES = 120, PROGRAMMES_LONG = 6000, STEPS = 90, MERGED_AT = 60, STEP_HOURS_MAX = 24 * 40 };
@@ -339,6 +340,7 @@ static void end_some_hold(struct kit *kit, struct model *model) {
     pay_debt(model);
     return;
   }
+  assert(all > 0); // a hold of nothing is not opened
   amount = (int64_t)chance((uint64_t)all) + 1;
   assert_int_equal(loyalty_hold_capture(&kit->ledger, &cause, model->holds[index].id, amount, NULL, NULL), ERR_OK);
   end_hold(model, index, amount);

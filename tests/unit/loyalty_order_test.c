@@ -541,7 +541,7 @@ static void expect_told(const struct loyalty_order *order, const char *json) {
   struct json_writer writer;
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  loyalty_order_json(order, &writer);
+  loyalty_order_json(order, NULL, &writer);
   json_object_end(&writer);
   buffer_append_byte(&out, 0);
   assert_string_equal((const char *)out.data, json);
@@ -581,7 +581,8 @@ static void test_an_order_comes_back_from_its_row(void **state) {
               "\"shipping\":4.90,\"shipping_discount\":4.90,\"tax\":12.34,\"lines\":[{\"line_id\":\"1\",\"sku\":\"A\","
               "\"quantity\":2,\"amount\":50.00,\"discount\":5.00,\"returned\":1},{\"line_id\":\"2\",\"quantity\":1,"
               "\"amount\":3.33,\"discount\":0.00,\"returned\":0}],\"tenders\":[{\"kind\":\"card\",\"code\":\"CARD\","
-              "\"amount\":10.00,\"restored\":0.00},{\"kind\":\"points\",\"points\":100,\"points_restored\":40,"
+              "\"amount\":10.00,\"restored\":0.00},{\"kind\":\"points\",\"programme\":0,\"currency\":1,\"points\":100,"
+              "\"points_restored\":40,"
               "\"amount\":10.00,\"restored\":4.00}],\"earned\":[{\"programme\":0,\"currency\":1,\"amount\":25,"
               "\"taken_back\":12}],\"discounts\":[{\"code\":\"SUMMER26\",\"amount\":5.00,\"shipping\":4.90,"
               "\"redemption\":\"r9\",\"rolled_back\":true}],\"returns\":[{\"id\":\"r-1\","
