@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/csv.h"
+#include "base/real.h"
 #include "cli/score.h"
 #include "cli/table.h"
 
@@ -300,7 +301,7 @@ void score_put_real(struct json_writer *writer, const char *name, double number,
 }
 
 static void put_parameter(struct json_writer *writer, const char *name, double number) {
-  char text[RFM_DOUBLE_BYTES];
+  char text[REAL_TEXT_BYTES];
   snprintf(text, sizeof text, "%.10g", number);
   json_name(writer, name);
   json_raw(writer, bytes_from_text(text));

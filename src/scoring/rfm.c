@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/real.h"
 #include "value/given.h"
 
 static const char *const method_names[] = {"quantile", "ntile", "fixed"};
@@ -34,13 +35,6 @@ double rfm_double(struct decimal number) {
   char text[DECIMAL_TEXT_BYTES];
   decimal_format(number, text);
   return strtod(text, NULL);
-}
-
-void rfm_double_format(double number, char *out) {
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(out, RFM_DOUBLE_BYTES, "%.*g", digits, number);
-    if (strtod(out, NULL) == number) return;
-  }
 }
 
 // --- finding thresholds --------------------------------------------------------------------------------------
@@ -128,15 +122,14 @@ unsigned rfm_number(struct rfm_scores scores) {
 // --- thresholds as a document --------------------------------------------------------------------------------
 
 void rfm_thresholds_write(struct json_writer *writer, const struct rfm_thresholds *thresholds) {
-  char text[RFM_DOUBLE_BYTES];
+  char text[REAL_TEXT_BYTES];
   json_object_begin(writer);
   json_member_u64(writer, "bins", thresholds->bins);
   for (int measure = 0; measure < RFM_MEASURES; measure++) {
     json_name(writer, measure_names[measure]);
     json_array_begin(writer);
     for (unsigned i = 0; i + 1 < thresholds->bins; i++) {
-      rfm_double_format(thresholds->bounds[measure][i], text);
-      json_raw(writer, bytes_from_text(text));
+      json_raw(writer, bytes_of(text, real_write(text, thresholds->bounds[measure][i])));
     }
     json_array_end(writer);
   }

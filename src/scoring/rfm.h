@@ -77,9 +77,6 @@ void rfm_thresholds_write(struct json_writer *writer, const struct rfm_threshold
 enum err rfm_thresholds_read(struct value document, const struct names *names, struct rfm_thresholds *thresholds,
                              struct diag *diag);
 
-// A double as the shortest text that reads back to it; `out` has RFM_DOUBLE_BYTES. Not for infinities and NaN.
-enum { RFM_DOUBLE_BYTES = 32 };
-void rfm_double_format(double number, char *out);
 // The double nearest to a decimal.
 double rfm_double(struct decimal number);
 

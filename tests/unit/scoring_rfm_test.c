@@ -159,16 +159,8 @@ static void thresholds_are_a_document(void **state) {
   }
 }
 
-static void doubles_are_short_and_exact(void **state) {
+static void amounts_become_the_nearest_doubles(void **state) {
   (void)state;
-  static const double numbers[] = {0, 1, -2.5, 297.4, 0.1 + 0.2, 1e22, 1e-300, 123456789012345678.0};
-  static const char *const texts[] = {
-      "0", "1", "-2.5", "297.4", "0.30000000000000004", "1e+22", "1e-300", "1.2345678901234568e+17"};
-  for (size_t i = 0; i < 8; i++) {
-    char text[RFM_DOUBLE_BYTES];
-    rfm_double_format(numbers[i], text);
-    assert_string_equal(text, texts[i]);
-  }
   assert_true(rfm_double(money("-12.345")) == -12.345);
   assert_true(rfm_double(money("0.1")) == 0.1);
   assert_true(rfm_double(money("99999999999999999999.99")) == 99999999999999999999.99);
@@ -357,7 +349,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(quantiles_are_those_of_r),       cmocka_unit_test(a_bound_belongs_to_the_bin_above),
       cmocka_unit_test(ntile_makes_equal_groups),       cmocka_unit_test(few_customers_and_odd_bins),
-      cmocka_unit_test(thresholds_are_a_document),      cmocka_unit_test(doubles_are_short_and_exact),
+      cmocka_unit_test(thresholds_are_a_document),      cmocka_unit_test(amounts_become_the_nearest_doubles),
       cmocka_unit_test(the_first_segment_that_matches), cmocka_unit_test(segments_are_a_document),
       cmocka_unit_test(ranges_have_books_of_their_own), cmocka_unit_test(a_book_refuses),
       cmocka_unit_test(a_roster_keeps_its_numbers),     cmocka_unit_test(moves_are_counted),
