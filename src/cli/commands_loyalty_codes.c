@@ -2,25 +2,17 @@
 //
 // On a data directory this process makes them, and Ctrl-C stops where it stands; killed outright, they are as many as
 // the batch says, and `codes resume` goes on. A server works by itself: the command only looks.
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "cli/advice.h"
 #include "cli/ask.h"
 #include "cli/progress.h"
+#include "cli/stop.h"
 #include "cli/typed.h"
 #include "engine/members.h"
 
 enum { WORK_US = 100000, LOOK_EVERY_NS = 200000000, PAGE_CODES = 4096, ID_BYTES = 32 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  // The second Ctrl-C ends the process.
-  signal(number, SIG_DFL);
-}
 
 // --- how far it is -------------------------------------------------------------------------------------------
 
@@ -32,26 +24,16 @@ struct watched {
   bool running;
 };
 
-static uint64_t number_of(const struct print_document *document, const char *name) {
-  struct value progress = value_member(document->root, document->names, BYTES("progress"));
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(value_member(progress, document->names, bytes_from_text(name)), &number))
-    decimal_to_scaled_i64(number, 0, &whole);
-  return (uint64_t)whole;
-}
-
 static enum err look_at(struct watched *watched, struct diag *diag) {
   struct print_document document;
-  struct bytes id = BYTES(""), status = BYTES("");
   enum err err = print_document_init(&document, buffer_view(&watched->json), diag);
   if (err == ERR_OK) {
-    value_as_text(value_member(document.root, document.names, BYTES("id")), &id);
-    value_as_text(value_member(document.root, document.names, BYTES("status")), &status);
+    struct bytes id = print_find_text(&document, document.root, "id");
     snprintf(watched->id, sizeof watched->id, "%.*s", BYTES_ARG(id));
-    watched->running = bytes_equal(status, BYTES("running"));
-    uint64_t done = number_of(&document, "done");
-    progress_show(&watched->progress, done, number_of(&document, "total"), done);
+    watched->running = bytes_equal(print_find_text(&document, document.root, "status"), BYTES("running"));
+    struct value progress = print_find(&document, document.root, "progress");
+    uint64_t done = print_find_count(&document, progress, "done");
+    progress_show(&watched->progress, done, print_find_count(&document, progress, "total"), done);
   }
   print_document_release(&document);
   return err;
@@ -67,7 +49,7 @@ static enum err watch(struct watched *watched, struct diag *diag) {
   const struct timespec pause = {0, LOOK_EVERY_NS};
   const struct target_call look = {.op = TARGET_BATCH, .args = {[TARGET_ARG_ID] = watched->id}};
   enum err err = ERR_OK;
-  while (err == ERR_OK && watched->running && stop_asked == 0) {
+  while (err == ERR_OK && watched->running && !stop_is_asked()) {
     nanosleep(&pause, NULL);
     err = call(watched, &look, diag);
   }
@@ -76,7 +58,7 @@ static enum err watch(struct watched *watched, struct diag *diag) {
 
 static enum err show_watched(struct cli *cli, struct watched *watched, bool remote, struct diag *diag) {
   enum err err = ask_show(cli, buffer_view(&watched->json), print_plain, diag);
-  if (err != ERR_OK || stop_asked == 0) return err;
+  if (err != ERR_OK || !stop_is_asked()) return err;
   return diag_set(diag, ERR_STOPPED, "stopped",
                   remote ? "the server goes on by itself; `rapport loyalty codes stop %s` stops it"
                          : "stopped; `rapport loyalty codes resume %s` goes on",
@@ -86,8 +68,7 @@ static enum err show_watched(struct cli *cli, struct watched *watched, bool remo
 static void begin(struct watched *watched) {
   *watched = (struct watched){.running = false};
   buffer_init(&watched->json);
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
+  stop_listen(true);
   progress_begin(&watched->progress);
   watched->progress.unit = "codes";
 }
@@ -120,12 +101,12 @@ static enum err work_here(struct watched *watched, struct target_local *local, c
   const struct target_call look = {.op = TARGET_BATCH, .args = {[TARGET_ARG_ID] = watched->id}};
   const struct target_call stop = {.op = TARGET_BATCH_STOP, .args = {[TARGET_ARG_ID] = watched->id}};
   enum err err = call_here(watched, local, what, diag);
-  while (err == ERR_OK && watched->running && stop_asked == 0) {
+  while (err == ERR_OK && watched->running && !stop_is_asked()) {
     bool more;
     err = engine_batch_work(local->engine, WORK_US, &more, diag);
     if (err == ERR_OK) err = call_here(watched, local, &look, diag);
   }
-  if (err == ERR_OK && stop_asked != 0) err = call_here(watched, local, &stop, diag);
+  if (err == ERR_OK && stop_is_asked()) err = call_here(watched, local, &stop, diag);
   return err == ERR_OK ? store_wait(local->store, store_mark_now(local->store), diag) : err;
 }
 

@@ -1,5 +1,4 @@
 // commands_loyalty_simulate: a simulation, here or as a job of a server; Ctrl-C ends it, and nothing of it is left.
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -7,18 +6,11 @@
 #include "cli/ask.h"
 #include "cli/print_simulate.h"
 #include "cli/progress.h"
+#include "cli/stop.h"
 #include "cli/target.h"
 #include "engine/members.h"
 
 enum { DOCUMENT_BYTES_MAX = 4 * 1024 * 1024, LOOK_EVERY_NS = 200000000, ID_BYTES = 32 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  // The second Ctrl-C ends the process.
-  signal(number, SIG_DFL);
-}
 
 // --- the request ---------------------------------------------------------------------------------------------
 
@@ -63,15 +55,7 @@ static enum err stopped(struct diag *diag) {
 
 static bool show_progress(void *context, uint64_t done, uint64_t total) {
   progress_show(context, done, total, done);
-  return stop_asked == 0;
-}
-
-static enum err parse(struct engine *engine, struct bytes body, struct buffer *packed, struct diag *diag) {
-  struct value_parser *parser;
-  if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(diag);
-  enum err err = value_parse_json(parser, body, engine_names(engine), packed, diag);
-  value_parser_close(parser);
-  return err;
+  return !stop_is_asked();
 }
 
 static enum err run_here(struct cli *cli, struct bytes body, struct progress *progress, struct buffer *json,
@@ -84,7 +68,7 @@ static enum err run_here(struct cli *cli, struct bytes body, struct progress *pr
   if (err != ERR_OK) return err;
   buffer_init(&packed);
   json_writer_init(&writer, json);
-  err = parse(local.engine, body, &packed, diag);
+  err = target_parse(local.engine, body, &packed, diag);
   if (err == ERR_OK)
     err = engine_simulation_open(local.engine, (struct value){buffer_view(&packed)}, &simulation, NULL, diag);
   if (err == ERR_OK) err = engine_simulation_run(simulation, show_progress, progress, &writer, diag);
@@ -100,15 +84,6 @@ struct job {
   char id[ID_BYTES];
   bool running;
 };
-
-static uint64_t number_of(const struct print_document *document, const char *name) {
-  struct value progress = value_member(document->root, document->names, BYTES("progress"));
-  struct decimal number;
-  int64_t whole = 0;
-  if (value_as_number(value_member(progress, document->names, bytes_from_text(name)), &number))
-    decimal_to_scaled_i64(number, 0, &whole);
-  return (uint64_t)whole;
-}
 
 // Of a job that has ended: its report, as JSON, in the place of the job.
 static enum err take_report(const struct print_document *document, struct buffer *json, struct diag *diag) {
@@ -129,14 +104,14 @@ static enum err take_report(const struct print_document *document, struct buffer
 
 static enum err look_at(struct buffer *json, struct progress *progress, struct job *job, struct diag *diag) {
   struct print_document document;
-  struct bytes state = BYTES(""), id = BYTES("");
   enum err err = print_document_init(&document, buffer_view(json), diag);
   if (err == ERR_OK) {
-    value_as_text(value_member(document.root, document.names, BYTES("state")), &state);
-    value_as_text(value_member(document.root, document.names, BYTES("id")), &id);
+    struct value told = print_find(&document, document.root, "progress");
+    struct bytes id = print_find_text(&document, document.root, "id");
+    uint64_t done = print_find_count(&document, told, "done");
     snprintf(job->id, sizeof job->id, "%.*s", BYTES_ARG(id));
-    job->running = bytes_equal(state, BYTES("running"));
-    progress_show(progress, number_of(&document, "done"), number_of(&document, "total"), number_of(&document, "done"));
+    job->running = bytes_equal(print_find_text(&document, document.root, "state"), BYTES("running"));
+    progress_show(progress, done, print_find_count(&document, told, "total"), done);
     if (!job->running) err = take_report(&document, json, diag);
   }
   print_document_release(&document);
@@ -150,7 +125,7 @@ static enum err run_there(struct cli *cli, struct bytes body, struct progress *p
   struct target_call call = {.op = TARGET_SIMULATE, .body = body};
   struct target *target = NULL;
   enum err err = target_open(&target, &cli->options, false, diag);
-  while (err == ERR_OK && job.running && stop_asked == 0) {
+  while (err == ERR_OK && job.running && !stop_is_asked()) {
     if (call.op != TARGET_SIMULATE) nanosleep(&pause, NULL);
     buffer_clear(json);
     err = target_call(target, &call, json, diag);
@@ -170,8 +145,7 @@ enum err command_loyalty_simulate(struct cli *cli, struct diag *diag) {
   struct progress progress;
   buffer_init(&body);
   buffer_init(&json);
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
+  stop_listen(true);
   progress_begin(&progress);
   progress.unit = "members";
   enum err err = write_request(&cli->options, &body, diag);

@@ -11,17 +11,10 @@
 #include "base/csv.h"
 #include "cli/ask.h"
 #include "cli/progress.h"
+#include "cli/stop.h"
 #include "engine/query.h"
 
 enum { PAGE_ROWS = 1000, FLUSH_BYTES = 64 * 1024 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  // The second Ctrl-C ends the process.
-  signal(number, SIG_DFL);
-}
 
 // What a walk over a directory needs while it runs.
 struct walk {
@@ -32,15 +25,14 @@ struct walk {
 static bool show_progress(void *context, uint64_t done, uint64_t total) {
   struct walk *walk = context;
   progress_show(&walk->progress, done, total, done);
-  return stop_asked == 0;
+  return !stop_is_asked();
 }
 
 static void walk_begin(struct walk *walk, struct cli *cli) {
   walk->cli = cli;
-  stop_asked = 0;
   progress_begin(&walk->progress);
   walk->progress.unit = "customers";
-  signal(SIGINT, ask_to_stop);
+  stop_listen(false);
 }
 
 static void walk_end(struct walk *walk) {

@@ -2,32 +2,24 @@
 //
 // On a data directory this process does the work, and Ctrl-C stops it where it stands. A server works by itself: the
 // command only looks, and Ctrl-C only ends the looking.
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "cli/ask.h"
 #include "cli/print.h"
 #include "cli/progress.h"
+#include "cli/stop.h"
 #include "cli/target.h"
 #include "value/value.h"
 
 enum { WORK_US = 50000, LOOK_EVERY_NS = 200000000 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  // The second Ctrl-C ends the process.
-  signal(number, SIG_DFL);
-}
 
 // --- on a data directory -------------------------------------------------------------------------------------
 
 static enum err work(struct engine *engine, struct progress *progress, struct diag *diag) {
   struct engine_rerun_progress state = {.running = true};
   enum err err = ERR_OK;
-  while (err == ERR_OK && state.running && stop_asked == 0) {
+  while (err == ERR_OK && state.running && !stop_is_asked()) {
     err = engine_rerun_work(engine, WORK_US, &state, diag);
     progress_show(progress, state.done, state.total, state.done);
   }
@@ -40,7 +32,7 @@ static enum err rerun_local(struct engine *engine, struct bytes author, struct p
   struct engine_commit commit = {0};
   enum err err = engine_rerun_start(engine, author, writer, &commit, diag);
   if (err == ERR_OK) err = work(engine, progress, diag);
-  if (err == ERR_OK && stop_asked != 0) err = engine_rerun_stop(engine, writer, &commit, diag);
+  if (err == ERR_OK && stop_is_asked()) err = engine_rerun_stop(engine, writer, &commit, diag);
   if (err == ERR_OK) err = store_wait(engine_store(engine), store_mark_now(engine_store(engine)), diag);
   if (err != ERR_OK) return err;
   buffer_clear(writer->out); // now the end of it
@@ -83,7 +75,7 @@ static enum err watch(struct target *target, const struct target_call *start, st
   bool running = false;
   enum err err = target_call(target, start, json, diag);
   if (err == ERR_OK) err = show_state(buffer_view(json), progress, &running, diag);
-  while (err == ERR_OK && running && stop_asked == 0) {
+  while (err == ERR_OK && running && !stop_is_asked()) {
     nanosleep(&pause, NULL);
     buffer_clear(json);
     err = target_call(target, &look, json, diag);
@@ -118,8 +110,7 @@ enum err command_rules_rerun(struct cli *cli, struct diag *diag) {
   struct progress progress;
   struct buffer json;
   buffer_init(&json);
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
+  stop_listen(true);
   progress_begin(&progress);
   progress.unit = "customers";
   enum err err = remote ? run_remote(cli, author, &progress, &json, diag)
@@ -127,7 +118,7 @@ enum err command_rules_rerun(struct cli *cli, struct diag *diag) {
   progress_end(&progress);
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), print_plain, diag);
   buffer_release(&json);
-  if (err != ERR_OK || stop_asked == 0) return err;
+  if (err != ERR_OK || !stop_is_asked()) return err;
   return diag_set(diag, ERR_STOPPED, "stopped",
                   remote ? "the server goes on by itself; `rapport rules stop` stops it"
                          : "stopped; the same command goes on where this one ended");

@@ -3,7 +3,6 @@
 // A definition that asks something new is computed before it answers. On a data directory this process does that,
 // behind a bar where a person looks on; a server does it by itself, and the command only looks. Ctrl-C ends either:
 // what was not computed is gone on with when the directory is next served, or by the same command.
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/limits.h"
 #include "cli/ask.h"
 #include "cli/progress.h"
+#include "cli/stop.h"
 
 enum {
   DEFINITION_BYTES_MAX = 1024 * 1024,
@@ -21,14 +21,6 @@ enum {
   LOOK_EVERY_NS = 100000000,
   FLUSH_BYTES = 64 * 1024,
 };
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int number) {
-  stop_asked = 1;
-  // The second Ctrl-C ends the process.
-  signal(number, SIG_DFL);
-}
 
 // --- documents -----------------------------------------------------------------------------------------------
 
@@ -138,7 +130,7 @@ static enum err wait_until_live(struct place *place, struct state *state, struct
   enum err err = ERR_OK;
   progress_begin(&progress);
   progress.unit = "customers";
-  while (err == ERR_OK && (state->building || state->version < wanted) && stop_asked == 0) {
+  while (err == ERR_OK && (state->building || state->version < wanted) && !stop_is_asked()) {
     err = place_pass(place, diag);
     if (err == ERR_OK) err = place_call(place, &look, json, diag);
     if (err == ERR_OK) err = read_state(buffer_view(json), false, state, diag);
@@ -155,7 +147,7 @@ static enum err put(struct place *place, const struct target_call *call, struct 
   if (err == ERR_OK) err = read_state(buffer_view(json), true, &state, diag);
   if (err == ERR_OK) err = wait_until_live(place, &state, json, diag);
   // What refers to it is computed anew.
-  while (err == ERR_OK && place->server == NULL && !idle && stop_asked == 0)
+  while (err == ERR_OK && place->server == NULL && !idle && !stop_is_asked())
     err = engine_tick(place->local.engine, &idle, diag);
   const struct target_call look = {.op = TARGET_SEGMENT, .args = {[TARGET_ARG_ID] = state.id}};
   if (err == ERR_OK) err = place_call(place, &look, json, diag);
@@ -169,8 +161,7 @@ enum err command_segment_put(struct cli *cli, struct diag *diag) {
   struct place place;
   buffer_init(&body);
   buffer_init(&json);
-  stop_asked = 0;
-  signal(SIGINT, ask_to_stop);
+  stop_listen(false);
   enum err err = ask_read_file(cli->options.args[0], DEFINITION_BYTES_MAX, &body, diag);
   call.body = buffer_view(&body);
   if (err == ERR_OK) err = place_open(&place, &cli->options, diag);
@@ -181,7 +172,7 @@ enum err command_segment_put(struct cli *cli, struct diag *diag) {
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), print_plain, diag);
   buffer_release(&json);
   buffer_release(&body);
-  if (err != ERR_OK || stop_asked == 0) return err;
+  if (err != ERR_OK || !stop_is_asked()) return err;
   return diag_set(diag, ERR_STOPPED, "stopped", "it is defined; the computing goes on when the directory is served");
 }
 

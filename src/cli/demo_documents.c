@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/target.h"
 #include "engine/members.h"
 #include "identity/identity_rules.h"
 #include "value/value.h"
@@ -48,17 +49,14 @@ typedef enum err put_fn(struct engine *engine, struct value document, struct jso
                         struct engine_commit *commit, struct diag *diag);
 
 static enum err put_text(struct engine *engine, struct bytes text, put_fn *put, struct diag *diag) {
-  struct value_parser *parser;
   struct engine_commit commit = {0};
   struct json_writer writer;
   struct buffer packed, told;
-  if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(diag);
   buffer_init(&packed);
   buffer_init(&told);
   json_writer_init(&writer, &told);
-  enum err err = value_parse_json(parser, text, engine_names(engine), &packed, diag);
+  enum err err = target_parse(engine, text, &packed, diag);
   if (err == ERR_OK) err = put(engine, (struct value){buffer_view(&packed)}, &writer, &commit, diag);
-  value_parser_close(parser);
   buffer_release(&packed);
   buffer_release(&told);
   return err;

@@ -81,6 +81,9 @@ void target_local_close(struct target_local *local);
 enum err target_local_call(struct target_local *local, const struct target_call *call, struct buffer *out,
                            struct diag *diag);
 
+// JSON as a packed document under the engine's names, appended to `packed`.
+enum err target_parse(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag);
+
 // Holds the clock as --test-clock says.
 void target_clock(struct clock *clock, const struct options *options);
 

@@ -452,13 +452,18 @@ static enum err (*const functions[TARGET_OP_COUNT])(struct answer *answer) = {
 #undef OP
 };
 
+enum err target_parse(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag) {
+  struct value_parser *parser;
+  if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(diag);
+  enum err err = value_parse_json(parser, json, engine_names(engine), packed, diag);
+  value_parser_close(parser);
+  return err;
+}
+
 // The body of a resend stays text: the reader of events parses it.
 static enum err parse_body(struct answer *answer, struct buffer *packed) {
-  struct value_parser *parser;
   if (answer->call->body.size_bytes == 0 || answer->call->op == TARGET_ASIDE_RESEND) return ERR_OK;
-  if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(answer->diag);
-  enum err err = value_parse_json(parser, answer->call->body, engine_names(answer->engine), packed, answer->diag);
-  value_parser_close(parser);
+  enum err err = target_parse(answer->engine, answer->call->body, packed, answer->diag);
   answer->body = (struct value){buffer_view(packed)};
   return err;
 }
