@@ -13,6 +13,11 @@ void lift_add(struct lift_group *group, double value, double before) {
   group->cross += away * (before - group->before_mean);
 }
 
+void lift_take_share(struct lift_group *group, double customers, double chosen) {
+  double share = chosen / customers;
+  *group = (struct lift_group){.customers = customers, .mean = share, .squares = chosen * (1 - share)};
+}
+
 static double normal_above(double x) {
   return erfc(x / sqrt(2)) / 2;
 }

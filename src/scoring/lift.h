@@ -20,6 +20,10 @@ struct lift_group {
 // when it is not known.
 void lift_add(struct lift_group *group, double value, double before);
 
+// A group of which only is known that `chosen` of `customers` bought: as of lift_add with so many 1, and 0 for the
+// rest.
+void lift_take_share(struct lift_group *group, double customers, double chosen);
+
 struct lift {
   double treated_mean, control_mean;
   double difference, standard_error; // of the means; adjusted with CUPED

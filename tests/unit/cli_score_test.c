@@ -1,5 +1,7 @@
-// `rapport score rfm` and `rapport score clv` as they are typed, on files of the test's own and on the published ones.
+// `rapport score rfm`, `rapport score clv` and `rapport lift` as they are typed, on files of the test's own and on the
+// published ones.
 #include <ftw.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -291,6 +293,66 @@ static void the_published_table_of_995_customers(void **state) {
   for (size_t i = 0; i < 995; i++) assert_string_equal(ours[i], theirs[i]);
 }
 
+static void assert_number(const char *name, double expected) {
+  const char *at = strstr(out, name);
+  assert_non_null(at);
+  assert_true(fabs(strtod(at + strlen(name), NULL) - expected) < 1e-9);
+}
+
+// 60 of 1,000 against 40 of 1,000: 20 buyers more, sqrt(.06 .94 / 999 + .04 .96 / 999) the error of the difference.
+static void lift_of_counts(void **state) {
+  (void)state;
+  assert_int_equal(run("lift --treated 60/1000 --control 40/1000 --value 50 --cost 500 --json"), 0);
+  assert_number("\"lift\":", 0.5);
+  assert_number("\"incremental\":", 20);
+  assert_number("\"incremental_revenue\":", 1000);
+  assert_number("\"iroas\":", 2);
+  assert_int_equal(run("lift --treated 60/1000 --control 40/1000"), 0);
+  assert_non_null(strstr(out, "Lift of the rate      +50.0%\n"));
+  assert_non_null(strstr(out, "No chance"));
+  assert_int_equal(run("lift --treated 60/1000 --control 0/50 --json"), 0);
+  assert_non_null(strstr(out, "\"lift\":null"));
+  assert_non_null(strstr(errors, "the control group has 0 who bought"));
+}
+
+static void lift_of_a_file(void **state) {
+  (void)state;
+  write_file("l.csv",
+             "group,revenue,before\nmail,12,10\nmail,22,20\nmail,0,0\nControl,10,10\nControl,20,20\nControl,0,0\n");
+  assert_int_equal(run("lift --customers l.csv --columns group,revenue,before --json"), 0);
+  assert_non_null(strstr(out, "\"revenue_per_customer\":10}"));
+  assert_number("\"incremental_revenue\":", 4);
+  assert_int_equal(run("lift --customers l.csv --columns group,revenue"), 0);
+  assert_non_null(strstr(out, "It may be chance"));
+  assert_says("lift --customers l.csv --columns group,revenue --control holdout", 1,
+              "--control says how the file calls");
+}
+
+static void lift_is_refused_with_the_fix(void **state) {
+  (void)state;
+  assert_says("lift", 2, "give --treated BOUGHT/CUSTOMERS");
+  assert_says("lift --treated 5 --control 4/9", 2, "such as 540/9000");
+  assert_says("lift --treated 9/5 --control 4/9", 2, "such as 540/9000");
+  assert_says("lift --treated 5/9 --control 4/9 --cost 7", 2, "--cost needs --value");
+  assert_says("lift --treated 5/9 --control 4/9 --confidence 95", 2, "a share such as 95%");
+  assert_says("lift --treated 5/9 --control 4/9 --value -1", 2, "an amount above 0");
+}
+
+// (1.96 + 0.84)^2 (.05 .95 + .06 .94) / .01^2 in each of two equal groups.
+static void sample_sizes(void **state) {
+  (void)state;
+  assert_int_equal(run("lift sample-size 5% 6% --control 50% --json"), 0);
+  assert_non_null(strstr(out, "\"treated\":8155,\"control\":8155,\"customers\":16310}"));
+  strcpy(before, out);
+  assert_int_equal(run("lift sample-size 0.05 +20% --control 0.5 --json"), 0);
+  assert_string_equal(out, before);
+  assert_int_equal(run("lift sample-size 10 11 --deviation 10"), 0);
+  assert_non_null(strstr(out, "8722 customers: 7849 get the campaign, 873 (10%) do not."));
+  assert_says("lift sample-size 5% 5%", 2, "both are the same");
+  assert_says("lift sample-size 60% +90%", 2, "no share between 0 and 100%");
+  assert_says("lift sample-size 12 13", 2, "--deviation");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(orders_make_scores),
@@ -301,6 +363,10 @@ int main(void) {
       cmocka_unit_test(clv_says_what_is_wrong),
       cmocka_unit_test(cdnow_from_orders_and_from_its_summary),
       cmocka_unit_test(the_published_table_of_995_customers),
+      cmocka_unit_test(lift_of_counts),
+      cmocka_unit_test(lift_of_a_file),
+      cmocka_unit_test(lift_is_refused_with_the_fix),
+      cmocka_unit_test(sample_sizes),
   };
   return cmocka_run_group_tests(tests, make_root, remove_root);
 }

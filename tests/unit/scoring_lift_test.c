@@ -43,6 +43,10 @@ static void shares_of_buyers(void **state) {
   NEAR(lift.low, 0.02 - 1.959963984540054 * lift.standard_error, 1e-12);
   NEAR(lift.p_value, erfc(0.02 / lift.standard_error / sqrt(2)), 1e-12);
   NEAR(lift.theta, 0, 0); // nothing is known of before
+  struct lift_group counted;
+  lift_take_share(&counted, 1000, 60);
+  NEAR(counted.mean, treated.mean, 1e-15);
+  NEAR(counted.squares, treated.squares, 1e-10);
 }
 
 static uint64_t random_state = 88172645463325252u;
