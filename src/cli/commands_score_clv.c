@@ -1,8 +1,8 @@
 // commands_score_clv: `rapport score clv`: histories of a file, the models fitted to them, and what they say of each
 // customer.
 //
-// Orders are kept as (customer, day, amount), sorted once, and read customer by customer: those of one day are one
-// order, those after the end of calibration are only compared with what was expected.
+// Orders come from a file, or from a workspace; a book (scoring/clv_book.h) makes histories of them and fits the
+// models.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,38 +20,13 @@ enum { FREQUENCY, RECENCY, AGE, MONETARY, TAKEN_MAX = 6, STEPS_MAX = 100000, NUM
 static const double unit_days[] = {1, 7, 365.25 / 12, 365.25}; // by --unit
 static const char *const unit_names[] = {"day", "week", "month", "year"};
 
-struct order {
-  uint32_t customer;
-  int32_t day;
-  double amount;
-};
-
-struct person {
-  struct clv_history history;
-  double worth;    // mean of the orders after the first; meaningful when has_worth
-  double after;    // orders seen after the end of calibration, within the horizon
-  uint32_t number; // of the roster
-  bool has_worth;
-};
-
 struct clv {
   struct cli *cli;
   struct roster customers;
-  struct order *orders;
-  size_t order_count, order_room;
-  struct person *people;
-  size_t person_count, person_room;
+  struct clv_book book;
   struct table_columns columns;
   int worth_column, weight_column, id_column; // -1: none
-  bool has_orders, has_holdout;
-  int32_t end_day;
-  double unit, horizon, rate; // days; in units; a unit
-  uint64_t newcomers;         // customers whose first order is after the end
-  uint64_t worthless;         // repeat customers whose mean is not above 0
-  enum clv_model model;
-  struct clv_fit fit;
-  struct clv_spend_fit spend;
-  bool has_spend;
+  bool has_orders;
 };
 
 // --- options -------------------------------------------------------------------------------------------------
@@ -102,6 +77,7 @@ static enum err read_columns(struct clv *clv, struct diag *diag) {
   enum err err = table_columns_read(&clv->columns, columns, least, least + 1, expected, diag);
   if (err != ERR_OK) return err;
   clv->worth_column = clv->columns.count > least ? (int)least : -1;
+  clv->book.has_amounts = clv->worth_column >= 0;
   if (clv->has_orders && (weights != NULL || id != NULL))
     return diag_set(diag, ERR_INVALID, "usage", "--weights and --id are of --summary");
   if (weights != NULL) {
@@ -116,60 +92,43 @@ static enum err read_columns(struct clv *clv, struct diag *diag) {
 static enum err read_options(struct clv *clv, struct diag *diag) {
   const struct options *options = &clv->cli->options;
   bool ends = options_text(options, OPTION_CALIBRATION_END, NULL) != NULL;
-  clv->unit = unit_days[options_number(options, OPTION_UNIT, 1)];
-  clv->model = (enum clv_model)options_number(options, OPTION_SCORE_MODEL, CLV_BGNBD);
+  clv->book.unit = unit_days[options_number(options, OPTION_UNIT, 1)];
+  clv->book.model = (enum clv_model)options_number(options, OPTION_SCORE_MODEL, CLV_BGNBD);
   enum err err = score_one_file(options, OPTION_ORDERS, OPTION_SUMMARY, &clv->has_orders, diag);
   if (err == ERR_OK && ends && !clv->has_orders)
     return diag_set(diag, ERR_INVALID, "usage", "--calibration-end is of --orders: a summary has ended already");
-  if (err == ERR_OK && clv->has_orders && clv->model == CLV_BGBB)
+  if (err == ERR_OK && clv->has_orders && clv->book.model == CLV_BGBB)
     return diag_set(
         diag, ERR_INVALID, "usage",
         "bgbb counts occasions: it needs --summary, with how many were taken, the last and how many there were");
   if (err == ERR_OK)
-    err = read_horizon(options_text(options, OPTION_HORIZON, "52weeks"), clv->unit, &clv->horizon, diag);
-  if (err == ERR_OK) err = read_rate(options_text(options, OPTION_DISCOUNT, "0"), clv->unit, &clv->rate, diag);
+    err = read_horizon(options_text(options, OPTION_HORIZON, "52weeks"), clv->book.unit, &clv->book.horizon, diag);
+  if (err == ERR_OK)
+    err = read_rate(options_text(options, OPTION_DISCOUNT, "0"), clv->book.unit, &clv->book.rate, diag);
   if (err == ERR_OK && ends)
-    err = table_day(bytes_from_text(options_text(options, OPTION_CALIBRATION_END, "")), &clv->end_day, diag);
+    err = table_day(bytes_from_text(options_text(options, OPTION_CALIBRATION_END, "")), &clv->book.end_day, diag);
   return err == ERR_OK ? read_columns(clv, diag) : err;
 }
 
 // --- reading -------------------------------------------------------------------------------------------------
 
-static void *room_for(void *items, size_t *room, size_t count, size_t size_bytes) {
-  if (count < *room) return items;
-  size_t wanted = *room == 0 ? 1024 : 2 * *room;
-  void *grown = alloc_resize(items, wanted * size_bytes);
-  if (grown != NULL) *room = wanted;
-  return grown;
-}
-
-static struct person *new_person(struct clv *clv) {
-  struct person *people = room_for(clv->people, &clv->person_room, clv->person_count, sizeof *people);
-  if (people == NULL) return NULL;
-  clv->people = people;
-  people[clv->person_count] = (struct person){.history = {.weight = 1}};
-  return &people[clv->person_count++];
-}
-
 static enum err take_order(void *context, uint64_t line, const struct bytes *cells, struct diag *diag) {
   struct clv *clv = context;
-  struct order order = {.amount = 0};
+  struct clv_order order = {.amount = 0};
   (void)line;
   if (cells[0].size_bytes == 0) return diag_set(diag, ERR_INVALID, "no_customer", "the customer is empty");
   enum err err = table_day(cells[1], &order.day, diag);
   if (err == ERR_OK && clv->worth_column >= 0) err = table_number(cells[2], "amount", &order.amount, diag);
   if (err != ERR_OK) return err;
-  struct order *orders = room_for(clv->orders, &clv->order_room, clv->order_count, sizeof *orders);
-  if (orders == NULL || roster_number(&clv->customers, cells[0], &order.customer) != ERR_OK)
+  if (roster_number(&clv->customers, cells[0], &order.customer) != ERR_OK ||
+      clv_book_order(&clv->book, &order) != ERR_OK)
     return diag_no_memory(diag);
-  clv->orders = orders;
-  orders[clv->order_count++] = order;
   return ERR_OK;
 }
 
 static enum err take_history(void *context, uint64_t line, const struct bytes *cells, struct diag *diag) {
   struct clv *clv = context;
-  struct person *person = new_person(clv);
+  struct clv_person *person = clv_book_person(&clv->book);
   char position[NUMBER_BYTES];
   (void)line;
   if (person == NULL) return diag_no_memory(diag);
@@ -179,115 +138,22 @@ static enum err take_history(void *context, uint64_t line, const struct bytes *c
   if (err == ERR_OK && clv->weight_column >= 0)
     err = table_number(cells[clv->weight_column], "weight", &person->history.weight, diag);
   if (err == ERR_OK && clv->worth_column >= 0) err = table_number(cells[MONETARY], "monetary", &person->worth, diag);
-  if (err == ERR_OK) err = clv_check(clv->model, &person->history, diag);
+  if (err == ERR_OK) err = clv_check(clv->book.model, &person->history, diag);
   if (err != ERR_OK) return err;
   person->has_worth = clv->worth_column >= 0 && person->history.frequency > 0 && person->worth > 0;
-  clv->worthless += clv->worth_column >= 0 && person->history.frequency > 0 && !person->has_worth;
-  snprintf(position, sizeof position, "%zu", clv->person_count);
+  clv->book.worthless += clv->worth_column >= 0 && person->history.frequency > 0 && !person->has_worth;
+  snprintf(position, sizeof position, "%zu", clv->book.person_count);
   struct bytes name = clv->id_column >= 0 ? cells[clv->id_column] : bytes_from_text(position);
-  return roster_number(&clv->customers, name, &person->number) == ERR_OK ? ERR_OK : diag_no_memory(diag);
-}
-
-static int by_order(const void *left, const void *right) {
-  const struct order *a = left, *b = right;
-  int order = (a->customer > b->customer) - (a->customer < b->customer);
-  if (order == 0) order = (a->day > b->day) - (a->day < b->day);
-  return order != 0 ? order : (a->amount > b->amount) - (a->amount < b->amount);
-}
-
-// Orders [begin, end) of one customer, by day.
-static enum err add_customer(struct clv *clv, size_t begin, size_t end, struct diag *diag) {
-  const struct order *orders = clv->orders;
-  int32_t first = orders[begin].day, horizon_day = (int32_t)fmin(clv->end_day + clv->horizon * clv->unit, INT32_MAX);
-  double amount = 0, last = first;
-  if (first > clv->end_day) {
-    clv->newcomers++;
-    return ERR_OK;
-  }
-  struct person *person = new_person(clv);
-  if (person == NULL) return diag_no_memory(diag);
-  person->number = orders[begin].customer;
-  for (size_t i = begin; i < end; i++) {
-    bool new_day = i > begin && orders[i].day != orders[i - 1].day;
-    if (orders[i].day > clv->end_day) {
-      clv->has_holdout = true;
-      person->after += new_day && orders[i].day <= horizon_day;
-    } else if (orders[i].day > first) {
-      person->history.frequency += new_day;
-      amount += orders[i].amount;
-      last = orders[i].day;
-    }
-  }
-  person->history.recency = (last - first) / clv->unit;
-  person->history.age = (clv->end_day - (double)first) / clv->unit;
-  bool repeats = clv->worth_column >= 0 && person->history.frequency > 0;
-  person->worth = repeats ? amount / person->history.frequency : 0;
-  person->has_worth = person->worth > 0;
-  clv->worthless += repeats && !person->has_worth;
-  return ERR_OK;
+  return roster_number(&clv->customers, name, &person->customer) == ERR_OK ? ERR_OK : diag_no_memory(diag);
 }
 
 static enum err gather(struct clv *clv, struct diag *diag) {
-  enum err err = ERR_OK;
-  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL) {
-    clv->end_day = INT32_MIN;
-    for (size_t i = 0; i < clv->order_count; i++)
-      if (clv->orders[i].day > clv->end_day) clv->end_day = clv->orders[i].day;
-  }
-  if (clv->order_count > 0) qsort(clv->orders, clv->order_count, sizeof *clv->orders, by_order);
-  for (size_t begin = 0, end = 0; begin < clv->order_count && err == ERR_OK; begin = end) {
-    while (end < clv->order_count && clv->orders[end].customer == clv->orders[begin].customer) end++;
-    err = add_customer(clv, begin, end, diag);
-  }
-  return err;
-}
-
-// --- fitting -------------------------------------------------------------------------------------------------
-
-static enum err fit_spend(struct clv *clv, struct diag *diag) {
-  struct clv_spend *spends = alloc_zero(clv->person_count + 1, sizeof *spends);
-  size_t count = 0;
-  if (spends == NULL) return diag_no_memory(diag);
-  for (size_t i = 0; i < clv->person_count; i++) {
-    const struct person *person = &clv->people[i];
-    if (person->has_worth)
-      spends[count++] = (struct clv_spend){person->history.frequency, person->worth, person->history.weight};
-  }
-  enum err err = count == 0 ? ERR_OK : clv_spend_fit(spends, count, &clv->spend, diag);
-  clv->has_spend = err == ERR_OK && count > 0;
-  if (count == 0)
-    fprintf(stderr, "rapport: nobody ordered again for an amount above 0: there is no Gamma-Gamma model\n");
-  alloc_free(spends);
-  return err;
-}
-
-static enum err fit(struct clv *clv, struct diag *diag) {
-  struct clv_history *histories = alloc_zero(clv->person_count + 1, sizeof *histories);
-  if (histories == NULL) return diag_no_memory(diag);
-  for (size_t i = 0; i < clv->person_count; i++) histories[i] = clv->people[i].history;
-  enum err err = clv_fit(clv->model, histories, clv->person_count, &clv->fit, diag);
-  alloc_free(histories);
-  return err == ERR_OK && clv->worth_column >= 0 ? fit_spend(clv, diag) : err;
+  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
+    clv->book.end_day = clv_book_last_day(&clv->book);
+  return clv_book_gather(&clv->book) == ERR_OK ? ERR_OK : diag_no_memory(diag);
 }
 
 // --- what is told of a customer ------------------------------------------------------------------------------
-
-struct line {
-  double alive, orders, worth, value;
-};
-
-static struct line line_of(const struct clv *clv, const struct person *person) {
-  struct line line = {.alive = clv_alive(&clv->fit, &person->history),
-                      .orders = clv_orders(&clv->fit, &person->history, clv->horizon),
-                      .worth = NAN,
-                      .value = NAN};
-  if (!clv->has_spend) return line;
-  line.worth = clv_spend_expected(&clv->spend, person->has_worth ? person->history.frequency : 0, person->worth);
-  if (!isnan(line.worth))
-    line.value = clv->rate == 0 ? line.orders * line.worth
-                                : clv_value(&clv->fit, &person->history, line.worth, clv->horizon, 1, clv->rate);
-  return line;
-}
 
 void score_put_real(struct json_writer *writer, const char *name, double number, int digits) {
   char text[NUMBER_BYTES * 12];
@@ -323,69 +189,69 @@ static void write_outcome(struct json_writer *writer, enum clv_outcome outcome, 
 
 static void write_models(const struct clv *clv, struct buffer *out) {
   struct json_writer writer;
-  const struct clv_fit *found = &clv->fit;
+  const struct clv_fit *found = &clv->book.fit;
   json_writer_init(&writer, out);
   json_object_begin(&writer);
-  json_name(&writer, clv_model_name(clv->model));
+  json_name(&writer, clv_model_name(clv->book.model));
   json_object_begin(&writer);
   for (int i = 0; i < CLV_PARAMETERS; i++)
-    put_parameter(&writer, clv_parameter_name(clv->model, i), found->parameters[i]);
+    put_parameter(&writer, clv_parameter_name(clv->book.model, i), found->parameters[i]);
   put_parameter(&writer, "log_likelihood", found->log_likelihood);
-  write_outcome(&writer, found->outcome, found->runaway < 0 ? "" : clv_parameter_name(clv->model, found->runaway),
+  write_outcome(&writer, found->outcome, found->runaway < 0 ? "" : clv_parameter_name(clv->book.model, found->runaway),
                 found->starts, found->agreeing, found->customers, found->groups);
   json_object_end(&writer);
-  if (clv->has_spend) {
+  if (clv->book.has_spend) {
     json_name(&writer, "gamma_gamma");
     json_object_begin(&writer);
-    put_parameter(&writer, "p", clv->spend.p);
-    put_parameter(&writer, "q", clv->spend.q);
-    put_parameter(&writer, "v", clv->spend.v);
-    put_parameter(&writer, "log_likelihood", clv->spend.log_likelihood);
-    write_outcome(&writer, clv->spend.outcome,
-                  clv->spend.runaway < 0 ? "" : clv_spend_parameter_name(clv->spend.runaway), clv->spend.starts,
-                  clv->spend.agreeing, clv->spend.customers, clv->spend.groups);
-    score_put_real(&writer, "correlation", clv->spend.correlation, 6);
+    put_parameter(&writer, "p", clv->book.spend.p);
+    put_parameter(&writer, "q", clv->book.spend.q);
+    put_parameter(&writer, "v", clv->book.spend.v);
+    put_parameter(&writer, "log_likelihood", clv->book.spend.log_likelihood);
+    write_outcome(&writer, clv->book.spend.outcome,
+                  clv->book.spend.runaway < 0 ? "" : clv_spend_parameter_name(clv->book.spend.runaway),
+                  clv->book.spend.starts, clv->book.spend.agreeing, clv->book.spend.customers, clv->book.spend.groups);
+    score_put_real(&writer, "correlation", clv->book.spend.correlation, 6);
     json_object_end(&writer);
   }
   json_member_text(&writer, "unit", unit_names[options_number(&clv->cli->options, OPTION_UNIT, 1)]);
-  score_put_real(&writer, "horizon", clv->horizon, 6);
+  score_put_real(&writer, "horizon", clv->book.horizon, 6);
   json_object_end(&writer);
   buffer_append_byte(out, '\n');
 }
 
-static void put_csv(const struct clv *clv, const struct person *person, const struct line *line) {
+static void put_csv(const struct clv *clv, const struct clv_person *person, const struct clv_line *line) {
   struct buffer *out = &clv->cli->out;
   const struct clv_history *history = &person->history;
-  csv_put_cell(out, clv->customers.items[person->number]);
+  csv_put_cell(out, clv->customers.items[person->customer]);
   buffer_append_format(out, ",%.0f,%.6f,%.6f", history->frequency, history->recency, history->age);
-  if (clv->worth_column >= 0) buffer_append_format(out, ",%.6f", person->worth);
+  if (clv->book.has_amounts) buffer_append_format(out, ",%.6f", person->worth);
   buffer_append_format(out, ",%.6f,%.6f,%.6f", line->alive, 1 - line->alive, line->orders);
-  if (clv->worth_column >= 0) {
+  if (clv->book.has_amounts) {
     buffer_append_byte(out, ',');
     if (!isnan(line->worth)) buffer_append_format(out, "%.6f", line->worth);
     buffer_append_byte(out, ',');
     if (!isnan(line->value)) buffer_append_format(out, "%.6f", line->value);
   }
-  if (clv->has_holdout) buffer_append_format(out, ",%.0f", person->after);
+  if (clv->book.has_holdout) buffer_append_format(out, ",%.0f", person->after);
   buffer_append_byte(out, '\n');
 }
 
-static void put_json(const struct clv *clv, const struct person *person, const struct line *line) {
+static void put_json(const struct clv *clv, const struct clv_person *person, const struct clv_line *line) {
   struct json_writer writer;
   json_writer_init(&writer, &clv->cli->out);
   json_object_begin(&writer);
   json_name(&writer, "customer_id");
-  json_bytes(&writer, clv->customers.items[person->number]);
+  json_bytes(&writer, clv->customers.items[person->customer]);
   score_put_real(&writer, "frequency", person->history.frequency, 0);
   score_put_real(&writer, "recency", person->history.recency, 6);
   score_put_real(&writer, "t", person->history.age, 6);
-  if (clv->worth_column >= 0) score_put_real(&writer, "monetary", person->worth, 6);
+  if (clv->book.has_amounts) score_put_real(&writer, "monetary", person->worth, 6);
   score_put_real(&writer, "p_alive", line->alive, 6);
   score_put_real(&writer, "churn", 1 - line->alive, 6);
   score_put_real(&writer, "expected_orders", line->orders, 6);
-  if (clv->worth_column >= 0) score_put_real(&writer, "expected_value", line->worth, 6);
-  if (clv->worth_column >= 0) score_put_real(&writer, "clv", line->value, 6);
-  if (clv->has_holdout) score_put_real(&writer, "orders_after", person->after, 0);
+  if (clv->book.has_amounts) score_put_real(&writer, "expected_value", line->worth, 6);
+  if (clv->book.has_amounts) score_put_real(&writer, "clv", line->value, 6);
+  if (clv->book.has_holdout) score_put_real(&writer, "orders_after", person->after, 0);
   json_object_end(&writer);
   buffer_append_byte(&clv->cli->out, '\n');
 }
@@ -396,14 +262,14 @@ static enum err write_lines(struct clv *clv, enum score_format format, struct di
   if (format != SCORE_CSV) write_models(clv, out);
   if (format == SCORE_CSV)
     buffer_append_format(out, "customer_id,frequency,recency,t%s,p_alive,churn,expected_orders%s%s\n",
-                         clv->worth_column >= 0 ? ",monetary" : "", clv->worth_column >= 0 ? ",expected_value,clv" : "",
-                         clv->has_holdout ? ",orders_after" : "");
-  for (size_t i = 0; i < clv->person_count && err == ERR_OK; i++) {
-    struct line line = line_of(clv, &clv->people[i]);
+                         clv->book.has_amounts ? ",monetary" : "", clv->book.has_amounts ? ",expected_value,clv" : "",
+                         clv->book.has_holdout ? ",orders_after" : "");
+  for (size_t i = 0; i < clv->book.person_count && err == ERR_OK; i++) {
+    struct clv_line line = clv_book_line(&clv->book, &clv->book.people[i]);
     if (format == SCORE_CSV)
-      put_csv(clv, &clv->people[i], &line);
+      put_csv(clv, &clv->book.people[i], &line);
     else
-      put_json(clv, &clv->people[i], &line);
+      put_json(clv, &clv->book.people[i], &line);
     err = score_flush(clv->cli, diag);
   }
   if (err != ERR_OK || format != SCORE_CSV) return err;
@@ -424,15 +290,15 @@ static int by_age(const void *left, const void *right) {
 
 // How many are expected to have ordered again so often: a sum of probabilities, once for each age.
 static enum err expect_frequencies(const struct clv *clv, struct score_clv_picture *picture, struct diag *diag) {
-  struct clv_history *sorted = alloc_zero(clv->person_count + 1, sizeof *sorted);
+  struct clv_history *sorted = alloc_zero(clv->book.person_count + 1, sizeof *sorted);
   if (sorted == NULL) return diag_no_memory(diag);
-  for (size_t i = 0; i < clv->person_count; i++) sorted[i] = clv->people[i].history;
-  qsort(sorted, clv->person_count, sizeof *sorted, by_age);
-  for (size_t begin = 0, end = 0; begin < clv->person_count; begin = end) {
+  for (size_t i = 0; i < clv->book.person_count; i++) sorted[i] = clv->book.people[i].history;
+  qsort(sorted, clv->book.person_count, sizeof *sorted, by_age);
+  for (size_t begin = 0, end = 0; begin < clv->book.person_count; begin = end) {
     double weight = 0, rest = 1;
-    for (; end < clv->person_count && sorted[end].age == sorted[begin].age; end++) weight += sorted[end].weight;
+    for (; end < clv->book.person_count && sorted[end].age == sorted[begin].age; end++) weight += sorted[end].weight;
     for (unsigned n = 0; n + 1 < SCORE_CLV_GROUPS; n++) {
-      double share = clv_probability(&clv->fit, sorted[begin].age, n);
+      double share = clv_probability(&clv->book.fit, sorted[begin].age, n);
       picture->expected[n] += weight * share;
       rest -= share;
     }
@@ -443,15 +309,15 @@ static enum err expect_frequencies(const struct clv *clv, struct score_clv_pictu
 }
 
 static enum err draw(struct clv *clv, struct diag *diag) {
-  struct score_clv_picture picture = {.fit = &clv->fit,
-                                      .spend = clv->has_spend ? &clv->spend : NULL,
-                                      .has_holdout = clv->has_holdout,
-                                      .has_expected = clv->model == CLV_BGNBD || clv->model == CLV_MBGNBD,
-                                      .horizon = clv->horizon,
+  struct score_clv_picture picture = {.fit = &clv->book.fit,
+                                      .spend = clv->book.has_spend ? &clv->book.spend : NULL,
+                                      .has_holdout = clv->book.has_holdout,
+                                      .has_expected = clv->book.model == CLV_BGNBD || clv->book.model == CLV_MBGNBD,
+                                      .horizon = clv->book.horizon,
                                       .unit = unit_names[options_number(&clv->cli->options, OPTION_UNIT, 1)]};
-  for (size_t i = 0; i < clv->person_count; i++) {
-    const struct person *person = &clv->people[i];
-    struct line line = line_of(clv, person);
+  for (size_t i = 0; i < clv->book.person_count; i++) {
+    const struct clv_person *person = &clv->book.people[i];
+    struct clv_line line = clv_book_line(&clv->book, person);
     double weight = person->history.weight;
     size_t group = (size_t)fmin(person->history.frequency, SCORE_CLV_GROUPS - 1);
     picture.customers[group] += weight;
@@ -470,22 +336,25 @@ static enum err draw(struct clv *clv, struct diag *diag) {
 
 // What a reader of the figures must know.
 static void print_notes(const struct clv *clv) {
-  if (clv->newcomers > 0)
+  if (clv->book.newcomers > 0)
     fprintf(stderr, "rapport: %llu customer%s with a first order after the end of calibration left out\n",
-            (unsigned long long)clv->newcomers, clv->newcomers == 1 ? "" : "s");
-  if (clv->worthless > 0)
+            (unsigned long long)clv->book.newcomers, clv->book.newcomers == 1 ? "" : "s");
+  if (clv->book.worthless > 0)
     fprintf(stderr, "rapport: %llu customer%s with repeated orders of 0 or less in the mean: not in Gamma-Gamma\n",
-            (unsigned long long)clv->worthless, clv->worthless == 1 ? "" : "s");
-  if (clv->fit.outcome == CLV_RUNAWAY)
+            (unsigned long long)clv->book.worthless, clv->book.worthless == 1 ? "" : "s");
+  if (clv->book.has_amounts && !clv->book.has_spend)
+    fprintf(stderr, "rapport: nobody ordered again for an amount above 0: there is no Gamma-Gamma model\n");
+  if (clv->book.fit.outcome == CLV_RUNAWAY)
     fprintf(stderr,
             "rapport: warning: these customers do not hold %s of %s: it grows or shrinks without an end, and "
             "what is told rests on little\n",
-            clv_parameter_name(clv->model, clv->fit.runaway), clv_model_name(clv->model));
-  if (clv->fit.outcome == CLV_STOPPED)
-    fprintf(stderr, "rapport: warning: the search for %s stopped before it was done\n", clv_model_name(clv->model));
-  if (clv->has_spend && clv->spend.outcome != CLV_CONVERGED)
+            clv_parameter_name(clv->book.model, clv->book.fit.runaway), clv_model_name(clv->book.model));
+  if (clv->book.fit.outcome == CLV_STOPPED)
+    fprintf(stderr, "rapport: warning: the search for %s stopped before it was done\n",
+            clv_model_name(clv->book.model));
+  if (clv->book.has_spend && clv->book.spend.outcome != CLV_CONVERGED)
     fprintf(stderr, "rapport: warning: Gamma-Gamma did not settle: the amounts do not hold its parameters\n");
-  if (clv->has_spend && clv->spend.q <= 1)
+  if (clv->book.has_spend && clv->book.spend.q <= 1)
     fprintf(stderr, "rapport: warning: Gamma-Gamma has no mean at q <= 1: nothing is said of who ordered once\n");
 }
 
@@ -496,7 +365,7 @@ static enum err run(struct clv *clv, struct diag *diag) {
   const char *path = options_text(options, clv->has_orders ? OPTION_ORDERS : OPTION_SUMMARY, NULL);
   err = table_read(path, &clv->columns, clv->has_orders ? take_order : take_history, clv, diag);
   if (err == ERR_OK && clv->has_orders) err = gather(clv, diag);
-  if (err == ERR_OK) err = fit(clv, diag);
+  if (err == ERR_OK) err = clv_book_fit(&clv->book, diag);
   if (err != ERR_OK) return err;
   print_notes(clv);
   enum score_format format = score_format_of(clv->cli, SCORE_NDJSON);
@@ -508,7 +377,6 @@ enum err command_score_clv(struct cli *cli, struct diag *diag) {
   roster_init(&clv.customers);
   enum err err = run(&clv, diag);
   roster_release(&clv.customers);
-  alloc_free(clv.orders);
-  alloc_free(clv.people);
+  clv_book_release(&clv.book);
   return err;
 }

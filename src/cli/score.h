@@ -4,8 +4,9 @@
 #pragma once
 
 #include "cli/command.h"
-#include "scoring/clv.h"
+#include "scoring/clv_book.h"
 #include "scoring/rfm.h"
+#include "scoring/roster.h"
 
 enum score_format { SCORE_CSV, SCORE_JSON, SCORE_NDJSON, SCORE_TEXT };
 
