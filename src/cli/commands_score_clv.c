@@ -12,8 +12,13 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/real.h"
+#include "cli/progress.h"
 #include "cli/score.h"
+#include "cli/stop.h"
 #include "cli/table.h"
+#include "cli/target.h"
+#include "customer/record.h"
+#include "engine/worth.h"
 
 enum { FREQUENCY, RECENCY, AGE, MONETARY, TAKEN_MAX = 6, STEPS_MAX = 100000, NUMBER_BYTES = 32, DAY_TEXT = 16 };
 
@@ -26,7 +31,7 @@ struct clv {
   struct clv_book book;
   struct table_columns columns;
   int worth_column, weight_column, id_column; // -1: none
-  bool has_orders;
+  bool has_orders, has_workspace;             // neither: a summary
 };
 
 // --- options -------------------------------------------------------------------------------------------------
@@ -89,15 +94,27 @@ static enum err read_columns(struct clv *clv, struct diag *diag) {
   return table_columns_add(&clv->columns, id, diag);
 }
 
+static enum err check_workspace(const struct options *options, struct diag *diag) {
+  if (options_text(options, OPTION_DATA, NULL) == NULL && options_text(options, OPTION_URL, NULL) == NULL)
+    return diag_set(diag, ERR_INVALID, "usage",
+                    "give --orders FILE or --summary FILE, with --columns; or --data DIR for a workspace's orders");
+  if (options_text(options, OPTION_COLUMNS, NULL) != NULL)
+    return diag_set(diag, ERR_INVALID, "usage", "--columns is of a file: give --orders FILE or --summary FILE, too");
+  return ERR_OK;
+}
+
 static enum err read_options(struct clv *clv, struct diag *diag) {
   const struct options *options = &clv->cli->options;
   bool ends = options_text(options, OPTION_CALIBRATION_END, NULL) != NULL;
   clv->book.unit = unit_days[options_number(options, OPTION_UNIT, 1)];
   clv->book.model = (enum clv_model)options_number(options, OPTION_SCORE_MODEL, CLV_BGNBD);
-  enum err err = score_one_file(options, OPTION_ORDERS, OPTION_SUMMARY, &clv->has_orders, diag);
-  if (err == ERR_OK && ends && !clv->has_orders)
+  clv->has_workspace =
+      options_text(options, OPTION_ORDERS, NULL) == NULL && options_text(options, OPTION_SUMMARY, NULL) == NULL;
+  enum err err = clv->has_workspace ? check_workspace(options, diag)
+                                    : score_one_file(options, OPTION_ORDERS, OPTION_SUMMARY, &clv->has_orders, diag);
+  if (err == ERR_OK && ends && !clv->has_orders && !clv->has_workspace)
     return diag_set(diag, ERR_INVALID, "usage", "--calibration-end is of --orders: a summary has ended already");
-  if (err == ERR_OK && clv->has_orders && clv->book.model == CLV_BGBB)
+  if (err == ERR_OK && (clv->has_orders || clv->has_workspace) && clv->book.model == CLV_BGBB)
     return diag_set(
         diag, ERR_INVALID, "usage",
         "bgbb counts occasions: it needs --summary, with how many were taken, the last and how many there were");
@@ -107,7 +124,7 @@ static enum err read_options(struct clv *clv, struct diag *diag) {
     err = read_rate(options_text(options, OPTION_DISCOUNT, "0"), clv->book.unit, &clv->book.rate, diag);
   if (err == ERR_OK && ends)
     err = table_day(bytes_from_text(options_text(options, OPTION_CALIBRATION_END, "")), &clv->book.end_day, diag);
-  return err == ERR_OK ? read_columns(clv, diag) : err;
+  return err == ERR_OK && !clv->has_workspace ? read_columns(clv, diag) : err;
 }
 
 // --- reading -------------------------------------------------------------------------------------------------
@@ -148,9 +165,58 @@ static enum err take_history(void *context, uint64_t line, const struct bytes *c
 }
 
 static enum err gather(struct clv *clv, struct diag *diag) {
-  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
+  if (clv->has_orders && options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
     clv->book.end_day = clv_book_last_day(&clv->book);
   return clv_book_gather(&clv->book) == ERR_OK ? ERR_OK : diag_no_memory(diag);
+}
+
+// --- a workspace ---------------------------------------------------------------------------------------------
+
+static bool show_progress(void *context, uint64_t done, uint64_t total) {
+  progress_show(context, done, total, done);
+  return !stop_is_asked();
+}
+
+// Customers by the names that the API has for them, in order of their ids.
+static enum err name_customers(struct clv *clv, const uint64_t *ids, size_t count, struct diag *diag) {
+  char name[CUSTOMER_ID_TEXT_BYTES];
+  uint32_t number;
+  for (size_t i = 0; i < count; i++) {
+    customer_id_format(ids[i], name);
+    if (roster_number(&clv->customers, bytes_from_text(name), &number) != ERR_OK) return diag_no_memory(diag);
+  }
+  return ERR_OK;
+}
+
+static enum err read_view(struct clv *clv, struct engine_view *view, struct diag *diag) {
+  struct progress progress = {.unit = "customers"};
+  struct worth_how how = {(unsigned)options_number(&clv->cli->options, OPTION_QUERY_THREADS, 0), show_progress,
+                          &progress};
+  uint64_t *ids = NULL;
+  size_t count = 0;
+  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
+    clv->book.end_day = worth_today(view);
+  clv->book.has_amounts = true;
+  progress_begin(&progress);
+  progress.unit = "customers";
+  stop_listen(false);
+  enum err err = engine_clv_orders(view, &how, &clv->book, &ids, &count, diag);
+  progress_end(&progress);
+  if (err == ERR_OK) err = name_customers(clv, ids, count, diag);
+  alloc_free(ids);
+  return err;
+}
+
+static enum err read_workspace(struct clv *clv, struct diag *diag) {
+  struct target_local local;
+  struct engine_view *view = NULL;
+  enum err err = target_local_open(&local, &clv->cli->options, TARGET_READ_ONLY, diag);
+  if (err != ERR_OK) return err;
+  err = engine_view_open(local.engine, &view);
+  if (err == ERR_OK) err = read_view(clv, view, diag);
+  engine_view_close(view);
+  target_local_close(&local);
+  return err;
 }
 
 // --- what is told of a customer ------------------------------------------------------------------------------
@@ -358,15 +424,20 @@ static void print_notes(const struct clv *clv) {
     fprintf(stderr, "rapport: warning: Gamma-Gamma has no mean at q <= 1: nothing is said of who ordered once\n");
 }
 
+static enum err read_file(struct clv *clv, struct diag *diag) {
+  const char *path = options_text(&clv->cli->options, clv->has_orders ? OPTION_ORDERS : OPTION_SUMMARY, NULL);
+  return table_read(path, &clv->columns, clv->has_orders ? take_order : take_history, clv, diag);
+}
+
 static enum err run(struct clv *clv, struct diag *diag) {
-  const struct options *options = &clv->cli->options;
   enum err err = read_options(clv, diag);
   if (err != ERR_OK) return err;
-  const char *path = options_text(options, clv->has_orders ? OPTION_ORDERS : OPTION_SUMMARY, NULL);
-  err = table_read(path, &clv->columns, clv->has_orders ? take_order : take_history, clv, diag);
-  if (err == ERR_OK && clv->has_orders) err = gather(clv, diag);
+  err = clv->has_workspace ? read_workspace(clv, diag) : read_file(clv, diag);
+  // What follows is arithmetic alone: Ctrl-C may end it anywhere.
+  stop_at_once();
+  if (err == ERR_OK && (clv->has_orders || clv->has_workspace)) err = gather(clv, diag);
   if (err == ERR_OK) err = clv_book_fit(&clv->book, diag);
-  if (err != ERR_OK) return err;
+  if (err != ERR_OK) return clv->has_workspace ? engine_clv_explain(err, diag) : err;
   print_notes(clv);
   enum score_format format = score_format_of(clv->cli, SCORE_NDJSON);
   return format == SCORE_TEXT ? draw(clv, diag) : write_lines(clv, format, diag);

@@ -293,6 +293,57 @@ static void the_published_table_of_995_customers(void **state) {
   for (size_t i = 0; i < 995; i++) assert_string_equal(ours[i], theirs[i]);
 }
 
+// Orders of a hundred customers at uneven times, as a file of orders and as events of a workspace. An order that comes
+// twice counts once, an amount comes as text of either form, and what came back is no order.
+static void write_orders(void) {
+  FILE *orders = fopen("w.csv", "we"), *events = fopen("w.ndjson", "we");
+  unsigned random = 7;
+  assert_true(orders != NULL && events != NULL);
+  fprintf(orders, "customer,day,amount\n");
+  for (int customer = 1; customer <= 100; customer++)
+    for (int day = customer % 28; day < 330; day += 5 + customer % 60 + (int)(random >> 16) % 40) {
+      random = random * 1103515245u + 12345u;
+      int month = day / 28 + 1, of_month = day % 28 + 1, cents = (int)(random >> 16) % 20000 + 100;
+      fprintf(orders, "c%d,2025-%02d-%02d,%d.%02d\n", customer, month, of_month, cents / 100, cents % 100);
+      for (int again = 0; again < 1 + (day % 7 == 0); again++)
+        fprintf(events,
+                "{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"m%d-%d-%d\",\"userId\":\"u%d\","
+                "\"timestamp\":\"2025-%02d-%02dT%02d:00:00Z\",\"properties\":{\"order_id\":\"o%d-%d\",\"total\":%d.%"
+                "02d}}\n",
+                customer, day, again, customer, month, of_month, 8 + again, customer, day, cents / 100, cents % 100);
+      if (day % 5 == 0)
+        fprintf(events,
+                "{\"type\":\"track\",\"event\":\"Order Refunded\",\"messageId\":\"r%d-%d\",\"userId\":\"u%d\","
+                "\"timestamp\":\"2025-12-%02dT12:00:00Z\",\"properties\":{\"order_id\":\"o%d-%d\",\"total\":5}}\n",
+                customer, day, customer, of_month, customer, day);
+    }
+  assert_int_equal(fclose(orders), 0);
+  assert_int_equal(fclose(events), 0);
+}
+
+static void a_workspace_says_what_a_file_says(void **state) {
+  (void)state;
+  write_orders();
+  assert_int_equal(run("init --data w"), 0);
+  assert_int_equal(run("import w.ndjson --threads 1 --data w"), 0);
+  assert_int_equal(run("score clv --orders w.csv --columns 1,2,3 --calibration-end 2025-09-30 --horizon 10weeks"), 0);
+  strcpy(before, out);
+  assert_non_null(strstr(before, "\"gamma_gamma\""));
+  assert_non_null(strstr(before, "orders_after"));
+  for (int threads = 1; threads <= 3; threads++) {
+    char line[128];
+    snprintf(line, sizeof line, "score clv --data w --calibration-end 2025-09-30 --horizon 10weeks --query-threads %d",
+             threads);
+    assert_int_equal(run(line), 0);
+    assert_string_equal(out, before);
+  }
+  assert_says("score clv --data w --calibration-end 2020-01-01", 1, "nobody ordered up to the end of calibration");
+  assert_int_equal(run("init --data empty"), 0);
+  assert_says("score clv --data empty", 1, "the settings of reports say which event is one");
+  assert_says("score clv --data w --columns 1,2", 2, "--columns is of a file");
+  assert_says("score clv", 2, "or --data DIR");
+}
+
 static void assert_number(const char *name, double expected) {
   const char *at = strstr(out, name);
   assert_non_null(at);
@@ -363,6 +414,7 @@ int main(void) {
       cmocka_unit_test(clv_says_what_is_wrong),
       cmocka_unit_test(cdnow_from_orders_and_from_its_summary),
       cmocka_unit_test(the_published_table_of_995_customers),
+      cmocka_unit_test(a_workspace_says_what_a_file_says),
       cmocka_unit_test(lift_of_counts),
       cmocka_unit_test(lift_of_a_file),
       cmocka_unit_test(lift_is_refused_with_the_fix),

@@ -1,0 +1,140 @@
+// worth.c: orders are gathered by part, each part's in order of its customers, and put behind one another in order of
+// parts.
+#include "engine/worth.h"
+
+#include <string.h>
+
+#include "base/real.h"
+#include "engine/read.h"
+#include "engine/trade.h"
+#include "rule/civil.h"
+#include "rule/zone.h"
+
+static const int64_t DAY_US = INT64_C(86400000000), SECOND_US = 1000000;
+
+int32_t worth_day(struct engine_view *view, int64_t time_us) {
+  int64_t wall = time_us + rule_zone_offset(engine_zone(view->engine), time_us) * SECOND_US;
+  return (int32_t)rule_floor_div(wall, DAY_US);
+}
+
+int32_t worth_today(struct engine_view *view) {
+  return worth_day(view, clock_now_us(view->engine->clock));
+}
+
+int64_t worth_day_begin(struct engine_view *view, int32_t day) {
+  int32_t offsets[2];
+  int64_t wall = day * DAY_US, gap_end;
+  if (rule_zone_offsets_of_wall(engine_zone(view->engine), wall, offsets, &gap_end) == 0) return gap_end;
+  return wall - offsets[0] * SECOND_US;
+}
+
+double worth_real(struct decimal number) {
+  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  char text[DECIMAL_TEXT_BYTES];
+  double real = 0;
+  // A quotient of two exact doubles is rounded once.
+  if (number.coefficient < (UINT64_C(1) << 53) && number.exponent <= 0 && number.exponent >= -22) {
+    real = (double)(uint64_t)number.coefficient / powers[-number.exponent];
+    return number.negative ? -real : real;
+  }
+  size_t size = decimal_format(number, text);
+  return real_read((struct bytes){(const uint8_t *)text, size}, &real) == ERR_OK ? real : 0;
+}
+
+// --- orders --------------------------------------------------------------------------------------------------
+
+struct order {
+  uint64_t customer;
+  int32_t day;
+  double amount;
+};
+
+struct part {
+  struct order *orders;
+  size_t count, room;
+};
+
+struct gathering {
+  struct engine_view *view;
+  struct trade *trade;
+  struct part parts[WALK_PARTS];
+};
+
+static enum err add_order(struct part *part, const struct order *order) {
+  if (part->count == part->room) {
+    size_t room = part->room == 0 ? 256 : 2 * part->room;
+    struct order *grown = alloc_resize(part->orders, room * sizeof *grown);
+    if (grown == NULL) return ERR_NO_MEMORY;
+    part->orders = grown;
+    part->room = room;
+  }
+  part->orders[part->count++] = *order;
+  return ERR_OK;
+}
+
+static enum err look(void *state, size_t number, struct facts *facts, struct arena *arena, struct diag *diag) {
+  struct gathering *gathering = state;
+  const struct trade_order *orders;
+  size_t count;
+  enum err err = trade_orders(gathering->trade, facts, INT64_MIN, INT64_MAX, false, arena, &orders, &count, diag);
+  for (size_t i = 0; i < count && err == ERR_OK; i++) {
+    if (orders[i].returned) continue;
+    struct order order = {facts->id, worth_day(gathering->view, orders[i].time_us), worth_real(orders[i].amount)};
+    err = add_order(&gathering->parts[number], &order);
+  }
+  return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}
+
+static enum err put_together(struct gathering *gathering, struct clv_book *book, uint64_t **ids, size_t *count) {
+  size_t all = 0, known = 0;
+  for (size_t i = 0; i < WALK_PARTS; i++) all += gathering->parts[i].count;
+  uint64_t *found = alloc_zero(all + 1, sizeof *found);
+  if (found == NULL) return ERR_NO_MEMORY;
+  enum err err = ERR_OK;
+  for (size_t i = 0; i < WALK_PARTS && err == ERR_OK; i++) {
+    const struct part *part = &gathering->parts[i];
+    for (size_t k = 0; k < part->count && err == ERR_OK; k++) {
+      if (known == 0 || found[known - 1] != part->orders[k].customer) found[known++] = part->orders[k].customer;
+      err =
+          clv_book_order(book, &(struct clv_order){(uint32_t)(known - 1), part->orders[k].day, part->orders[k].amount});
+    }
+  }
+  *ids = found;
+  *count = known;
+  return err;
+}
+
+enum err engine_clv_orders(struct engine_view *view, const struct worth_how *how, struct clv_book *book, uint64_t **ids,
+                           size_t *count, struct diag *diag) {
+  struct gathering *gathering = alloc_zero(1, sizeof *gathering);
+  *ids = NULL;
+  *count = 0;
+  if (gathering == NULL) return diag_no_memory(diag);
+  gathering->view = view;
+  struct walk_options walk = {
+      .view = view, .threads = how->threads, .progress = how->progress, .context = how->context};
+  enum err err = trade_open(view, &gathering->trade, diag);
+  if (err == ERR_OK) {
+    walk.name_count = trade_names(gathering->trade, &walk.names);
+    // Without a name that the workspace has seen there is nobody to walk over.
+    if (walk.name_count > 0) err = walk_customers(&walk, look, gathering, diag);
+  }
+  if (err == ERR_OK && put_together(gathering, book, ids, count) != ERR_OK) err = diag_no_memory(diag);
+  for (size_t i = 0; i < WALK_PARTS; i++) alloc_free(gathering->parts[i].orders);
+  trade_close(gathering->trade);
+  alloc_free(gathering);
+  return err;
+}
+
+enum err engine_clv_explain(enum err err, struct diag *diag) {
+  if (err != ERR_INVALID || diag == NULL) return err;
+  if (strcmp(diag->code, "no_customers") == 0)
+    return diag_set(diag, ERR_INVALID, "no_customers",
+                    "nobody ordered up to the end of calibration; if there are orders, the settings of reports say "
+                    "which event is one");
+  if (strcmp(diag->code, "no_repeats") == 0)
+    return diag_set(diag, ERR_INVALID, "no_repeats",
+                    "nobody ordered on two days up to the end of calibration: nothing says how often anybody will");
+  return err;
+}
