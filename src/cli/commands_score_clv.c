@@ -36,8 +36,7 @@ struct clv {
 
 // --- options -------------------------------------------------------------------------------------------------
 
-// "39weeks", "39 weeks", "12months", "90d", "2 years": in units.
-static enum err read_horizon(const char *text, double unit, double *horizon, struct diag *diag) {
+enum err score_horizon(const char *text, double unit, double *horizon, struct diag *diag) {
   char *rest;
   double count = strtod(text, &rest);
   while (*rest == ' ') rest++;
@@ -119,7 +118,7 @@ static enum err read_options(struct clv *clv, struct diag *diag) {
         diag, ERR_INVALID, "usage",
         "bgbb counts occasions: it needs --summary, with how many were taken, the last and how many there were");
   if (err == ERR_OK)
-    err = read_horizon(options_text(options, OPTION_HORIZON, "52weeks"), clv->book.unit, &clv->book.horizon, diag);
+    err = score_horizon(options_text(options, OPTION_HORIZON, "52weeks"), clv->book.unit, &clv->book.horizon, diag);
   if (err == ERR_OK)
     err = read_rate(options_text(options, OPTION_DISCOUNT, "0"), clv->book.unit, &clv->book.rate, diag);
   if (err == ERR_OK && ends)
@@ -194,8 +193,7 @@ static enum err read_view(struct clv *clv, struct engine_view *view, struct diag
                           &progress};
   uint64_t *ids = NULL;
   size_t count = 0;
-  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
-    clv->book.end_day = worth_today(view);
+  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL) clv->book.end_day = worth_today(view);
   clv->book.has_amounts = true;
   progress_begin(&progress);
   progress.unit = "customers";

@@ -16,6 +16,9 @@ enum score_format score_format_of(const struct cli *cli, enum score_format other
 // One of two flags that name a file; ERR_INVALID "usage" when neither or both were given.
 enum err score_one_file(const struct options *options, enum option a, enum option b, bool *is_a, struct diag *diag);
 
+// --horizon: "39weeks", "39 weeks", "12months", "90d", "2 years", in units of so many days.
+enum err score_horizon(const char *text, double unit_days, double *horizon, struct diag *diag);
+
 // Flushes what is written when it has become much.
 enum err score_flush(struct cli *cli, struct diag *diag);
 

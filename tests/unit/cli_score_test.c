@@ -344,6 +344,78 @@ static void a_workspace_says_what_a_file_says(void **state) {
   assert_says("score clv", 2, "or --data DIR");
 }
 
+// Who looks at phones in a month most often buys one in the next; half of the others never look.
+static void write_shop(int customers) {
+  FILE *events = fopen("shop.ndjson", "we");
+  unsigned random = 11;
+  assert_non_null(events);
+  for (int customer = 1; customer <= customers; customer++)
+    for (int month = 1; month <= 8; month++) {
+      random = random * 1103515245u + 12345u;
+      bool looks = (random >> 16) % 3 == 0, buys = looks ? (random >> 20) % 4 != 0 : (random >> 20) % 16 == 0;
+      fprintf(
+          events,
+          "{\"type\":\"track\",\"event\":\"Product Viewed\",\"messageId\":\"v%d-%d\",\"userId\":\"u%d\",\"timestamp\":"
+          "\"2026-%02d-27T10:00:00Z\",\"properties\":{\"category\":\"%s\"}}\n",
+          customer, month, customer, month, looks ? "Phones" : "Cases");
+      fprintf(
+          events,
+          "{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"o%d-%d\",\"userId\":\"u%d\",\"timestamp\":"
+          "\"2026-%02d-09T10:00:00Z\",\"properties\":{\"order_id\":\"%d-%d\",\"total\":10,\"products\":[{\"sku\":\"a\","
+          "\"category\":\"%s\",\"price\":10,\"quantity\":1}]}}\n",
+          customer, month, customer, month + 1, customer, month, buys ? "Phones" : "Cases");
+    }
+  assert_int_equal(fclose(events), 0);
+}
+
+static void appetence_of_a_range(void **state) {
+  (void)state;
+  write_shop(300);
+  assert_int_equal(run("init --data shop"), 0);
+  assert_int_equal(run("import shop.ndjson --data shop"), 0);
+  const char *line = "score appetence --range Phones --data shop --test-clock 2026-09-01T00:00:00Z --format ndjson";
+  assert_int_equal(run(line), 0);
+  strcpy(before, out);
+  assert_non_null(strstr(before, "{\"range\":\"Phones\",\"horizon_days\":30,"));
+  assert_non_null(strstr(before, "{\"customer_id\":\"c1\",\"probability\":0."));
+  const char *auc = strstr(before, "\"auc\":");
+  assert_non_null(auc);
+  assert_true(strtod(auc + strlen("\"auc\":"), NULL) > 0.8);
+  for (int threads = 1; threads <= 3; threads++) {
+    char again[256];
+    snprintf(again, sizeof again, "%s --query-threads %d", line, threads);
+    assert_int_equal(run(again), 0);
+    assert_string_equal(out, before);
+  }
+  assert_int_equal(run("score appetence --range Phones --data shop --test-clock 2026-09-01T00:00:00Z --format csv"), 0);
+  assert_true(strncmp(out, "customer_id,probability,decile,orders\n", 38) == 0);
+  assert_non_null(strstr(errors, "\"reliability\""));
+  assert_int_equal(run("score appetence --range Phones --data shop --test-clock 2026-09-01T00:00:00Z --format text"),
+                   0);
+  assert_non_null(strstr(out, " of 300 customers are expected to buy in Phones within 30 days"));
+}
+
+static void appetence_of_little(void **state) {
+  (void)state;
+  assert_says("score appetence --data shop", 2, "which range of products?");
+  assert_says("score appetence --range Phone --data shop", 1, "\"Phone\"; there are: Cases, Phones");
+  assert_says("score appetence --range Phones --data shop --horizon soon", 2, "--horizon is");
+  assert_says("score appetence --range Phones --data shop --horizon 2years --test-clock 2026-09-01T00:00:00Z", 1,
+              "a shorter horizon");
+  assert_int_equal(run("init --data nobody"), 0);
+  assert_says("score appetence --range Phones --data nobody", 1, "no order says which ranges");
+  // One customer, who always buys.
+  write_file("one.ndjson",
+             "{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"1\",\"userId\":\"u\",\"timestamp\":"
+             "\"2026-01-09T10:00:00Z\",\"properties\":{\"products\":[{\"category\":\"Phones\"}]}}\n"
+             "{\"type\":\"track\",\"event\":\"Order Completed\",\"messageId\":\"2\",\"userId\":\"u\",\"timestamp\":"
+             "\"2026-02-09T10:00:00Z\",\"properties\":{\"products\":[{\"category\":\"Phones\"}]}}\n");
+  assert_int_equal(run("init --data one"), 0);
+  assert_int_equal(run("import one.ndjson --data one"), 0);
+  assert_int_equal(run("score appetence --range Phones --data one --test-clock 2026-02-10T00:00:00Z --format csv"), 0);
+  assert_string_equal(out, "customer_id,probability,decile,orders\nc1,0.750000,1,2\n");
+}
+
 static void assert_number(const char *name, double expected) {
   const char *at = strstr(out, name);
   assert_non_null(at);
@@ -415,6 +487,8 @@ int main(void) {
       cmocka_unit_test(cdnow_from_orders_and_from_its_summary),
       cmocka_unit_test(the_published_table_of_995_customers),
       cmocka_unit_test(a_workspace_says_what_a_file_says),
+      cmocka_unit_test(appetence_of_a_range),
+      cmocka_unit_test(appetence_of_little),
       cmocka_unit_test(lift_of_counts),
       cmocka_unit_test(lift_of_a_file),
       cmocka_unit_test(lift_is_refused_with_the_fix),
