@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#include "base/real.h"
 #include "engine/read.h"
 #include "engine/trade.h"
 #include "rule/civil.h"
 #include "rule/zone.h"
+#include "scoring/rfm.h"
 
 static const int64_t DAY_US = INT64_C(86400000000), SECOND_US = 1000000;
 
@@ -26,20 +26,6 @@ int64_t worth_day_begin(struct engine_view *view, int32_t day) {
   int64_t wall = day * DAY_US, gap_end;
   if (rule_zone_offsets_of_wall(engine_zone(view->engine), wall, offsets, &gap_end) == 0) return gap_end;
   return wall - offsets[0] * SECOND_US;
-}
-
-double worth_real(struct decimal number) {
-  static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-  char text[DECIMAL_TEXT_BYTES];
-  double real = 0;
-  // A quotient of two exact doubles is rounded once.
-  if (number.coefficient < (UINT64_C(1) << 53) && number.exponent <= 0 && number.exponent >= -22) {
-    real = (double)(uint64_t)number.coefficient / powers[-number.exponent];
-    return number.negative ? -real : real;
-  }
-  size_t size = decimal_format(number, text);
-  return real_read((struct bytes){(const uint8_t *)text, size}, &real) == ERR_OK ? real : 0;
 }
 
 // --- orders --------------------------------------------------------------------------------------------------
@@ -80,7 +66,7 @@ static enum err look(void *state, size_t number, struct facts *facts, struct are
   enum err err = trade_orders(gathering->trade, facts, INT64_MIN, INT64_MAX, false, arena, &orders, &count, diag);
   for (size_t i = 0; i < count && err == ERR_OK; i++) {
     if (orders[i].returned) continue;
-    struct order order = {facts->id, worth_day(gathering->view, orders[i].time_us), worth_real(orders[i].amount)};
+    struct order order = {facts->id, worth_day(gathering->view, orders[i].time_us), rfm_double(orders[i].amount)};
     err = add_order(&gathering->parts[number], &order);
   }
   return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
