@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/csv.h"
 #include "base/real.h"
+#include "cli/ask.h"
 #include "cli/progress.h"
 #include "cli/score.h"
 #include "cli/stop.h"
@@ -164,7 +165,7 @@ static enum err take_history(void *context, uint64_t line, const struct bytes *c
 }
 
 static enum err gather(struct clv *clv, struct diag *diag) {
-  if (clv->has_orders && options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
+  if (options_text(&clv->cli->options, OPTION_CALIBRATION_END, NULL) == NULL)
     clv->book.end_day = clv_book_last_day(&clv->book);
   return clv_book_gather(&clv->book) == ERR_OK ? ERR_OK : diag_no_memory(diag);
 }
@@ -205,7 +206,7 @@ static enum err read_view(struct clv *clv, struct engine_view *view, struct diag
   return err;
 }
 
-static enum err read_workspace(struct clv *clv, struct diag *diag) {
+static enum err read_here(struct clv *clv, struct diag *diag) {
   struct target_local local;
   struct engine_view *view = NULL;
   enum err err = target_local_open(&local, &clv->cli->options, TARGET_READ_ONLY, diag);
@@ -215,6 +216,40 @@ static enum err read_workspace(struct clv *clv, struct diag *diag) {
   engine_view_close(view);
   target_local_close(&local);
   return err;
+}
+
+// The next line of an answer, taken apart at its commas. False at the end.
+static bool next_cells(struct bytes *rest, struct bytes cells[3]) {
+  const uint8_t *end = rest->size_bytes == 0 ? NULL : memchr(rest->data, '\n', rest->size_bytes);
+  if (end == NULL) return false;
+  struct bytes line = bytes_of(rest->data, (size_t)(end - rest->data));
+  *rest = bytes_of(end + 1, rest->size_bytes - line.size_bytes - 1);
+  for (size_t i = 0; i < 3; i++) {
+    const uint8_t *comma = i < 2 && line.size_bytes > 0 ? memchr(line.data, ',', line.size_bytes) : NULL;
+    size_t size = comma == NULL ? line.size_bytes : (size_t)(comma - line.data), used = size + (comma != NULL);
+    cells[i] = bytes_of(line.data, size);
+    line = bytes_of(line.data + used, line.size_bytes - used);
+  }
+  return true;
+}
+
+static enum err read_there(struct clv *clv, struct diag *diag) {
+  const struct target_call call = {.op = TARGET_SCORE_ORDERS};
+  struct bytes rest, cells[3];
+  struct buffer csv;
+  buffer_init(&csv);
+  enum err err = ask_call(clv->cli, &call, false, &csv, diag);
+  rest = buffer_view(&csv);
+  bool named = err == ERR_OK && next_cells(&rest, cells);
+  while (named && err == ERR_OK && next_cells(&rest, cells)) err = take_order(clv, 0, cells, diag);
+  buffer_release(&csv);
+  return err;
+}
+
+static enum err read_workspace(struct clv *clv, struct diag *diag) {
+  clv->worth_column = 2; // of an order's cells
+  clv->book.has_amounts = true;
+  return target_is_remote(&clv->cli->options) ? read_there(clv, diag) : read_here(clv, diag);
 }
 
 // --- what is told of a customer ------------------------------------------------------------------------------

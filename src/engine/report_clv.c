@@ -28,6 +28,7 @@ struct run {
   uint64_t *ids;
   size_t id_count;
   double listed;
+  bool ends;             // an end of calibration was given; else the last order's day is it
   struct ranked *ranked; // highest first
 };
 
@@ -36,8 +37,8 @@ struct run {
 static enum err read_calibration_end(struct run *run, struct value options, struct diag *diag) {
   struct value end = engine_report_option(run->view, options, "calibration_end");
   int64_t end_us;
-  run->book.end_day = worth_today(run->view);
   if (value_is_absent(end)) return ERR_OK;
+  run->ends = true;
   enum err err = engine_report_instant(run->view, end, "calibration_end", true, &end_us, NULL, diag);
   if (err == ERR_OK) run->book.end_day = worth_day(run->view, end_us - 1);
   return err;
@@ -222,6 +223,7 @@ static void tell_notes(const struct run *run, struct report *report) {
 static enum err compute(struct run *run, const struct engine_report_request *request, struct diag *diag) {
   struct worth_how how = worth_how_of(request);
   enum err err = engine_clv_orders(run->view, &how, &run->book, &run->ids, &run->id_count, diag);
+  if (err == ERR_OK && !run->ends) run->book.end_day = clv_book_last_day(&run->book);
   if (err == ERR_OK && clv_book_gather(&run->book) != ERR_OK) err = diag_no_memory(diag);
   if (err == ERR_OK) err = engine_clv_explain(clv_book_fit(&run->book, diag), diag);
   return err == ERR_OK ? rank(run, diag) : err;

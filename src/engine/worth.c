@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/real.h"
+#include "customer/record.h"
 #include "engine/read.h"
 #include "engine/trade.h"
 #include "rule/civil.h"
@@ -111,6 +113,27 @@ enum err engine_clv_orders(struct engine_view *view, const struct worth_how *how
   trade_close(gathering->trade);
   alloc_free(gathering);
   return err;
+}
+
+enum err engine_orders_csv(struct engine_view *view, const struct worth_how *how, struct buffer *out,
+                           struct diag *diag) {
+  struct clv_book book = {.orders = NULL};
+  uint64_t *ids;
+  size_t count;
+  enum err err = engine_clv_orders(view, how, &book, &ids, &count, diag);
+  buffer_append_text(out, "customer_id,day,amount\n");
+  for (size_t i = 0; i < book.order_count && err == ERR_OK; i++) {
+    const struct clv_order *order = &book.orders[i];
+    char id[CUSTOMER_ID_TEXT_BYTES];
+    struct rule_date date = rule_date_of_days(order->day);
+    customer_id_format(ids[order->customer], id);
+    buffer_append_format(out, "%s,%04d-%02d-%02d,", id, date.year % 10000, date.month, date.day);
+    real_append(out, order->amount);
+    buffer_append_byte(out, '\n');
+  }
+  clv_book_release(&book);
+  alloc_free(ids);
+  return err == ERR_OK && out->failed ? diag_no_memory(diag) : err;
 }
 
 enum err engine_clv_explain(enum err err, struct diag *diag) {

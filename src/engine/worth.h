@@ -23,6 +23,10 @@ int64_t worth_day_begin(struct engine_view *view, int32_t day);
 enum err engine_clv_orders(struct engine_view *view, const struct worth_how *how, struct clv_book *book, uint64_t **ids,
                            size_t *count, struct diag *diag);
 
+// The same as CSV: "customer_id,day,amount", a line an order. Appended; a failure leaves a part of it.
+enum err engine_orders_csv(struct engine_view *view, const struct worth_how *how, struct buffer *out,
+                           struct diag *diag);
+
 // --- options of reports ---------------------------------------------------------------------------------------
 
 // A text; `otherwise` when it is left out. ERR_INVALID code "missing_member" when that has no bytes.
