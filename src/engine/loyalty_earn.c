@@ -494,6 +494,60 @@ enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event 
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
+// --- looked at again -----------------------------------------------------------------------------------------
+
+// What a rule earned when it was booked.
+static int64_t earned_then(const struct loyalty_posted *posted, struct loyalty_rule_ref rule) {
+  int64_t amount = 0;
+  for (size_t i = 0; i < posted->lot_count; i++)
+    if (posted->lots[i].rule.campaign == rule.campaign && posted->lots[i].rule.rule == rule.rule)
+      amount += posted->lots[i].amount;
+  return amount;
+}
+
+// What was counted meanwhile, by this order too, is no measure of what it would have earned.
+static bool is_bounded(const struct loyalty_live_rule *rule) {
+  bool bounded = rule->once_by != NULL;
+  for (size_t i = 0; i < rule->rule->cap_count; i++) bounded = bounded || rule->rule->caps[i].scope != LOYALTY_CAP_LINE;
+  const struct loyalty_budget *budget = rule->campaign == NULL ? NULL : &rule->campaign->budget;
+  return bounded || (budget != NULL && (budget->points > 0 || budget->member_points > 0));
+}
+
+static int64_t amount_again(const struct loyalty_judgement *judgement, const struct loyalty_posted *posted,
+                            size_t lines) {
+  const struct loyalty_live_rule *rule = judgement->rule;
+  struct loyalty_outcome outcome = {.amount = judgement->amount};
+  for (size_t i = 0; judgement->by_line != NULL && i < rule->rule->cap_count; i++)
+    if (rule->rule->caps[i].scope == LOYALTY_CAP_LINE) limit_lines(&outcome, judgement, lines, &rule->rule->caps[i]);
+  int64_t then = is_bounded(rule) ? earned_then(posted, rule->ref) : posted->amount;
+  return outcome.amount < then ? outcome.amount : then;
+}
+
+enum err loyalty_earn_again(struct loyalty_kit *kit, const struct loyalty_event *event,
+                            const struct loyalty_order *order, int64_t *earned) {
+  struct work *work = kit->work;
+  const struct loyalty_live_rule *const *rules;
+  size_t count, judged;
+  enum err err =
+      loyalty_set_find(work->loyalty, event->name, event->message, event->at_us, work->arena, &rules, &count);
+  if (err != ERR_OK) return err;
+  struct loyalty_judgement *judgements = arena_take(work->arena, (count + 1) * sizeof *judgements);
+  if (judgements == NULL) return ERR_NO_MEMORY;
+  err = judge_all(kit, event, rules, count, judgements, &judged);
+  for (size_t i = 0; err == ERR_OK && i < judged; i++) {
+    const struct loyalty_live_rule *rule = judgements[i].rule;
+    if (judgements[i].skipped != NULL || rule->earn == NULL) continue;
+    for (size_t j = 0; j < order->posted_count; j++) {
+      const struct loyalty_posted *posted = &order->posted[j];
+      if (posted->programme != rule->programme->number || posted->currency != rule->rule->currency) continue;
+      int64_t left = posted->amount - earned[j];
+      int64_t amount = amount_again(&judgements[i], posted, event->basket->line_count);
+      earned[j] += amount < left ? amount : left;
+    }
+  }
+  return err;
+}
+
 // --- what is withdrawn -----------------------------------------------------------------------------
 
 static enum err uncount(struct work *work, struct loyalty_ledger *ledger, const struct once *once) {
