@@ -13,7 +13,6 @@
 #include "base/varint.h"
 
 enum { OFFERS_MAX = 1000, REJECTED_MAX = 256, OWNERS_MAX = 16, LOOKS_MAX = 4 * OFFERS_MAX };
-static const int64_t MICROS_PER_CENT = 10000;
 
 struct rejection {
   struct bytes code, rule; // of one of the two
@@ -441,14 +440,12 @@ static enum err pay_points(struct booking *booking, const struct loyalty_pay *wa
   if (currency == NULL || currency->worth_micros == 0)
     return diag_set(work->diag, ERR_INVALID, "not_a_tender", "nothing can be paid with this currency: it has no worth");
   int64_t amount = pay->amount, most, cents;
-  if (__builtin_mul_overflow(booking->money, MICROS_PER_CENT, &most))
+  if (!loyalty_worth_amount(currency, booking->money, &most))
     return diag_set(work->diag, ERR_LIMIT, "overflow", "this basket is too large to be paid with points");
-  most = (most + currency->worth_micros - 1) / currency->worth_micros;
   if (amount > most) amount = most;
   if (amount == 0) return ERR_OK;
-  if (__builtin_mul_overflow(amount, currency->worth_micros, &cents))
+  if (!loyalty_worth_cents(currency, amount, &cents))
     return diag_set(work->diag, ERR_LIMIT, "overflow", "this is too large an amount of points");
-  cents /= MICROS_PER_CENT;
   struct loyalty_tender tender = {.kind = LOYALTY_TENDER_POINTS,
                                   .programme = pay->programme,
                                   .currency = pay->currency,
@@ -732,11 +729,14 @@ static void write_given(const struct loyalty_outcome *outcome, struct json_write
   json_object_end(writer);
 }
 
-static void write_tender(const struct loyalty_tender *tender, struct json_writer *writer) {
+static void write_tender(const struct booking *booking, const struct loyalty_tender *tender,
+                         struct json_writer *writer) {
   json_object_begin(writer);
   json_member_text(writer, "type", "pay");
   if (tender->kind == LOYALTY_TENDER_CARD) json_member_bytes(writer, "card", tender->code);
-  if (tender->kind == LOYALTY_TENDER_POINTS) json_member_i64(writer, "points", tender->amount);
+  if (tender->kind == LOYALTY_TENDER_POINTS)
+    json_member_scaled(writer, "points", tender->amount,
+                       loyalty_set_scale(booking->work->loyalty, tender->programme, tender->currency));
   put_cents(writer, "amount", tender->cents);
   json_object_end(writer);
 }
@@ -751,7 +751,7 @@ static void write_effects(const struct booking *booking, struct json_writer *wri
     if (outcome->amount > 0) write_points(booking, outcome, writer);
     if (outcome->given.code.size_bytes > 0) write_given(outcome, writer);
   }
-  for (size_t i = 0; i < booking->order.tender_count; i++) write_tender(&booking->order.tenders[i], writer);
+  for (size_t i = 0; i < booking->order.tender_count; i++) write_tender(booking, &booking->order.tenders[i], writer);
   json_array_end(writer);
 }
 

@@ -401,7 +401,7 @@ static void write_worth(const struct loyalty_currency *currency, sum amount, uin
   bool fits = amount >= 0 && (share == 0 || (decimal_coefficient)amount <= most / share);
   if (fits) kept = divide((decimal_coefficient)amount * share, LOYALTY_SHARE_UNIT);
   if (fits && (worth == 0 || kept <= most / worth)) {
-    write_sum(writer, name, (sum)divide(kept * worth, MICROS_OF_A_CENT), 2);
+    write_sum(writer, name, (sum)divide(kept * worth, MICROS_OF_A_CENT * (uint32_t)loyalty_whole(currency)), 2);
     return;
   }
   json_name(writer, name);

@@ -220,7 +220,9 @@ static void write_reply(const struct giving_back *giving, struct json_writer *wr
     const struct loyalty_tender *tender = &order->tenders[i];
     json_object_begin(writer);
     if (tender->kind == LOYALTY_TENDER_CARD) json_member_bytes(writer, "card", tender->code);
-    if (tender->kind == LOYALTY_TENDER_POINTS) json_member_i64(writer, "points", giving->plan.tender_amounts[i]);
+    if (tender->kind == LOYALTY_TENDER_POINTS)
+      json_member_scaled(writer, "points", giving->plan.tender_amounts[i],
+                         loyalty_set_scale(giving->work->loyalty, tender->programme, tender->currency));
     json_member_scaled(writer, "amount", giving->plan.tender_cents[i], 2);
     json_object_end(writer);
   }

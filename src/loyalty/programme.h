@@ -89,9 +89,11 @@ struct loyalty_currency {
   enum loyalty_validity_kind validity;
   struct rule_duration validity_length;
   enum loyalty_return_policy returns;
-  int64_t worth_micros; // what one unit is worth when it is paid with, in millionths of the programme's money; 0: it
-                        // cannot be paid with
-  uint32_t breakage;    // share expected never to be spent, of LOYALTY_SHARE_UNIT; for the liability report
+  int64_t worth_micros; // what a whole one (of credit: not a cent of it) is worth when it is paid with, in millionths
+                        // of the programme's money; 0: it cannot be paid with
+  uint8_t
+      worth_of_whole; // stored; 0: of a document from when the worth was that of the smallest unit. Always 1 once read
+  uint32_t breakage;  // share expected never to be spent, of LOYALTY_SHARE_UNIT; for the liability report
 };
 
 // --- tiers ---------------------------------------------------------------------------------------------------
@@ -364,6 +366,14 @@ uint32_t loyalty_limit_number(const struct loyalty_limit *limit);
 const char *loyalty_limit_word(const struct loyalty_limit *limit, const char **per);
 bool loyalty_id_is_good(struct bytes id);
 const struct loyalty_currency *loyalty_currency_find(const struct loyalty_programme *programme, struct bytes id);
+// How many of its smallest unit are a whole one.
+static inline int64_t loyalty_whole(const struct loyalty_currency *currency) {
+  return currency->scale == 2 ? 100 : 1;
+}
+// What an amount pays, in cents, rounded down; false: it passes 64 bits. The currency has a worth.
+bool loyalty_worth_cents(const struct loyalty_currency *currency, int64_t amount, int64_t *cents);
+// The least amount that pays so many cents; false: it passes 64 bits.
+bool loyalty_worth_amount(const struct loyalty_currency *currency, int64_t cents, int64_t *amount);
 const struct loyalty_currency *loyalty_currency_at(const struct loyalty_programme *programme, uint8_t number);
 const struct loyalty_level *loyalty_level_at(const struct loyalty_programme *programme, uint8_t number);
 
