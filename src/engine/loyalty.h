@@ -76,11 +76,27 @@ struct loyalty_member;
 // It stays the transaction's. ERR_CONFLICT: her record has to be read, begin again.
 enum err loyalty_ledger_open(struct work *work, struct work_customer *customer, uint32_t programme, bool join,
                              struct loyalty_ledger **ledger);
+// The same for whoever is no member and does not become one: what she uses is counted.
+enum err loyalty_ledger_of_guest(struct work *work, struct work_customer *customer, uint32_t programme,
+                                 struct loyalty_ledger **ledger);
 // All her ledgers, worked up to now.
 enum err loyalty_advance_all(struct work *work, struct work_customer *customer);
 // Her wallets as they are in this transaction.
 enum err loyalty_wallets(struct work *work, struct work_customer *customer, struct loyalty_wallet **wallets,
                          size_t *count);
+
+// How somebody would become a member (loyalty_enrol.c).
+enum loyalty_enrolling {
+  LOYALTY_BY_EVENT, // something concerns her
+  LOYALTY_BY_PURCHASE,
+  LOYALTY_BY_REQUEST, // she, or somebody for her, asked for it
+};
+// Her ledger; she becomes a member if she is none and the programme's enrolment lets her, and is given what new members
+// are given. *refusal, of static storage, says why not: then *ledger is NULL; else it is NULL.
+enum err loyalty_enrol(struct work *work, struct work_customer *customer, uint32_t programme,
+                       enum loyalty_enrolling how, struct loyalty_ledger **ledger, const char **refusal);
+// Whoever orders is a member of every programme whose members are those who did.
+enum err loyalty_enrol_buyer(struct work *work, struct work_customer *customer);
 
 // Writes now what her ledgers did so far, under the id she has yet; nothing of it is left to be written then.
 enum err loyalty_flush(struct work *work, struct work_customer *customer);
@@ -99,7 +115,7 @@ enum err loyalty_wallets_now(struct engine_view *view, const struct loyalty_set 
                              struct arena *arena, struct loyalty_wallet **wallets, size_t *count, struct diag *diag);
 
 // A voucher was to be given that is not there: "Voucher Skipped" on her timeline says which, and `by_name` ("rule",
-// "tier", "referral": the programme) with its id what for.
+// "tier", "referral", "enrolment": the programme) with its id what for.
 enum err loyalty_skip(struct work *work, struct work_customer *customer, const struct loyalty_programme *programme,
                       struct bytes voucher, const char *by_name, struct bytes by);
 // What follows from what happened to a member: a reward's voucher, a tier's gift given or taken back (loyalty_code.c).
@@ -536,6 +552,9 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // What she earned once since then may be earned again.
 enum err loyalty_once_forget(struct work *work, uint64_t customer, int64_t since_us);
+// What was earned once by a rule and value, of which no rows are there; a merge knows it by them.
+enum err loyalty_once_keep(struct work *work, uint64_t customer, uint32_t programme, struct loyalty_rule_ref rule,
+                           struct bytes value, const struct loyalty_lot *lot);
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
 // Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).

@@ -974,6 +974,7 @@ enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *ev
                                       .source = event->event->source,
                                       .cashier = work->cashier}};
   err = loyalty_guard_basket(work, kit->customer);
+  if (err == ERR_OK && kit->simulated == NULL && !kit->nobody) err = loyalty_enrol_buyer(work, kit->customer);
   if (err == ERR_OK && kit->simulated == NULL && is_reevaluated(work->loyalty)) err = loyalty_asked_keep(kit);
   return err == ERR_OK ? book(&booking) : err;
 }

@@ -81,7 +81,7 @@ static enum err write_wallets(struct engine_view *view, uint64_t customer, struc
   enum err err = read_wallets(now, view->snapshot, customer, &wallets, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallets[i].programme);
-    if (programme == NULL) continue;
+    if (programme == NULL || wallets[i].guest) continue;
     loyalty_wallet_json(&wallets[i], programme, loyalty_set_zone(now->set, programme->number), writer);
   }
   return err;

@@ -233,6 +233,31 @@ static const struct table REFERRAL_TABLE = {"a referral", TABLE_MEMBERS(REFERRAL
                                             .item_bytes = sizeof(struct loyalty_referral),
                                             .defaults = &REFERRAL_DEFAULTS, .finish = finish_referral};
 
+// --- who is a member -----------------------------------------------------------------------------------------
+
+static const char *const WHO_WORDS[] = {[LOYALTY_ENROL_EVERYONE] = "everyone",
+                                        [LOYALTY_ENROL_EXPLICIT] = "explicit",
+                                        [LOYALTY_ENROL_FIRST_PURCHASE] = "first_purchase"};
+static const struct member ENROLMENT_MEMBERS[] = {
+    {"who", FORM_WORD, MEMBER_AT(loyalty_enrolment, who), MEMBER_WORDS(WHO_WORDS)},
+    {"minimum_age", FORM_WHOLE, MEMBER_AT(loyalty_enrolment, minimum_age), .least = 1, .most = 120},
+    {"birthday", FORM_NAME, MEMBER_AT(loyalty_enrolment, birthday)},
+    {"currency", FORM_CURRENCY, MEMBER_AT(loyalty_enrolment, currency)},
+    {"welcome", FORM_AMOUNT, MEMBER_AT(loyalty_enrolment, welcome), .least = 1},
+    {"gift", FORM_VOUCHER, MEMBER_AT(loyalty_enrolment, gift)},
+};
+static const struct loyalty_enrolment ENROLMENT_DEFAULTS = {.welcome = 0};
+
+static enum err finish_enrolment(struct reading *reading, void *item) {
+  const struct loyalty_enrolment *enrolment = item;
+  if (enrolment->birthday.size_bytes == 0 || enrolment->minimum_age > 0) return ERR_OK;
+  return reading_refuse(reading, "birthday", "conflict", "it is asked for \"minimum_age\", which is not there");
+}
+
+static const struct table ENROLMENT_TABLE = {"a programme's enrolment", TABLE_MEMBERS(ENROLMENT_MEMBERS),
+                                             .item_bytes = sizeof(struct loyalty_enrolment),
+                                             .defaults = &ENROLMENT_DEFAULTS, .finish = finish_enrolment};
+
 // --- against abuse -------------------------------------------------------------------------------------------
 
 static const char *const OF_WORDS[] = {
@@ -359,6 +384,7 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"rewards", FORM_LIST, MEMBER_AT(loyalty_programme, rewards), MEMBER_ALSO(loyalty_programme, reward_count),
      .most = LOYALTY_REWARDS_MAX, .table = &REWARD_TABLE},
     {"referral", FORM_OBJECT, MEMBER_AT(loyalty_programme, referral), .table = &REFERRAL_TABLE},
+    {"enrolment", FORM_OBJECT, MEMBER_AT(loyalty_programme, enrolment), .table = &ENROLMENT_TABLE},
     {"staff", FORM_OBJECT, MEMBER_AT(loyalty_programme, staff), .table = &loyalty_staff_table},
     {"limits", FORM_LIST, MEMBER_AT(loyalty_programme, limits), MEMBER_ALSO(loyalty_programme, limit_count),
      .most = LOYALTY_LIMITS_MAX, .table = &LIMIT_TABLE},

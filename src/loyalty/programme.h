@@ -209,6 +209,22 @@ struct loyalty_referral {
   uint8_t currency;
 };
 
+// --- who is a member -----------------------------------------------------------------------------------------
+
+enum loyalty_enrolment_who {
+  LOYALTY_ENROL_EVERYONE,       // whom something of the programme concerns
+  LOYALTY_ENROL_EXPLICIT,       // who asked for it (POST /v1/loyalty/members), or was brought from elsewhere
+  LOYALTY_ENROL_FIRST_PURCHASE, // from her first order on
+};
+struct loyalty_enrolment {
+  enum loyalty_enrolment_who who;
+  int64_t minimum_age;   // in years; 0: none
+  struct bytes birthday; // the trait that tells it; empty: "birthday"
+  uint8_t currency;      // of `welcome`
+  int64_t welcome;       // given to a new member; 0: nothing
+  struct bytes gift;     // voucher given to her; empty: none
+};
+
 // --- against abuse -------------------------------------------------------------------------------------------
 
 // How often, and how much of a currency, in a period. What is over it is refused. Of a programme there is one of these
@@ -244,6 +260,7 @@ struct loyalty_programme {
   struct loyalty_stacking stacking;
   struct loyalty_offline offline;
   struct loyalty_referral referral;
+  struct loyalty_enrolment enrolment;
   struct loyalty_staff staff;
   const struct loyalty_limit *limits;
   size_t limit_count;
