@@ -381,12 +381,12 @@ static enum err answer_audit(struct request *request, struct engine_view *view, 
   return engine_audit_json(view, query, &writer, diag);
 }
 
-enum err loyalty_audit(struct request *request, struct worker *worker, struct diag *diag) {
-  struct engine_audit_query query = {0};
+static enum err tell_audit(struct request *request, bool loyalty, struct diag *diag) {
+  struct engine_audit_query query = {.loyalty = loyalty};
   struct engine_view *view;
   uint64_t limit;
-  (void)worker;
-  enum err err = request_parameters(request, "customer author action after limit", diag);
+  enum err err = request_parameters(request, "customer author action subject after limit", diag);
+  if (!err) err = uri_find(&request->uri, "subject", &query.subject, diag);
   if (!err) err = uri_find(&request->uri, "author", &query.author, diag);
   if (!err) err = uri_find(&request->uri, "action", &query.action, diag);
   if (!err) err = uri_find(&request->uri, "after", &query.after, diag);
@@ -397,6 +397,16 @@ enum err loyalty_audit(struct request *request, struct worker *worker, struct di
   err = answer_audit(request, view, &query, diag);
   engine_view_close(view);
   return err;
+}
+
+enum err loyalty_audit(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  return tell_audit(request, true, diag);
+}
+
+enum err workspace_audit(struct request *request, struct worker *worker, struct diag *diag) {
+  (void)worker;
+  return tell_audit(request, false, diag);
 }
 
 enum err loyalty_refusals_list(struct request *request, struct worker *worker, struct diag *diag) {

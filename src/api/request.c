@@ -134,7 +134,8 @@ struct engine_commit *request_commit(struct request *request, int status, reques
   request->status = status;
   request->answer = answer;
   request->results = results;
-  request->commit = (struct engine_commit){.ride = ride, .context = request};
+  struct bytes author = request->key.name.size_bytes > 0 ? request->key.name : BYTES("api");
+  request->commit = (struct engine_commit){.ride = ride, .context = request, .author = author};
   if (request->claim) request->commit.lock = idempotency_lock(request->claim);
   return &request->commit;
 }

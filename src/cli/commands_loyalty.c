@@ -96,12 +96,21 @@ enum err command_loyalty_statement(struct cli *cli, struct diag *diag) {
   return advice_add(ask(cli, &what, false, print_loyalty_statement, diag), diag);
 }
 
-enum err command_loyalty_audit(struct cli *cli, struct diag *diag) {
+static enum err list_changes(struct cli *cli, enum target_op op, struct diag *diag) {
   const struct options *options = &cli->options;
-  struct target_call what = {.op = TARGET_LOYALTY_AUDIT, .args = {[TARGET_ARG_CUSTOMER] = options->args[0]}};
+  struct target_call what = {.op = op, .args = {[TARGET_ARG_CUSTOMER] = options->args[0]}};
+  what.args[TARGET_ARG_AUTHOR] = options_text(options, OPTION_AUTHOR, NULL);
   what.args[TARGET_ARG_AFTER] = options_text(options, OPTION_AFTER, NULL);
   what.args[TARGET_ARG_LIMIT] = options_text(options, OPTION_LIMIT, "50");
   return advice_add(ask(cli, &what, false, print_loyalty_audit, diag), diag);
+}
+
+enum err command_loyalty_audit(struct cli *cli, struct diag *diag) {
+  return list_changes(cli, TARGET_LOYALTY_AUDIT, diag);
+}
+
+enum err command_audit(struct cli *cli, struct diag *diag) {
+  return list_changes(cli, TARGET_AUDIT, diag);
 }
 
 // --- baskets -------------------------------------------------------------------------------------------------

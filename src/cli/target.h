@@ -35,6 +35,7 @@ enum target_op {
   X(VERSION, version)                                                                                                  \
   X(DRY_RUN, dry_run)                                                                                                  \
   X(PROGRAMME, programme)                                                                                              \
+  X(AUTHOR, author)                                                                                                    \
   X(CUSTOMER, customer)                                                                                                \
   X(FORMAT, format)                                                                                                    \
   X(TABLE, table)

@@ -499,6 +499,7 @@ enum err target_local_call(struct target_local *local, const struct target_call 
   json_writer_init(&writer, out);
   enum err err = engine_view_open(local->engine, &answer.view);
   if (err == ERR_OK) err = parse_body(&answer, &packed);
+  if (err == ERR_OK) answer.commit.author = answer_author(&answer);
   if (err == ERR_OK) err = functions[call->op](&answer);
   if (answer.view != NULL) engine_view_close(answer.view);
   if (err == ERR_OK) err = store_wait(local->store, answer.commit.mark, diag);

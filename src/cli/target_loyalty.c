@@ -86,13 +86,23 @@ enum err local_order_show(struct answer *answer) {
   return engine_order_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
 }
 
-enum err local_loyalty_audit(struct answer *answer) {
+static enum err list_changes(struct answer *answer, bool loyalty) {
   struct engine_audit_query query = {.after = answer_arg(answer, TARGET_ARG_AFTER),
+                                     .author = answer_arg(answer, TARGET_ARG_AUTHOR),
+                                     .loyalty = loyalty,
                                      .limit = answer_number(answer, TARGET_ARG_LIMIT, TARGET_ROWS)};
   struct bytes customer = answer_arg(answer, TARGET_ARG_CUSTOMER);
   enum err err = ERR_OK;
   if (customer.size_bytes > 0) err = engine_find(answer->view, customer, &query.customer, answer->diag);
   return err == ERR_OK ? engine_audit_json(answer->view, &query, answer->writer, answer->diag) : err;
+}
+
+enum err local_loyalty_audit(struct answer *answer) {
+  return list_changes(answer, true);
+}
+
+enum err local_audit(struct answer *answer) {
+  return list_changes(answer, false);
 }
 
 enum err local_approvals(struct answer *answer) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "engine/audit.h"
 #include "engine/open.h"
 
 enum { SECRET_BYTES = 32, HASH_BYTES = 32 };
@@ -45,10 +46,11 @@ static enum err put_document(struct store_txn *txn, void *context, struct diag *
 }
 
 static enum err store_document(struct engine *engine, struct document_put *put, struct value_builder *builder,
-                               struct engine_commit *commit, struct diag *diag) {
+                               struct audit_entry *entry, struct engine_commit *commit, struct diag *diag) {
   value_document_end(builder);
   enum err err = value_builder_finish(builder);
-  if (err == ERR_OK) err = engine_run(engine, put_document, put, commit, diag);
+  entry->author = commit->author;
+  if (err == ERR_OK) err = audit_run(engine, put_document, put, entry, commit, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&put->buffer);
   return err;
@@ -106,8 +108,8 @@ static void set_source(struct engine *engine, struct engine_source_slot *slot) {
   if (id > atomic_load(&engine->source_count)) atomic_store(&engine->source_count, id);
 }
 
-static enum err write_source(struct engine *engine, const struct engine_source *source, struct engine_commit *commit,
-                             struct diag *diag) {
+static enum err write_source(struct engine *engine, const struct engine_source *source, struct audit_entry *entry,
+                             struct engine_commit *commit, struct diag *diag) {
   struct document_put put;
   struct value_builder builder;
   document_begin(engine, &put, &builder, "source", source->id);
@@ -116,7 +118,39 @@ static enum err write_source(struct engine *engine, const struct engine_source *
   engine_put_text(&builder, "region", source->region);
   engine_put_text(&builder, "user_id_type", source->user_id_type);
   engine_put_i64(&builder, "priority", source->priority);
-  return store_document(engine, &put, &builder, commit, diag);
+  return store_document(engine, &put, &builder, entry, commit, diag);
+}
+
+static void source_json(const struct engine_source *source, struct json_writer *writer) {
+  json_object_begin(writer);
+  json_member_u64(writer, "id", source->id);
+  json_member_bytes(writer, "name", source->name);
+  json_member_text(writer, "kind", kinds[source->kind].name);
+  json_member_bytes(writer, "region", source->region);
+  json_member_bytes(writer, "user_id_type", source->user_id_type);
+  json_member_i64(writer, "priority", source->priority);
+  json_object_end(writer);
+}
+
+// What it is, and what it was.
+static enum err note_source(struct engine *engine, const struct engine_source *known,
+                            const struct engine_source *source, struct engine_commit *commit, struct diag *diag) {
+  struct audit_entry entry = {.action = "source.put", .subject = source->name};
+  struct json_writer writer;
+  struct buffer before, after;
+  buffer_init(&before);
+  buffer_init(&after);
+  json_writer_init(&writer, &before);
+  if (known != NULL) source_json(known, &writer);
+  json_writer_init(&writer, &after);
+  source_json(source, &writer);
+  entry.before = buffer_view(&before);
+  entry.after = buffer_view(&after);
+  enum err err =
+      before.failed || after.failed ? diag_no_memory(diag) : write_source(engine, source, &entry, commit, diag);
+  buffer_release(&before);
+  buffer_release(&after);
+  return err;
 }
 
 static enum err bad_member(const char *name, const char *code, const char *words, struct diag *diag) {
@@ -159,7 +193,7 @@ enum err engine_source_put(struct engine *engine, const struct engine_source *wa
   struct engine_source_slot *slot = err == ERR_OK ? make_source(&source) : NULL;
   if (err == ERR_OK && slot == NULL) err = ERR_NO_MEMORY;
   *id = source.id;
-  if (err == ERR_OK) err = write_source(engine, &source, commit, diag);
+  if (err == ERR_OK) err = note_source(engine, known, &source, commit, diag);
   if (err == ERR_OK)
     set_source(engine, slot);
   else
@@ -177,14 +211,7 @@ enum err engine_sources_json(struct engine *engine, struct json_writer *writer) 
   for (uint32_t id = 1; id <= count; id++) {
     const struct engine_source *source = engine_source(engine, id);
     if (source == NULL) continue;
-    json_object_begin(writer);
-    json_member_u64(writer, "id", id);
-    json_member_bytes(writer, "name", source->name);
-    json_member_text(writer, "kind", kinds[source->kind].name);
-    json_member_bytes(writer, "region", source->region);
-    json_member_bytes(writer, "user_id_type", source->user_id_type);
-    json_member_i64(writer, "priority", source->priority);
-    json_object_end(writer);
+    source_json(source, writer);
   }
   json_array_end(writer);
   json_object_end(writer);
@@ -247,8 +274,8 @@ static struct engine_key_slot *make_key(const struct engine_key *key, struct byt
   return slot;
 }
 
-static enum err write_key(struct engine *engine, const struct engine_key_slot *slot, struct engine_commit *commit,
-                          struct diag *diag) {
+static enum err write_key(struct engine *engine, const struct engine_key_slot *slot, struct audit_entry *entry,
+                          struct engine_commit *commit, struct diag *diag) {
   struct document_put put;
   struct value_builder builder;
   char hash[2 * HASH_BYTES + 1];
@@ -263,7 +290,44 @@ static enum err write_key(struct engine *engine, const struct engine_key_slot *s
   value_put_bool(&builder, slot->key.secret);
   value_put_name(&builder, BYTES("revoked"));
   value_put_bool(&builder, slot->revoked);
-  return store_document(engine, &put, &builder, commit, diag);
+  return store_document(engine, &put, &builder, entry, commit, diag);
+}
+
+static void key_json(struct engine *engine, const struct engine_key_slot *slot, struct json_writer *writer) {
+  const struct engine_source *source = engine_source(engine, slot->key.source);
+  json_object_begin(writer);
+  json_member_u64(writer, "id", slot->key.id);
+  json_member_text(writer, "kind", slot->key.secret ? "secret" : "write");
+  json_member_bytes(writer, "name", slot->key.name);
+  json_member_bytes(writer, "source", source == NULL ? BYTES("") : source->name);
+  json_name(writer, "scopes");
+  json_array_begin(writer);
+  for (size_t i = 0; i < SCOPE_COUNT; i++)
+    if ((slot->key.scopes & scopes[i].bit) != 0) json_text(writer, scopes[i].name);
+  json_array_end(writer);
+  json_member_time(writer, "created_at", slot->created_us);
+  json_member_bool(writer, "revoked", slot->revoked);
+  json_object_end(writer);
+}
+
+// `before` NULL: it is made. Its secret is in none of the two sides.
+static enum err note_key(struct engine *engine, const struct engine_key_slot *before,
+                         const struct engine_key_slot *after, struct engine_commit *commit, struct diag *diag) {
+  struct audit_entry entry = {.action = before == NULL ? "key.created" : "key.revoked", .subject = after->key.name};
+  struct json_writer writer;
+  struct buffer was, is;
+  buffer_init(&was);
+  buffer_init(&is);
+  json_writer_init(&writer, &was);
+  if (before != NULL) key_json(engine, before, &writer);
+  json_writer_init(&writer, &is);
+  key_json(engine, after, &writer);
+  entry.before = buffer_view(&was);
+  entry.after = buffer_view(&is);
+  enum err err = was.failed || is.failed ? diag_no_memory(diag) : write_key(engine, after, &entry, commit, diag);
+  buffer_release(&was);
+  buffer_release(&is);
+  return err;
 }
 
 static void hash_secret(const uint8_t secret[SECRET_BYTES], uint8_t out[HASH_BYTES]) {
@@ -305,7 +369,7 @@ enum err engine_key_create(struct engine *engine, const struct engine_key *wante
     slot->created_us = clock_now_us(engine->clock);
     bytes_to_hex(bytes_of(secret, sizeof secret), hex);
     snprintf(text, ENGINE_KEY_TEXT_BYTES, "%s_%llu_%s", wanted->secret ? "sk" : "wk", (unsigned long long)*id, hex);
-    err = write_key(engine, slot, commit, diag);
+    err = note_key(engine, NULL, slot, commit, diag);
   }
   if (err == ERR_OK) {
     pthread_rwlock_wrlock(&engine->keys_lock);
@@ -359,7 +423,7 @@ enum err engine_key_revoke(struct engine *engine, uint64_t id, struct engine_com
   if (err == ERR_OK) {
     struct engine_key_slot revoked = *slot;
     revoked.revoked = true;
-    err = write_key(engine, &revoked, commit, diag);
+    err = note_key(engine, slot, &revoked, commit, diag);
   }
   if (err == ERR_OK) {
     pthread_rwlock_wrlock(&engine->keys_lock);
@@ -368,23 +432,6 @@ enum err engine_key_revoke(struct engine *engine, uint64_t id, struct engine_com
   }
   pthread_mutex_unlock(&engine->access_mutex);
   return err;
-}
-
-static void key_json(struct engine *engine, const struct engine_key_slot *slot, struct json_writer *writer) {
-  const struct engine_source *source = engine_source(engine, slot->key.source);
-  json_object_begin(writer);
-  json_member_u64(writer, "id", slot->key.id);
-  json_member_text(writer, "kind", slot->key.secret ? "secret" : "write");
-  json_member_bytes(writer, "name", slot->key.name);
-  json_member_bytes(writer, "source", source == NULL ? BYTES("") : source->name);
-  json_name(writer, "scopes");
-  json_array_begin(writer);
-  for (size_t i = 0; i < SCOPE_COUNT; i++)
-    if ((slot->key.scopes & scopes[i].bit) != 0) json_text(writer, scopes[i].name);
-  json_array_end(writer);
-  json_member_time(writer, "created_at", slot->created_us);
-  json_member_bool(writer, "revoked", slot->revoked);
-  json_object_end(writer);
 }
 
 enum err engine_keys_json(struct engine *engine, struct json_writer *writer) {

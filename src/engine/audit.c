@@ -70,6 +70,15 @@ enum err audit_put(struct engine *engine, struct store_txn *txn, int64_t now_us,
   return write_row(txn, key_view(&key), &row, diag);
 }
 
+enum err audit_run(struct engine *engine, store_body_fn *body, void *context, const struct audit_entry *entry,
+                   struct engine_commit *commit, struct diag *diag) {
+  bool changes = entry->author.size_bytes > 0 && !bytes_equal(entry->before, entry->after);
+  commit->entry = changes ? entry : NULL;
+  enum err err = engine_run(engine, body, context, commit, diag);
+  commit->entry = NULL;
+  return err;
+}
+
 // --- sides ---------------------------------------------------------------------------------------------------
 
 struct json_writer *audit_side_begin(struct audit_side *side) {
@@ -208,7 +217,17 @@ static bool is_of(struct engine_view *view, uint64_t then, uint64_t customer) {
   return engine_find(view, bytes_from_text(reference), &now, NULL) == ERR_OK && now == customer;
 }
 
+// Every action of loyalty begins with what it is of; these are the others.
+static bool is_loyalty(struct bytes action) {
+  static const char *const others[] = {"segment.", "rules.", "key.", "source.", "workspace."};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (bytes_starts_with(action, bytes_from_text(others[i]))) return false;
+  return true;
+}
+
 static bool is_wanted(struct engine_view *view, const struct row *row, const struct engine_audit_query *query) {
+  if (query->loyalty && !is_loyalty(row->action)) return false;
+  if (query->subject.size_bytes > 0 && !bytes_equal(row->entry.subject, query->subject)) return false;
   if (query->customer != 0 && !is_of(view, row->entry.customer, query->customer)) return false;
   if (query->author.size_bytes > 0 && !bytes_equal(row->entry.author, query->author)) return false;
   return query->action.size_bytes == 0 || bytes_equal(row->action, query->action);

@@ -18,6 +18,11 @@ struct audit_entry {
 enum err audit_put(struct engine *engine, struct store_txn *txn, int64_t now_us, const struct audit_entry *entry,
                    struct diag *diag);
 
+// As engine_run, with an entry of the audit in the same commit. Without an author, or when both sides are the same,
+// there is none.
+enum err audit_run(struct engine *engine, store_body_fn *body, void *context, const struct audit_entry *entry,
+                   struct engine_commit *commit, struct diag *diag);
+
 // One of the two sides: an open object to be written into.
 struct audit_side {
   struct buffer out;

@@ -58,11 +58,14 @@ const struct identity_rules *engine_rules(struct engine *engine);
 // the change, or not at all. It runs again when the transaction does, and its failure aborts the change. It takes no
 // locks: `lock`, a key of class IDEMPOTENCY, is locked with the transaction's first ones (empty: none).
 typedef enum err engine_ride_fn(struct store_txn *txn, void *context, struct diag *diag);
+struct audit_entry;
 struct engine_commit {
   engine_ride_fn *ride; // NULL: none
   void *context;
   struct bytes lock;
-  struct store_mark mark; // out
+  struct bytes author;             // who makes the change, for the audit; empty: nobody does it by hand
+  const struct audit_entry *entry; // private: what the audit says of the change
+  struct store_mark mark;          // out
 };
 
 // --- the workspace's time zone (engine/zone.c) -----------------------------------------------------------------

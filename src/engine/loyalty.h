@@ -29,20 +29,25 @@
 #define LOYALTY_ERASED "ERASED"
 
 struct loyalty {
-  pthread_mutex_t lock;          // of `set`
+  pthread_mutex_t lock;          // of `set` and `then`
   const struct loyalty_set *set; // in force; NULL: there never was a document
-  pthread_mutex_t changing;      // one change of documents at a time
-  pthread_mutex_t ticking;       // one look at what is due at a time
-  struct due_walk walk;          // its
-  _Atomic uint64_t timers;       // worked off since the engine was opened
-  _Atomic unsigned batches;      // transactions that did it
-  uint32_t source;               // of the events the engine writes; 0: there is none yet
+  // The documents of a time that is over, from one instant to another, as they were last asked for; NULL: none.
+  const struct loyalty_set *then;
+  int64_t then_from_us, then_to_us;
+  pthread_mutex_t changing; // one change of documents at a time
+  pthread_mutex_t ticking;  // one look at what is due at a time
+  struct due_walk walk;     // its
+  _Atomic uint64_t timers;  // worked off since the engine was opened
+  _Atomic unsigned batches; // transactions that did it
+  uint32_t source;          // of the events the engine writes; 0: there is none yet
 };
 
 enum err loyalty_open(struct engine *engine, struct store_snapshot *snapshot, struct diag *diag);
 void loyalty_close(struct engine *engine);
 // The documents in force, held; NULL: there never was one. loyalty_set_close gives them back.
 const struct loyalty_set *loyalty_hold(struct engine *engine);
+
+struct loyalty_pin;
 
 // --- reading (loyalty_read.c) --------------------------------------------------------------------------------
 
@@ -59,6 +64,10 @@ void loyalty_document_key(struct key *key, enum loyalty_kind kind, uint32_t numb
 enum err loyalty_set_as_if(struct engine *engine, const struct value documents[LOYALTY_KIND_VOUCHER + 1],
                            const struct loyalty_set **set, struct rule_diag *refusal, struct diag *diag);
 
+// The documents as they were in force when what has these pins was booked; *set is held by the caller.
+enum err loyalty_set_of_then(struct engine *engine, int64_t at_us, const struct loyalty_pin *pins, size_t pin_count,
+                             const struct loyalty_set **set, struct diag *diag);
+
 // --- members (loyalty_member.c) ------------------------------------------------------------------------------
 
 struct loyalty_member;
@@ -67,11 +76,27 @@ struct loyalty_member;
 // It stays the transaction's. ERR_CONFLICT: her record has to be read, begin again.
 enum err loyalty_ledger_open(struct work *work, struct work_customer *customer, uint32_t programme, bool join,
                              struct loyalty_ledger **ledger);
+// The same for whoever is no member and does not become one: what she uses is counted.
+enum err loyalty_ledger_of_guest(struct work *work, struct work_customer *customer, uint32_t programme,
+                                 struct loyalty_ledger **ledger);
 // All her ledgers, worked up to now.
 enum err loyalty_advance_all(struct work *work, struct work_customer *customer);
 // Her wallets as they are in this transaction.
 enum err loyalty_wallets(struct work *work, struct work_customer *customer, struct loyalty_wallet **wallets,
                          size_t *count);
+
+// How somebody would become a member (loyalty_enrol.c).
+enum loyalty_enrolling {
+  LOYALTY_BY_EVENT, // something concerns her
+  LOYALTY_BY_PURCHASE,
+  LOYALTY_BY_REQUEST, // she, or somebody for her, asked for it
+};
+// Her ledger; she becomes a member if she is none and the programme's enrolment lets her, and is given what new members
+// are given. *refusal, of static storage, says why not: then *ledger is NULL; else it is NULL.
+enum err loyalty_enrol(struct work *work, struct work_customer *customer, uint32_t programme,
+                       enum loyalty_enrolling how, struct loyalty_ledger **ledger, const char **refusal);
+// Whoever orders is a member of every programme whose members are those who did.
+enum err loyalty_enrol_buyer(struct work *work, struct work_customer *customer);
 
 // Writes now what her ledgers did so far, under the id she has yet; nothing of it is left to be written then.
 enum err loyalty_flush(struct work *work, struct work_customer *customer);
@@ -90,7 +115,7 @@ enum err loyalty_wallets_now(struct engine_view *view, const struct loyalty_set 
                              struct arena *arena, struct loyalty_wallet **wallets, size_t *count, struct diag *diag);
 
 // A voucher was to be given that is not there: "Voucher Skipped" on her timeline says which, and `by_name` ("rule",
-// "tier", "referral": the programme) with its id what for.
+// "tier", "referral", "enrolment": the programme) with its id what for.
 enum err loyalty_skip(struct work *work, struct work_customer *customer, const struct loyalty_programme *programme,
                       struct bytes voucher, const char *by_name, struct bytes by);
 // What follows from what happened to a member: a reward's voucher, a tier's gift given or taken back (loyalty_code.c).
@@ -334,14 +359,37 @@ struct loyalty_kit {
   bool nobody;                         // the customer stands in for nobody known
   bool asked;                          // somebody waits for the answer: what is over a limit refuses the whole
   struct loyalty_simulated *simulated; // an order that was booked is looked at again; NULL: it is not
+  struct loyalty_asked *answers;       // what rules ask of the customer is noted, or known; NULL: neither
 };
 enum err loyalty_kit_open(struct loyalty_kit *kit, struct work *work, struct work_customer *customer);
 void loyalty_kit_close(struct loyalty_kit *kit);
+
+// What rules ask of a customer when an order is booked, so that they get the same answers when it is looked at again
+// (loyalty_asked.c). A document of then: one that an instant alone would not tell.
+struct loyalty_pin {
+  uint8_t kind; // enum loyalty_kind
+  uint32_t number, version;
+};
+// From here on it is noted what is asked of her traits, segments, level and points, and what she answered.
+enum err loyalty_asked_keep(struct loyalty_kit *kit);
+// What was noted so far, with the documents in force that are no older than now, as a row in the arena; never empty.
+enum err loyalty_asked_row(const struct loyalty_kit *kit, struct bytes *row);
+// A row in which nothing is noted; of static storage.
+struct bytes loyalty_asked_nothing(void);
+// From here on she answers as the row says; what was not asked then as she is now. What came on her timeline after
+// `until_us` is not seen. Segments and levels that have to be asked are those of `in_force`. ERR_CORRUPT.
+enum err loyalty_asked_again(struct loyalty_kit *kit, struct bytes row, int64_t until_us,
+                             const struct loyalty_set *in_force);
+enum err loyalty_asked_pins(struct work *work, struct bytes row, struct loyalty_pin **pins, size_t *count);
 
 // Runs the rules that earn or give for an event, within their caps and budgets; all are judged before one earns.
 // `reference`: the order's id, or that of the message.
 enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference,
                             struct bytes identifier, struct loyalty_outcomes *outcomes);
+// What rules would earn for an event of an order that is looked at again, by `posted` of the order; nothing is written.
+// Whatever is limited, or earned once, earns no more than it did.
+enum err loyalty_earn_again(struct loyalty_kit *kit, const struct loyalty_event *event,
+                            const struct loyalty_order *order, int64_t *earned);
 // Takes back what rules gave that this event withdraws.
 enum err loyalty_withdraw(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes reference);
 // How the counters of a campaign's budget and of caps for everybody are called, for an event at that time; at most
@@ -409,6 +457,19 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
                                  const int64_t *quantities, int64_t time_us, bool cancel, struct json_writer *writer);
 // Are its returns paid back to points and cards first, else in proportion?
 bool loyalty_order_is_tender_first(const struct work *work, const struct loyalty_order *order);
+// A return of this id came before: another with it is the same, whatever lines it names.
+bool loyalty_order_was_returned(const struct loyalty_order *order, struct bytes id);
+// What a return of these quantities (NULL: all that is left) gives and takes: in proportion, or by what the rest would
+// have cost and earned then (loyalty_reprice.c). Nothing is written.
+enum err loyalty_order_return_plan(struct loyalty_kit *kit, const struct loyalty_order *order,
+                                   const int64_t *quantities, struct loyalty_returned *plan);
+// Lays the discounts of then over a basket that holds less than the order did: rules that apply to it, and the codes
+// that the order used as far as they do. What has a budget takes off no more than it did.
+enum err loyalty_order_price_again(struct loyalty_kit *kit, const struct loyalty_order *order,
+                                   const struct loyalty_event *event, struct loyalty_basket *basket);
+// An order that a till or a shop had priced here, by the id of its event; else a shop told of it when it was paid.
+bool loyalty_order_was_priced(const struct work *work, struct bytes order, uint32_t source,
+                              const uint8_t event[IDENTITY_EVENT_ID_BYTES]);
 // A cancelled order is booked again as it was. ERR_DENIED code "ORDER_NOT_CANCELLED", "REDEMPTION_CONFLICT".
 enum err loyalty_order_reopen(struct loyalty_kit *kit, struct loyalty_order *order, struct json_writer *writer);
 // An event "Order Refunded" or "Order Cancelled". *refusal as of loyalty_take_event.
@@ -491,6 +552,9 @@ enum err loyalty_once_unite(struct work *work, struct work_customer *survivor, s
 
 // What she earned once since then may be earned again.
 enum err loyalty_once_forget(struct work *work, uint64_t customer, int64_t since_us);
+// What was earned once by a rule and value, of which no rows are there; a merge knows it by them.
+enum err loyalty_once_keep(struct work *work, uint64_t customer, uint32_t programme, struct loyalty_rule_ref rule,
+                           struct bytes value, const struct loyalty_lot *lot);
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
 // Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).

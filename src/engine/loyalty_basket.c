@@ -490,7 +490,8 @@ static enum err give_back(struct member_call *call, void *context) {
   err = loyalty_order_read(work, call->members[0]->record.id, asked->order, &order);
   if (err == ERR_OK && order == NULL) return no_order(work);
   if (err == ERR_OK) err = lock_order(work, order);
-  if (err == ERR_OK && !asked->cancel && !value_is_absent(call->request))
+  bool again = order != NULL && loyalty_order_was_returned(order, asked->return_id);
+  if (err == ERR_OK && !asked->cancel && !again && !value_is_absent(call->request))
     err = loyalty_return_read(call->request, call->engine->names, order, work->arena, &quantities, work->diag);
   if (err == ERR_OK) err = order_side(work, order, &before);
   if (err != ERR_OK) return err;

@@ -276,7 +276,7 @@ static enum err count_customer(struct work *work, struct work_customer *customer
   static const struct loyalty_rule_ref none;
   struct loyalty_ledger *ledger;
   if (customer == NULL || voucher->uses_per_customer == 0) return ERR_OK;
-  enum err err = loyalty_ledger_open(work, customer, voucher->programme, true, &ledger);
+  enum err err = loyalty_ledger_of_guest(work, customer, voucher->programme, &ledger);
   if (err != ERR_OK || ledger == NULL) return err;
   return loyalty_count(ledger, none, voucher->number, 0, LOYALTY_EVER, work->now_us, uses);
 }

@@ -28,7 +28,22 @@ struct documents {
   struct loyalty_campaign *campaigns;
   struct loyalty_voucher *vouchers;
   size_t counts[3], capacities[3];
+  // Of then: those that were in force at that time, and (at that very time or later) those that are pinned.
+  bool then;
+  int64_t at_us, next_us; // next: the earliest that is left out
+  const struct loyalty_pin *pins;
+  size_t pin_count;
 };
+
+static bool is_of_then(struct documents *documents, enum loyalty_kind kind, uint32_t number, uint32_t version,
+                       int64_t created_us) {
+  if (!documents->then || created_us < documents->at_us) return true;
+  for (size_t i = 0; i < documents->pin_count; i++)
+    if (documents->pins[i].kind == kind && documents->pins[i].number == number && documents->pins[i].version >= version)
+      return true;
+  if (created_us < documents->next_us) documents->next_us = created_us;
+  return false;
+}
 
 // Room for one more of a kind, or, when `number` is there already, its place.
 static void *place_for(struct documents *documents, enum loyalty_kind kind, size_t item_bytes, void **items,
@@ -73,13 +88,18 @@ static enum err add_row(struct engine *engine, struct documents *documents, enum
   switch (kind) {
   case LOYALTY_KIND_PROGRAMME:
     err = loyalty_programme_unpack(packed, engine->names, documents->arena, &programme);
-    return err == ERR_OK ? add_programme(documents, &programme) : err;
+    if (err != ERR_OK || !is_of_then(documents, kind, programme.number, programme.version, programme.created_us))
+      return err;
+    return add_programme(documents, &programme);
   case LOYALTY_KIND_CAMPAIGN:
     err = loyalty_campaign_unpack(packed, engine->names, documents->arena, &campaign);
-    return err == ERR_OK ? add_campaign(documents, &campaign) : err;
+    if (err != ERR_OK || !is_of_then(documents, kind, campaign.number, campaign.version, campaign.created_us))
+      return err;
+    return add_campaign(documents, &campaign);
   case LOYALTY_KIND_VOUCHER:
     err = loyalty_voucher_unpack(packed, engine->names, documents->arena, &voucher);
-    return err == ERR_OK ? add_voucher(documents, &voucher) : err;
+    if (err != ERR_OK || !is_of_then(documents, kind, voucher.number, voucher.version, voucher.created_us)) return err;
+    return add_voucher(documents, &voucher);
   }
   return ERR_CORRUPT;
 }
@@ -117,6 +137,92 @@ static enum err make_set(struct engine *engine, const struct documents *document
   return err;
 }
 
+// --- as they were ----------------------------------------------------------------------------------------------
+
+static bool has_pin(const struct documents *then, enum loyalty_kind kind, uint32_t number, uint32_t version) {
+  for (size_t i = 0; i < then->pin_count; i++)
+    if (then->pins[i].kind == kind && then->pins[i].number == number && then->pins[i].version == version) return true;
+  return false;
+}
+
+// Nothing has changed since: what is in force was in force.
+static bool is_set_of_then(const struct documents *then, const struct loyalty_set *set) {
+  for (size_t i = 0; i < loyalty_set_programmes(set); i++) {
+    const struct loyalty_programme *one = loyalty_set_programme_at(set, i);
+    if (one->created_us >= then->at_us && !has_pin(then, LOYALTY_KIND_PROGRAMME, one->number, one->version))
+      return false;
+  }
+  for (size_t i = 0; i < loyalty_set_campaigns(set); i++) {
+    const struct loyalty_campaign *one = loyalty_set_campaign_at(set, i);
+    if (one->created_us >= then->at_us && !has_pin(then, LOYALTY_KIND_CAMPAIGN, one->number, one->version))
+      return false;
+  }
+  for (size_t i = 0; i < loyalty_set_vouchers(set); i++) {
+    const struct loyalty_voucher *one = loyalty_set_voucher_at(set, i);
+    if (one->created_us >= then->at_us && !has_pin(then, LOYALTY_KIND_VOUCHER, one->number, one->version)) return false;
+  }
+  return true;
+}
+
+// Orders of one time share what they had; many returns come of a few days. Those with pins are few.
+static const struct loyalty_set *kept_set(struct loyalty *loyalty, const struct documents *then) {
+  const struct loyalty_set *set = NULL;
+  if (then->pin_count > 0) return NULL;
+  pthread_mutex_lock(&loyalty->lock);
+  if (loyalty->then != NULL && then->at_us >= loyalty->then_from_us && then->at_us <= loyalty->then_to_us) {
+    set = loyalty->then;
+    loyalty_set_hold(set);
+  }
+  pthread_mutex_unlock(&loyalty->lock);
+  return set;
+}
+
+static void keep_set(struct loyalty *loyalty, const struct documents *then, const struct loyalty_set *set) {
+  if (then->pin_count > 0) return;
+  loyalty_set_hold(set);
+  pthread_mutex_lock(&loyalty->lock);
+  const struct loyalty_set *before = loyalty->then;
+  loyalty->then = set;
+  loyalty->then_from_us = then->at_us;
+  loyalty->then_to_us = then->next_us;
+  pthread_mutex_unlock(&loyalty->lock);
+  if (before != NULL) loyalty_set_close(before);
+}
+
+static enum err read_set_of_then(struct engine *engine, struct documents *then, const struct loyalty_set *older,
+                                 const struct loyalty_set **set, struct diag *diag) {
+  struct store_snapshot *snapshot;
+  enum err err = store_snapshot_open(engine->store, &snapshot);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  for (int kind = 0; err == ERR_OK && kind <= LOYALTY_KIND_VOUCHER; kind++)
+    err = read_kind(engine, snapshot, (enum loyalty_kind)kind, then);
+  store_snapshot_close(snapshot);
+  return err == ERR_OK ? make_set(engine, then, older, set, diag) : engine_explain_failure(err, diag);
+}
+
+enum err loyalty_set_of_then(struct engine *engine, int64_t at_us, const struct loyalty_pin *pins, size_t pin_count,
+                             const struct loyalty_set **set, struct diag *diag) {
+  struct arena arena;
+  struct documents then = {
+      .arena = &arena, .then = true, .at_us = at_us, .next_us = INT64_MAX, .pins = pins, .pin_count = pin_count};
+  const struct loyalty_set *in_force = loyalty_hold(engine);
+  if (is_set_of_then(&then, in_force)) {
+    *set = in_force;
+    return ERR_OK;
+  }
+  *set = kept_set(engine->loyalty, &then);
+  if (*set != NULL) {
+    loyalty_set_close(in_force);
+    return ERR_OK;
+  }
+  arena_init(&arena, 0);
+  enum err err = read_set_of_then(engine, &then, in_force, set, diag);
+  if (err == ERR_OK) keep_set(engine->loyalty, &then, *set);
+  arena_release(&arena);
+  loyalty_set_close(in_force);
+  return err;
+}
+
 enum err loyalty_open(struct engine *engine, struct store_snapshot *snapshot, struct diag *diag) {
   struct loyalty *loyalty = alloc_zero(1, sizeof *loyalty);
   struct arena arena;
@@ -143,6 +249,7 @@ void loyalty_close(struct engine *engine) {
   struct loyalty *loyalty = engine->loyalty;
   if (loyalty == NULL) return;
   if (loyalty->set != NULL) loyalty_set_close(loyalty->set);
+  if (loyalty->then != NULL) loyalty_set_close(loyalty->then);
   pthread_mutex_destroy(&loyalty->lock);
   pthread_mutex_destroy(&loyalty->changing);
   pthread_mutex_destroy(&loyalty->ticking);

@@ -126,9 +126,14 @@ int64_t loyalty_budget_room(struct work *work, const struct loyalty_campaign *ca
 
 // --- what was earned once ------------------------------------------------------------------------------------
 
-static void once_key(struct key *key, uint64_t customer, struct loyalty_rule_ref rule, struct bytes value) {
-  uint8_t hash[ONCE_HASH_BYTES];
-  crypto_generichash(hash, sizeof hash, value.data, value.size_bytes, NULL, 0);
+// Every programme numbers its rules from 1: what is not the first one's is hashed with the programme. `older`: as rows
+// were called that know no programme.
+static void once_key(struct key *key, uint64_t customer, uint32_t programme, struct loyalty_rule_ref rule,
+                     struct bytes value, bool older) {
+  uint8_t hash[ONCE_HASH_BYTES], salt[crypto_generichash_KEYBYTES] = "programme";
+  bool salted = rule.campaign == 0 && programme > 1 && !older;
+  for (size_t i = 0; i < sizeof programme; i++) salt[sizeof salt - 1 - i] = (uint8_t)(programme >> 8 * i);
+  crypto_generichash(hash, sizeof hash, value.data, value.size_bytes, salted ? salt : NULL, salted ? sizeof salt : 0);
   loyalty_row_key(key, customer, 'k', BYTES(""));
   key_put_u32(key, rule.campaign);
   key_put_u32(key, rule.rule);
@@ -185,6 +190,23 @@ static enum err once_read(struct work *work, const struct key *key, struct once 
   return err != ERR_OK || row.data == NULL ? err : once_decode(work, row, once);
 }
 
+// The row of what a rule earned for a value, and its key: where a row of the older name is the programme's, that one.
+static enum err once_find(struct work *work, uint64_t customer, const struct loyalty_live_rule *rule,
+                          struct bytes value, struct key *key, struct once *once) {
+  struct key older;
+  uint32_t programme = rule->programme->number;
+  once_key(key, customer, programme, rule->ref, value, false);
+  enum err err = once_read(work, key, once);
+  if (err != ERR_OK || once->state != 0 || rule->ref.campaign != 0 || programme == 1) return err;
+  once_key(&older, customer, programme, rule->ref, value, true);
+  err = once_read(work, &older, once);
+  if (err == ERR_OK && once->state != 0 && once->programme == programme)
+    *key = older;
+  else
+    *once = (struct once){0};
+  return err;
+}
+
 enum err loyalty_once_forget(struct work *work, uint64_t customer, int64_t since_us) {
   struct loyalty_row *rows;
   struct once once;
@@ -203,6 +225,14 @@ static enum err once_write(struct work *work, const struct key *key, const struc
   at = varint_put(at, once->programme);
   at = loyalty_lot_row_put(at, &once->lot);
   return store_put(work->txn, STORE_LEDGER, key_view(key), bytes_of(row, (size_t)(at - row)));
+}
+
+enum err loyalty_once_keep(struct work *work, uint64_t customer, uint32_t programme, struct loyalty_rule_ref rule,
+                           struct bytes value, const struct loyalty_lot *lot) {
+  struct once once = {ONCE_EARNED, programme, *lot};
+  struct key key;
+  once_key(&key, customer, programme, rule, value, false);
+  return once_write(work, &key, &once);
 }
 
 // --- caps and budgets ----------------------------------------------------------------------------------------
@@ -385,8 +415,18 @@ static enum err earn(struct loyalty_kit *kit, const struct loyalty_event *event,
   const struct loyalty_live_rule *rule = judgement->rule;
   struct loyalty_ledger *ledger;
   uint64_t lot;
-  enum err err = loyalty_ledger_open(kit->work, kit->customer, rule->programme->number, true, &ledger);
+  const char *refusal = NULL;
+  enum err err = ERR_OK;
+  if (kit->nobody || kit->simulated != NULL) // who is nobody yet, or was a member when it happened
+    err = loyalty_ledger_open(kit->work, kit->customer, rule->programme->number, true, &ledger);
+  else
+    err = loyalty_enrol(kit->work, kit->customer, rule->programme->number,
+                        event->basket != NULL ? LOYALTY_BY_PURCHASE : LOYALTY_BY_EVENT, &ledger, &refusal);
   if (err != ERR_OK) return err;
+  if (refusal != NULL) {
+    earn_nothing(outcome, refusal);
+    return ERR_OK;
+  }
   if (ledger->wallet->blocked) {
     earn_nothing(outcome, "MEMBER_BLOCKED");
     return ERR_OK;
@@ -430,8 +470,7 @@ static enum err apply_rule(struct loyalty_kit *kit, const struct loyalty_event *
     return loyalty_skip(kit->work, kit->customer, rule->programme, rule->rule->give, "rule", rule->rule->id);
   }
   if (judgement->once.data != NULL) {
-    once_key(&key, customer, rule->ref, judgement->once);
-    err = once_read(kit->work, &key, &once);
+    err = once_find(kit->work, customer, rule, judgement->once, &key, &once);
     if (err == ERR_OK && once.state == ONCE_EARNED) outcome->refusal = "ALREADY_EARNED";
     if (err != ERR_OK || outcome->refusal != NULL) return err;
   }
@@ -494,6 +533,60 @@ enum err loyalty_earn_rules(struct loyalty_kit *kit, const struct loyalty_event 
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
+// --- looked at again -----------------------------------------------------------------------------------------
+
+// What a rule earned when it was booked.
+static int64_t earned_then(const struct loyalty_posted *posted, struct loyalty_rule_ref rule) {
+  int64_t amount = 0;
+  for (size_t i = 0; i < posted->lot_count; i++)
+    if (posted->lots[i].rule.campaign == rule.campaign && posted->lots[i].rule.rule == rule.rule)
+      amount += posted->lots[i].amount;
+  return amount;
+}
+
+// What was counted meanwhile, by this order too, is no measure of what it would have earned.
+static bool is_bounded(const struct loyalty_live_rule *rule) {
+  bool bounded = rule->once_by != NULL;
+  for (size_t i = 0; i < rule->rule->cap_count; i++) bounded = bounded || rule->rule->caps[i].scope != LOYALTY_CAP_LINE;
+  const struct loyalty_budget *budget = rule->campaign == NULL ? NULL : &rule->campaign->budget;
+  return bounded || (budget != NULL && (budget->points > 0 || budget->member_points > 0));
+}
+
+static int64_t amount_again(const struct loyalty_judgement *judgement, const struct loyalty_posted *posted,
+                            size_t lines) {
+  const struct loyalty_live_rule *rule = judgement->rule;
+  struct loyalty_outcome outcome = {.amount = judgement->amount};
+  for (size_t i = 0; judgement->by_line != NULL && i < rule->rule->cap_count; i++)
+    if (rule->rule->caps[i].scope == LOYALTY_CAP_LINE) limit_lines(&outcome, judgement, lines, &rule->rule->caps[i]);
+  int64_t then = is_bounded(rule) ? earned_then(posted, rule->ref) : posted->amount;
+  return outcome.amount < then ? outcome.amount : then;
+}
+
+enum err loyalty_earn_again(struct loyalty_kit *kit, const struct loyalty_event *event,
+                            const struct loyalty_order *order, int64_t *earned) {
+  struct work *work = kit->work;
+  const struct loyalty_live_rule *const *rules;
+  size_t count, judged;
+  enum err err =
+      loyalty_set_find(work->loyalty, event->name, event->message, event->at_us, work->arena, &rules, &count);
+  if (err != ERR_OK) return err;
+  struct loyalty_judgement *judgements = arena_take(work->arena, (count + 1) * sizeof *judgements);
+  if (judgements == NULL) return ERR_NO_MEMORY;
+  err = judge_all(kit, event, rules, count, judgements, &judged);
+  for (size_t i = 0; err == ERR_OK && i < judged; i++) {
+    const struct loyalty_live_rule *rule = judgements[i].rule;
+    if (judgements[i].skipped != NULL || rule->earn == NULL) continue;
+    for (size_t j = 0; j < order->posted_count; j++) {
+      const struct loyalty_posted *posted = &order->posted[j];
+      if (posted->programme != rule->programme->number || posted->currency != rule->rule->currency) continue;
+      int64_t left = posted->amount - earned[j];
+      int64_t amount = amount_again(&judgements[i], posted, event->basket->line_count);
+      earned[j] += amount < left ? amount : left;
+    }
+  }
+  return err;
+}
+
 // --- what is withdrawn -----------------------------------------------------------------------------
 
 static enum err uncount(struct work *work, struct loyalty_ledger *ledger, const struct once *once) {
@@ -515,8 +608,7 @@ static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_
   int64_t uncollected;
   enum err err = loyalty_judge(rule, event, kit->machine, &kit->facts, kit->work->now_us, kit->work->arena, &judgement);
   if (err != ERR_OK || judgement.once.data == NULL) return err;
-  once_key(&key, kit->customer->record.id, rule->ref, judgement.once);
-  err = once_read(kit->work, &key, &once);
+  err = once_find(kit->work, kit->customer->record.id, rule, judgement.once, &key, &once);
   if (err != ERR_OK || once.state != ONCE_EARNED) return err;
   err = loyalty_ledger_open(kit->work, kit->customer, once.programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL) return err;

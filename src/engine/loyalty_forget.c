@@ -55,6 +55,7 @@ static enum err blank_order(struct work *work, uint64_t customer, const struct l
   enum err err = unreadable(work, loyalty_order_decode(row->value, work->arena, &order));
   if (err != ERR_OK) return err;
   order.identifier = BYTES("");
+  if (order.asked.size_bytes > 0) order.asked = loyalty_asked_nothing();
   for (size_t i = 0; err == ERR_OK && i < order.used_count; i++)
     if (order.used[i].code.size_bytes > 0) err = blank_redemption(work, order.used[i].code, order.used[i].redemption);
   for (size_t i = 0; err == ERR_OK && i < order.tender_count; i++)

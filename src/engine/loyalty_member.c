@@ -176,9 +176,15 @@ enum err loyalty_ledger_open(struct work *work, struct work_customer *customer, 
   if (err != ERR_OK || document == NULL) return err;
   struct loyalty_member *member = customer->member;
   *ledger = opened(member, programme);
-  if (*ledger != NULL) return ERR_OK;
+  if (*ledger != NULL && !(join && (*ledger)->wallet->guest)) return ERR_OK;
   struct loyalty_wallet *wallet = wallet_of(member, programme);
   if (wallet == NULL && !join) return ERR_OK;
+  if (wallet != NULL && join && wallet->guest) {
+    wallet->guest = false;
+    wallet->joined_us = work->now_us;
+    member->dirty = true;
+  }
+  if (*ledger != NULL) return ERR_OK;
   bool joins = wallet == NULL;
   if (joins) err = add_wallet(work, member, &wallet);
   if (err != ERR_OK) return err;
@@ -200,6 +206,16 @@ enum err loyalty_ledger_open(struct work *work, struct work_customer *customer, 
   member->dirty = true;
   *ledger = made;
   return ERR_OK;
+}
+
+enum err loyalty_ledger_of_guest(struct work *work, struct work_customer *customer, uint32_t programme,
+                                 struct loyalty_ledger **ledger) {
+  enum err err = loyalty_ledger_open(work, customer, programme, false, ledger);
+  if (err != ERR_OK || *ledger != NULL) return err;
+  err = loyalty_ledger_open(work, customer, programme, true, ledger);
+  if (err == ERR_OK && *ledger != NULL)
+    (*ledger)->wallet->guest = (*ledger)->programme->enrolment.who != LOYALTY_ENROL_EVERYONE;
+  return err;
 }
 
 enum err loyalty_wallets(struct work *work, struct work_customer *customer, struct loyalty_wallet **wallets,
@@ -552,7 +568,7 @@ enum err loyalty_answer(const struct loyalty_set *set, const struct loyalty_wall
   const struct loyalty_wallet *wallet = NULL;
   for (size_t i = 0; wallet == NULL && i < wallet_count; i++)
     if (wallets[i].programme == programme->number) wallet = &wallets[i];
-  if (wallet == NULL) return ERR_OK;
+  if (wallet == NULL || wallet->guest) return ERR_OK;
   int64_t due_us = loyalty_due_us(wallet, programme, loyalty_set_zone(set, programme->number));
   if (due_us < *until_us) *until_us = due_us;
   if (function == RULE_FUNCTION_tier) {

@@ -13,7 +13,6 @@
 #include "base/varint.h"
 
 enum { OFFERS_MAX = 1000, REJECTED_MAX = 256, OWNERS_MAX = 16, LOOKS_MAX = 4 * OFFERS_MAX };
-static const int64_t MICROS_PER_CENT = 10000;
 
 struct rejection {
   struct bytes code, rule; // of one of the two
@@ -44,6 +43,7 @@ struct booking {
   size_t look_count;
   int64_t due, money; // cents
   struct loyalty_outcomes outcomes;
+  const struct loyalty_order *again; // it was booked, and less of it is priced again; NULL
 };
 
 // --- rows ----------------------------------------------------------------------------------------------------
@@ -144,6 +144,26 @@ static void note_look(struct booking *booking, const struct loyalty_live_rule *r
     booking->looks[booking->look_count++] = (struct loyalty_look){rule, reason, cents};
 }
 
+// What a rule took off when it was booked.
+static int64_t taken_off(const struct loyalty_order *order, struct loyalty_rule_ref rule) {
+  int64_t cents = 0;
+  for (size_t i = 0; i < order->used_count; i++) {
+    const struct loyalty_used *used = &order->used[i];
+    if (used->code.size_bytes == 0 && used->rule.campaign == rule.campaign && used->rule.rule == rule.rule)
+      cents += used->cents + used->shipping_cents;
+  }
+  return cents;
+}
+
+// Others may have used up the budget since: what it gave this order stays this order's.
+static enum err offer_rule_again(struct booking *booking, const struct loyalty_live_rule *rule,
+                                 struct loyalty_offer *offer) {
+  const struct loyalty_campaign *campaign = rule->campaign;
+  if (campaign != NULL && (campaign->budget.cents > 0 || campaign->budget.uses > 0))
+    offer->room_cents = taken_off(booking->again, rule->ref);
+  return offer->room_cents == 0 ? ERR_OK : add_offer(booking, offer, (struct source){.rule = rule});
+}
+
 static enum err offer_rule(struct booking *booking, const struct loyalty_live_rule *rule) {
   struct work *work = booking->work;
   struct loyalty_judgement judgement;
@@ -158,6 +178,7 @@ static enum err offer_rule(struct booking *booking, const struct loyalty_live_ru
                                 .lines = judgement.discount_lines,
                                 .room_cents = INT64_MAX,
                                 .over = LOYALTY_TRIM};
+  if (booking->again != NULL) return offer_rule_again(booking, rule, &offer);
   if (rule->campaign != NULL) {
     offer.room_cents = loyalty_budget_room(work, rule->campaign, LOYALTY_COUNT_CENTS);
     offer.over = rule->campaign->budget.over;
@@ -241,6 +262,32 @@ static enum err offer_code(struct booking *booking, struct bytes text) {
   return err == ERR_OK ? add_offer(booking, &offer, (struct source){.code = held, .voucher = voucher}) : err;
 }
 
+// A code that the order used, whose condition is asked of what is left of it.
+static enum err offer_code_again(struct booking *booking, const struct loyalty_used *used) {
+  struct work *work = booking->work;
+  struct loyalty_kit *kit = booking->kit;
+  const struct loyalty_voucher *voucher = loyalty_set_voucher(work->loyalty, used->voucher);
+  bool *lines = NULL, is_good;
+  if (voucher == NULL) return ERR_OK;
+  enum err err = loyalty_is_true(loyalty_set_condition(work->loyalty, voucher->number), booking->in_hand, kit->machine,
+                                 &kit->facts, work->now_us, &is_good);
+  if (err != ERR_OK || !is_good) return err;
+  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
+  if (where != NULL)
+    err = loyalty_lines_where(where, booking->in_hand, kit->machine, &kit->facts, work->now_us, work->arena, &lines);
+  struct loyalty_offer offer = {.discount = &voucher->discount,
+                                .lines = lines,
+                                .minimum_cents = voucher->minimum_cents,
+                                .group = voucher->group,
+                                .exclusive = voucher->exclusive,
+                                .is_code = true,
+                                .room_cents = INT64_MAX,
+                                .over = LOYALTY_TRIM};
+  if (voucher->budget_cents > 0) offer.room_cents = used->cents + used->shipping_cents;
+  if (err != ERR_OK || offer.room_cents == 0) return err;
+  return add_offer(booking, &offer, (struct source){.voucher = voucher});
+}
+
 static const struct loyalty_stacking *stacking_of(const struct booking *booking) {
   static const struct loyalty_stacking plain;
   for (size_t i = 0; i < booking->offer_count; i++)
@@ -259,13 +306,33 @@ static bool is_code_rejected(const struct booking *booking) {
   return false;
 }
 
-static enum err price(struct booking *booking) {
+static enum err take_room(struct booking *booking) {
   struct work *work = booking->work;
   booking->offers = arena_take_zero(work->arena, OFFERS_MAX, sizeof *booking->offers);
   booking->sources = arena_take_zero(work->arena, OFFERS_MAX, sizeof *booking->sources);
   booking->rejected = arena_take_zero(work->arena, REJECTED_MAX, sizeof *booking->rejected);
-  if (booking->offers == NULL || booking->sources == NULL || booking->rejected == NULL)
-    return diag_no_memory(work->diag);
+  return booking->offers == NULL || booking->sources == NULL || booking->rejected == NULL ? diag_no_memory(work->diag)
+                                                                                          : ERR_OK;
+}
+
+// With the rest alone she would have left out the codes that are not good for it: the others are taken without them.
+enum err loyalty_order_price_again(struct loyalty_kit *kit, const struct loyalty_order *order,
+                                   const struct loyalty_event *event, struct loyalty_basket *basket) {
+  struct booking booking = {.kit = kit, .work = kit->work, .in_hand = event, .basket = basket, .again = order};
+  enum err err = take_room(&booking);
+  if (err == ERR_OK) err = offer_rules(&booking);
+  for (size_t i = 0; err == ERR_OK && i < order->used_count; i++)
+    if (order->used[i].code.size_bytes > 0) err = offer_code_again(&booking, &order->used[i]);
+  if (err != ERR_OK) return err;
+  struct loyalty_stacking stacking = *stacking_of(&booking);
+  stacking.partial = true;
+  return loyalty_discount(basket, booking.offers, booking.offer_count, &stacking, false, kit->work->arena,
+                          kit->work->diag);
+}
+
+static enum err price(struct booking *booking) {
+  struct work *work = booking->work;
+  if (take_room(booking) != ERR_OK) return ERR_NO_MEMORY;
   if (booking->request->explain) {
     booking->looks = arena_take_zero(work->arena, LOOKS_MAX, sizeof *booking->looks);
     if (booking->looks == NULL) return diag_no_memory(work->diag);
@@ -373,14 +440,12 @@ static enum err pay_points(struct booking *booking, const struct loyalty_pay *wa
   if (currency == NULL || currency->worth_micros == 0)
     return diag_set(work->diag, ERR_INVALID, "not_a_tender", "nothing can be paid with this currency: it has no worth");
   int64_t amount = pay->amount, most, cents;
-  if (__builtin_mul_overflow(booking->money, MICROS_PER_CENT, &most))
+  if (!loyalty_worth_amount(currency, booking->money, &most))
     return diag_set(work->diag, ERR_LIMIT, "overflow", "this basket is too large to be paid with points");
-  most = (most + currency->worth_micros - 1) / currency->worth_micros;
   if (amount > most) amount = most;
   if (amount == 0) return ERR_OK;
-  if (__builtin_mul_overflow(amount, currency->worth_micros, &cents))
+  if (!loyalty_worth_cents(currency, amount, &cents))
     return diag_set(work->diag, ERR_LIMIT, "overflow", "this is too large an amount of points");
-  cents /= MICROS_PER_CENT;
   struct loyalty_tender tender = {.kind = LOYALTY_TENDER_POINTS,
                                   .programme = pay->programme,
                                   .currency = pay->currency,
@@ -664,11 +729,14 @@ static void write_given(const struct loyalty_outcome *outcome, struct json_write
   json_object_end(writer);
 }
 
-static void write_tender(const struct loyalty_tender *tender, struct json_writer *writer) {
+static void write_tender(const struct booking *booking, const struct loyalty_tender *tender,
+                         struct json_writer *writer) {
   json_object_begin(writer);
   json_member_text(writer, "type", "pay");
   if (tender->kind == LOYALTY_TENDER_CARD) json_member_bytes(writer, "card", tender->code);
-  if (tender->kind == LOYALTY_TENDER_POINTS) json_member_i64(writer, "points", tender->amount);
+  if (tender->kind == LOYALTY_TENDER_POINTS)
+    json_member_scaled(writer, "points", tender->amount,
+                       loyalty_set_scale(booking->work->loyalty, tender->programme, tender->currency));
   put_cents(writer, "amount", tender->cents);
   json_object_end(writer);
 }
@@ -683,7 +751,7 @@ static void write_effects(const struct booking *booking, struct json_writer *wri
     if (outcome->amount > 0) write_points(booking, outcome, writer);
     if (outcome->given.code.size_bytes > 0) write_given(outcome, writer);
   }
-  for (size_t i = 0; i < booking->order.tender_count; i++) write_tender(&booking->order.tenders[i], writer);
+  for (size_t i = 0; i < booking->order.tender_count; i++) write_tender(booking, &booking->order.tenders[i], writer);
   json_array_end(writer);
 }
 
@@ -847,7 +915,10 @@ static enum err settle(struct booking *booking) {
   if (err == ERR_OK) err = keep_lines(booking);
   if (err == ERR_OK) err = keep_posted(booking);
   if (err != ERR_OK) return err;
-  if (booking->kit->simulated == NULL) return keep_reply(booking);
+  if (booking->kit->simulated == NULL) {
+    if (booking->kit->answers != NULL) err = loyalty_asked_row(booking->kit, &booking->order.asked);
+    return err == ERR_OK ? keep_reply(booking) : err;
+  }
   tell_simulated(booking, booking->kit->simulated);
   return ERR_OK;
 }
@@ -866,6 +937,14 @@ static enum err book(struct booking *booking) {
   return err == ERR_OK ? loyalty_referral_order(work, booking->kit->customer, booking->order.id,
                                                 booking->basket->amount, booking->in_hand->at_us, false)
                        : err;
+}
+
+// Are the promotions of what is bought now computed again on a return?
+static bool is_reevaluated(const struct loyalty_set *set) {
+  for (size_t i = 0; i < loyalty_set_programmes(set); i++)
+    if (loyalty_set_programme_at(set, i)->reevaluate_returns && !loyalty_set_programme_at(set, i)->archived)
+      return true;
+  return false;
 }
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,
@@ -895,6 +974,8 @@ enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *ev
                                       .source = event->event->source,
                                       .cashier = work->cashier}};
   err = loyalty_guard_basket(work, kit->customer);
+  if (err == ERR_OK && kit->simulated == NULL && !kit->nobody) err = loyalty_enrol_buyer(work, kit->customer);
+  if (err == ERR_OK && kit->simulated == NULL && is_reevaluated(work->loyalty)) err = loyalty_asked_keep(kit);
   return err == ERR_OK ? book(&booking) : err;
 }
 

@@ -61,9 +61,12 @@ static enum err no_member(struct work *work) {
 // Her ledger; she has to be a member, and not blocked.
 static enum err open_ledger(struct member_call *call, int index, uint32_t programme, bool join,
                             struct loyalty_ledger **ledger) {
-  enum err err = loyalty_ledger_open(call->work, call->members[index], programme, join, ledger);
+  const char *refusal = NULL;
+  enum err err = join ? loyalty_enrol(call->work, call->members[index], programme, LOYALTY_BY_EVENT, ledger, &refusal)
+                      : loyalty_ledger_open(call->work, call->members[index], programme, false, ledger);
   if (err != ERR_OK) return err;
-  if (*ledger == NULL) return no_member(call->work);
+  if (refusal != NULL) return diag_set(call->work->diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
+  if (*ledger == NULL || (*ledger)->wallet->guest) return no_member(call->work);
   if ((*ledger)->wallet->blocked)
     return diag_set(call->work->diag, ERR_DENIED, "MEMBER_BLOCKED", "%s", loyalty_refusal_words("MEMBER_BLOCKED"));
   return ERR_OK;
@@ -795,9 +798,11 @@ static enum err note_join(struct member_call *call, const struct loyalty_ledger 
 static enum err join(struct member_call *call, void *context) {
   const uint32_t *programme = context;
   struct loyalty_ledger *ledger;
+  const char *refusal = NULL;
   enum err err = loyalty_ledger_open(call->work, call->members[0], *programme, false, &ledger);
-  bool joins = err == ERR_OK && ledger == NULL;
-  if (joins) err = loyalty_ledger_open(call->work, call->members[0], *programme, true, &ledger);
+  bool joins = err == ERR_OK && (ledger == NULL || ledger->wallet->guest);
+  if (joins) err = loyalty_enrol(call->work, call->members[0], *programme, LOYALTY_BY_REQUEST, &ledger, &refusal);
+  if (refusal != NULL) return diag_set(call->work->diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
   if (err == ERR_OK && joins) err = note_join(call, ledger);
   if (err != ERR_OK) return err;
   char customer[CUSTOMER_ID_TEXT_BYTES];

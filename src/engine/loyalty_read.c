@@ -81,7 +81,7 @@ static enum err write_wallets(struct engine_view *view, uint64_t customer, struc
   enum err err = read_wallets(now, view->snapshot, customer, &wallets, &count);
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallets[i].programme);
-    if (programme == NULL) continue;
+    if (programme == NULL || wallets[i].guest) continue;
     loyalty_wallet_json(&wallets[i], programme, loyalty_set_zone(now->set, programme->number), writer);
   }
   return err;
@@ -401,7 +401,7 @@ static void write_worth(const struct loyalty_currency *currency, sum amount, uin
   bool fits = amount >= 0 && (share == 0 || (decimal_coefficient)amount <= most / share);
   if (fits) kept = divide((decimal_coefficient)amount * share, LOYALTY_SHARE_UNIT);
   if (fits && (worth == 0 || kept <= most / worth)) {
-    write_sum(writer, name, (sum)divide(kept * worth, MICROS_OF_A_CENT), 2);
+    write_sum(writer, name, (sum)divide(kept * worth, MICROS_OF_A_CENT * (uint32_t)loyalty_whole(currency)), 2);
     return;
   }
   json_name(writer, name);

@@ -202,8 +202,9 @@ static enum err give(struct work *work, struct work_customer *advocate, struct r
   const struct loyalty_programme *programme = loyalty_set_programme(work->loyalty, referral->programme);
   struct loyalty_ledger *ledger;
   uint64_t lot;
-  enum err err = loyalty_ledger_open(work, advocate, programme->number, true, &ledger);
-  if (err != ERR_OK || ledger->wallet->blocked || programme->referral.reward == 0) return err;
+  const char *refusal;
+  enum err err = loyalty_enrol(work, advocate, programme->number, LOYALTY_BY_EVENT, &ledger, &refusal);
+  if (err != ERR_OK || refusal != NULL || ledger->wallet->blocked || programme->referral.reward == 0) return err;
   struct loyalty_cause cause = {.reference = referral->order,
                                 .reason = BYTES("REFERRAL"),
                                 .effective_us = at_us < ledger->now_us ? at_us : ledger->now_us};
@@ -401,7 +402,11 @@ enum err loyalty_refer(struct member_call *call, uint32_t number) {
   bool replayed;
   if (programme == NULL || (programme->referral.reward == 0 && programme->referral.friend_voucher.size_bytes == 0))
     return diag_set(work->diag, ERR_INVALID, "no_referral", "the programme has no \"referral\"");
-  enum err err = loyalty_ledger_open(work, call->members[0], number, true, &ledger);
+  const char *refusal;
+  enum err err = loyalty_enrol(work, call->members[0], number, LOYALTY_BY_REQUEST, &ledger, &refusal);
+  // Whoever becomes a member with her first order can be referred before it.
+  if (err == ERR_OK && refusal != NULL && strcmp(refusal, "FIRST_PURCHASE_NEEDED") != 0)
+    return diag_set(work->diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
   if (err == ERR_OK) err = read(work, call->members[0]->record.id, number, &known);
   if (err == ERR_OK) err = make(call, programme, &known, &referral, &given, &replayed);
   if (err != ERR_OK) return err;

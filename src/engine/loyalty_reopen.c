@@ -37,7 +37,7 @@ static enum err copy_unreturned(struct reopening *reopening) {
   const struct loyalty_order *order = reopening->order;
   *before = *order;
   before->state = LOYALTY_ORDER_PLACED;
-  before->return_count = 0;
+  before->return_count = 0; // those that are done again count
   before->lines = arena_take(arena, (order->line_count + 1) * sizeof *before->lines);
   before->tenders = arena_take(arena, (order->tender_count + 1) * sizeof *before->tenders);
   before->posted = arena_take(arena, (order->posted_count + 1) * sizeof *before->posted);
@@ -56,9 +56,7 @@ static enum err copy_unreturned(struct reopening *reopening) {
 static enum err return_again(struct reopening *reopening, const struct loyalty_return *done) {
   struct loyalty_order *before = &reopening->before;
   struct loyalty_returned plan;
-  struct work *work = reopening->work;
-  bool tender_first = loyalty_order_is_tender_first(work, before);
-  enum err err = loyalty_return_plan(before, done->quantities, tender_first, work->arena, &plan, work->diag);
+  enum err err = loyalty_order_return_plan(reopening->kit, before, done->quantities, &plan);
   if (err != ERR_OK) return err;
   for (size_t i = 0; i < before->line_count; i++) before->lines[i].returned += plan.quantities[i];
   for (size_t i = 0; i < before->posted_count; i++) before->posted[i].taken_back += plan.take_back[i];
@@ -66,6 +64,7 @@ static enum err return_again(struct reopening *reopening, const struct loyalty_r
     before->tenders[i].restored += plan.tender_cents[i];
     before->tenders[i].restored_amount += plan.tender_amounts[i];
   }
+  before->return_count++;
   return ERR_OK;
 }
 

@@ -30,6 +30,10 @@ static const struct loyalty_return *find_return(const struct loyalty_order *orde
   return NULL;
 }
 
+bool loyalty_order_was_returned(const struct loyalty_order *order, struct bytes id) {
+  return find_return(order, id) != NULL;
+}
+
 static struct loyalty_cause cause_of(const struct giving_back *giving, const struct loyalty_ledger *ledger) {
   return (struct loyalty_cause){.reference = giving->order->id,
                                 .identifier = giving->order->identifier,
@@ -216,7 +220,9 @@ static void write_reply(const struct giving_back *giving, struct json_writer *wr
     const struct loyalty_tender *tender = &order->tenders[i];
     json_object_begin(writer);
     if (tender->kind == LOYALTY_TENDER_CARD) json_member_bytes(writer, "card", tender->code);
-    if (tender->kind == LOYALTY_TENDER_POINTS) json_member_i64(writer, "points", giving->plan.tender_amounts[i]);
+    if (tender->kind == LOYALTY_TENDER_POINTS)
+      json_member_scaled(writer, "points", giving->plan.tender_amounts[i],
+                         loyalty_set_scale(giving->work->loyalty, tender->programme, tender->currency));
     json_member_scaled(writer, "amount", giving->plan.tender_cents[i], 2);
     json_object_end(writer);
   }
@@ -308,8 +314,7 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
       .kit = kit, .work = work, .order = order, .id = return_id, .time_us = time_us, .cancel = cancel};
   giving.uncollected = arena_take_zero(work->arena, order->posted_count + 1, sizeof *giving.uncollected);
   if (giving.uncollected == NULL) return diag_no_memory(work->diag);
-  enum err err = loyalty_return_plan(order, quantities, loyalty_order_is_tender_first(work, order), work->arena,
-                                     &giving.plan, work->diag);
+  enum err err = loyalty_order_return_plan(kit, order, quantities, &giving.plan);
   if (err == ERR_OK) err = carry_out(&giving, cancel);
   if (err == ERR_OK && cancel) order->state = LOYALTY_ORDER_CANCELLED;
   if (err == ERR_OK) err = keep_return(&giving, writer);
@@ -342,11 +347,10 @@ enum err loyalty_order_event(struct loyalty_kit *kit, const struct work_event *e
   enum err err = loyalty_order_read(work, kit->customer->record.id, id, &order);
   if (err == ERR_OK && order == NULL) *refusal = "no_order";
   if (err != ERR_OK || order == NULL || order->state == LOYALTY_ORDER_CANCELLED) return err;
-  if (!cancelled)
+  struct bytes return_id = return_id_of(work, event, properties);
+  if (!cancelled && !loyalty_order_was_returned(order, return_id))
     err = loyalty_return_read(properties, work->engine->names, order, work->arena, &quantities, work->diag);
-  if (err == ERR_OK)
-    err = loyalty_order_give_back(kit, order, return_id_of(work, event, properties), quantities, in_hand->at_us,
-                                  cancelled, NULL);
+  if (err == ERR_OK) err = loyalty_order_give_back(kit, order, return_id, quantities, in_hand->at_us, cancelled, NULL);
   // What a shop tells that cannot be (more than was sold) changes nothing; it stands on the timeline.
   if (err != ERR_DENIED && err != ERR_INVALID) return err;
   *refusal = loyalty_refusal_code(work->diag->code);

@@ -15,8 +15,6 @@
 
 #include "engine/parts.h"
 
-enum { MESSAGE_ID_BYTES = LIMIT_NAME_BYTES + 16 };
-
 // Where events wait until they come back: an id no customer has, in a transaction nobody sees.
 #define WAITING_BIT ((uint64_t)1 << 62)
 
@@ -388,16 +386,6 @@ enum err loyalty_with_total(struct work *work, struct value message, int64_t cen
   return err == ERR_NO_MEMORY ? diag_no_memory(work->diag) : err;
 }
 
-// An order that a till or a shop had priced here; else one that a shop told of when it was paid.
-static bool was_priced(const struct work *work, const struct past_event *past) {
-  char text[MESSAGE_ID_BYTES];
-  uint8_t id[IDENTITY_EVENT_ID_BYTES];
-  int size = snprintf(text, sizeof text, "order:%.*s", BYTES_ARG(past->order->id));
-  if (size < 0 || (size_t)size >= sizeof text) return false;
-  engine_event_id(work->engine, past->payload.source, bytes_of(text, (size_t)size), id);
-  return memcmp(id, past->event.at.event, sizeof id) == 0;
-}
-
 static enum err book(struct running *running, const struct past_event *past, struct loyalty_simulated *simulated) {
   struct work *work = running->work;
   struct engine_event event = {.type = ENGINE_TRACK,
@@ -412,7 +400,7 @@ static enum err book(struct running *running, const struct past_event *past, str
   struct loyalty_request request = {.codes = NULL};
   struct loyalty_basket basket;
   struct loyalty_kit kit;
-  bool priced = was_priced(work, past);
+  bool priced = loyalty_order_was_priced(work, past->order->id, past->payload.source, past->event.at.event);
   enum err err = loyalty_basket_read(properties, work->engine->names, loyalty_set_programme_at(work->loyalty, 0)->money,
                                      work->arena, &basket, work->diag);
   if (err == ERR_OK && priced) err = codes_of(work, past->order, &request);

@@ -111,9 +111,10 @@ enum err tally_cost(const struct tally *tally, const struct loyalty_set *set, in
     const struct tally_currency *sum = &tally->currencies[i];
     const struct loyalty_programme *programme = loyalty_set_programme(set, sum->programme);
     const struct loyalty_currency *currency = programme == NULL ? NULL : loyalty_currency_at(programme, sum->currency);
-    int64_t worth;
     if (currency == NULL) continue;
-    if (__builtin_mul_overflow(sum->amount, currency->worth_micros, &worth) || !add_to(micros, worth)) return ERR_LIMIT;
+    decimal_coefficient worth = (decimal_coefficient)sum->amount * (decimal_coefficient)currency->worth_micros /
+                                (decimal_coefficient)loyalty_whole(currency);
+    if (worth > INT64_MAX || !add_to(micros, (int64_t)worth)) return ERR_LIMIT;
   }
   return ERR_OK;
 }

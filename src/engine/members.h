@@ -224,6 +224,8 @@ enum err engine_referral_make(struct engine *engine, const struct engine_caller 
 struct engine_audit_query {
   uint64_t customer;           // whom it concerns, or concerned before she became this one; 0: everybody
   struct bytes author, action; // empty: any
+  struct bytes subject;        // an id of what was changed; empty: any
+  bool loyalty;                // of loyalty alone
   struct bytes after;          // "next" of the page before; empty: the newest
   size_t limit;
 };

@@ -7,6 +7,7 @@
 //   2. A version is in force only after its row was committed; replaced rules stay until close, because readers hold
 //      them without a lock.
 #include "base/limits.h"
+#include "engine/audit.h"
 #include "engine/open.h"
 #include "engine/rerun.h"
 
@@ -66,6 +67,37 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   return store_put(txn, STORE_DOCUMENT, key_view(&row->key), buffer_view(&row->document));
 }
 
+static void write_side(struct buffer *out, uint64_t version, struct value rules, const struct engine *engine) {
+  struct json_writer writer;
+  json_writer_init(&writer, out);
+  json_object_begin(&writer);
+  json_member_u64(&writer, "version", version);
+  json_name(&writer, "rules");
+  value_to_json(&writer, rules, engine->names);
+  json_object_end(&writer);
+}
+
+// The first version is the workspace's own.
+static enum err put_noted(struct engine *engine, struct rules_row *row, uint64_t version, struct value rules,
+                          struct bytes author, struct engine_commit *commit, struct diag *diag) {
+  struct audit_entry entry = {.action = "rules.put", .author = author, .subject = BYTES("identity")};
+  struct json_writer writer;
+  struct buffer before, after;
+  if (version == 1) return engine_run(engine, put_row, row, commit, diag);
+  buffer_init(&before);
+  buffer_init(&after);
+  json_writer_init(&writer, &before);
+  enum err err = engine_rules_json(engine, version - 1, &writer, diag);
+  write_side(&after, version, rules, engine);
+  entry.before = buffer_view(&before);
+  entry.after = buffer_view(&after);
+  if (err == ERR_OK && after.failed) err = ERR_NO_MEMORY;
+  if (err == ERR_OK) err = audit_run(engine, put_row, row, &entry, commit, diag);
+  buffer_release(&before);
+  buffer_release(&after);
+  return err;
+}
+
 static enum err write_row(struct engine *engine, uint64_t version, uint64_t decision, struct value rules,
                           struct bytes author, struct engine_commit *commit, struct diag *diag) {
   struct rules_row row;
@@ -85,7 +117,7 @@ static enum err write_row(struct engine *engine, uint64_t version, uint64_t deci
   value_put_value(&builder, rules);
   value_document_end(&builder);
   enum err err = value_builder_finish(&builder);
-  if (err == ERR_OK) err = engine_run(engine, put_row, &row, commit, diag);
+  if (err == ERR_OK) err = put_noted(engine, &row, version, rules, author, commit, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&row.document);
   return err;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "engine/audit.h"
 #include "engine/catalog.h"
 #include "rule/program.h"
 #include "segment/audience.h"
@@ -76,7 +77,32 @@ struct change {
   struct segment_definition *rows;
   size_t count, capacity;
   const struct segment_set *next; // what they make, once it was tried; NULL: not yet
+  struct audit_entry entry;       // without an author: nobody made it
 };
+
+// A side of the audit; NULL: there is none.
+static enum err segment_side(struct change *change, const struct segment_definition *definition, struct bytes *text) {
+  struct json_writer writer;
+  struct buffer out;
+  if (definition == NULL) return ERR_OK;
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  segment_definition_json(definition, &writer);
+  json_object_end(&writer);
+  if (!out.failed) *text = arena_copy(change->arena, buffer_view(&out));
+  buffer_release(&out);
+  return text->data == NULL ? ERR_NO_MEMORY : ERR_OK;
+}
+
+static enum err note(struct change *change, const char *action, struct bytes author,
+                     const struct segment_definition *before, const struct segment_definition *after,
+                     struct diag *diag) {
+  change->entry = (struct audit_entry){.action = action, .author = author};
+  change->entry.subject = after != NULL ? after->id : before->id;
+  enum err err = segment_side(change, before, &change->entry.before);
+  if (err == ERR_OK) err = segment_side(change, after, &change->entry.after);
+  return err == ERR_OK ? ERR_OK : diag_no_memory(diag);
+}
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
   const struct change *change = context;
@@ -173,7 +199,7 @@ static enum err carry_out(struct change *change, struct engine_commit *commit, s
   struct engine *engine = change->engine;
   enum err err = change->next == NULL ? try_change(change, diag) : ERR_OK;
   if (err != ERR_OK) return err;
-  err = engine_run(engine, put_rows, change, commit, diag);
+  err = audit_run(engine, put_rows, change, &change->entry, commit, diag);
   if (err == ERR_OK)
     live_set_put(engine, change->next);
   else
@@ -290,7 +316,10 @@ static enum err put_locked(struct change *change, struct segment_definition *wan
   segment_definition_json(row, writer);
   engine_warnings_json(check, writer);
   json_object_end(writer);
-  return carry_out(change, commit, diag);
+  const struct segment_definition *live = find_status(change->engine, wanted->id, SEGMENT_LIVE);
+  const struct segment_definition *building = find_status(change->engine, wanted->id, SEGMENT_BUILDING);
+  err = note(change, "segment.put", wanted->author, building != NULL ? building : live, row, diag);
+  return err == ERR_OK ? carry_out(change, commit, diag) : err;
 }
 
 enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
@@ -357,7 +386,10 @@ static enum err archive_locked(struct change *change, struct bytes id, struct js
   if (err != ERR_OK) return err;
   segment_definition_json(&change->rows[change->count - 1], writer);
   json_object_end(writer);
-  return carry_out(change, commit, diag);
+  const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
+  const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
+  err = note(change, "segment.archived", commit->author, building != NULL ? building : live, NULL, diag);
+  return err == ERR_OK ? carry_out(change, commit, diag) : err;
 }
 
 enum err engine_segment_archive(struct engine *engine, struct bytes id, struct json_writer *writer,

@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "base/nearest.h"
+#include "engine/audit.h"
 #include "engine/open.h"
 #include "engine/segments.h"
 #include "rule/zone.h"
@@ -185,6 +186,26 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   return store_put(txn, STORE_DOCUMENT, key_view(&key), buffer_view(context));
 }
 
+static enum err zone_side(const char *name, struct arena *arena, struct bytes *text) {
+  struct audit_side side;
+  json_member_text(audit_side_begin(&side), "timezone", name);
+  return audit_side_end(&side, arena, text);
+}
+
+static enum err put_noted(struct engine *engine, struct buffer *row, struct bytes name, struct bytes author,
+                          struct engine_commit *commit, struct diag *diag) {
+  struct audit_entry entry = {.action = "workspace.put", .author = author, .subject = BYTES("timezone")};
+  struct arena arena;
+  arena_init(&arena, 0);
+  struct bytes text = arena_copy(&arena, name);
+  enum err err =
+      text.data == NULL ? ERR_NO_MEMORY : zone_side(rule_zone_name(engine_zone(engine)), &arena, &entry.before);
+  if (err == ERR_OK) err = zone_side((const char *)text.data, &arena, &entry.after);
+  if (err == ERR_OK) err = audit_run(engine, put_row, row, &entry, commit, diag);
+  arena_release(&arena);
+  return err;
+}
+
 static enum err write_row(struct engine *engine, struct bytes name, struct bytes author, struct engine_commit *commit,
                           struct diag *diag) {
   struct value_builder builder;
@@ -199,7 +220,7 @@ static enum err write_row(struct engine *engine, struct bytes name, struct bytes
   engine_put_text(&builder, "timezone", name);
   value_document_end(&builder);
   enum err err = value_builder_finish(&builder);
-  if (err == ERR_OK) err = engine_run(engine, put_row, &row, commit, diag);
+  if (err == ERR_OK) err = put_noted(engine, &row, name, author, commit, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&row);
   return err;

@@ -148,6 +148,9 @@ struct loyalty_order {
   size_t return_count;
   struct bytes reply;   // what was answered when it was placed
   struct bytes cashier; // who booked it; empty: nobody was named
+  // Of an order whose promotions are computed again on a return (`promotions_on_return: reevaluate` when it was
+  // booked): what its rules asked of the customer, for engine/loyalty_asked.c. Empty: promotions stay as they were.
+  struct bytes asked;
 };
 
 // What was paid by money or card (points aside), and what of it remains after the returns so far.
@@ -167,8 +170,23 @@ struct loyalty_returned {
 // / n), the shipping goes with the last line only, and of each posted amount P the order keeps floor(P * remaining paid
 // / paid). Tenders in proportion are restored by Webster's method (return.c says why). ERR_DENIED code
 // "RETURN_EXCEEDS_SOLD", "ORDER_CANCELLED"; ERR_INVALID code "unknown_line", "bad_quantity".
+// `left_cents` (NULL: in proportion): what is left would cost so much if it had been bought alone; all in all the price
+// less that is given back, but never less than was given back before. Of what came back whole it means nothing.
 enum err loyalty_return_plan(const struct loyalty_order *order, const int64_t *quantities, bool tender_first,
-                             struct arena *arena, struct loyalty_returned *returned, struct diag *diag);
+                             const int64_t *left_cents, struct arena *arena, struct loyalty_returned *returned,
+                             struct diag *diag);
+// Whatever is left would have earned `kept` (by `posted`): what is above that is taken back instead, of what the order
+// still has, and nothing is given.
+void loyalty_return_keep(const struct loyalty_order *order, const int64_t *kept, struct loyalty_returned *returned);
+// What was paid by money or card of what is left after it.
+int64_t loyalty_return_paid(const struct loyalty_order *order, const struct loyalty_returned *returned);
+// Does it leave nothing?
+bool loyalty_return_is_last(const struct loyalty_order *order, const struct loyalty_returned *returned);
+// A basket of what is left, by line of the order: amounts, discounts and shipping are what is left of those of the
+// order. `basket` was read from the message without what came back: it has one line for each that has something left,
+// in their order. False: it has not.
+bool loyalty_return_basket(const struct loyalty_order *order, const struct loyalty_returned *returned,
+                           struct loyalty_basket *basket);
 // The same of a document: {"lines":[{"line_id"|"sku","quantity"}]}, or Segment's "products"; without either: all
 // (*quantities is NULL). A line without quantity gives all that is left of it; of several lines with one sku the
 // earlier give first. ERR_INVALID wrong_type, missing_member, bad_quantity, unknown_line; ERR_DENIED

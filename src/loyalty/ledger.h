@@ -62,6 +62,8 @@ struct loyalty_rule_ref {
 };
 // As a campaign: it was brought from another programme, and `rule` is the dictionary number of that one's name.
 #define LOYALTY_EXTERNAL UINT32_MAX
+// As a rule of no campaign: what a new member was given (programme.h: enrolment).
+#define LOYALTY_WELCOME UINT32_MAX
 
 struct loyalty_entry {
   uint8_t currency;
@@ -154,6 +156,7 @@ struct loyalty_wallet {
   int64_t expiry_noticed_us;    // expiries up to here were announced
   int64_t downgrade_noticed_us; // the same of the day she moves down
   bool blocked;
+  bool guest; // she is no member: it counts what she uses, and holds no points
 };
 
 // What happened, for her timeline, the change feed and whoever gives vouchers.

@@ -3,6 +3,7 @@
 // Everything is computed from how much of each line was given back: a line has given floor(paid * returned / quantity)
 // of what was paid for it, all in all, so that parts in whatever order add up to the whole. The shipping is given back
 // with the last line, and not before: a parcel of which something was kept was sent.
+// Where promotions are computed again on a return that does not tell what was given back so far: its returns do.
 #include "loyalty/order_private.h"
 
 #include "loyalty/exact.h"
@@ -33,6 +34,13 @@ int64_t order_given(const struct loyalty_order *order, const int64_t *returned) 
   return cents;
 }
 
+int64_t order_given_so_far(const struct loyalty_order *order) {
+  int64_t cents = 0;
+  if (order->asked.size_bytes == 0) return order_given(order, NULL);
+  for (size_t i = 0; i < order->return_count; i++) cents += order->returns[i].cents;
+  return cents;
+}
+
 int64_t loyalty_order_paid(const struct loyalty_order *order) {
   int64_t cents = order_price(order);
   for (size_t i = 0; i < order->tender_count; i++)
@@ -41,7 +49,7 @@ int64_t loyalty_order_paid(const struct loyalty_order *order) {
 }
 
 int64_t loyalty_order_remaining(const struct loyalty_order *order) {
-  int64_t cents = loyalty_order_paid(order) - order_given(order, NULL);
+  int64_t cents = loyalty_order_paid(order) - order_given_so_far(order);
   for (size_t i = 0; i < order->tender_count; i++)
     if (order->tenders[i].kind == LOYALTY_TENDER_POINTS) cents += order->tenders[i].restored;
   return cents;

@@ -12,5 +12,8 @@ int64_t order_price(const struct loyalty_order *order);
 // when nothing is left to give back.
 int64_t order_given(const struct loyalty_order *order, const int64_t *returned);
 
+// How much of it was given back so far.
+int64_t order_given_so_far(const struct loyalty_order *order);
+
 // True when nothing is left. An order without lines is left until something was given back.
 bool order_is_all_back(const struct loyalty_order *order, const int64_t *returned);

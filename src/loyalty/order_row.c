@@ -2,7 +2,7 @@
 //
 // What reading accepts is sound: what was taken off a line, given back or restored is never more than there was, and
 // all sums fit 64 bits, so that whoever computes with a row that was read needs no check of his own.
-#include "loyalty/basket.h"
+#include "loyalty/order_private.h"
 
 #include "loyalty/basket_row.h"
 
@@ -136,7 +136,9 @@ void loyalty_order_encode(const struct loyalty_order *order, struct buffer *out)
   put_used(order, out);
   put_returns(order, out);
   row_put_bytes(out, order->reply);
-  if (order->cashier.size_bytes > 0) row_put_bytes(out, order->cashier); // older rows end before it
+  // Older rows end before these two, and so do those that have neither.
+  if (order->cashier.size_bytes > 0 || order->asked.size_bytes > 0) row_put_bytes(out, order->cashier);
+  if (order->asked.size_bytes > 0) row_put_bytes(out, order->asked);
 }
 
 // --- reading -------------------------------------------------------------------------------------------------
@@ -312,10 +314,26 @@ static void read_head(struct reading *reading) {
   add_price(reading, order->shipping - order->shipping_discount);
 }
 
-// Where there is one, she has a name.
-static void read_cashier(struct reading *reading) {
-  reading->order->cashier = varint_read_bytes(&reading->row);
-  if (reading->order->cashier.size_bytes == 0) varint_fail(&reading->row);
+// What returns gave is never more than the price, where it counts.
+static void check_given(struct reading *reading) {
+  int64_t left = order_price(reading->order);
+  for (size_t i = 0; i < reading->order->return_count; i++) {
+    if (reading->row.failed) return;
+    if (reading->order->returns[i].cents > left) varint_fail(&reading->row);
+    left -= reading->order->returns[i].cents;
+  }
+}
+
+// One of the two is not empty.
+static void read_rest(struct reading *reading) {
+  struct loyalty_order *order = reading->order;
+  order->cashier = varint_read_bytes(&reading->row);
+  if (!reading->row.failed && varint_rest_bytes(&reading->row) > 0) {
+    order->asked = varint_read_bytes(&reading->row);
+    if (order->asked.size_bytes == 0) varint_fail(&reading->row);
+    check_given(reading);
+  }
+  if (order->cashier.size_bytes == 0 && order->asked.size_bytes == 0) varint_fail(&reading->row);
 }
 
 enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loyalty_order *order) {
@@ -328,7 +346,7 @@ enum err loyalty_order_decode(struct bytes row, struct arena *arena, struct loya
   if (!reading.row.failed) read_used(&reading);
   if (!reading.row.failed) read_returns(&reading);
   order->reply = varint_read_bytes(&reading.row);
-  if (!reading.row.failed && varint_rest_bytes(&reading.row) > 0) read_cashier(&reading);
+  if (!reading.row.failed && varint_rest_bytes(&reading.row) > 0) read_rest(&reading);
   if (reading.short_of_memory) return ERR_NO_MEMORY;
   return reading.row.failed || varint_rest_bytes(&reading.row) > 0 ? ERR_CORRUPT : ERR_OK;
 }

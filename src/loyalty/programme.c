@@ -2,6 +2,7 @@
 //
 // A currency, level, rule or reward keeps its number as long as its id stands in the document; a number that was given
 // once is not given again, also when its id is gone: the programme carries how many there were.
+#include "loyalty/exact.h"
 #include "loyalty/reading.h"
 #include "value/given.h"
 
@@ -55,6 +56,7 @@ static const struct member CURRENCY_MEMBERS[] = {
     {"validity", FORM_GROUP, .table = &VALIDITY_TABLE},
     {"returns", FORM_WORD, MEMBER_AT(loyalty_currency, returns), MEMBER_WORDS(RETURN_WORDS)},
     {"worth", FORM_MICROS, MEMBER_AT(loyalty_currency, worth_micros), .least = 0},
+    {"worth_of_whole", FORM_STORED, MEMBER_AT(loyalty_currency, worth_of_whole)},
     {"breakage", FORM_SHARE, MEMBER_AT(loyalty_currency, breakage)},
 };
 static const struct loyalty_currency CURRENCY_DEFAULTS = {.returns = LOYALTY_WITHIN_BALANCE};
@@ -62,6 +64,9 @@ static const struct loyalty_currency CURRENCY_DEFAULTS = {.returns = LOYALTY_WIT
 static enum err finish_currency(struct reading *reading, void *item) {
   struct loyalty_currency *currency = item;
   if (currency->name.size_bytes == 0) currency->name = currency->id;
+  // What an older document says of a cent is said of a whole one from here on, and pays what it paid.
+  if (reading_is_stored(reading) && currency->worth_of_whole == 0) currency->worth_micros *= loyalty_whole(currency);
+  currency->worth_of_whole = 1;
   if (currency->scale != 1) return ERR_OK;
   return reading_refuse(reading, "scale", "out_of_range", "expected 0 (points) or 2 (store credit in cents)");
 }
@@ -228,6 +233,31 @@ static const struct table REFERRAL_TABLE = {"a referral", TABLE_MEMBERS(REFERRAL
                                             .item_bytes = sizeof(struct loyalty_referral),
                                             .defaults = &REFERRAL_DEFAULTS, .finish = finish_referral};
 
+// --- who is a member -----------------------------------------------------------------------------------------
+
+static const char *const WHO_WORDS[] = {[LOYALTY_ENROL_EVERYONE] = "everyone",
+                                        [LOYALTY_ENROL_EXPLICIT] = "explicit",
+                                        [LOYALTY_ENROL_FIRST_PURCHASE] = "first_purchase"};
+static const struct member ENROLMENT_MEMBERS[] = {
+    {"who", FORM_WORD, MEMBER_AT(loyalty_enrolment, who), MEMBER_WORDS(WHO_WORDS)},
+    {"minimum_age", FORM_WHOLE, MEMBER_AT(loyalty_enrolment, minimum_age), .least = 1, .most = 120},
+    {"birthday", FORM_NAME, MEMBER_AT(loyalty_enrolment, birthday)},
+    {"currency", FORM_CURRENCY, MEMBER_AT(loyalty_enrolment, currency)},
+    {"welcome", FORM_AMOUNT, MEMBER_AT(loyalty_enrolment, welcome), .least = 1},
+    {"gift", FORM_VOUCHER, MEMBER_AT(loyalty_enrolment, gift)},
+};
+static const struct loyalty_enrolment ENROLMENT_DEFAULTS = {.welcome = 0};
+
+static enum err finish_enrolment(struct reading *reading, void *item) {
+  const struct loyalty_enrolment *enrolment = item;
+  if (enrolment->birthday.size_bytes == 0 || enrolment->minimum_age > 0) return ERR_OK;
+  return reading_refuse(reading, "birthday", "conflict", "it is asked for \"minimum_age\", which is not there");
+}
+
+static const struct table ENROLMENT_TABLE = {"a programme's enrolment", TABLE_MEMBERS(ENROLMENT_MEMBERS),
+                                             .item_bytes = sizeof(struct loyalty_enrolment),
+                                             .defaults = &ENROLMENT_DEFAULTS, .finish = finish_enrolment};
+
 // --- against abuse -------------------------------------------------------------------------------------------
 
 static const char *const OF_WORDS[] = {
@@ -354,6 +384,7 @@ static const struct member PROGRAMME_MEMBERS[] = {
     {"rewards", FORM_LIST, MEMBER_AT(loyalty_programme, rewards), MEMBER_ALSO(loyalty_programme, reward_count),
      .most = LOYALTY_REWARDS_MAX, .table = &REWARD_TABLE},
     {"referral", FORM_OBJECT, MEMBER_AT(loyalty_programme, referral), .table = &REFERRAL_TABLE},
+    {"enrolment", FORM_OBJECT, MEMBER_AT(loyalty_programme, enrolment), .table = &ENROLMENT_TABLE},
     {"staff", FORM_OBJECT, MEMBER_AT(loyalty_programme, staff), .table = &loyalty_staff_table},
     {"limits", FORM_LIST, MEMBER_AT(loyalty_programme, limits), MEMBER_ALSO(loyalty_programme, limit_count),
      .most = LOYALTY_LIMITS_MAX, .table = &LIMIT_TABLE},
@@ -452,6 +483,32 @@ void loyalty_programme_pack(const struct loyalty_programme *programme, struct va
 enum err loyalty_programme_unpack(struct value packed, const struct names *names, struct arena *arena,
                                   struct loyalty_programme *programme) {
   return reading_stored(packed, names, arena, &PROGRAMME_TABLE, programme);
+}
+
+// --- worth -------------------------------------------------------------------------------------------------------
+
+static const int64_t MICROS_PER_CENT = 10000;
+
+static bool fits(exact_wide number, int64_t *out) {
+  *out = number <= INT64_MAX ? (int64_t)number : INT64_MAX;
+  return number <= INT64_MAX;
+}
+
+// What a cent is in the currency's smallest unit, in millionths.
+static exact_wide micros_of(const struct loyalty_currency *currency) {
+  return (uint64_t)(loyalty_whole(currency) * MICROS_PER_CENT);
+}
+
+bool loyalty_worth_cents(const struct loyalty_currency *currency, int64_t amount, int64_t *cents) {
+  exact_wide micros = (exact_wide)(uint64_t)amount * (uint64_t)currency->worth_micros;
+  return fits(micros / micros_of(currency), cents);
+}
+
+bool loyalty_worth_amount(const struct loyalty_currency *currency, int64_t cents, int64_t *amount) {
+  exact_wide micros = (exact_wide)(uint64_t)cents * micros_of(currency), worth = (uint64_t)currency->worth_micros;
+  exact_wide amounts = micros / worth;
+  if (amounts * worth < micros) amounts++;
+  return fits(amounts, amount);
 }
 
 // --- looking up ----------------------------------------------------------------------------------------------

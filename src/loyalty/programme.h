@@ -89,9 +89,11 @@ struct loyalty_currency {
   enum loyalty_validity_kind validity;
   struct rule_duration validity_length;
   enum loyalty_return_policy returns;
-  int64_t worth_micros; // what one unit is worth when it is paid with, in millionths of the programme's money; 0: it
-                        // cannot be paid with
-  uint32_t breakage;    // share expected never to be spent, of LOYALTY_SHARE_UNIT; for the liability report
+  int64_t worth_micros; // what a whole one (of credit: not a cent of it) is worth when it is paid with, in millionths
+                        // of the programme's money; 0: it cannot be paid with
+  uint8_t
+      worth_of_whole; // stored; 0: of a document from when the worth was that of the smallest unit. Always 1 once read
+  uint32_t breakage;  // share expected never to be spent, of LOYALTY_SHARE_UNIT; for the liability report
 };
 
 // --- tiers ---------------------------------------------------------------------------------------------------
@@ -207,6 +209,22 @@ struct loyalty_referral {
   uint8_t currency;
 };
 
+// --- who is a member -----------------------------------------------------------------------------------------
+
+enum loyalty_enrolment_who {
+  LOYALTY_ENROL_EVERYONE,       // whom something of the programme concerns
+  LOYALTY_ENROL_EXPLICIT,       // who asked for it (POST /v1/loyalty/members), or was brought from elsewhere
+  LOYALTY_ENROL_FIRST_PURCHASE, // from her first order on
+};
+struct loyalty_enrolment {
+  enum loyalty_enrolment_who who;
+  int64_t minimum_age;   // in years; 0: none
+  struct bytes birthday; // the trait that tells it; empty: "birthday"
+  uint8_t currency;      // of `welcome`
+  int64_t welcome;       // given to a new member; 0: nothing
+  struct bytes gift;     // voucher given to her; empty: none
+};
+
 // --- against abuse -------------------------------------------------------------------------------------------
 
 // How often, and how much of a currency, in a period. What is over it is refused. Of a programme there is one of these
@@ -242,6 +260,7 @@ struct loyalty_programme {
   struct loyalty_stacking stacking;
   struct loyalty_offline offline;
   struct loyalty_referral referral;
+  struct loyalty_enrolment enrolment;
   struct loyalty_staff staff;
   const struct loyalty_limit *limits;
   size_t limit_count;
@@ -364,6 +383,14 @@ uint32_t loyalty_limit_number(const struct loyalty_limit *limit);
 const char *loyalty_limit_word(const struct loyalty_limit *limit, const char **per);
 bool loyalty_id_is_good(struct bytes id);
 const struct loyalty_currency *loyalty_currency_find(const struct loyalty_programme *programme, struct bytes id);
+// How many of its smallest unit are a whole one.
+static inline int64_t loyalty_whole(const struct loyalty_currency *currency) {
+  return currency->scale == 2 ? 100 : 1;
+}
+// What an amount pays, in cents, rounded down; false: it passes 64 bits. The currency has a worth.
+bool loyalty_worth_cents(const struct loyalty_currency *currency, int64_t amount, int64_t *cents);
+// The least amount that pays so many cents; false: it passes 64 bits.
+bool loyalty_worth_amount(const struct loyalty_currency *currency, int64_t cents, int64_t *amount);
 const struct loyalty_currency *loyalty_currency_at(const struct loyalty_programme *programme, uint8_t number);
 const struct loyalty_level *loyalty_level_at(const struct loyalty_programme *programme, uint8_t number);
 

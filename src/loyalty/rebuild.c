@@ -195,6 +195,7 @@ static enum err make(struct rebuild *work) {
   wallet->advanced_us = whole->advanced_us;
   wallet->expiry_noticed_us = whole->expiry_noticed_us;
   wallet->blocked = whole->blocked;
+  wallet->guest = whole->guest;
   for (size_t i = 0; err == ERR_OK && i < work->mine_count; i++) err = add_posting(work, &work->mine[i]);
   for (size_t i = 0; i < wallet->balance_count; i++) { // whose it is nobody knows; at most what she then has
     const struct loyalty_balance *balance = ledger_balance_find(whole, wallet->balances[i].currency);

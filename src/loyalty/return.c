@@ -4,6 +4,10 @@
 // difference of two such states: so any sequence of returns adds up to what one return of everything gives, and no
 // part is below zero.
 //
+// Where promotions are computed again, what is left has a price that whoever asks brings along. It may be more than
+// what was not given back yet (a return that loses a discount of more than it brings back): then nothing is given, and
+// the next ones give less. So no refund is below zero, and the last one brings them all to what was paid.
+//
 // Between several tenders the cents are seats and the tenders are parties. The largest remainder will not do here: with
 // three parties it can take a cent back from one as the whole grows, and what was restored to a card cannot be taken
 // back. Webster's method gives the seats one by one, the next to whoever has the highest paid / (2 * restored + 1),
@@ -146,7 +150,7 @@ static void give_amounts(const struct loyalty_order *order, bool all_back, struc
 // --- what was earned -----------------------------------------------------------------------------------------
 
 // Of what was paid: whatever the tenders' rows say, it lies between nothing and all of it.
-static int64_t remaining_after(const struct loyalty_order *order, const struct loyalty_returned *returned) {
+int64_t loyalty_return_paid(const struct loyalty_order *order, const struct loyalty_returned *returned) {
   int64_t paid = loyalty_order_paid(order), remaining = loyalty_order_remaining(order) - returned->cents;
   for (size_t i = 0; i < order->tender_count; i++)
     if (order->tenders[i].kind == LOYALTY_TENDER_POINTS) remaining += returned->tender_cents[i];
@@ -156,7 +160,7 @@ static int64_t remaining_after(const struct loyalty_order *order, const struct l
 
 // An order of which nothing was paid keeps what it earned until the last of it came back.
 static void take_back(const struct loyalty_order *order, bool all_back, struct loyalty_returned *returned) {
-  int64_t paid = loyalty_order_paid(order), remaining = remaining_after(order, returned);
+  int64_t paid = loyalty_order_paid(order), remaining = loyalty_return_paid(order, returned);
   for (size_t i = 0; i < order->posted_count; i++) {
     const struct loyalty_posted *posted = &order->posted[i];
     int64_t kept = all_back ? 0 : posted->amount;
@@ -164,6 +168,45 @@ static void take_back(const struct loyalty_order *order, bool all_back, struct l
     int64_t had = posted->amount - posted->taken_back;
     returned->take_back[i] = had > kept ? had - kept : 0;
   }
+}
+
+void loyalty_return_keep(const struct loyalty_order *order, const int64_t *kept, struct loyalty_returned *returned) {
+  for (size_t i = 0; i < order->posted_count; i++) {
+    int64_t had = order->posted[i].amount - order->posted[i].taken_back;
+    returned->take_back[i] = had > kept[i] ? had - kept[i] : 0;
+  }
+}
+
+bool loyalty_return_is_last(const struct loyalty_order *order, const struct loyalty_returned *returned) {
+  for (size_t i = 0; i < order->line_count; i++)
+    if (order->lines[i].returned + returned->quantities[i] < order->lines[i].quantity) return false;
+  return true;
+}
+
+// Of a part of the quantity what is left is what a return in proportion leaves.
+static int64_t left_of(int64_t amount, int64_t back, int64_t quantity) {
+  return amount - exact_floor(amount, back, quantity);
+}
+
+bool loyalty_return_basket(const struct loyalty_order *order, const struct loyalty_returned *returned,
+                           struct loyalty_basket *basket) {
+  size_t at = 0;
+  basket->amount = basket->discount = 0;
+  for (size_t i = 0; i < order->line_count; i++) {
+    const struct loyalty_order_line *line = &order->lines[i];
+    int64_t back = line->returned + returned->quantities[i];
+    if (back == line->quantity) continue;
+    if (at == basket->line_count) return false;
+    struct loyalty_line *left = &basket->lines[at++];
+    left->quantity = line->quantity - back;
+    left->amount = left_of(line->amount, back, line->quantity);
+    left->discount = left->amount - left_of(line->amount - line->discount, back, line->quantity);
+    basket->amount += left->amount;
+    basket->discount += left->discount;
+  }
+  basket->shipping = order->shipping;
+  basket->shipping_discount = order->shipping_discount;
+  return at == basket->line_count;
 }
 
 static bool make_room(const struct loyalty_order *order, struct arena *arena, struct loyalty_returned *returned) {
@@ -176,17 +219,28 @@ static bool make_room(const struct loyalty_order *order, struct arena *arena, st
          returned->take_back != NULL;
 }
 
+// Of the price, all in all.
+static int64_t given_after(const struct loyalty_order *order, const int64_t *after, bool all_back,
+                           const int64_t *left_cents) {
+  int64_t price = order_price(order);
+  if (all_back) return price;
+  if (left_cents == NULL) return order_given(order, after);
+  return *left_cents < price ? price - *left_cents : 0;
+}
+
 enum err loyalty_return_plan(const struct loyalty_order *order, const int64_t *quantities, bool tender_first,
-                             struct arena *arena, struct loyalty_returned *returned, struct diag *diag) {
+                             const int64_t *left_cents, struct arena *arena, struct loyalty_returned *returned,
+                             struct diag *diag) {
   if (order->state == LOYALTY_ORDER_CANCELLED)
     return diag_set(diag, ERR_DENIED, "ORDER_CANCELLED", "the order was cancelled: nothing of it can come back");
   int64_t *after = arena_take_zero(arena, order->line_count, sizeof *after);
   if (after == NULL || !make_room(order, arena, returned)) return diag_no_memory(diag);
   enum err err = add_up(order, quantities, returned, after, diag);
   if (err != ERR_OK) return err;
-  int64_t given_before = order_given(order, NULL);
+  int64_t given_before = order_given_so_far(order);
   bool all_back = order_is_all_back(order, after);
-  returned->cents = order_given(order, after) - given_before;
+  int64_t given = given_after(order, after, all_back, left_cents);
+  returned->cents = given > given_before ? given - given_before : 0;
   if (tender_first) {
     give_tenders_first(order, returned);
   } else {

@@ -378,6 +378,12 @@ const struct rule_zone *loyalty_set_zone(const struct loyalty_set *set, uint32_t
   return found == NULL ? NULL : set->zones[shelf_position(&set->programmes, found)];
 }
 
+int loyalty_set_scale(const struct loyalty_set *set, uint32_t programme, uint8_t currency) {
+  const struct loyalty_programme *document = loyalty_set_programme(set, programme);
+  const struct loyalty_currency *found = document == NULL ? NULL : loyalty_currency_at(document, currency);
+  return found == NULL ? 0 : found->scale;
+}
+
 size_t loyalty_set_campaigns(const struct loyalty_set *set) {
   return set->campaigns.count;
 }

@@ -30,6 +30,7 @@ size_t loyalty_set_programmes(const struct loyalty_set *set);
 const struct loyalty_programme *loyalty_set_programme_at(const struct loyalty_set *set, size_t index);
 const struct loyalty_programme *loyalty_set_programme(const struct loyalty_set *set, uint32_t number); // NULL: none
 const struct loyalty_programme *loyalty_set_programme_find(const struct loyalty_set *set, struct bytes id);
+int loyalty_set_scale(const struct loyalty_set *set, uint32_t programme, uint8_t currency); // of no currency 0
 const struct rule_zone *loyalty_set_zone(const struct loyalty_set *set, uint32_t programme);
 size_t loyalty_set_campaigns(const struct loyalty_set *set);
 const struct loyalty_campaign *loyalty_set_campaign_at(const struct loyalty_set *set, size_t index);

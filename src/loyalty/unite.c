@@ -78,7 +78,9 @@ enum err loyalty_unite(struct loyalty_ledger *ledger, const struct loyalty_walle
   enum err err = ledger_mark(ledger, &mark);
   if (err != ERR_OK) return err;
   unite_level(wallet, from, &ledger->programme->tiers);
-  if (from->joined_us < wallet->joined_us) wallet->joined_us = from->joined_us;
+  if (wallet->guest == from->guest ? from->joined_us < wallet->joined_us : wallet->guest)
+    wallet->joined_us = from->joined_us;
+  wallet->guest = wallet->guest && from->guest;
   wallet->advanced_us = later(wallet->advanced_us, from->advanced_us);
   wallet->expiry_noticed_us = later(wallet->expiry_noticed_us, from->expiry_noticed_us);
   wallet->blocked = wallet->blocked || from->blocked;

@@ -16,7 +16,8 @@ enum {
   WALLET_BELOW = 2,
   WALLET_EXPIRY_NOTICED = 4,
   WALLET_DOWNGRADE_NOTICED = 8,
-  WALLET_FLAGS = 15,
+  WALLET_GUEST = 16,
+  WALLET_FLAGS = 31,
   LOT_ACTIVE_EARNED = 1, // active when earned
   LOT_ACTIVE_NEVER = 2,  // by an event
   LOT_EXPIRES_NEVER = 4,
@@ -406,6 +407,7 @@ static enum err read_counters(struct varint_reader *reader, struct arena *arena,
 
 static unsigned wallet_flags(const struct loyalty_wallet *wallet) {
   unsigned flags = wallet->blocked ? WALLET_BLOCKED : 0;
+  if (wallet->guest) flags |= WALLET_GUEST;
   if (wallet->below_since_us != INT64_MAX) flags |= WALLET_BELOW;
   if (wallet->expiry_noticed_us != INT64_MIN) flags |= WALLET_EXPIRY_NOTICED;
   if (wallet->downgrade_noticed_us != INT64_MIN) flags |= WALLET_DOWNGRADE_NOTICED;
@@ -436,7 +438,8 @@ static bool read_head(struct varint_reader *reader, uint32_t before, struct loya
                                     .below_since_us = INT64_MAX,
                                     .expiry_noticed_us = INT64_MIN,
                                     .downgrade_noticed_us = INT64_MIN,
-                                    .blocked = (flags & WALLET_BLOCKED) != 0};
+                                    .blocked = (flags & WALLET_BLOCKED) != 0,
+                                    .guest = (flags & WALLET_GUEST) != 0};
   wallet->joined_us = varint_read_signed(reader);
   wallet->advanced_us = read_from(reader, wallet->joined_us);
   wallet->level = varint_read_byte(reader);

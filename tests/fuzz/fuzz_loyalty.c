@@ -26,7 +26,7 @@ static int64_t price_of(const struct loyalty_order *order) {
 static int64_t give_back(struct loyalty_order *order, const int64_t *quantities, bool tender_first,
                          struct arena *arena) {
   struct loyalty_returned returned;
-  if (loyalty_return_plan(order, quantities, tender_first, arena, &returned, NULL) != ERR_OK) return 0;
+  if (loyalty_return_plan(order, quantities, tender_first, NULL, arena, &returned, NULL) != ERR_OK) return 0;
   int64_t sum = returned.money_cents;
   assert(returned.cents >= 0);
   for (size_t i = 0; i < order->line_count; i++) order->lines[i].returned += returned.quantities[i];
@@ -52,6 +52,7 @@ static void return_in_two(struct loyalty_order *order, bool tender_first, struct
   int64_t *half = arena_take_zero(arena, order->line_count, sizeof *half);
   bool cancelled = order->state == LOYALTY_ORDER_CANCELLED;
   assert(half != NULL);
+  order->asked = BYTES(""); // by their returns these are told, which are not looked at any more
   for (size_t i = 0; i < order->line_count; i++) {
     order->lines[i].returned = 0;
     half[i] = order->lines[i].quantity / 2;

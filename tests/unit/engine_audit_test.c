@@ -329,6 +329,106 @@ static void what_people_wrote_goes_with_her(void **state) {
   kit_close(&kit);
 }
 
+// --- beside loyalty ------------------------------------------------------------------------------------------------
+
+static void put_segment(struct kit *kit, const char *json) {
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  struct buffer packed;
+  buffer_init(&packed);
+  live_ask(&answer);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  enum err err = engine_segment_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("camille"), &answer.writer,
+                                    &commit, NULL, &answer.diag);
+  free(live_told(kit, &answer, err));
+  buffer_release(&packed);
+}
+
+// What nobody does by hand has no author, and what changes nothing is no change.
+static void sources_and_keys_are_told(void **state) {
+  struct engine_source source = {.name = BYTES("till 7"), .kind = ENGINE_SOURCE_TILL};
+  struct engine_commit by_hand = {.author = BYTES("camille")}, by_itself = {0};
+  char text[ENGINE_KEY_TEXT_BYTES];
+  struct kit kit;
+  uint64_t key;
+  uint32_t id;
+  (void)state;
+  kit_open(&kit);
+  assert_int_equal(engine_source_put(kit.engine, &source, &id, &by_itself, NULL), ERR_OK);
+  source.priority = 7;
+  for (int i = 0; i < 2; i++) assert_int_equal(engine_source_put(kit.engine, &source, &id, &by_hand, NULL), ERR_OK);
+  char *json = audit_of(&kit, "source.put");
+  assert_int_equal(live_count(json, "\"action\""), 1);
+  assert_non_null(strstr(json, "\"author\":\"camille\",\"action\":\"source.put\",\"subject\":\"till 7\""));
+  assert_non_null(strstr(json, "\"priority\":0},\"after\""));
+  assert_non_null(strstr(json, "\"priority\":7}"));
+  free(json);
+  struct engine_key wanted = {.name = BYTES("page"), .scopes = ENGINE_SCOPE_COLLECT, .source = id};
+  assert_int_equal(engine_key_create(kit.engine, &wanted, text, &key, &by_hand, NULL), ERR_OK);
+  assert_int_equal(engine_key_revoke(kit.engine, key, &by_hand, NULL), ERR_OK);
+  json = audit(&kit, (struct engine_audit_query){.subject = BYTES("page")});
+  assert_int_equal(live_count(json, "\"action\""), 2);
+  assert_non_null(strstr(json, "\"action\":\"key.created\",\"subject\":\"page\",\"before\":null"));
+  assert_non_null(strstr(json, "\"revoked\":true"));
+  assert_null(strstr(json, strrchr(text, '_') + 1));
+  free(json);
+  kit_close(&kit);
+}
+
+static void segments_and_settings_are_told(void **state) {
+  struct engine_commit commit = {.author = BYTES("camille")};
+  struct live_answer answer;
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  put_segment(&kit, "{\"id\":\"buyers\",\"include\":\"count(\\\"Order Completed\\\") > 0\"}");
+  put_segment(&kit, "{\"id\":\"buyers\",\"include\":\"count(\\\"Order Completed\\\") > 1\"}");
+  live_ask(&answer);
+  free(live_told(&kit, &answer,
+                 engine_segment_archive(kit.engine, BYTES("buyers"), &answer.writer, &commit, &answer.diag)));
+  char *json = audit(&kit, (struct engine_audit_query){.subject = BYTES("buyers")});
+  assert_int_equal(live_count(json, "\"segment.put\""), 2);
+  char *second = strstr(json, "\"segment.put\"");
+  assert_non_null(strstr(second, "> 0"));
+  assert_true(strstr(second, "> 0") < strstr(second, "\"after\""));
+  assert_non_null(strstr(json, "\"action\":\"segment.archived\""));
+  free(json);
+  assert_int_equal(engine_zone_put(kit.engine, BYTES("Europe/Paris"), BYTES("camille"), &commit, NULL), ERR_OK);
+  json = audit_of(&kit, "workspace.put");
+  assert_non_null(strstr(json, "\"before\":{\"timezone\":\"UTC\"},\"after\":{\"timezone\":\"Europe/Paris\"}"));
+  free(json);
+  json = audit(&kit, (struct engine_audit_query){.loyalty = true});
+  assert_non_null(strstr(json, "programme.put"));
+  assert_null(strstr(json, "segment."));
+  assert_null(strstr(json, "workspace."));
+  free(json);
+  kit_close(&kit);
+}
+
+static void rules_are_told(void **state) {
+  struct engine_commit commit = {0};
+  struct value_parser *parser;
+  struct buffer packed;
+  struct kit kit;
+  uint64_t version;
+  (void)state;
+  kit_open(&kit);
+  buffer_init(&packed);
+  assert_int_equal(value_parser_open(&parser), ERR_OK);
+  assert_int_equal(value_parse_json(parser, identity_rules_default(), engine_names(kit.engine), &packed, NULL), ERR_OK);
+  assert_int_equal(
+      engine_rules_put(kit.engine, (struct value){buffer_view(&packed)}, BYTES("camille"), &version, &commit, NULL),
+      ERR_OK);
+  char *json = audit_of(&kit, "rules.put"), *before = strstr(json, "\"before\":{\"version\":1,");
+  assert_non_null(before);
+  assert_non_null(strstr(before, "\"after\":{\"version\":2,\"rules\":{"));
+  free(json);
+  value_parser_close(parser);
+  buffer_release(&packed);
+  kit_close(&kit);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(an_adjustment_is_told_once),        cmocka_unit_test(what_is_refused_leaves_nothing),
@@ -337,7 +437,8 @@ int main(void) {
       cmocka_unit_test(pages_meet_without_a_gap),          cmocka_unit_test(a_wrong_cursor_is_refused),
       cmocka_unit_test(another_person_decides_once),       cmocka_unit_test(what_nobody_decides_expires),
       cmocka_unit_test(nothing_waits_for_who_is_erased),   cmocka_unit_test(what_was_changed_follows_a_merge),
-      cmocka_unit_test(what_people_wrote_goes_with_her),
+      cmocka_unit_test(what_people_wrote_goes_with_her),   cmocka_unit_test(sources_and_keys_are_told),
+      cmocka_unit_test(segments_and_settings_are_told),    cmocka_unit_test(rules_are_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,7 +287,7 @@ static void an_order_tells_ids(void **state) {
   (void)state;
   open_with(&kit,
             "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":"
-            "\"points\",\"worth\":\"0.01\"},{\"id\":\"credit\",\"scale\":2,\"worth\":\"0.01\"}],\"rules\":[" PURCHASE
+            "\"points\",\"worth\":\"0.01\"},{\"id\":\"credit\",\"scale\":2,\"worth\":\"1.00\"}],\"rules\":[" PURCHASE
             "},{\"id\":\"back\",\"on\":\"Order Completed\",\"earn\":\"2.5\",\"currency\":\"credit\"}]}");
   buy(&kit, "user_id:zoe", "o1", "50");
   free(order(&kit, "user_id:zoe", "o2", line,

@@ -132,6 +132,62 @@ static void test_full(void **state) {
   assert_int_equal(read->rule_numbers, 5);
 }
 
+// Of a whole one: a cent of credit pays a cent, and a point what it says.
+static void test_worth(void **state) {
+  struct loyalty_currency credit = {.scale = 2, .worth_micros = 1000000}, points = {.worth_micros = 15000};
+  int64_t cents, amount;
+  (void)state;
+  assert_true(loyalty_worth_cents(&credit, 250, &cents));
+  assert_int_equal(cents, 250);
+  assert_true(loyalty_worth_amount(&credit, 250, &amount));
+  assert_int_equal(amount, 250);
+  assert_true(loyalty_worth_cents(&points, 3, &cents)); // 4.5
+  assert_int_equal(cents, 4);
+  assert_true(loyalty_worth_amount(&points, 4, &amount)); // 2.67
+  assert_int_equal(amount, 3);
+  credit.worth_micros = 900000;
+  assert_true(loyalty_worth_cents(&credit, 1, &cents));
+  assert_int_equal(cents, 0);
+  assert_true(loyalty_worth_amount(&credit, 9, &amount));
+  assert_int_equal(amount, 10);
+  credit.worth_micros = 1;
+  assert_false(loyalty_worth_amount(&credit, INT64_MAX, &amount));
+  points.worth_micros = LOYALTY_AMOUNT_MAX;
+  assert_false(loyalty_worth_cents(&points, INT64_MAX, &cents));
+}
+
+// Documents from before said what the smallest unit is worth: they pay what they paid.
+static void test_worth_of_older_documents(void **state) {
+  static const char stored[] = "{\"id\":\"club\",\"number\":1,\"name\":\"club\",\"timezone\":\"Europe/Paris\","
+                               "\"money\":\"EUR\",\"currencies\":[{\"id\":\"points\",\"number\":1,\"name\":\"p\","
+                               "\"scale\":0,\"worth\":10000},{\"id\":\"credit\",\"number\":2,\"name\":\"c\","
+                               "\"scale\":2,\"worth\":10000}%s]}";
+  static const char newer[] = ",{\"id\":\"other\",\"number\":3,\"name\":\"o\",\"scale\":2,\"worth\":10000,"
+                              "\"worth_of_whole\":1}";
+  struct kit *kit = *state;
+  struct loyalty_programme read, again;
+  struct value_builder builder;
+  struct buffer packed, twice;
+  char json[1024];
+  buffer_init(&packed);
+  buffer_init(&twice);
+  snprintf(json, sizeof json, stored, newer);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), kit->names, &packed, NULL), ERR_OK);
+  struct value value = {buffer_view(&packed)};
+  assert_int_equal(loyalty_programme_unpack(value, kit->names, &kit->arena, &read), ERR_OK);
+  assert_int_equal(read.currencies[0].worth_micros, 10000);
+  assert_int_equal(read.currencies[1].worth_micros, 1000000);
+  assert_int_equal(read.currencies[2].worth_micros, 10000);
+  value_builder_init(&builder, &twice, kit->names);
+  loyalty_programme_pack(&read, &builder);
+  assert_int_equal(value_builder_finish(&builder), ERR_OK);
+  value.packed = buffer_view(&twice);
+  assert_int_equal(loyalty_programme_unpack(value, kit->names, &kit->arena, &again), ERR_OK);
+  assert_int_equal(again.currencies[1].worth_micros, 1000000);
+  buffer_release(&packed);
+  buffer_release(&twice);
+}
+
 static void test_defaults(void **state) {
   struct kit *kit = *state;
   union kit_document document;
@@ -405,6 +461,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_full, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_defaults, kit_setup, kit_teardown),
+      cmocka_unit_test_setup_teardown(test_worth_of_older_documents, kit_setup, kit_teardown),
+      cmocka_unit_test(test_worth),
       cmocka_unit_test_setup_teardown(test_refused, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_place_of_expression, kit_setup, kit_teardown),
       cmocka_unit_test_setup_teardown(test_round_trip, kit_setup, kit_teardown),

@@ -95,6 +95,45 @@ describe("a payment", () => {
   });
 });
 
+describe("a return that computes promotions again", () => {
+  const ten = { id: "ten", on: "Order Completed", when: "total >= 50", discount: { amount: "10.00" } };
+  const club = { ...CLUB, promotions_on_return: "reevaluate", rules: [...CLUB.rules, ten] };
+  const lines = [
+    { line_id: "1", sku: "A", price: 40 },
+    { line_id: "2", sku: "B", price: 20 },
+  ];
+  const refund = async (shop: Shop, order: string, id: string, line?: string): Promise<number> => {
+    const back = await shop.back(order, id, line === undefined ? undefined : [{ line_id: line }]);
+    return back.expect<Returned>().refund.amount;
+  };
+
+  scenario("takes what the rest does not reach, by the documents of then", MARCH, club, async (shop, person) => {
+    const zoe = person();
+    assert.equal((await shop.book(zoe, "o1", lines)).totals.due, 50);
+    assert.equal((await shop.book(zoe, "o2", lines)).totals.due, 50);
+    // The same instant, and a later one.
+    await shop.put("programmes", { ...club, rules: CLUB.rules, promotions_on_return: "keep" });
+    assert.equal(await refund(shop, "o1", "r1", "2"), 10);
+    assert.equal(await shop.active(zoe), 90);
+    await shop.clock("2026-03-09T09:00:00Z");
+    assert.equal(await refund(shop, "o2", "r2", "1"), 30);
+    assert.equal(await refund(shop, "o2", "r3"), 20);
+    assert.equal(await refund(shop, "o1", "r4"), 40);
+    assert.equal(await shop.active(zoe), 0);
+    const again = (await shop.back("o1", "r1", [{ line_id: "2" }])).expect<Replayed<Returned>>();
+    assert.equal(again.reply.refund.amount, 10);
+  });
+
+  scenario("is the same for a shop that tells of it by event", MARCH, club, async (shop, person) => {
+    const zoe = person();
+    await shop.book(zoe, "o1", lines);
+    await shop.tell(zoe, "Order Refunded", { order_id: "o1", return_id: "r1", products: [{ line_id: "2" }] });
+    assert.equal(await shop.active(zoe), 40);
+    assert.equal(await refund(shop, "o1", "r2"), 40);
+    assert.equal(await shop.active(zoe), 0);
+  });
+});
+
 /** Whatever a refusal or a trial could have changed. */
 async function state(shop: Shop, people: string[], codes: string[]): Promise<string> {
   const { events, customers, set_aside } = await shop.client.stats();

@@ -135,6 +135,23 @@ describe("codes", () => {
 });
 
 describe("a gift card", () => {
+  scenario(
+    "is not store credit, of which a whole one pays what it is worth",
+    MARCH,
+    { ...CLUB, currencies: [{ id: "credit", scale: 2, worth: "1.00" }], rules: [] },
+    async (shop, person) => {
+      const zoe = person();
+      await shop.tell(zoe, "Viewed");
+      const put = { customer: zoe, amount: 20, reason: "a gift" };
+      (await shop.post("/v1/loyalty/points/adjust", put)).expect();
+      const order = await shop.book(zoe, "o1", 30, { pay: [{ points: { amount: 12.5 } }] });
+      assert.equal(order.totals.to_pay, 17.5);
+      assert.equal(await shop.active(zoe), 7.5);
+      const owed = (await shop.client.get("/v1/loyalty/liability/club")).expect<{ currencies: { money: number }[] }>();
+      assert.equal(owed.currencies[0]?.money, 7.5);
+    },
+  );
+
   scenario("is worth nothing when it has expired", MARCH, CLUB, async (shop, person) => {
     const zoe = person();
     await shop.put("vouchers", {

@@ -105,6 +105,34 @@ describe("keys", () => {
   });
 });
 
+describe("the audit", () => {
+  it("tells who changed keys, sources, segments and the workspace, before and after", async () => {
+    const { key } = await client.makeKey({ kind: "secret", name: "camille", scopes: ["read", "write", "admin"] });
+    const camille = site.server.client(key);
+    (await camille.ask("PUT", "/v1/sources", { body: { name: "till 9", kind: "till" } })).expect();
+    const segment = { id: "named", include: "traits.firstName is not null" };
+    (await camille.ask("PUT", "/v1/segments", { body: segment })).expect();
+    (await camille.ask("PUT", "/v1/workspace", { body: { timezone: "Europe/Paris" } })).expect();
+    const page = await camille.get("/v1/audit", { author: "camille" });
+    const { items } = page.expect<{ items: { action: string; subject?: string; before: object; after: object }[] }>();
+    assert.deepEqual(
+      items.map(({ action, subject }) => [action, subject]),
+      [
+        ["workspace.put", "timezone"],
+        ["segment.put", "named"],
+        ["source.put", "till 9"],
+      ],
+    );
+    assert.deepEqual(items[0]?.before, { timezone: "UTC" });
+    assert.deepEqual(items[0]?.after, { timezone: "Europe/Paris" });
+    const made = (await camille.get("/v1/audit", { subject: "camille" })).expect<{ items: { action: string }[] }>();
+    assert.deepEqual(made.items.map(({ action }) => action), ["key.created"]);
+    const loyalty = (await camille.get("/v1/loyalty/audit")).expect<{ items: object[] }>();
+    assert.deepEqual(loyalty.items, []);
+    (await camille.ask("PUT", "/v1/workspace", { body: { timezone: "UTC" } })).expect();
+  });
+});
+
 describe("sources", () => {
   it("are made, changed member by member, and listed", async () => {
     const made = await client.putSource({ name: "till Lyon", kind: "till", user_id_type: "user_id", priority: 3 });
