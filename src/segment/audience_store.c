@@ -80,9 +80,16 @@ static enum err walk_open(struct walk *walk, struct store_snapshot *snapshot, co
   walk->next = alloc_zero(count, sizeof *walk->next);
   walk->blocks = alloc_zero(count, sizeof *walk->blocks);
   walk->here = alloc_zero(count, sizeof(struct audience_block *));
+  struct key from, to;
+  key_init(&from);
+  key_init(&to);
+  if (count == 1) { // the store finds what lies within a question; to walk over all it puts new rows in order first
+    put_key(&from, questions[0], side, 0);
+    put_key(&to, questions[0], side, UINT32_MAX);
+  }
   enum err err = ERR_NO_MEMORY;
   if (walk->next != NULL && walk->blocks != NULL && walk->here != NULL)
-    err = store_snapshot_scan(snapshot, STORE_AUDIENCE, bytes_of(NULL, 0), bytes_of(NULL, 0), &walk->cursor);
+    err = store_snapshot_scan(snapshot, STORE_AUDIENCE, key_view(&from), key_view(&to), &walk->cursor);
   if (err != ERR_OK) {
     walk->cursor = NULL;
     walk_close(walk);

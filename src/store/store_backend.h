@@ -106,6 +106,13 @@ struct store_backend store_front_backend(struct store *store);
 enum store_key_class { STORE_KEY_customer, STORE_KEY_lookup, STORE_KEY_small };
 enum store_key_class store_keyspace_class(enum store_keyspace keyspace);
 
+// Ranges of this keyspace mostly lie among keys that begin with the same so many bytes: a customer, a question. 0: they
+// do not.
+static inline size_t store_keyspace_prefix_bytes(enum store_keyspace keyspace) {
+  if (keyspace == STORE_AUDIENCE) return sizeof(uint32_t);
+  return store_keyspace_class(keyspace) == STORE_KEY_customer ? sizeof(uint64_t) : 0;
+}
+
 // May rows be appended to without being read?
 static inline bool store_keyspace_is_appended(enum store_keyspace keyspace) {
   return keyspace == STORE_CUSTOMER || keyspace == STORE_TIMELINE || keyspace == STORE_PROJECTION ||

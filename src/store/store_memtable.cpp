@@ -115,23 +115,25 @@ void sort_whole(Slot *from, Slot *to) {
 // Sorts slots whose keys have the same first `offset` bytes.
 void sort_from(Slot *from, Slot *to, size_t offset) {
   if (static_cast<size_t>(to - from) <= FEW) return sort_whole(from, to);
-  size_t shortest = SIZE_MAX;
+  size_t shortest = SIZE_MAX, longest = 0;
   uint64_t lowest = UINT64_MAX, highest = 0;
   for (Slot *slot = from; slot < to; slot++) {
     Key key = key_of(slot->entry);
     slot->word = word_at(key, offset);
     shortest = std::min(shortest, key.size_bytes);
+    longest = std::max(longest, key.size_bytes);
     lowest = std::min(lowest, slot->word);
     highest = std::max(highest, slot->word);
   }
   // A key that ends here and one that goes on with zeros have the same word.
-  if (shortest < offset + WORD_BYTES) return sort_whole(from, to);
+  bool ends = shortest < offset + WORD_BYTES;
+  if (ends && (shortest < longest || lowest == highest)) return sort_whole(from, to);
   if (lowest == highest) return sort_from(from, to, offset + WORD_BYTES);
   std::sort(from, to, [](const Slot &a, const Slot &b) { return a.word < b.word; });
   for (Slot *run = from; run < to;) {
     Slot *end = run + 1;
     while (end < to && end->word == run->word) end++;
-    if (end - run > 1) sort_from(run, end, offset + WORD_BYTES);
+    if (end - run > 1) ends ? sort_whole(run, end) : sort_from(run, end, offset + WORD_BYTES);
     run = end;
   }
 }

@@ -341,11 +341,12 @@ static void rocks_range_close(struct store_range *head) {
 
 static const struct store_range_ops rocks_range_ops = {rocks_range_move, rocks_range_error, rocks_range_close};
 
-// Inside one customer the prefix filters spare most files; across customers order is complete, and a long walk does
-// not push the working set out of the cache.
-static bool is_one_customer(enum store_keyspace keyspace, struct bytes from, struct bytes to) {
-  return store_keyspace_class(keyspace) == STORE_KEY_customer && from.size_bytes >= 8 && to.size_bytes >= 8 &&
-         memcmp(from.data, to.data, 8) == 0;
+// Inside one customer, or one question, the prefix filters spare most files; across them order is complete, and a long
+// walk does not push the working set out of the cache.
+static bool has_one_prefix(enum store_keyspace keyspace, struct bytes from, struct bytes to) {
+  size_t prefix_bytes = store_keyspace_prefix_bytes(keyspace);
+  return prefix_bytes > 0 && from.size_bytes >= prefix_bytes && to.size_bytes >= prefix_bytes &&
+         memcmp(from.data, to.data, prefix_bytes) == 0;
 }
 
 static enum err rocks_scan(void *self, void *opaque, enum store_keyspace keyspace, struct bytes from, struct bytes to,
@@ -364,15 +365,15 @@ static enum err rocks_scan(void *self, void *opaque, enum store_keyspace keyspac
   made->to_bytes = to.size_bytes;
   if (from.size_bytes > 0) memcpy(made->bounds, from.data, from.size_bytes);
   if (to.size_bytes > 0) memcpy(made->bounds + from.size_bytes, to.data, to.size_bytes);
-  bool one_customer = is_one_customer(keyspace, from, to);
+  bool one_prefix = has_one_prefix(keyspace, from, to);
   count_nothing();
   made->read = rocksdb_readoptions_create();
   rocksdb_readoptions_set_iterate_lower_bound(made->read, chars(made->bounds), from.size_bytes);
   if (to.size_bytes > 0) {
     rocksdb_readoptions_set_iterate_upper_bound(made->read, chars(made->bounds) + from.size_bytes, to.size_bytes);
   }
-  rocksdb_readoptions_set_total_order_seek(made->read, !one_customer);
-  rocksdb_readoptions_set_fill_cache(made->read, one_customer);
+  rocksdb_readoptions_set_total_order_seek(made->read, !one_prefix);
+  rocksdb_readoptions_set_fill_cache(made->read, one_prefix);
   if (view) rocksdb_readoptions_set_snapshot(made->read, view->snapshot);
   made->iterator = rocksdb_create_iterator_cf(rocks->db, made->read, handle_of(rocks, keyspace));
   *range = &made->head;

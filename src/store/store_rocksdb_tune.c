@@ -30,12 +30,12 @@ enum {
   FILTER_PART_BYTES = 16 * 1024,
   CACHE_SHARD_BITS = 3, // eight: threads seldom meet in one
   OPEN_FILES = 512,
-  CUSTOMER_ID_BYTES = 8,
   MESSAGE_ROW_BYTES = 64, // in a memtable
   SHORT_ROW_BYTES = 128,
   LONG_ROW_BYTES = 512,
-  SHORT_ROWS_PERCENT = 52, // of the cache: identifiers and heads of a million customers
-  LONG_ROWS_PERCENT = 28,  // all rows of 20,000 to 30,000 customers
+  AUDIENCE_ROWS_BYTES = 1024, // what one key has there
+  SHORT_ROWS_PERCENT = 52,    // of the cache: identifiers and heads of a million customers
+  LONG_ROWS_PERCENT = 28,     // all rows of 20,000 to 30,000 customers
   LOG_PER_MEMTABLES = 3,
   LOG_PER_MEMTABLES_BULK = 6,
   RUNS = 4, // so many files lie side by side before they are merged
@@ -173,13 +173,14 @@ static void set_compression(rocksdb_options_t *family, enum store_keyspace keysp
 // The keyspaces with many random writes.
 static bool is_hashed(enum store_keyspace keyspace) {
   return keyspace == STORE_MESSAGE || keyspace == STORE_IDENTIFIER || keyspace == STORE_PROJECTION ||
-         store_keyspace_class(keyspace) == STORE_KEY_customer;
+         store_keyspace_prefix_bytes(keyspace) > 0;
 }
 
 // About one bucket a row.
 static size_t buckets_for(enum store_keyspace keyspace, size_t bytes) {
   bool is_long = keyspace == STORE_PAYLOAD || keyspace == STORE_EDGE;
   size_t row_bytes = is_long ? LONG_ROW_BYTES : keyspace == STORE_MESSAGE ? MESSAGE_ROW_BYTES : SHORT_ROW_BYTES;
+  if (keyspace == STORE_AUDIENCE) row_bytes = AUDIENCE_ROWS_BYTES;
   size_t count = 1;
   while (count * row_bytes < bytes) count *= 2;
   return count;
@@ -192,11 +193,10 @@ static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace
   if (bytes < MIB) bytes = MIB;
   rocksdb_options_set_write_buffer_size(family, bytes);
   rocksdb_options_set_max_write_buffer_number(family, 3);
-  if (key_class == STORE_KEY_customer) {
-    rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(CUSTOMER_ID_BYTES));
-  }
-  if (is_hashed(keyspace))
-    store_memtable_set(family, key_class == STORE_KEY_customer ? CUSTOMER_ID_BYTES : 0, buckets_for(keyspace, bytes));
+  size_t prefix_bytes = store_keyspace_prefix_bytes(keyspace);
+  if (prefix_bytes > 0)
+    rocksdb_options_set_prefix_extractor(family, rocksdb_slicetransform_create_fixed_prefix(prefix_bytes));
+  if (is_hashed(keyspace)) store_memtable_set(family, prefix_bytes, buckets_for(keyspace, bytes));
 }
 
 // Rows that are written once, seldom read, and looked up by filter or by whole key when they are: whole runs are merged

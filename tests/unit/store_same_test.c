@@ -24,22 +24,32 @@ static uint64_t next(struct pair *pair, uint64_t below) {
   return (pair->random >> 33) % below;
 }
 
-// Keys that share their beginnings, hold zeros, and are prefixes of one another.
+// What the keys of a range have in common: a customer, or a question.
+static size_t prefix_bytes(enum store_keyspace keyspace) {
+  return keyspace == STORE_AUDIENCE ? 4 : 8;
+}
+
+// Keys that share their beginnings, hold zeros, and are prefixes of one another; of questions all have one length.
 static struct bytes random_key(struct pair *pair, enum store_keyspace keyspace, char out[64]) {
   memset(out, 0, 64);
   if (keyspace == STORE_IDENTIFIER || keyspace == STORE_MESSAGE) {
     size_t size = (size_t)snprintf(out, 64, "anonymous_id-%llu", (unsigned long long)next(pair, KEYS));
     return bytes_of(out, size + next(pair, 2));
   }
-  out[7] = (char)next(pair, CUSTOMERS);
+  out[prefix_bytes(keyspace) - 1] = (char)next(pair, CUSTOMERS);
+  if (keyspace == STORE_AUDIENCE) {
+    out[4] = (char)next(pair, 2);
+    out[8] = (char)(next(pair, 4) * 60);
+    return bytes_of(out, 9);
+  }
   size_t size = 8 + next(pair, 3) * 8;
   for (size_t i = 8; i < size; i++) out[i] = (char)(next(pair, 8) ? 0 : next(pair, 3) * 120);
   return bytes_of(out, size + next(pair, 2));
 }
 
 static enum store_keyspace random_keyspace(struct pair *pair) {
-  static const enum store_keyspace keyspaces[] = {STORE_CUSTOMER,   STORE_TIMELINE, STORE_PAYLOAD,
-                                                  STORE_IDENTIFIER, STORE_MESSAGE,  STORE_SEARCH};
+  static const enum store_keyspace keyspaces[] = {STORE_CUSTOMER, STORE_TIMELINE, STORE_PAYLOAD, STORE_IDENTIFIER,
+                                                  STORE_MESSAGE,  STORE_SEARCH,   STORE_AUDIENCE};
   return keyspaces[next(pair, sizeof keyspaces / sizeof keyspaces[0])];
 }
 
@@ -50,7 +60,7 @@ static void write_both(struct pair *pair) {
     enum store_keyspace keyspace = random_keyspace(pair);
     char key_text[64], value_text[VALUE_BYTES_MAX];
     struct bytes key = random_key(pair, keyspace, key_text);
-    bool appended = keyspace == STORE_TIMELINE || keyspace == STORE_CUSTOMER;
+    bool appended = keyspace == STORE_TIMELINE || keyspace == STORE_CUSTOMER || keyspace == STORE_AUDIENCE;
     bool append = appended && next(pair, 2), erase = next(pair, 6) == 0;
     size_t size = next(pair, 2) ? next(pair, 60) : next(pair, VALUE_BYTES_MAX);
     if (append) size = next(pair, 20);
@@ -121,19 +131,39 @@ static void walk_both(struct pair *pair, struct store_cursor *disk, struct store
   store_cursor_close(memory);
 }
 
+// The ends of a range inside one customer, or one question.
+struct range {
+  char from[8], to[40];
+  size_t from_bytes, to_bytes;
+};
+
+static struct range random_range(struct pair *pair, enum store_keyspace keyspace) {
+  struct range range = {.from_bytes = prefix_bytes(keyspace), .to_bytes = sizeof range.to};
+  range.from[range.from_bytes - 1] = (char)next(pair, CUSTOMERS);
+  memset(range.to, 0xff, sizeof range.to);
+  memcpy(range.to, range.from, range.from_bytes);
+  return range;
+}
+
 static void scan_customer(struct pair *pair) {
   static const enum store_keyspace keyspaces[] = {STORE_CUSTOMER, STORE_TIMELINE, STORE_PAYLOAD};
   enum store_keyspace keyspace = keyspaces[next(pair, 3)];
+  struct range range = random_range(pair, keyspace);
+  struct bytes from = bytes_of(range.from, range.from_bytes), to = bytes_of(range.to, range.to_bytes);
   struct store_txn *txns[2] = {kit_begin(pair->disk), kit_begin(pair->memory)};
   struct store_cursor *cursors[2];
-  char from[8] = {0}, to[40];
-  from[7] = (char)next(pair, CUSTOMERS);
-  memset(to, 0xff, sizeof to);
-  memcpy(to, from, 8);
-  for (int j = 0; j < 2; j++)
-    assert_int_equal(store_scan(txns[j], keyspace, bytes_of(from, 8), bytes_of(to, sizeof to), &cursors[j]), ERR_OK);
+  for (int j = 0; j < 2; j++) assert_int_equal(store_scan(txns[j], keyspace, from, to, &cursors[j]), ERR_OK);
   walk_both(pair, cursors[0], cursors[1], keyspace);
   for (int j = 0; j < 2; j++) store_abort(txns[j]);
+}
+
+static void scan_question(struct pair *pair, int at) {
+  struct range range = random_range(pair, STORE_AUDIENCE);
+  struct bytes from = bytes_of(range.from, range.from_bytes), to = bytes_of(range.to, range.to_bytes);
+  struct store_cursor *cursors[2];
+  for (int j = 0; j < 2; j++)
+    assert_int_equal(store_snapshot_scan(pair->snapshots[at][j], STORE_AUDIENCE, from, to, &cursors[j]), ERR_OK);
+  walk_both(pair, cursors[0], cursors[1], STORE_AUDIENCE);
 }
 
 static void open_snapshot(struct pair *pair, int at) {
@@ -168,6 +198,7 @@ static void read_snapshot(struct pair *pair, int at) {
   }
   assert_false(store_cursor_next(cursors[1], &key[1], &value[1]));
   walk_both(pair, cursors[0], cursors[1], keyspace);
+  scan_question(pair, at);
   arena_release(&arena);
 }
 
