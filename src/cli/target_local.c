@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cli/stop.h"
 #include "cli/target_answer.h"
+#include "engine/scores.h"
 #include "source/source.h"
 #include "value/value.h"
 
@@ -164,6 +166,34 @@ enum err local_segment_put(struct answer *answer) {
 enum err local_segment_archive(struct answer *answer) {
   return engine_segment_archive(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
                                 answer->diag);
+}
+
+enum err local_scores(struct answer *answer) {
+  return engine_scores_json(answer->engine, answer->writer, answer->diag);
+}
+
+enum err local_score(struct answer *answer) {
+  return engine_score_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+}
+
+static bool goes_on(void *context, uint64_t done, uint64_t total) {
+  (void)context, (void)done, (void)total;
+  return !stop_is_asked();
+}
+
+enum err local_score_put(struct answer *answer) {
+  return engine_score_put(answer->engine, answer->body, BYTES("command line"), goes_on, NULL, answer->writer,
+                          &answer->commit, answer->diag);
+}
+
+enum err local_score_refresh(struct answer *answer) {
+  return engine_score_refresh(answer->engine, answer_arg(answer, TARGET_ARG_ID), goes_on, NULL, answer->writer,
+                              &answer->commit, answer->diag);
+}
+
+enum err local_score_archive(struct answer *answer) {
+  return engine_score_archive(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                              answer->diag);
 }
 
 enum err local_segment_members(struct answer *answer) {
