@@ -266,7 +266,8 @@ static bool plan_search(struct year *year, int64_t time_us, uint16_t month) {
     count_search(&year->shop->counts->planted, &search);
   }
   for (uint32_t i = 0; i < search.count && ok; i++) ok = plan_visit(year, &search.visits[i]);
-  year->busy_us = search.visits[search.count - 1].time_us + CLOCK_HOUR_US;
+  int64_t pause_us = (int64_t)(chance_next(&year->chance) % (uint64_t)(year->step_us / 4 + 1));
+  year->busy_us = search.visits[search.count - 1].time_us + CLOCK_HOUR_US + pause_us;
   return ok && search.bought && search.ticket_us != 0 ? plan_ticket(year, search.ticket_us, search.visits[0].wanted)
                                                       : ok;
 }
