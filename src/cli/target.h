@@ -36,7 +36,9 @@ enum target_op {
   X(DRY_RUN, dry_run)                                                                                                  \
   X(PROGRAMME, programme)                                                                                              \
   X(CUSTOMER, customer)                                                                                                \
-  X(FORMAT, format)
+  X(FORMAT, format)                                                                                                    \
+  X(AT, at)                                                                                                            \
+  X(RANGE, range)
 
 enum target_arg {
 #define X(upper, lower) TARGET_ARG_##upper,

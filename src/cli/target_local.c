@@ -191,6 +191,15 @@ enum err local_score_refresh(struct answer *answer) {
                               &answer->commit, answer->diag);
 }
 
+enum err local_score_summaries(struct answer *answer) {
+  struct engine_score_asked asked = {.range = answer_arg(answer, TARGET_ARG_RANGE), .progress = goes_on};
+  struct bytes at = answer_arg(answer, TARGET_ARG_AT);
+  int64_t time_us;
+  asked.has_day = at.size_bytes > 0 && clock_parse(at, &time_us) == ERR_OK;
+  if (asked.has_day) asked.day = time_us / CLOCK_DAY_US;
+  return engine_score_summaries(answer->view, &asked, answer->writer->out, answer->diag);
+}
+
 enum err local_score_archive(struct answer *answer) {
   return engine_score_archive(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
                               answer->diag);

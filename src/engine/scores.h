@@ -24,3 +24,17 @@ enum err engine_scores_json(struct engine *engine, struct json_writer *writer, s
 // ERR_INVALID code "in_use" while others refer to it.
 enum err engine_score_archive(struct engine *engine, struct bytes id, struct json_writer *writer,
                               struct engine_commit *commit, struct diag *diag);
+
+// --- everybody's orders, added up ------------------------------------------------------------------------------
+
+struct engine_score_asked {
+  bool has_day;
+  int64_t day;        // since 1970-01-01, by the workspace's zone; as of its end
+  struct bytes range; // of products; empty: all
+  engine_query_progress_fn *progress;
+  void *context;
+};
+// Lines "customer_id,recency_days,transaction_count,amount" behind such a first line, appended to `out`, of those who
+// had bought, in the order of their ids. ERR_STOPPED.
+enum err engine_score_summaries(struct engine_view *view, const struct engine_score_asked *asked, struct buffer *out,
+                                struct diag *diag);

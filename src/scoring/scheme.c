@@ -56,6 +56,8 @@ static enum err read_id(struct reading *reading, struct value value) {
   if (!given_id_is_good(id, SCHEME_ID_BYTES))
     return diag_set(reading->diag, ERR_INVALID, "bad_id",
                     "expected at most %d letters (a to z), digits, _ and -, a letter first", SCHEME_ID_BYTES);
+  if (bytes_equal(id, BYTES("summaries"))) // an address of its own beside those of scores
+    return diag_set(reading->diag, ERR_INVALID, "bad_id", "\"summaries\" is not free; take another id");
   return read_text(reading, value, SCHEME_ID_BYTES, &reading->scheme->id);
 }
 static enum err read_name(struct reading *reading, struct value value) {
