@@ -38,6 +38,8 @@ enum target_op {
   X(AUTHOR, author)                                                                                                    \
   X(CUSTOMER, customer)                                                                                                \
   X(FORMAT, format)                                                                                                    \
+  X(AT, at)                                                                                                            \
+  X(RANGE, range)                                                                                                      \
   X(TABLE, table)
 
 enum target_arg {
