@@ -473,9 +473,9 @@ static void tell(struct report *report, const struct run *run, struct tally *all
   tell_places(report, "channel", "By channel", "Channel", &all->channels, all->totals[NOW][REVENUE]);
   tell_places(report, "store", "By store", "Store", &all->stores, all->totals[NOW][REVENUE]);
   tell_ranges(report, &all->ranges);
-  report_note(report,
-              "New customers: their first order ever lies in the period. Identified: known by more than devices. "
-              "The revenue of ranges is that of the lines, before what is taken off the order.");
+  report_note(report, "New customers: their first order ever lies in the period.");
+  report_note(report, "Identified: known by more than devices.");
+  report_note(report, "Ranges add up lines, before what is taken off the order as a whole.");
   int64_t odd = all->totals[NOW][ODD_AMOUNTS] + all->totals[BEFORE][ODD_AMOUNTS];
   char sentence[128];
   snprintf(sentence, sizeof sentence, "%lld amounts of 10^13 and more were taken for mistakes and counted as 0.",
