@@ -26,6 +26,7 @@ static const struct {
     {"cycle", 422},
     {"unknown_segment", 422},
     {"unknown_attribute", 422},
+    {"unknown_score", 422},
     {"segment_event", 422},
     {"in_use", 422},
     {"other_kind", 422},

@@ -1,7 +1,8 @@
-// commands_score: `rapport score rfm`: orders or customers of a file, their scores and segments.
+// commands_score: `rapport score rfm`: orders or customers of a file or a workspace, their scores and segments.
 //
 // The file is read once into a book (two with --previous, which number customers alike because they get the same rows).
-// Then thresholds are found or read, for everybody and for each range, and every customer is scored by them.
+// A workspace gives everybody's summary, and so does the same with less work. Then thresholds are found or read, for
+// everybody and for each range, and every customer is scored by them.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 #include "base/csv.h"
 #include "cli/ask.h"
 #include "cli/score.h"
+#include "cli/stop.h"
 #include "cli/table.h"
+#include "cli/target.h"
 
 enum { FLUSH_BYTES = 1 << 16, DOCUMENT_BYTES_MAX = 1 << 20, DAY_TEXT = 16 };
 
@@ -194,11 +197,124 @@ static enum err take_customer(void *context, uint64_t line, const struct bytes *
   return err == ERR_OK ? rfm_book_put(&rfm->book, cells[0], &summary, diag) : err;
 }
 
+// --- reading a workspace -------------------------------------------------------------------------------------
+
+// "c12,35,4,120.50": a customer's summary.
+static bool read_line(struct bytes line, struct bytes *customer, struct rfm_summary *summary) {
+  struct bytes cells[4];
+  size_t count = 0, begin = 0;
+  uint64_t days;
+  for (size_t i = 0; i <= line.size_bytes && count < 4; i++) {
+    if (i < line.size_bytes && line.data[i] != ',') continue;
+    cells[count++] = bytes_of(line.data + begin, i - begin);
+    begin = i + 1;
+  }
+  if (count != 4 || bytes_to_u64(cells[1], &days) != ERR_OK || bytes_to_u64(cells[2], &summary->orders) != ERR_OK ||
+      decimal_parse(cells[3], &summary->amount, NULL) != ERR_OK)
+    return false;
+  summary->recency_days = (int64_t)days;
+  *customer = cells[0];
+  return true;
+}
+
+// The next line but the first, which has the names.
+static bool next_line(struct bytes *rest, struct bytes *line) {
+  const uint8_t *end = rest->size_bytes == 0 ? NULL : memchr(rest->data, '\n', rest->size_bytes);
+  size_t size = end == NULL ? rest->size_bytes : (size_t)(end - rest->data);
+  if (rest->size_bytes == 0) return false;
+  *line = bytes_of(rest->data, size);
+  size_t used = size < rest->size_bytes ? size + 1 : size;
+  *rest = bytes_of(rest->data + used, rest->size_bytes - used);
+  return true;
+}
+
+static enum err not_summaries(struct diag *diag) {
+  return diag_set(diag, ERR_INVALID, "bad_answer", "the workspace answered something else than customers' orders");
+}
+
+// Both books have the same customers in one order; whoever had not bought by then is in the one before without orders.
+static enum err fill_books(struct rfm *rfm, struct bytes now, struct bytes earlier, struct diag *diag) {
+  struct bytes line, customer, before = BYTES("");
+  struct rfm_summary summary, had = {.orders = 0};
+  bool pending = next_line(&earlier, &line) && next_line(&earlier, &line) && read_line(line, &before, &had);
+  enum err err = next_line(&now, &line) ? ERR_OK : not_summaries(diag);
+  while (err == ERR_OK && next_line(&now, &line)) {
+    if (!read_line(line, &customer, &summary)) return not_summaries(diag);
+    err = rfm_book_put(&rfm->book, customer, &summary, diag);
+    if (err != ERR_OK || !rfm->has_previous) continue;
+    bool had_bought = pending && bytes_equal(before, customer);
+    err = rfm_book_put(&rfm->before, customer, had_bought ? &had : &(struct rfm_summary){.orders = 0}, diag);
+    if (had_bought) pending = next_line(&earlier, &line) && read_line(line, &before, &had);
+  }
+  return err;
+}
+
+static enum err ask_summaries(struct rfm *rfm, struct target *target, const char *at, struct buffer *out,
+                              struct diag *diag) {
+  struct target_call call = {.op = TARGET_SCORE_SUMMARIES};
+  call.args[TARGET_ARG_AT] = at;
+  call.args[TARGET_ARG_RANGE] = options_text(&rfm->cli->options, OPTION_RANGE, NULL);
+  return target_call(target, &call, out, diag);
+}
+
+static enum err read_both(struct rfm *rfm, struct target *target, struct diag *diag) {
+  char at[DAY_TEXT], previous[DAY_TEXT];
+  struct buffer now, earlier;
+  buffer_init(&now);
+  buffer_init(&earlier);
+  table_day_format(rfm->at_day, at);
+  table_day_format(rfm->previous_day, previous);
+  enum err err = ask_summaries(rfm, target, at, &now, diag);
+  if (err == ERR_OK && rfm->has_previous) err = ask_summaries(rfm, target, previous, &earlier, diag);
+  if (err == ERR_OK) err = fill_books(rfm, buffer_view(&now), buffer_view(&earlier), diag);
+  buffer_release(&now);
+  buffer_release(&earlier);
+  return err;
+}
+
+static enum err refuse_columns(const struct options *options, struct diag *diag) {
+  static const enum option of_files[] = {OPTION_COLUMNS, OPTION_RANGES};
+  for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
+    if (options_text(options, of_files[i], NULL) != NULL)
+      return diag_set(diag, ERR_INVALID, "usage", "--%s is of files: a workspace knows what its orders are",
+                      options_param(of_files[i])->name);
+  return ERR_OK;
+}
+
 static enum err read_day(const struct options *options, enum option option, int32_t *day, bool *given,
                          struct diag *diag) {
   const char *text = options_text(options, option, NULL);
   *given = text != NULL;
   return text == NULL ? ERR_OK : table_day(bytes_from_text(text), day, diag);
+}
+
+static enum err read_workspace(struct rfm *rfm, struct diag *diag) {
+  const struct options *options = &rfm->cli->options;
+  struct target *target;
+  bool at_given = false;
+  enum err err = refuse_columns(options, diag);
+  if (err == ERR_OK) err = read_day(options, OPTION_AT, &rfm->at_day, &at_given, diag);
+  if (err == ERR_OK) err = read_day(options, OPTION_PREVIOUS, &rfm->previous_day, &rfm->has_previous, diag);
+  if (err != ERR_OK) return err;
+  if (!at_given)
+    return diag_set(diag, ERR_INVALID, "usage", "--at DATE is needed: the day as of which customers are scored");
+  if (rfm->has_previous && rfm->previous_day >= rfm->at_day)
+    return diag_set(diag, ERR_INVALID, "usage", "--previous needs a day before --at");
+  rfm_book_init(&rfm->book, rfm->at_day);
+  rfm_book_init(&rfm->before, rfm->previous_day);
+  stop_listen(false);
+  err = target_open(&target, options, false, diag);
+  if (err != ERR_OK) return err;
+  err = read_both(rfm, target, diag);
+  target_close(target);
+  return err;
+}
+
+// Orders in a file, or in a workspace: a file that is named counts.
+static bool is_of_workspace(const struct options *options) {
+  bool file = options_text(options, OPTION_ORDERS, NULL) != NULL || options_text(options, OPTION_CUSTOMER_FILE, NULL);
+  bool workspace = options_text(options, OPTION_DATA, NULL) != NULL || options_text(options, OPTION_URL, NULL) != NULL;
+  return !file && workspace;
 }
 
 static enum err read_columns(struct rfm *rfm, bool orders, struct diag *diag) {
@@ -593,7 +709,7 @@ enum err command_score_rfm(struct cli *cli, struct diag *diag) {
   if (rfm == NULL) return diag_no_memory(diag);
   rfm_init(rfm, cli);
   enum err err = read_segments(rfm, diag);
-  if (err == ERR_OK) err = read_file(rfm, diag);
+  if (err == ERR_OK) err = is_of_workspace(&cli->options) ? read_workspace(rfm, diag) : read_file(rfm, diag);
   if (err == ERR_OK) print_left_out(rfm);
   if (err == ERR_OK) err = find_thresholds(rfm, diag);
   if (err == ERR_OK) err = save_thresholds(rfm, diag);

@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "cli/ask.h"
+#include "cli/define.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 
@@ -35,7 +36,7 @@ static void copy_members(const struct print_document *document, struct value of,
 }
 
 // The items as a table of these columns.
-static void print_columns(const struct print_document *document, const char *const *columns, struct buffer *out) {
+void print_columns(const struct print_document *document, const char *const *columns, struct buffer *out) {
   struct value_iter items = value_iterate(print_find(document, document->root, "items"));
   struct print_document shown;
   struct json_writer writer;
@@ -123,8 +124,9 @@ static enum err read_state(struct bytes json, bool warn, struct state *state, st
 
 // A newer version is computed while the older one answers: then the older one's document is what is shown until the
 // end.
-static enum err wait_until_live(struct place *place, struct state *state, struct buffer *json, struct diag *diag) {
-  const struct target_call look = {.op = TARGET_SEGMENT, .args = {[TARGET_ARG_ID] = state->id}};
+static enum err wait_until_live(struct place *place, enum target_op op, struct state *state, struct buffer *json,
+                                struct diag *diag) {
+  const struct target_call look = {.op = op, .args = {[TARGET_ARG_ID] = state->id}};
   struct progress progress;
   uint64_t wanted = state->version;
   enum err err = ERR_OK;
@@ -140,40 +142,47 @@ static enum err wait_until_live(struct place *place, struct state *state, struct
   return err;
 }
 
-static enum err put(struct place *place, const struct target_call *call, struct buffer *json, struct diag *diag) {
+static enum err put(struct place *place, const struct target_call *call, enum target_op op, struct buffer *json,
+                    struct diag *diag) {
   struct state state;
   bool idle = false;
   enum err err = place_call(place, call, json, diag);
   if (err == ERR_OK) err = read_state(buffer_view(json), true, &state, diag);
-  if (err == ERR_OK) err = wait_until_live(place, &state, json, diag);
+  if (err == ERR_OK) err = wait_until_live(place, op, &state, json, diag);
   // What refers to it is computed anew.
   while (err == ERR_OK && place->server == NULL && !idle && !stop_is_asked())
     err = engine_tick(place->local.engine, &idle, diag);
-  const struct target_call look = {.op = TARGET_SEGMENT, .args = {[TARGET_ARG_ID] = state.id}};
+  const struct target_call look = {.op = op, .args = {[TARGET_ARG_ID] = state.id}};
   if (err == ERR_OK) err = place_call(place, &look, json, diag);
   if (err != ERR_OK || place->server != NULL) return err;
   return store_wait(place->local.store, store_mark_now(place->local.store), diag);
 }
 
-enum err command_segment_put(struct cli *cli, struct diag *diag) {
-  struct target_call call = {.op = TARGET_SEGMENT_PUT};
-  struct buffer body, json;
+enum err define(struct cli *cli, const struct target_call *call, enum target_op look, struct diag *diag) {
+  struct buffer json;
   struct place place;
-  buffer_init(&body);
   buffer_init(&json);
   stop_listen(false);
-  enum err err = ask_read_file(cli->options.args[0], DEFINITION_BYTES_MAX, &body, diag);
-  call.body = buffer_view(&body);
-  if (err == ERR_OK) err = place_open(&place, &cli->options, diag);
+  enum err err = place_open(&place, &cli->options, diag);
   if (err == ERR_OK) {
-    err = put(&place, &call, &json, diag);
+    err = put(&place, call, look, &json, diag);
     place_close(&place);
   }
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), print_plain, diag);
   buffer_release(&json);
-  buffer_release(&body);
   if (err != ERR_OK || !stop_is_asked()) return err;
   return diag_set(diag, ERR_STOPPED, "stopped", "it is defined; the computing goes on when the directory is served");
+}
+
+enum err command_segment_put(struct cli *cli, struct diag *diag) {
+  struct target_call call = {.op = TARGET_SEGMENT_PUT};
+  struct buffer body;
+  buffer_init(&body);
+  enum err err = ask_read_file(cli->options.args[0], DEFINITION_BYTES_MAX, &body, diag);
+  call.body = buffer_view(&body);
+  if (err == ERR_OK) err = define(cli, &call, TARGET_SEGMENT, diag);
+  buffer_release(&body);
+  return err;
 }
 
 // --- looking -------------------------------------------------------------------------------------------------

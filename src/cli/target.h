@@ -37,6 +37,8 @@ enum target_op {
   X(PROGRAMME, programme)                                                                                              \
   X(CUSTOMER, customer)                                                                                                \
   X(FORMAT, format)                                                                                                    \
+  X(AT, at)                                                                                                            \
+  X(RANGE, range)                                                                                                      \
   X(TABLE, table)
 
 enum target_arg {

@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "cli/stop.h"
 #include "cli/target_answer.h"
+#include "engine/scores.h"
 #include "engine/trade.h"
 #include "source/source.h"
 #include "value/value.h"
@@ -165,6 +167,43 @@ enum err local_segment_put(struct answer *answer) {
 enum err local_segment_archive(struct answer *answer) {
   return engine_segment_archive(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
                                 answer->diag);
+}
+
+enum err local_scores(struct answer *answer) {
+  return engine_scores_json(answer->engine, answer->writer, answer->diag);
+}
+
+enum err local_score(struct answer *answer) {
+  return engine_score_json(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, answer->diag);
+}
+
+static bool goes_on(void *context, uint64_t done, uint64_t total) {
+  (void)context, (void)done, (void)total;
+  return !stop_is_asked();
+}
+
+enum err local_score_put(struct answer *answer) {
+  return engine_score_put(answer->engine, answer->body, BYTES("command line"), goes_on, NULL, answer->writer,
+                          &answer->commit, answer->diag);
+}
+
+enum err local_score_refresh(struct answer *answer) {
+  return engine_score_refresh(answer->engine, answer_arg(answer, TARGET_ARG_ID), goes_on, NULL, answer->writer,
+                              &answer->commit, answer->diag);
+}
+
+enum err local_score_summaries(struct answer *answer) {
+  struct engine_score_asked asked = {.range = answer_arg(answer, TARGET_ARG_RANGE), .progress = goes_on};
+  struct bytes at = answer_arg(answer, TARGET_ARG_AT);
+  int64_t time_us;
+  asked.has_day = at.size_bytes > 0 && clock_parse(at, &time_us) == ERR_OK;
+  if (asked.has_day) asked.day = time_us / CLOCK_DAY_US;
+  return engine_score_summaries(answer->view, &asked, answer->writer->out, answer->diag);
+}
+
+enum err local_score_archive(struct answer *answer) {
+  return engine_score_archive(answer->engine, answer_arg(answer, TARGET_ARG_ID), answer->writer, &answer->commit,
+                              answer->diag);
 }
 
 enum err local_segment_members(struct answer *answer) {

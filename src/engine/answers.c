@@ -116,20 +116,15 @@ static enum err look_up_loyalty(struct answers *answers, uint64_t customer, enum
 enum err answers_lookup(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
                         size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
   struct answers *answers = context;
-  bool attribute = function == RULE_FUNCTION_NONE;
   struct membership_entry entry;
   *value = (struct rule_value){.type = RULE_TYPE_NULL};
   if (function == RULE_FUNCTION_points || function == RULE_FUNCTION_tier)
     return look_up_loyalty(answers, customer, function, arguments, count, now_us, value, until_us);
-  if (answers->set == NULL || count == 0 || (!attribute && function != RULE_FUNCTION_in_segment)) return ERR_OK;
+  if (answers->set == NULL || count == 0 || !segment_is_asked(function)) return ERR_OK;
   const struct segment_definition *segment = segment_set_live(answers->set, arguments[0]);
-  if (segment == NULL || (segment->kind == SEGMENT_ATTRIBUTE) != attribute) return ERR_OK;
+  if (segment == NULL) return ERR_OK;
   enum err err = answers_get(answers, customer, segment->question, &entry);
   if (err != ERR_OK || entry.unknown) return err;
   if (entry.valid_until_us < *until_us) *until_us = entry.valid_until_us;
-  if (attribute)
-    *value = rule_value_of(entry.value);
-  else
-    *value = (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = entry.member};
-  return ERR_OK;
+  return segment_set_say(answers->set, &entry, function, arguments, count, &answers->arena, value);
 }

@@ -5,6 +5,8 @@
 // commit was lost to its caller and repeated, the store may have two, and the newer counts.
 #include "engine/live.h"
 
+#include "engine/score.h"
+
 void live_definition_key(struct key *key, uint32_t question) {
   engine_number_key(key, "segment", question);
 }
@@ -67,7 +69,11 @@ static enum err read_definitions(struct engine *engine, struct store_snapshot *s
 
 enum err live_set_make(struct engine *engine, const struct segment_definition *definitions, size_t count,
                        const struct segment_set **set, struct diag *diag) {
-  struct segment_compile with = {.names = engine->names, .zone = engine_zone(engine), .older = engine->live->set};
+  struct segment_compile with = {.names = engine->names,
+                                 .zone = engine_zone(engine),
+                                 .older = engine->live->set,
+                                 .open_score = score_open,
+                                 .context = engine};
   struct segment_set *made;
   enum err err = segment_set_open(&made, definitions, count, &with, diag);
   if (err == ERR_OK) *set = made;

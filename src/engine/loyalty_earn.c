@@ -25,12 +25,12 @@ static enum err read_membership(struct loyalty_kit *kit) {
 }
 
 // As it was before the event: what time alone has changed since is worked out on the spot (segment_answer).
-static enum err ask_segment(struct loyalty_kit *kit, bool attribute, struct bytes id, int64_t now_us,
-                            struct rule_value *value, int64_t *until_us) {
+static enum err ask_segment(struct loyalty_kit *kit, enum rule_function function, const struct bytes *arguments,
+                            size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
   const struct segment_set *set = kit->work->set;
-  const struct segment_definition *segment = set == NULL ? NULL : segment_set_live(set, id);
+  const struct segment_definition *segment = set == NULL ? NULL : segment_set_live(set, arguments[0]);
   struct membership_entry entry;
-  if (segment == NULL || (segment->kind == SEGMENT_ATTRIBUTE) != attribute) return ERR_OK;
+  if (segment == NULL) return ERR_OK;
   enum err err = read_membership(kit);
   if (err != ERR_OK) return err;
   struct rule_machine *machine = live_take_machine(kit->work->engine); // the other one is in the middle of a run
@@ -48,9 +48,7 @@ static enum err ask_segment(struct loyalty_kit *kit, bool attribute, struct byte
   live_give_machine(kit->work->engine, machine);
   if (err != ERR_OK || entry.unknown) return err;
   if (entry.valid_until_us < *until_us) *until_us = entry.valid_until_us;
-  *value =
-      attribute ? rule_value_of(entry.value) : (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = entry.member};
-  return ERR_OK;
+  return segment_set_say(set, &entry, function, arguments, count, kit->work->arena, value);
 }
 
 static enum err look_up(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
@@ -58,8 +56,8 @@ static enum err look_up(void *context, uint64_t customer, enum rule_function fun
   struct loyalty_kit *kit = context;
   (void)customer;
   *value = (struct rule_value){.type = RULE_TYPE_NULL};
-  if (count > 0 && (function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment))
-    return ask_segment(kit, function == RULE_FUNCTION_NONE, arguments[0], now_us, value, until_us);
+  if (count > 0 && segment_is_asked(function))
+    return ask_segment(kit, function, arguments, count, now_us, value, until_us);
   return loyalty_lookup(kit->work, kit->customer, function, arguments, count, now_us, value, until_us);
 }
 

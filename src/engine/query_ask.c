@@ -36,7 +36,7 @@ static enum err look_up(void *context, uint64_t customer, enum rule_function fun
                         size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
   struct query_asker *asker = context;
   const struct segment_set *set = answers_set(asker->answers);
-  bool segments = function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment;
+  bool segments = segment_is_asked(function);
   const struct segment_definition *definition = NULL;
   struct membership_entry entry;
   if (set != NULL && segments && count > 0) definition = segment_set_live(set, arguments[0]);

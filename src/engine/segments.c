@@ -21,22 +21,47 @@
 
 // --- finding -------------------------------------------------------------------------------------------------
 
-const struct segment_definition *segments_find(const struct segment_set *set, struct bytes id) {
+static const struct segment_definition *find_any(const struct segment_set *set, struct bytes id) {
   const struct segment_definition *found = set == NULL ? NULL : segment_set_live(set, id);
   for (size_t i = 0; found == NULL && set != NULL && i < segment_set_count(set); i++)
     if (bytes_equal(segment_set_at(set, i)->id, id)) found = segment_set_at(set, i);
   return found;
 }
 
-enum err segments_no_such(const struct segment_set *set, struct bytes id, struct diag *diag) {
+const struct segment_definition *segments_find(const struct segment_set *set, struct bytes id) {
+  const struct segment_definition *found = find_any(set, id);
+  return found == NULL || found->kind == SEGMENT_SCORE ? NULL : found;
+}
+
+const struct segment_definition *segments_find_score(const struct segment_set *set, struct bytes id) {
+  const struct segment_definition *found = find_any(set, id);
+  return found == NULL || found->kind != SEGMENT_SCORE ? NULL : found;
+}
+
+static struct bytes nearest_id(const struct segment_set *set, struct bytes id, bool score) {
   struct bytes nearest = {0};
   size_t least = id.size_bytes / 3 + 2; // at most one change in three letters
   for (size_t i = 0; set != NULL && i < segment_set_count(set); i++) {
+    if ((segment_set_at(set, i)->kind == SEGMENT_SCORE) != score) continue;
     size_t distance = nearest_distance(id, segment_set_at(set, i)->id);
     if (distance >= least) continue;
     least = distance;
     nearest = segment_set_at(set, i)->id;
   }
+  return nearest;
+}
+
+enum err segments_no_such_score(const struct segment_set *set, struct bytes id, struct diag *diag) {
+  struct bytes nearest = nearest_id(set, id, true);
+  int size = (int)(id.size_bytes < SEGMENT_ID_BYTES ? id.size_bytes : SEGMENT_ID_BYTES);
+  if (nearest.size_bytes == 0)
+    return diag_set(diag, ERR_NOT_FOUND, "no_score", "there is no score \"%.*s\"", size, id.data);
+  return diag_set(diag, ERR_NOT_FOUND, "no_score", "there is no score \"%.*s\"; did you mean \"%.*s\"?", size, id.data,
+                  BYTES_ARG(nearest));
+}
+
+enum err segments_no_such(const struct segment_set *set, struct bytes id, struct diag *diag) {
+  struct bytes nearest = nearest_id(set, id, false);
   int size = (int)(id.size_bytes < SEGMENT_ID_BYTES ? id.size_bytes : SEGMENT_ID_BYTES);
   if (nearest.size_bytes == 0)
     return diag_set(diag, ERR_NOT_FOUND, "no_segment", "there is no segment, list or attribute \"%.*s\"", size,
@@ -280,17 +305,42 @@ static enum err ensure_source(struct engine *engine, struct diag *diag) {
   return err;
 }
 
-static enum err put_locked(struct change *change, struct segment_definition *wanted, struct rule_check *check,
-                           struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+static void tell_put(void *context, const struct segment_definition *definition, struct json_writer *writer) {
+  segment_definition_json(definition, writer);
+  engine_warnings_json(context, writer);
+  json_object_end(writer);
+}
+
+static enum err put_locked(struct change *change, struct segment_definition *wanted, segments_tell_fn *tell,
+                           void *context, struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   enum err err = ensure_source(change->engine, diag);
   if (err == ERR_OK) err = plan_put(change, wanted, diag);
   if (err == ERR_OK) err = try_change(change, diag);
   if (err != ERR_OK) return err;
-  const struct segment_definition *row = row_of(change, wanted->question);
-  segment_definition_json(row, writer);
-  engine_warnings_json(check, writer);
-  json_object_end(writer);
+  tell(context, row_of(change, wanted->question), writer);
   return carry_out(change, commit, diag);
+}
+
+// Nobody put another version since the one that this was made of.
+static enum err check_expected(const struct engine *engine, struct bytes id, uint32_t expected, struct diag *diag) {
+  const struct segment_definition *building = find_status(engine, id, SEGMENT_BUILDING);
+  const struct segment_definition *newest = building != NULL ? building : find_status(engine, id, SEGMENT_LIVE);
+  if (expected == 0 || (newest != NULL && newest->question == expected)) return ERR_OK;
+  return diag_set(diag, ERR_CONFLICT, "changed", "\"%.*s\" was changed meanwhile; ask again", BYTES_ARG(id));
+}
+
+enum err segments_put_score(struct engine *engine, struct segment_definition *wanted, uint32_t expected,
+                            segments_tell_fn *tell, void *context, struct json_writer *writer,
+                            struct engine_commit *commit, struct diag *diag) {
+  struct arena arena;
+  struct change change = {.engine = engine, .arena = &arena};
+  arena_init(&arena, 0);
+  pthread_mutex_lock(&engine->live->changing);
+  enum err err = check_expected(engine, wanted->id, expected, diag);
+  if (err == ERR_OK) err = put_locked(&change, wanted, tell, context, writer, commit, diag);
+  pthread_mutex_unlock(&engine->live->changing);
+  arena_release(&arena);
+  return explained(err, diag);
 }
 
 enum err engine_segment_put(struct engine *engine, struct value document, struct bytes author,
@@ -318,7 +368,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   }
   if (err == ERR_OK) {
     pthread_mutex_lock(&engine->live->changing);
-    err = put_locked(&change, &wanted, check, writer, commit, diag);
+    err = put_locked(&change, &wanted, tell_put, check, writer, commit, diag);
     pthread_mutex_unlock(&engine->live->changing);
   }
   arena_release(&arena);
@@ -337,11 +387,13 @@ static const struct segment_definition *referrer_of(const struct change *change,
   return NULL;
 }
 
-static enum err plan_archive(struct change *change, struct bytes id, struct diag *diag) {
+static enum err plan_archive(struct change *change, struct bytes id, bool score, struct diag *diag) {
+  const struct segment_set *set = change->engine->live->set;
   const struct segment_definition *live = find_status(change->engine, id, SEGMENT_LIVE);
   const struct segment_definition *building = find_status(change->engine, id, SEGMENT_BUILDING);
   enum err err = ERR_OK;
-  if (live == NULL && building == NULL) return segments_no_such(change->engine->live->set, id, diag);
+  if (score && segments_find_score(set, id) == NULL) return segments_no_such_score(set, id, diag);
+  if (!score && segments_find(set, id) == NULL) return segments_no_such(set, id, diag);
   if (building != NULL) err = add_row(change, building, SEGMENT_ARCHIVED, diag);
   if (err == ERR_OK && live != NULL) err = add_row(change, live, SEGMENT_ARCHIVED, diag);
   if (err != ERR_OK) return err;
@@ -351,22 +403,26 @@ static enum err plan_archive(struct change *change, struct bytes id, struct diag
                   BYTES_ARG(other->id), BYTES_ARG(id));
 }
 
-static enum err archive_locked(struct change *change, struct bytes id, struct json_writer *writer,
-                               struct engine_commit *commit, struct diag *diag) {
-  enum err err = plan_archive(change, id, diag);
-  if (err != ERR_OK) return err;
-  segment_definition_json(&change->rows[change->count - 1], writer);
+static void tell_archived(void *context, const struct segment_definition *definition, struct json_writer *writer) {
+  (void)context;
+  segment_definition_json(definition, writer);
   json_object_end(writer);
-  return carry_out(change, commit, diag);
 }
 
 enum err engine_segment_archive(struct engine *engine, struct bytes id, struct json_writer *writer,
                                 struct engine_commit *commit, struct diag *diag) {
+  return segments_end(engine, id, false, tell_archived, NULL, writer, commit, diag);
+}
+
+enum err segments_end(struct engine *engine, struct bytes id, bool score, segments_tell_fn *tell, void *context,
+                      struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   struct arena arena;
   struct change change = {.engine = engine, .arena = &arena};
   arena_init(&arena, 0);
   pthread_mutex_lock(&engine->live->changing);
-  enum err err = archive_locked(&change, id, writer, commit, diag);
+  enum err err = plan_archive(&change, id, score, diag);
+  if (err == ERR_OK) tell(context, &change.rows[change.count - 1], writer);
+  if (err == ERR_OK) err = carry_out(&change, commit, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return explained(err, diag);

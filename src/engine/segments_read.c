@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "engine/read.h"
+#include "engine/score.h"
 #include "segment/audience.h"
 
 // --- one segment ---------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ static const struct segment_definition *next_by_id(const struct segment_set *set
   const struct segment_definition *least = NULL;
   for (size_t i = 0; set != NULL && i < segment_set_count(set); i++) {
     const struct segment_definition *one = segment_set_at(set, i);
-    if (last != NULL && bytes_compare(one->id, last->id) <= 0) continue;
+    if (one->kind == SEGMENT_SCORE || (last != NULL && bytes_compare(one->id, last->id) <= 0)) continue;
     if (least == NULL || bytes_compare(one->id, least->id) < 0) least = one;
   }
   return least == NULL ? NULL : segments_find(set, least->id);
@@ -319,12 +320,28 @@ static enum err write_answers(struct answers *answers, uint64_t customer, bool a
   for (size_t i = 0; err == ERR_OK && set != NULL && i < segment_set_count(set); i++) {
     const struct segment_definition *segment = segment_set_at(set, i);
     struct membership_entry entry;
-    if (segment->status != SEGMENT_LIVE || (segment->kind == SEGMENT_ATTRIBUTE) != attributes) continue;
+    if (segment->status != SEGMENT_LIVE || segment->kind == SEGMENT_SCORE) continue;
+    if ((segment->kind == SEGMENT_ATTRIBUTE) != attributes) continue;
     err = answers_get(answers, customer, segment->question, &entry);
     if (err == ERR_OK && !attributes && entry.member) write_since(writer, segment, &entry, customer);
     if (err != ERR_OK || !attributes) continue;
     json_name_bytes(writer, segment->id);
     value_to_json(writer, entry.value, names);
+  }
+  return err;
+}
+
+static enum err write_scores(struct answers *answers, uint64_t customer, struct json_writer *writer) {
+  const struct segment_set *set = answers_set(answers);
+  enum err err = ERR_OK;
+  for (size_t i = 0; err == ERR_OK && set != NULL && i < segment_set_count(set); i++) {
+    const struct segment_definition *definition = segment_set_at(set, i);
+    struct membership_entry entry;
+    if (definition->status != SEGMENT_LIVE || definition->kind != SEGMENT_SCORE) continue;
+    err = answers_get(answers, customer, definition->question, &entry);
+    if (err != ERR_OK) break;
+    json_name_bytes(writer, definition->id);
+    score_write_kept(score_of(segment_set_score(set, definition->question)), entry.value, writer);
   }
   return err;
 }
@@ -340,6 +357,10 @@ enum err segments_write_customer(struct engine_view *view, uint64_t customer, st
   json_name(writer, "attributes");
   json_object_begin(writer);
   if (err == ERR_OK) err = write_answers(answers, customer, true, writer, view->engine->names);
+  json_object_end(writer);
+  json_name(writer, "scores");
+  json_object_begin(writer);
+  if (err == ERR_OK) err = write_scores(answers, customer, writer);
   json_object_end(writer);
   answers_close(answers);
   return err;

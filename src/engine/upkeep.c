@@ -1,13 +1,14 @@
 // upkeep.c: work that falls due by the clock, was left to be done later, or was started by somebody.
 //
-// Seven kinds. Deduplication keys older than message_days are swept once a day, as soon as any can be that old: first
+// Eight kinds. Deduplication keys older than message_days are swept once a day, as soon as any can be that old: first
 // the floor is written ("keys received before this may be gone", so that the timeline itself is asked about older
 // events), then the keys go, SWEEP_ROWS looked at a call. A walk over these keys sorts what the store holds of them in
 // memory, so few long steps cost less than many short ones. After an erasure the customer's key ranges are compacted,
 // so that deleted bytes leave the disk. What merges left is moved, a step a call (moves.c). A re-run of identity rules
 // goes on, RERUN_US a call (rerun.c), and so do versions of segments that are being computed (live_build.c). Old
 // changes of the feed are deleted (feed.c). Projections that are due are built, a batch a call (projection_build.c).
-// Batches of codes are made, CODES_US a call (loyalty_codes_job.c).
+// Batches of codes are made, CODES_US a call (loyalty_codes_job.c). Thresholds of scores are found anew when their day,
+// week or month has begun (scores.c).
 // All can stop at any row and begin again.
 //
 // META rows: "message_floor", and "message_base": when the workspace was first looked after; nothing was received
@@ -19,6 +20,7 @@
 #include "engine/parts.h"
 #include "engine/projection.h"
 #include "engine/rerun.h"
+#include "engine/score.h"
 
 enum { SWEEP_ROWS = 20000, DEFAULT_MESSAGE_DAYS = 30, RERUN_US = 20000, CODES_US = 50000, BUILD_US = 200000 };
 
@@ -181,6 +183,7 @@ void engine_set_wake(struct engine *engine, engine_wake_fn *wake, void *context)
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
   bool more_messages = false, more_erased = false, more_moves = false, more_rerun = false;
   bool more_build = false, more_changes = false, more_projections = false, more_codes = false;
+  bool more_scores = false;
   pthread_mutex_lock(&engine->upkeep_mutex);
   enum err err = moves_tick(engine, &more_moves, diag);
   if (err == ERR_OK) err = sweep_messages(engine, &more_messages, diag);
@@ -190,8 +193,9 @@ enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {
   if (err == ERR_OK) err = live_build_tick(engine, BUILD_US, &more_build, diag);
   if (err == ERR_OK) err = projections_tick(engine, &more_projections, diag);
   if (err == ERR_OK) err = codes_job_tick(engine, CODES_US, &more_codes, diag);
+  if (err == ERR_OK) err = scores_tick(engine, &more_scores, diag);
   pthread_mutex_unlock(&engine->upkeep_mutex);
   *idle = !more_messages && !more_erased && !more_moves && !more_rerun && !more_build && !more_changes &&
-          !more_projections && !more_codes;
+          !more_projections && !more_codes && !more_scores;
   return err == ERR_NO_MEMORY || err == ERR_IO ? engine_explain_failure(err, diag) : err;
 }

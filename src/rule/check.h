@@ -16,6 +16,8 @@ enum rule_name_kind {
   RULE_NAME_PROPERTY, // of an event: its first part; `of` is the event's name
   RULE_NAME_SEGMENT,
   RULE_NAME_ATTRIBUTE, // computed: attributes.x
+  RULE_NAME_SCORE,
+  RULE_NAME_RANGE, // of products, that a score tells apart; `of` is the score's name
 };
 
 // What the workspace knows. NULL functions: everything is known.
@@ -42,10 +44,10 @@ struct rule_check {
 
 // Codes of refusals, beside the parser's: unknown_function, wrong_arguments (how many), wrong_type, wrong_now (the
 // message has the rewrite), wrong_window (not longer than the last `within`), wrong_within, wrong_path (`traits`
-// alone, or a path of an event where there is none), unknown_segment, unknown_attribute (these two must exist),
-// bad_pattern (PCRE2's words), too_long (a pattern). An aggregate inside `where` or before `of` is misplaced; so is
-// `this` where no event is in hand, and its window is a wrong_window.
-// Codes of warnings: unknown_trait, unknown_event, unknown_property, may_be_null, never_true (types that meet only as
-// null, a window that ends before it begins).
-// ERR_INVALID or ERR_NO_MEMORY with `diag` (it may be NULL); the warnings are then those that were found before.
+// alone, or a path of an event where there is none), unknown_segment, unknown_attribute, unknown_score (these must
+// exist), bad_pattern (PCRE2's words), too_long (a pattern). An aggregate inside `where` or before `of` is misplaced;
+// so is `this` where no event is in hand, and its window is a wrong_window. Codes of warnings: unknown_trait,
+// unknown_event, unknown_property, unknown_range, may_be_null, never_true (types that meet only as null, a window that
+// ends before it begins). ERR_INVALID or ERR_NO_MEMORY with `diag` (it may be NULL); the warnings are then those that
+// were found before.
 enum err rule_check(struct rule_node *tree, struct rule_check *check, struct rule_diag *diag);

@@ -114,6 +114,9 @@ bool check_call(struct checker *checker, struct rule_node *node) {
     return has_null_argument(node) || check_alike(checker, node, rule_function_argument(info, 0));
   case RULE_FUNCTION_in_segment:
     return check_arguments(checker, node, info) && check_segment(checker, node->items[0]);
+  case RULE_FUNCTION_score:
+    return check_arguments(checker, node, info) &&
+           check_score(checker, node->items[0], node->item_count > 1 ? node->items[1] : NULL);
   default:
     if (node->item_count == 0) node->types = check_without_null(info->result); // of now
     return check_arguments(checker, node, info);

@@ -1,7 +1,7 @@
 // check_names: names that the workspace knows, or does not.
 //
 // What an event or a customer will bring is not known before it comes: an unknown trait, event or property is allowed
-// with a warning. Segments and computed attributes are made here: an unknown one is refused.
+// with a warning. Segments, computed attributes and scores are made here: an unknown one is refused.
 #include <stdio.h>
 
 #include "base/nearest.h"
@@ -37,14 +37,17 @@ static void write_hint(const char *nearest, char out[RULE_WORD_BYTES * 2]) {
 }
 
 static bool refuse_name(struct checker *checker, enum rule_name_kind kind, struct bytes name, struct rule_place place) {
+  static const struct {
+    const char *code, *words;
+  } unknown[] = {[RULE_NAME_SEGMENT] = {"unknown_segment", "segment"},
+                 [RULE_NAME_ATTRIBUTE] = {"unknown_attribute", "computed attribute"},
+                 [RULE_NAME_SCORE] = {"unknown_score", "score"}};
   struct rule_diag *diag = checker->diag;
-  bool segment = kind == RULE_NAME_SEGMENT;
   char hint[RULE_WORD_BYTES * 2];
   complain_cut(name, COMPLAIN_FOUND_BYTES, diag->found);
   find_nearest(checker, kind, BYTES(""), name, diag->nearest);
   write_hint(diag->nearest, hint);
-  return check_refuse(checker, place, segment ? "unknown_segment" : "unknown_attribute",
-                      segment ? "there is no segment `%s`%s" : "there is no computed attribute `%s`%s", diag->found,
+  return check_refuse(checker, place, unknown[kind].code, "there is no %s `%s`%s", unknown[kind].words, diag->found,
                       hint);
 }
 
@@ -61,6 +64,9 @@ static void warn_name(struct checker *checker, enum rule_name_kind kind, struct 
                hint);
   else if (kind == RULE_NAME_EVENT)
     check_warn(checker, &warning, place, "unknown_event", "no event `%s` has come yet%s", warning.found, hint);
+  else if (kind == RULE_NAME_RANGE)
+    check_warn(checker, &warning, place, "unknown_range", "the score `%s` has no range `%s`%s", event, warning.found,
+               hint);
   else
     check_warn(checker, &warning, place, "unknown_property", "no `%s` has had a property `%s` yet%s", event,
                warning.found, hint);
@@ -180,4 +186,14 @@ bool check_path(struct checker *checker, struct rule_node *node) {
 bool check_segment(struct checker *checker, const struct rule_node *name) {
   if (name->kind != RULE_NODE_TEXT || is_known(checker, RULE_NAME_SEGMENT, BYTES(""), name->text)) return true;
   return refuse_name(checker, RULE_NAME_SEGMENT, name->text, name->place);
+}
+
+bool check_score(struct checker *checker, const struct rule_node *name, const struct rule_node *range) {
+  if (name->kind != RULE_NODE_TEXT) return true;
+  if (!is_known(checker, RULE_NAME_SCORE, BYTES(""), name->text))
+    return refuse_name(checker, RULE_NAME_SCORE, name->text, name->place);
+  // What is not bought yet may be bought one day: null until a refresh sees it.
+  if (range != NULL && range->kind == RULE_NODE_TEXT && !is_known(checker, RULE_NAME_RANGE, name->text, range->text))
+    warn_name(checker, RULE_NAME_RANGE, name->text, range->text, range->place);
+  return true;
 }

@@ -82,6 +82,8 @@ void check_event_name(struct checker *checker, const struct rule_events *events)
 void check_property(struct checker *checker, const struct rule_events *events, const struct bytes *names,
                     uint32_t count, struct rule_place place);
 bool check_segment(struct checker *checker, const struct rule_node *name);
+// `range` may be NULL.
+bool check_score(struct checker *checker, const struct rule_node *name, const struct rule_node *range);
 
 // --- events (check_events.c) ---------------------------------------------------------------------------------
 

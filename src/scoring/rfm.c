@@ -74,6 +74,11 @@ static void find_bounds(enum rfm_method method, unsigned bins, const double *sor
   }
 }
 
+void rfm_bounds_find(enum rfm_method method, unsigned bins, double *values, size_t count, double *bounds) {
+  qsort(values, count, sizeof *values, by_number);
+  find_bounds(method, bins, values, count, bounds);
+}
+
 static enum err check_bins(unsigned bins, struct diag *diag) {
   if (bins >= RFM_BINS_MIN && bins <= RFM_BINS_MAX) return ERR_OK;
   return diag_set(diag, ERR_INVALID, "bad_bins", "there are %d to %d bins, not %u", RFM_BINS_MIN, RFM_BINS_MAX, bins);
@@ -93,8 +98,7 @@ enum err rfm_thresholds_find(enum rfm_method method, unsigned bins, const struct
     for (size_t i = 0; i < count; i++)
       if (summaries[i].orders > 0) values[used++] = measured(&summaries[i], (enum rfm_measure)measure);
     if (used == 0) break;
-    qsort(values, used, sizeof *values, by_number);
-    find_bounds(method, bins, values, used, thresholds->bounds[measure]);
+    rfm_bounds_find(method, bins, values, used, thresholds->bounds[measure]);
   }
   alloc_free(values);
   return used > 0 ? ERR_OK : diag_set(diag, ERR_INVALID, "no_customers", "there is no customer with an order");
@@ -117,6 +121,15 @@ struct rfm_scores rfm_scores_of(const struct rfm_summary *summary, const struct 
 
 unsigned rfm_number(struct rfm_scores scores) {
   return 100 * scores.recency + 10 * scores.frequency + scores.monetary;
+}
+
+struct rfm_scores rfm_scores_of_number(unsigned number) {
+  struct rfm_scores scores;
+  scores.monetary = (number - 1) % 10 + 1;
+  number = (number - scores.monetary) / 10;
+  scores.frequency = (number - 1) % 10 + 1;
+  scores.recency = (number - scores.frequency) / 10;
+  return scores;
 }
 
 // --- thresholds as a document --------------------------------------------------------------------------------

@@ -61,6 +61,10 @@ struct rfm_thresholds {
 enum err rfm_thresholds_find(enum rfm_method method, unsigned bins, const struct rfm_summary *summaries, size_t count,
                              struct rfm_thresholds *thresholds, struct diag *diag);
 
+// The bounds of one measure, bins - 1 of them, of `count` values (at least 1), which are sorted by it. Not of
+// RFM_FIXED.
+void rfm_bounds_find(enum rfm_method method, unsigned bins, double *values, size_t count, double *bounds);
+
 struct rfm_scores {
   unsigned recency, frequency, monetary; // 1..bins
 };
@@ -69,6 +73,8 @@ struct rfm_scores rfm_scores_of(const struct rfm_summary *summary, const struct 
 
 // 100 R + 10 F + M, as R's package; with ten bins 10 10 10 is 1110.
 unsigned rfm_number(struct rfm_scores scores);
+// The scores that a number is of: each is 1 to 10, so that there are no two ways to read one.
+struct rfm_scores rfm_scores_of_number(unsigned number);
 
 // {"bins":5,"recency":[115,181,297.4,482],"frequency":[4,5,6,8],"monetary":[255.8,382,506.4,666]}
 void rfm_thresholds_write(struct json_writer *writer, const struct rfm_thresholds *thresholds);

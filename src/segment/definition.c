@@ -292,12 +292,12 @@ static enum err read_kind(struct reading *reading, struct value document) {
   enum err err = wrong_type(reading, "a text");
   if (value_as_text(value, &word)) {
     size_t kind;
-    if (given_word_find(word, segment_kind_words, SEGMENT_KINDS, &kind)) {
+    if (given_word_find(word, segment_kind_words, SEGMENT_SCORE, &kind)) { // a score is none of a person's
       reading->definition->kind = (enum segment_kind)kind;
       return ERR_OK;
     }
     err = diag_set(reading->diag, ERR_INVALID, "unknown_word", "did you mean \"%s\"?",
-                   nearest_word(word, segment_kind_words, SEGMENT_KINDS));
+                   nearest_word(word, segment_kind_words, SEGMENT_SCORE));
   }
   diag_in_field(reading->diag, "kind");
   return err;

@@ -30,7 +30,12 @@ enum {
   SEGMENT_LIMIT_MAX = 1000000,   // customers of a limited audience
 };
 
-enum segment_kind { SEGMENT_EXPRESSION, SEGMENT_LIST, SEGMENT_ATTRIBUTE };
+enum segment_kind {
+  SEGMENT_EXPRESSION,
+  SEGMENT_LIST,
+  SEGMENT_ATTRIBUTE,
+  SEGMENT_SCORE, // not read here: its `include` is a document of whoever computes it (set.h)
+};
 enum segment_status {
   SEGMENT_BUILDING, // writers evaluate it, a scan computes what was there before; it answers nothing yet
   SEGMENT_LIVE,
@@ -63,6 +68,7 @@ struct segment_definition {
   uint32_t version;  // of this id, from 1
   enum segment_status status;
   int64_t created_us, live_us; // live_us 0: not yet
+  int64_t refreshed_us;        // of a score: when its thresholds were last looked for
   struct bytes author;
 };
 
@@ -80,7 +86,7 @@ enum err segment_definition_read(struct value document, const struct names *name
                                  struct rule_check *warnings, struct segment_mistake *mistake, struct diag *diag);
 
 bool segment_id_is_good(struct bytes id);
-const char *segment_kind_name(enum segment_kind kind);       // "segment", "list", "attribute"
+const char *segment_kind_name(enum segment_kind kind);       // "segment", "list", "attribute", "score"
 const char *segment_status_name(enum segment_status status); // "building", "live", "replaced", "archived"
 
 // The stored form, and back. ERR_CORRUPT, ERR_NO_MEMORY.

@@ -10,8 +10,10 @@
 #include "segment/words.h"
 #include "value/given.h"
 
-const char *const segment_kind_words[SEGMENT_KINDS] = {
-    [SEGMENT_EXPRESSION] = "segment", [SEGMENT_LIST] = "list", [SEGMENT_ATTRIBUTE] = "attribute"};
+const char *const segment_kind_words[SEGMENT_KINDS] = {[SEGMENT_EXPRESSION] = "segment",
+                                                       [SEGMENT_LIST] = "list",
+                                                       [SEGMENT_ATTRIBUTE] = "attribute",
+                                                       [SEGMENT_SCORE] = "score"};
 const char *const segment_status_words[SEGMENT_STATUSES] = {[SEGMENT_BUILDING] = "building",
                                                             [SEGMENT_LIVE] = "live",
                                                             [SEGMENT_REPLACED] = "replaced",
@@ -81,6 +83,7 @@ void segment_definition_pack(const struct segment_definition *definition, struct
   put_text(builder, BYTES("status"), bytes_from_text(segment_status_name(definition->status)));
   put_number(builder, BYTES("created_us"), definition->created_us);
   put_number(builder, BYTES("live_us"), definition->live_us);
+  put_number(builder, BYTES("refreshed_us"), definition->refreshed_us);
   put_text(builder, BYTES("author"), definition->author);
   value_document_end(builder);
 }
@@ -197,6 +200,7 @@ enum err segment_definition_unpack(struct value packed, const struct names *name
       .status = (enum segment_status)get_word(from, packed, BYTES("status"), segment_status_words, SEGMENT_STATUSES),
       .created_us = get_number(from, packed, BYTES("created_us"), INT64_MIN, INT64_MAX),
       .live_us = get_number(from, packed, BYTES("live_us"), INT64_MIN, INT64_MAX),
+      .refreshed_us = get_number(from, packed, BYTES("refreshed_us"), INT64_MIN, INT64_MAX),
       .author = get_text(from, packed, BYTES("author")),
   };
   get_exclusions(from, packed, definition);

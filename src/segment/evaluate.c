@@ -100,31 +100,27 @@ static uint16_t referred(const struct evaluating *evaluating, struct bytes id) {
   return SEGMENT_NOWHERE;
 }
 
-static void answer_question(struct evaluating *evaluating, bool attribute, struct bytes id, struct rule_value *value,
-                            int64_t *until_us) {
+static enum err answer_question(struct evaluating *evaluating, enum rule_function function,
+                                const struct bytes *arguments, size_t count, struct rule_value *value,
+                                int64_t *until_us) {
   *value = (struct rule_value){.type = RULE_TYPE_NULL};
-  uint16_t position = referred(evaluating, id);
-  if (position == SEGMENT_NOWHERE) return;
-  if ((evaluating->set->questions[position].definition.kind == SEGMENT_ATTRIBUTE) != attribute) return;
+  uint16_t position = referred(evaluating, arguments[0]);
+  if (position == SEGMENT_NOWHERE) return ERR_OK;
+  const struct segment_turn *turn = &evaluating->set->turns[position];
+  if (!segment_kind_answers((enum segment_kind)turn->kind, function)) return ERR_OK;
   const struct membership_entry *entry = entry_at(evaluating, position);
-  struct membership_entry none = nothing(0);
+  struct membership_entry none = nothing(turn->question);
   if (entry == NULL) entry = &none;
   if (entry->valid_until_us < *until_us) *until_us = entry->valid_until_us;
   evaluating->met_unknown |= entry->unknown;
-  if (entry->unknown) return;
-  if (attribute)
-    *value = rule_value_of(entry->value);
-  else
-    *value = (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = entry->member};
+  return segment_set_say(evaluating->set, entry, function, arguments, count, evaluating->out->arena, value);
 }
 
 static enum err look_up(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,
                         size_t count, int64_t now_us, struct rule_value *value, int64_t *until_us) {
   struct evaluating *evaluating = context;
-  if (count > 0 && (function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment)) {
-    answer_question(evaluating, function == RULE_FUNCTION_NONE, arguments[0], value, until_us);
-    return ERR_OK;
-  }
+  if (count > 0 && segment_is_asked(function))
+    return answer_question(evaluating, function, arguments, count, value, until_us);
   if (evaluating->earlier != NULL)
     return evaluating->earlier(evaluating->earlier_context, customer, function, arguments, count, now_us, value,
                                until_us);
@@ -254,10 +250,28 @@ static enum err run_exclusions(struct evaluating *evaluating, const struct segme
   return ERR_OK;
 }
 
+static enum err find_score(struct evaluating *evaluating, const struct segment_score *score,
+                           const struct membership_entry *old, struct membership_entry *next) {
+  struct segment_evaluation *out = evaluating->out;
+  struct value kept = {{NULL, 0}};
+  int64_t until_us = MEMBERSHIP_FOREVER;
+  if (out->facts->id == 0) return ERR_OK; // nobody (fresh.c) has no orders
+  enum err err = score->answer(score, out->facts, out->arena, evaluating->at_us, &kept, &until_us);
+  out->evaluated++;
+  next->unknown = err == ERR_LIMIT;
+  if (err != ERR_OK && err != ERR_LIMIT) return err;
+  next->valid_until_us = until_us > evaluating->at_us ? until_us : evaluating->at_us + 1;
+  bool same = !value_is_absent(kept) && !value_is_absent(old->value) && bytes_equal(kept.packed, old->value.packed);
+  if (!next->unknown) next->value = same ? old->value : kept;
+  return ERR_OK;
+}
+
 static enum err find_answer(struct evaluating *evaluating, uint16_t position, const struct membership_entry *old,
                             struct membership_entry *next) {
   const struct segment_turn *turn = &evaluating->set->turns[position];
   struct rule_answer answer;
+  if (turn->kind == SEGMENT_SCORE)
+    return find_score(evaluating, evaluating->set->questions[position].include->score, old, next);
   enum err err = run(evaluating, turn->include, &answer, next);
   if (err != ERR_OK) return err;
   next->unknown = answer.status == RULE_UNKNOWN;
@@ -307,7 +321,7 @@ static void ask_dependents(struct evaluating *evaluating, uint16_t position) {
 static enum err answer_again(struct evaluating *evaluating, uint16_t position) {
   const struct segment_turn *turn = &evaluating->set->turns[position];
   evaluating->asking = position;
-  if (turn->include == NULL) {
+  if (turn->kind == SEGMENT_LIST) {
     ask_dependents(evaluating, position);
     return ERR_OK;
   }
@@ -355,7 +369,7 @@ static enum err pass(struct evaluating *evaluating, int64_t at_us) {
 // --- what the clock asks for ---------------------------------------------------------------------------------
 
 static bool may_fall_due(const struct evaluating *evaluating, uint16_t position) {
-  if (position == SEGMENT_NOWHERE || evaluating->set->turns[position].include == NULL) return false;
+  if (position == SEGMENT_NOWHERE || evaluating->set->turns[position].kind == SEGMENT_LIST) return false;
   return evaluating->only == NULL || has_bit(evaluating->only, position);
 }
 
@@ -614,7 +628,7 @@ enum err segment_answer(struct segment_evaluation *evaluation, uint32_t question
   uint16_t position = segment_set_position(evaluation->set, question);
   if (position == SEGMENT_NOWHERE) return ERR_NOT_FOUND;
   const struct membership_entry *there = find_entry(evaluation->membership, question);
-  bool is_list = evaluation->set->questions[position].include == NULL;
+  bool is_list = evaluation->set->turns[position].kind == SEGMENT_LIST;
   if (there != NULL && there->valid_until_us <= evaluation->now_us && !is_list) {
     enum err err = answer_stale(evaluation, position);
     if (err != ERR_OK) return err;

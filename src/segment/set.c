@@ -15,7 +15,8 @@
 
 static void program_release(struct segment_program *program) {
   if (program == NULL || atomic_fetch_sub(&program->holders, 1) > 1) return;
-  rule_program_close(program->rule);
+  if (program->rule != NULL) rule_program_close(program->rule);
+  if (program->score != NULL) program->score->close(program->score);
   alloc_free(program);
 }
 
@@ -89,6 +90,20 @@ static enum err compile(struct making *making, struct bytes text, bool condition
   return ERR_OK;
 }
 
+static enum err open_score(struct making *making, struct bytes document, struct segment_program **program) {
+  struct segment_program *made = alloc_zero(1, sizeof *made);
+  if (made == NULL) return diag_no_memory(making->diag);
+  enum err err = making->with->open_score == NULL
+                     ? diag_set(making->diag, ERR_INVALID, "no_scores", "there is nobody who computes scores")
+                     : making->with->open_score(making->with->context, document, &made->score, making->diag);
+  atomic_init(&made->holders, 1);
+  if (err == ERR_OK)
+    *program = made;
+  else
+    alloc_free(made);
+  return err;
+}
+
 // The program that an older set has of the same text, else a new one.
 static enum err take_program(struct making *making, struct bytes text, bool condition, struct bytes older_text,
                              struct segment_program *older, struct segment_program **program) {
@@ -110,6 +125,12 @@ static enum err compile_question(struct making *making, struct segment_question 
   if (definition->kind == SEGMENT_LIST) return ERR_OK;
   const struct segment_question *older = older_question(making, definition->question);
   if (older == NULL) older = &NOTHING;
+  if (definition->kind == SEGMENT_SCORE) {
+    if (older->include == NULL || !bytes_equal(definition->include, older->definition.include))
+      return open_score(making, definition->include, &question->include);
+    question->include = program_hold(older->include);
+    return ERR_OK;
+  }
   bool condition = definition->kind == SEGMENT_EXPRESSION;
   enum err err = take_program(making, definition->include, condition, older->definition.include, older->include,
                               &question->include);
@@ -264,6 +285,40 @@ const struct segment_definition *segment_set_question(const struct segment_set *
 
 const struct segment_definition *segment_set_live(const struct segment_set *set, struct bytes id) {
   return segment_set_at(set, segment_set_live_position(set, id));
+}
+
+const struct segment_score *segment_set_score(const struct segment_set *set, uint32_t question) {
+  uint16_t position = segment_set_position(set, question);
+  if (position == SEGMENT_NOWHERE || set->questions[position].include == NULL) return NULL;
+  return set->questions[position].include->score;
+}
+
+bool segment_is_asked(enum rule_function function) {
+  return function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment || function == RULE_FUNCTION_score;
+}
+
+bool segment_kind_answers(enum segment_kind kind, enum rule_function function) {
+  if (function == RULE_FUNCTION_NONE) return kind == SEGMENT_ATTRIBUTE;
+  if (function == RULE_FUNCTION_score) return kind == SEGMENT_SCORE;
+  return function == RULE_FUNCTION_in_segment && (kind == SEGMENT_EXPRESSION || kind == SEGMENT_LIST);
+}
+
+enum err segment_set_say(const struct segment_set *set, const struct membership_entry *entry,
+                         enum rule_function function, const struct bytes *arguments, size_t count, struct arena *arena,
+                         struct rule_value *value) {
+  uint16_t position = segment_set_position(set, entry->question);
+  *value = (struct rule_value){.type = RULE_TYPE_NULL};
+  if (position == SEGMENT_NOWHERE || entry->unknown) return ERR_OK;
+  const struct segment_question *question = &set->questions[position];
+  if (!segment_kind_answers(question->definition.kind, function)) return ERR_OK;
+  if (function == RULE_FUNCTION_in_segment)
+    *value = (struct rule_value){.type = RULE_TYPE_BOOL, .boolean = entry->member};
+  else if (function == RULE_FUNCTION_NONE)
+    *value = rule_value_of(entry->value);
+  else if (!value_is_absent(entry->value))
+    return question->include->score->tell(question->include->score, entry->value, count > 1 ? &arguments[1] : NULL,
+                                          arena, value);
+  return ERR_OK;
 }
 
 const struct rule_program *segment_set_limit_by(const struct segment_set *set, uint32_t question) {

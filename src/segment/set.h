@@ -11,11 +11,33 @@
 
 struct segment_set;
 
+// What one version of a score is computed by: whoever opens it knows orders, which this layer does not. Read-only once
+// made; threads share it.
+struct segment_score {
+  const uint32_t *events; // names of the events that change it
+  size_t event_count;
+  // What is kept of a customer as of now (absent: nothing is known), and until when the clock alone leaves it so. In
+  // the arena. Fails as facts do; ERR_LIMIT: it is not known, because a sum went out of bounds.
+  enum err (*answer)(const struct segment_score *score, struct facts *facts, struct arena *arena, int64_t now_us,
+                     struct value *kept, int64_t *until_us);
+  // What score("id") or score("id", "range") says by what is kept: a document in the arena, or null.
+  enum err (*tell)(const struct segment_score *score, struct value kept, const struct bytes *range, struct arena *arena,
+                   struct rule_value *value);
+  // One after another from index 0 on; false at the end.
+  bool (*range)(const struct segment_score *score, size_t index, struct bytes *name);
+  void (*close)(struct segment_score *score);
+};
+// From the `include` of a definition.
+typedef enum err segment_score_open_fn(void *context, struct bytes document, struct segment_score **score,
+                                       struct diag *diag);
+
 // What making a set needs beside the definitions.
 struct segment_compile {
   struct names *names; // names in expressions are interned, so that they match what comes later
   const struct rule_zone *zone;
-  const struct segment_set *older; // its programs are used again where question and text are the same; may be NULL
+  const struct segment_set *older;   // its programs are used again where question and text are the same; may be NULL
+  segment_score_open_fn *open_score; // NULL: no definition is a score
+  void *context;
 };
 
 // `definitions`: of status BUILDING and LIVE. A set has no more of the older set than it took from it. ERR_INVALID
@@ -25,7 +47,7 @@ struct segment_compile {
 // for two live versions of an id; those of expressions, which were checked when they were read; ERR_LIMIT "too_many".
 // The id is diag's field. References go by id: of a live version to the live one; of one that is being built to the one
 // that is being built, where there is one, because they go live together, else to the live one. Cycles are looked for
-// among ids, whatever the version.
+// among ids, whatever the version. A score that is not there is null: the checker refuses its name before.
 enum err segment_set_open(struct segment_set **set, const struct segment_definition *definitions, size_t count,
                           const struct segment_compile *with, struct diag *diag);
 void segment_set_hold(const struct segment_set *set);  // one more holder
@@ -39,7 +61,17 @@ const struct segment_definition *segment_set_live(const struct segment_set *set,
 // What orders the customers of a limited audience; NULL when nothing does.
 const struct rule_program *segment_set_limit_by(const struct segment_set *set, uint32_t question);
 
-// Does a question refer to the segment or attribute of this id?
+// What a score is computed by; NULL: the question is none.
+const struct segment_score *segment_set_score(const struct segment_set *set, uint32_t question);
+
+// What in_segment("id"), attributes.id or score("id", …) says by an entry of a question of that id; null when the
+// question is of another kind. `function` and `arguments` as of struct rule_customer; a document lies in the arena.
+bool segment_is_asked(enum rule_function function); // one of the three
+enum err segment_set_say(const struct segment_set *set, const struct membership_entry *entry,
+                         enum rule_function function, const struct bytes *arguments, size_t count, struct arena *arena,
+                         struct rule_value *value);
+
+// Does a question refer to the segment, attribute or score of this id?
 bool segment_set_refers(const struct segment_set *set, uint32_t question, struct bytes id);
 
 // What happened to a customer.
@@ -53,8 +85,8 @@ struct segment_triggers {
   const uint32_t *questions; // these too (a build; a list in which she was put or from which she was taken: then what
                              // depends on it is asked); in any order, those not in the set do not matter
   size_t question_count;
-  const struct rule_need_lookup *lookups; // what else changed of her: a consent, tier, points or score; without a name
-                                          // every one of its kind
+  const struct rule_need_lookup *lookups; // what else changed of her: a consent, tier or points; without a name every
+                                          // one of its kind
   size_t lookup_count;
 };
 

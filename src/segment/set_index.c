@@ -108,7 +108,8 @@ static enum err index_live(struct segment_set *set, struct diag *diag) {
 
 // The programs whose answers make the question's, one after another from *place 0 on; NULL at the end.
 static const struct rule_needs *next_needs(const struct segment_question *question, size_t *place) {
-  if (question->include == NULL || *place > question->definition.exclusion_count) return NULL;
+  if (question->include == NULL || question->include->rule == NULL || *place > question->definition.exclusion_count)
+    return NULL;
   size_t at = (*place)++;
   return rule_program_needs((at == 0 ? question->include : question->exclusions[at - 1])->rule);
 }
@@ -141,11 +142,19 @@ static int by_name(const void *left, const void *right) {
 
 enum use_kind { USE_EVENTS, USE_TRAITS };
 
+static size_t collect_uses_of_score(const struct segment_score *score, uint16_t position, struct use *uses) {
+  for (size_t i = 0; uses != NULL && i < score->event_count; i++) uses[i] = (struct use){score->events[i], position};
+  return score->event_count;
+}
+
 // All (name, position) with repeats; `uses` NULL: only how many.
 static size_t collect_uses(const struct segment_set *set, enum use_kind kind, struct use *uses) {
   size_t count = 0;
   for (size_t i = 0; i < set->count; i++) {
     const struct rule_needs *needs;
+    const struct segment_program *include = set->questions[i].include;
+    if (kind == USE_EVENTS && include != NULL && include->score != NULL)
+      count += collect_uses_of_score(include->score, (uint16_t)i, uses == NULL ? NULL : uses + count);
     for (size_t place = 0; (needs = next_needs(&set->questions[i], &place)) != NULL;) {
       const uint32_t *names = kind == USE_EVENTS ? needs->events : needs->traits;
       size_t name_count = kind == USE_EVENTS ? needs->event_count : needs->trait_count;
@@ -224,7 +233,7 @@ static size_t collect_lookups(const struct segment_set *set, struct segment_look
     for (size_t place = 0; (needs = next_needs(&set->questions[i], &place)) != NULL;)
       for (size_t k = 0; k < needs->lookup_count; k++) {
         enum rule_function function = needs->lookups[k].function;
-        if (function == RULE_FUNCTION_NONE || function == RULE_FUNCTION_in_segment) continue;
+        if (segment_is_asked(function)) continue;
         if (uses != NULL) uses[count] = (struct segment_lookup_use){function, needs->lookups[k].name, (uint16_t)i};
         count++;
       }

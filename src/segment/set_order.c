@@ -85,17 +85,21 @@ static uint16_t target_of(const struct ordering *ordering, uint16_t from, const 
   return building && group->building != SEGMENT_NOWHERE ? group->building : group->live;
 }
 
-static bool is_wanted(const struct ordering *ordering, uint16_t from, const struct group *group, bool attribute) {
+static bool is_wanted(const struct ordering *ordering, uint16_t from, const struct group *group,
+                      enum rule_function function) {
   uint16_t target = target_of(ordering, from, group);
-  if (target == SEGMENT_NOWHERE) return false;
-  return (ordering->set->questions[target].definition.kind == SEGMENT_ATTRIBUTE) == attribute;
+  return target != SEGMENT_NOWHERE && segment_kind_answers(ordering->set->questions[target].definition.kind, function);
 }
 
-static enum err refuse_name(struct ordering *ordering, uint16_t from, bool attribute, struct bytes name) {
+static enum err refuse_name(struct ordering *ordering, uint16_t from, enum rule_function function, struct bytes name) {
+  bool attribute = function == RULE_FUNCTION_NONE;
   const char *code = attribute ? "unknown_attribute" : "unknown_segment";
   const struct group *group = find_group(ordering, name);
   if (group != NULL && target_of(ordering, from, group) == SEGMENT_NOWHERE)
     return diag_set(ordering->diag, ERR_INVALID, code, "\"%.*s\" is still being computed: refer to it once it is live",
+                    BYTES_ARG(name));
+  if (group != NULL && ordering->set->questions[group->first].definition.kind == SEGMENT_SCORE)
+    return diag_set(ordering->diag, ERR_INVALID, code, "\"%.*s\" is a score: ask score(\"%.*s\")", BYTES_ARG(name),
                     BYTES_ARG(name));
   if (group != NULL)
     return diag_set(ordering->diag, ERR_INVALID, code,
@@ -105,7 +109,7 @@ static enum err refuse_name(struct ordering *ordering, uint16_t from, bool attri
   const char **known = arena_take_zero(&ordering->scratch, ordering->group_count + 1, sizeof *known);
   size_t count = 0;
   for (size_t i = 0; known != NULL && i < ordering->group_count; i++)
-    if (is_wanted(ordering, from, &ordering->groups[i], attribute))
+    if (is_wanted(ordering, from, &ordering->groups[i], function))
       known[count++] = (const char *)id_of(ordering, &ordering->groups[i]).data;
   const char *near = count == 0 ? NULL : nearest_slip(name, known, count);
   const char *what = attribute ? "computed attribute" : "segment";
@@ -128,17 +132,21 @@ static enum err add_reference(struct ordering *ordering, uint16_t from, uint16_t
 
 // `counts`: its answer is part of the question's own; what a limit orders by is only to exist.
 static enum err refer(struct ordering *ordering, uint16_t from, const struct segment_program *program, bool counts) {
-  if (program == NULL) return ERR_OK;
+  if (program == NULL || program->rule == NULL) return ERR_OK; // a score refers to nothing
   const struct rule_needs *needs = rule_program_needs(program->rule);
   for (size_t i = 0; i < needs->lookup_count; i++) {
     const struct rule_need_lookup *lookup = &needs->lookups[i];
-    bool attribute = lookup->function == RULE_FUNCTION_NONE;
-    if (!attribute && lookup->function != RULE_FUNCTION_in_segment) continue;
+    enum rule_function function = lookup->function;
+    if (!segment_is_asked(function)) continue;
     if (lookup->name.size_bytes == 0)
       return diag_set(ordering->diag, ERR_INVALID, "wrong_arguments",
-                      "in_segment wants the id itself, as in in_segment(\"vip\")");
+                      function == RULE_FUNCTION_score ? "score wants the id itself, as in score(\"rfm\")"
+                                                      : "in_segment wants the id itself, as in in_segment(\"vip\")");
     const struct group *group = find_group(ordering, lookup->name);
-    if (!is_wanted(ordering, from, group, attribute)) return refuse_name(ordering, from, attribute, lookup->name);
+    bool wanted = is_wanted(ordering, from, group, function);
+    // Null, as it was before there were scores: what was defined then is still read.
+    if (!wanted && function == RULE_FUNCTION_score) continue;
+    if (!wanted) return refuse_name(ordering, from, function, lookup->name);
     uint16_t target = target_of(ordering, from, group);
     if (ordering->set->questions[target].definition.limit > 0)
       return diag_set(ordering->diag, ERR_INVALID, "limited",

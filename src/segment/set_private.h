@@ -11,8 +11,9 @@
 enum { SEGMENT_NOWHERE = UINT16_MAX }; // no position; SEGMENT_QUESTIONS_MAX is far below
 
 struct segment_program {
-  _Atomic uint32_t holders; // the sets it is in; the last one closes it
-  struct rule_program *rule;
+  _Atomic uint32_t holders;    // the sets it is in; the last one closes it
+  struct rule_program *rule;   // or
+  struct segment_score *score; // of a score's include
 };
 
 struct segment_question {
@@ -26,7 +27,7 @@ struct segment_question {
 // What an evaluation needs of each question that it asks, side by side: a question with its definition is five lines of
 // cache, of these four are one.
 struct segment_turn {
-  const struct rule_program *include; // NULL: of a list
+  const struct rule_program *include; // NULL: of a list, or of a score
   uint32_t question;
   uint8_t kind;  // enum segment_kind
   bool excludes; // it has exclusions
@@ -77,7 +78,7 @@ struct segment_set {
   uint32_t live_mask;
   struct segment_lists references, dependents; // by position: to versions of others; and back
   struct segment_name_index events, traits;
-  struct segment_lookup_use *lookups; // consent, tier, points, score; by position
+  struct segment_lookup_use *lookups; // consent, tier, points; by position
   size_t lookup_count;
   uint16_t *fresh; // positions, ascending
   size_t fresh_count;
@@ -106,5 +107,7 @@ static inline uint16_t segment_set_position(const struct segment_set *set, uint3
   return question < set->direct_count ? set->direct[question] : segment_set_search(set, question);
 }
 uint16_t segment_set_live_position(const struct segment_set *set, struct bytes id);
+// Does a question of this kind say what is asked by that function?
+bool segment_kind_answers(enum segment_kind kind, enum rule_function function);
 bool segment_lookup_matches(const struct segment_lookup_use *use, const struct rule_need_lookup *lookup);
 const struct segment_name_slot *segment_name_find(const struct segment_name_index *index, uint32_t name); // NULL: none

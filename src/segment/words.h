@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 
-enum { SEGMENT_KINDS = 3, SEGMENT_STATUSES = 4, SEGMENT_SHARE_DIGITS = 4 };
+enum { SEGMENT_KINDS = 4, SEGMENT_STATUSES = 4, SEGMENT_SHARE_DIGITS = 4 };
 
 extern const char *const segment_kind_words[SEGMENT_KINDS];      // by enum segment_kind
 extern const char *const segment_status_words[SEGMENT_STATUSES]; // by enum segment_status

@@ -47,6 +47,8 @@ static const struct known {
     {RULE_NAME_PROPERTY, "C", "x"},
     {RULE_NAME_SEGMENT, "", "big spenders"},
     {RULE_NAME_ATTRIBUTE, "", "orders"},
+    {RULE_NAME_SCORE, "", "rfm"},
+    {RULE_NAME_RANGE, "rfm", "Phones"},
 };
 enum { KNOWN_COUNT = sizeof workspace / sizeof workspace[0] };
 

@@ -160,7 +160,7 @@ static inline void kit_exclude(struct kit *kit, struct segment_definition *defin
 }
 
 static inline enum err kit_try_open(struct kit *kit, struct segment_set **set, struct diag *diag) {
-  struct segment_compile with = {kit->names, kit->zone, kit->set};
+  struct segment_compile with = {.names = kit->names, .zone = kit->zone, .older = kit->set};
   diag_init(diag);
   return segment_set_open(set, kit->definitions, kit->definition_count, &with, diag);
 }

@@ -292,7 +292,7 @@ static void test_many(void **state) {
   struct kit *kit = *state;
   struct segment_definition *many = calloc(SEGMENT_QUESTIONS_MAX + 1, sizeof *many);
   assert_non_null(many);
-  struct segment_compile with = {kit->names, kit->zone, NULL};
+  struct segment_compile with = {.names = kit->names, .zone = kit->zone};
   struct diag diag;
   struct segment_set *set = NULL;
   assert_int_equal(segment_set_open(&set, many, SEGMENT_QUESTIONS_MAX + 1, &with, &diag), ERR_LIMIT);
