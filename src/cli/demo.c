@@ -93,7 +93,7 @@ static enum err plan_block(struct shop *shop, uint32_t first, struct diag *diag)
     count_person(shop->counts, &shop->people[i]);
     if (!demo_plan_year(shop, i)) return diag_no_memory(diag);
   }
-  qsort(shop->events, shop->event_count, sizeof *shop->events, compare_arrival);
+  if (shop->event_count > 0) qsort(shop->events, shop->event_count, sizeof *shop->events, compare_arrival);
   return ERR_OK;
 }
 

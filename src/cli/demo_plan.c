@@ -360,6 +360,7 @@ bool demo_plan_year(struct shop *shop, uint32_t index) {
   // Twice as much for 8 of 100, and the rest for the others.
   target = year.person->life == DEMO_AMBASSADOR ? 2 * target : target * 913 / 1000;
   int64_t activities = (int64_t)(target * 10 / events_of_ten[year.person->role]);
+  if (activities == 0) activities = 1;
   year.step_us = 2 * life.active_us / (2 * activities + 1);
   int64_t end_us = options->now_us - CLOCK_HOUR_US;
   for (int64_t active_us = (int64_t)(chance_next(&year.chance) % (uint64_t)(year.step_us + 1));

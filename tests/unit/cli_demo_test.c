@@ -123,6 +123,8 @@ static void test_blocks_continue(void **state) {
   struct sum sum = run(&options, &counts);
   assert_false(sum.sorted);
   assert_true(sum.lines > options.customers);
+  options = (struct demo_options){.customers = 1, .events_each = 1, .seed = 1, .now_us = NOW_US};
+  assert_true(run(&options, &counts).lines > 0);
 }
 
 struct reading {
