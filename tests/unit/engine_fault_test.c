@@ -152,18 +152,14 @@ static void step_init(struct kit *kit, struct step *step, const char *line) {
     step->is_event = true;
     kit_alias_init(kit, step->words, step->count, &step->event);
   }
-  if (strcmp(step->words[0], "segment") == 0)
-    assert_int_equal(
-        value_parse_json(kit->parser, bytes_from_text(step->words[1]), engine_names(kit->engine), &step->traits, NULL),
-        ERR_OK);
+  if (strcmp(step->words[0], "segment") == 0) kit_value(kit, step->words[1], &step->traits);
   bool names_nobody = strcmp(step->words[0], "allow") == 0 || strcmp(step->words[0], "segment") == 0;
   if (step->is_event || step->count < 2 || strchr(step->words[1], ':') == NULL || names_nobody) return;
   step->customer = kit_customer(kit, step->words[1]);
   if (strcmp(step->words[0], "correct") != 0) return;
   char json[128];
   snprintf(json, sizeof json, "{\"%s\":\"%s\"}", step->words[2], step->words[3]);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &step->traits, NULL),
-                   ERR_OK);
+  kit_value(kit, json, &step->traits);
 }
 
 static void step_release(struct step *step) {
