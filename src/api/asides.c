@@ -39,10 +39,8 @@ enum err asides_delete(struct request *request, struct worker *worker, struct di
   (void)worker;
   enum err err = find(request, &aside, diag);
   if (err) return err;
-  err =
-      engine_aside_delete(request->api->engine, request->parameters[0], request_commit(request, 204, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_aside_delete(request->api->engine, request->parameters[0], request_commit(request, 204, NULL, NULL),
+                             diag);
 }
 
 // --- sending again -------------------------------------------------------------------------------------------

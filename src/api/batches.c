@@ -16,10 +16,8 @@ enum err batches_start(struct request *request, struct worker *worker, struct di
   enum err err = request_body(request, worker, "voucher count valid_to value", &document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 202);
-  err = engine_batch_start(request->api->engine, &caller, document, &writer, request_commit(request, 202, NULL, NULL),
-                           diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_batch_start(request->api->engine, &caller, document, &writer, request_commit(request, 202, NULL, NULL),
+                            diag);
 }
 
 enum err batches_list(struct request *request, struct worker *worker, struct diag *diag) {
@@ -37,19 +35,15 @@ enum err batches_get(struct request *request, struct worker *worker, struct diag
 enum err batches_stop(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  enum err err = engine_batch_stop(request->api->engine, request->parameters[0], &writer,
-                                   request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_batch_stop(request->api->engine, request->parameters[0], &writer,
+                           request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err batches_resume(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 202);
-  enum err err = engine_batch_resume(request->api->engine, request->parameters[0], &writer,
-                                     request_commit(request, 202, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_batch_resume(request->api->engine, request->parameters[0], &writer,
+                             request_commit(request, 202, NULL, NULL), diag);
 }
 
 // --- the codes -----------------------------------------------------------------------------------------------

@@ -12,11 +12,6 @@ enum err codes_make(struct request *request, struct worker *worker, struct diag 
   return member_write(request, worker, "voucher customer code count valid_to value", engine_codes_make, diag);
 }
 
-static enum err counted(struct request *request, enum err err, struct diag *diag) {
-  member_count_guesses(request, err, diag);
-  return err;
-}
-
 enum err codes_validate(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct value document;
@@ -24,14 +19,15 @@ enum err codes_validate(struct request *request, struct worker *worker, struct d
   if (!err) err = member_admit_codes(request, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  return counted(request, engine_code_validate(request->api->engine, &caller, document, &writer, diag), diag);
+  return member_count_guesses(request, engine_code_validate(request->api->engine, &caller, document, &writer, diag),
+                              diag);
 }
 
 enum err codes_redeem(struct request *request, struct worker *worker, struct diag *diag) {
   enum err err = member_admit_codes(request, diag);
   if (err) return err;
   err = member_write(request, worker, "code customer cart order_id amount cashier", engine_code_redeem, diag);
-  return counted(request, err, diag);
+  return member_count_guesses(request, err, diag);
 }
 
 enum err codes_get(struct request *request, struct worker *worker, struct diag *diag) {
@@ -39,7 +35,8 @@ enum err codes_get(struct request *request, struct worker *worker, struct diag *
   enum err err = member_admit_codes(request, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  return counted(request, engine_code_json(request->api->engine, request->parameters[0], &writer, diag), diag);
+  return member_count_guesses(request, engine_code_json(request->api->engine, request->parameters[0], &writer, diag),
+                              diag);
 }
 
 enum err codes_roll_back(struct request *request, struct worker *worker, struct diag *diag) {
@@ -50,8 +47,7 @@ enum err codes_roll_back(struct request *request, struct worker *worker, struct 
   struct json_writer writer = request_answer(request, 200);
   err = engine_code_roll_back(request->api->engine, &caller, request->parameters[0], request->parameters[1], &writer,
                               request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return counted(request, err, diag);
+  return member_count_guesses(request, err, diag);
 }
 
 enum err codes_cancel(struct request *request, struct worker *worker, struct diag *diag) {
@@ -65,8 +61,7 @@ enum err codes_cancel(struct request *request, struct worker *worker, struct dia
   struct json_writer writer = request_answer(request, 200);
   err = engine_code_cancel(request->api->engine, &caller, request->parameters[0], reason, &writer,
                            request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return counted(request, err, diag);
+  return member_count_guesses(request, err, diag);
 }
 
 // --- pictures ------------------------------------------------------------------------------------------------
@@ -79,7 +74,8 @@ static enum err draw(struct request *request, enum loyalty_image_kind kind, uint
   if (!err) err = member_admit_codes(request, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = counted(request, engine_code_json(request->api->engine, request->parameters[0], &writer, diag), diag);
+  err = member_count_guesses(request, engine_code_json(request->api->engine, request->parameters[0], &writer, diag),
+                             diag);
   buffer_clear(&request->reply);
   if (!err) err = loyalty_code_normalise(request->parameters[0], code, diag);
   if (!err) err = loyalty_image_svg(kind, bytes_from_text(code), (unsigned)scale, &request->reply, diag);

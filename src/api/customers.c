@@ -7,35 +7,11 @@
 
 enum { DEFAULT_EVENTS = 100, DEFAULT_SEARCH = 20 };
 
-// What reading handlers have in common: a view, the customer of {ref}, and a function that writes the answer.
-typedef enum err answer_fn(struct request *request, struct engine_view *view, uint64_t customer,
-                           struct json_writer *writer, struct diag *diag);
-
-static enum err find_in(struct engine_view *view, struct request *request, uint64_t *customer, struct diag *diag) {
-  enum err err = engine_find(view, request->parameters[0], customer, diag);
-  if (err == ERR_INVALID) diag_in_field(diag, "ref");
-  return err;
-}
-
-static enum err read_customer(struct request *request, answer_fn *answer, struct diag *diag) {
-  struct engine_view *view;
-  uint64_t customer;
-  enum err err = engine_view_open(request->api->engine, &view);
-  if (err) return err;
-  err = find_in(view, request, &customer, diag);
-  if (!err) {
-    struct json_writer writer = request_answer(request, 200);
-    err = answer(request, view, customer, &writer, diag);
-  }
-  engine_view_close(view);
-  return err;
-}
-
 static enum err find_customer(struct request *request, uint64_t *customer, struct diag *diag) {
   struct engine_view *view;
   enum err err = engine_view_open(request->api->engine, &view);
   if (err) return err;
-  err = find_in(view, request, customer, diag);
+  err = request_find(request, view, customer, diag);
   engine_view_close(view);
   return err;
 }
@@ -48,7 +24,7 @@ static enum err answer_record(struct request *request, struct engine_view *view,
 
 enum err customers_get(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
-  return read_customer(request, answer_record, diag);
+  return request_customer(request, answer_record, diag);
 }
 
 static enum err read_query(struct request *request, struct engine_events_query *query, struct diag *diag) {
@@ -72,7 +48,7 @@ static enum err answer_events(struct request *request, struct engine_view *view,
 
 enum err customers_events(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
-  return read_customer(request, answer_events, diag);
+  return request_customer(request, answer_events, diag);
 }
 
 static enum err answer_identity(struct request *request, struct engine_view *view, uint64_t customer,
@@ -83,7 +59,7 @@ static enum err answer_identity(struct request *request, struct engine_view *vie
 
 enum err customers_identity(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
-  return read_customer(request, answer_identity, diag);
+  return request_customer(request, answer_identity, diag);
 }
 
 static enum err answer_export(struct request *request, struct engine_view *view, uint64_t customer,
@@ -94,7 +70,7 @@ static enum err answer_export(struct request *request, struct engine_view *view,
 
 enum err customers_export(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
-  return read_customer(request, answer_export, diag);
+  return request_customer(request, answer_export, diag);
 }
 
 enum err customers_search(struct request *request, struct worker *worker, struct diag *diag) {
@@ -115,17 +91,12 @@ enum err customers_search(struct request *request, struct worker *worker, struct
 
 // --- changes -------------------------------------------------------------------------------------------------
 
-static enum err bad_member(const char *name, const char *expected, struct diag *diag) {
-  diag_set(diag, ERR_INVALID, "bad_member", "The member \"%s\" must be %s.", name, expected);
-  diag_in_field(diag, "%s", name);
-  return ERR_INVALID;
-}
-
 // "e12", as the identity document shows edges; a bare number too.
 static enum err read_edge(struct bytes text, uint64_t *edge, struct diag *diag) {
   if (text.size_bytes && text.data[0] == 'e') text = bytes_of(text.data + 1, text.size_bytes - 1);
   if (bytes_to_u64(text, edge) == ERR_OK && *edge > 0) return ERR_OK;
-  return bad_member("edge", "the id of an edge, such as \"e12\"; GET /v1/customers/{ref}/identity shows them", diag);
+  return request_bad_member("edge", "the id of an edge, such as \"e12\"; GET /v1/customers/{ref}/identity shows them",
+                            diag);
 }
 
 static enum err read_apart(struct value list, struct bytes apart[2], struct diag *diag) {
@@ -137,7 +108,7 @@ static enum err read_apart(struct value list, struct bytes apart[2], struct diag
     count++;
   }
   if (texts && count == 2) return ERR_OK;
-  return bad_member("apart", "a list of two identifiers \"type:value\"", diag);
+  return request_bad_member("apart", "a list of two identifiers \"type:value\"", diag);
 }
 
 static enum err read_split(struct request *request, struct value document, struct engine_split *split,
@@ -170,10 +141,8 @@ enum err customers_split(struct request *request, struct worker *worker, struct 
   if (!err) err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_split_customer(request->api->engine, customer, &split, &writer, request_commit(request, 200, NULL, NULL),
-                              diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_split_customer(request->api->engine, customer, &split, &writer,
+                               request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err customers_correct(struct request *request, struct worker *worker, struct diag *diag) {
@@ -185,13 +154,12 @@ enum err customers_correct(struct request *request, struct worker *worker, struc
   if (!err) err = request_author(request, document, &author, diag);
   if (err) return err;
   traits = value_member(document, engine_names(engine), BYTES("traits"));
-  if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT) return bad_member("traits", "an object", diag);
+  if (value_is_absent(traits) || value_type(traits) != VALUE_DOCUMENT)
+    return request_bad_member("traits", "an object", diag);
   err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_correct(engine, customer, traits, author, &writer, request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_correct(engine, customer, traits, author, &writer, request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err customers_erase(struct request *request, struct worker *worker, struct diag *diag) {
@@ -202,7 +170,6 @@ enum err customers_erase(struct request *request, struct worker *worker, struct 
   if (!err) err = find_customer(request, &customer, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_erase(request->api->engine, customer, suppress, &writer, request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_erase(request->api->engine, customer, suppress, &writer, request_commit(request, 200, NULL, NULL),
+                      diag);
 }

@@ -95,6 +95,7 @@ static enum err make_key(struct request *request, struct bytes header, struct id
 
 static enum err run_handler(struct request *request, struct worker *worker, struct diag *diag) {
   enum err err = request->route->handler(request, worker, diag);
+  if (!err && request->commit.ride) request->marked = true;
   if (!err && request->reply.failed) err = diag_no_memory(diag);
   if (err) request_refuse(request, err, diag);
   return ERR_OK;

@@ -45,9 +45,8 @@ enum err simulations_start(struct request *request, struct worker *worker, struc
   struct value document;
   char id[JOB_ID_BYTES];
   enum err err = request_body(request, worker, "programmes campaigns vouchers from to where", &document, diag);
+  if (!err) err = request_refusal(request, diag);
   if (err) return err;
-  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
-  if (!request->refusal) return diag_no_memory(diag);
   err = engine_simulation_open(request->api->engine, document, &simulation, request->refusal, diag);
   if (!err) err = job_start_simulation(request->api->jobs, simulation, id, diag);
   if (err) return err;

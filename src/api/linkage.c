@@ -43,10 +43,8 @@ enum err linkage_allow(struct request *request, struct worker *worker, struct di
   if (!err) err = required_member(request, document, "a", &pair[0], diag);
   if (!err) err = required_member(request, document, "b", &pair[1], diag);
   if (err) return err;
-  err = engine_allow_link(request->api->engine, pair[0], pair[1], request_commit(request, 200, answer_allowed, pair),
-                          diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_allow_link(request->api->engine, pair[0], pair[1], request_commit(request, 200, answer_allowed, pair),
+                           diag);
 }
 
 enum err linkage_rules_get(struct request *request, struct worker *worker, struct diag *diag) {
@@ -90,9 +88,8 @@ enum err linkage_rules_put(struct request *request, struct worker *worker, struc
     struct json_writer writer = request_answer(request, 200);
     return engine_rules_try(engine, rules, &writer, diag);
   }
-  err = engine_rules_put(engine, rules, author, &version, request_commit(request, 200, answer_version, &version), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_rules_put(engine, rules, author, &version, request_commit(request, 200, answer_version, &version),
+                          diag);
 }
 
 // --- the re-run ----------------------------------------------------------------------------------------------
@@ -112,15 +109,11 @@ enum err linkage_rerun_start(struct request *request, struct worker *worker, str
   if (!err) err = request_author(request, document, &author, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 202);
-  err = engine_rerun_start(request->api->engine, author, &writer, request_commit(request, 202, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_rerun_start(request->api->engine, author, &writer, request_commit(request, 202, NULL, NULL), diag);
 }
 
 enum err linkage_rerun_stop(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  enum err err = engine_rerun_stop(request->api->engine, &writer, request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_rerun_stop(request->api->engine, &writer, request_commit(request, 200, NULL, NULL), diag);
 }

@@ -8,15 +8,14 @@
 #include "base/limits.h"
 #include "loyalty/code.h"
 
-enum { DEFAULT_POSTINGS = 100, DEFAULT_CHANGES = 100 };
+enum { DEFAULT_POSTINGS = 100 };
 
 #define CART_MEMBERS "customer cart codes time pay cashier"
 
 // --- what the routes share -----------------------------------------------------------------------------------
 
 struct engine_caller member_caller(const struct request *request) {
-  return (struct engine_caller){.source = request->key.source,
-                                .author = request->key.name.size_bytes ? request->key.name : BYTES("api")};
+  return (struct engine_caller){.source = request->key.source, .author = request_key_name(request)};
 }
 
 enum err member_write(struct request *request, struct worker *worker, const char *known, member_write_fn *write,
@@ -26,9 +25,7 @@ enum err member_write(struct request *request, struct worker *worker, const char
   enum err err = request_body(request, worker, known, &document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = write(request->api->engine, &caller, document, &writer, request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return write(request->api->engine, &caller, document, &writer, request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err member_body(struct request *request, struct worker *worker, const char *known, struct value *document,
@@ -55,10 +52,11 @@ static size_t occurrences(struct bytes text, const char *word) {
   return count;
 }
 
-void member_count_guesses(struct request *request, enum err err, const struct diag *diag) {
+enum err member_count_guesses(struct request *request, enum err err, const struct diag *diag) {
   static const char missing[] = "\"reason\":\"CouponNotFound\"";
   size_t count = err ? strcmp(diag->code, "CouponNotFound") == 0 : occurrences(buffer_view(&request->reply), missing);
   guesses_note(request->api->guesses, request->key.id, count, clock_monotonic_us());
+  return err;
 }
 
 // --- documents -----------------------------------------------------------------------------------------------
@@ -85,28 +83,18 @@ enum err loyalty_documents_get(struct request *request, struct worker *worker, s
 
 enum err loyalty_documents_put(struct request *request, struct worker *worker, struct diag *diag) {
   struct value document;
-  if (request->json.size_bytes == 0)
-    return diag_set(diag, ERR_INVALID, "missing_body",
-                    "This address takes a definition as its body, and there is none.");
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_definition(request, worker, &document, diag);
   if (err) return err;
-  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
-  if (!request->refusal) return diag_no_memory(diag);
   struct json_writer writer = request_answer(request, 200);
-  err = engine_loyalty_put(request->api->engine, kind_of(request), document, member_caller(request).author, &writer,
-                           request_commit(request, 200, NULL, NULL), request->refusal, diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_loyalty_put(request->api->engine, kind_of(request), document, request_key_name(request), &writer,
+                            request_commit(request, 200, NULL, NULL), request->refusal, diag);
 }
 
 enum err loyalty_documents_archive(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  enum err err =
-      engine_loyalty_archive(request->api->engine, kind_of(request), request->parameters[0],
-                             member_caller(request).author, &writer, request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_loyalty_archive(request->api->engine, kind_of(request), request->parameters[0],
+                                request_key_name(request), &writer, request_commit(request, 200, NULL, NULL), diag);
 }
 
 // --- baskets and orders --------------------------------------------------------------------------------------
@@ -127,8 +115,7 @@ enum err loyalty_evaluate(struct request *request, struct worker *worker, struct
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_evaluate(request->api->engine, &caller, document, &writer, diag);
-  member_count_guesses(request, err, diag);
-  return err;
+  return member_count_guesses(request, err, diag);
 }
 
 enum err loyalty_order_put(struct request *request, struct worker *worker, struct diag *diag) {
@@ -139,9 +126,7 @@ enum err loyalty_order_put(struct request *request, struct worker *worker, struc
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_order(request->api->engine, &caller, document, &writer, request_commit(request, 200, NULL, NULL), diag);
-  member_count_guesses(request, err, diag);
-  if (!err) request->marked = true;
-  return err;
+  return member_count_guesses(request, err, diag);
 }
 
 enum err loyalty_order_get(struct request *request, struct worker *worker, struct diag *diag) {
@@ -156,10 +141,8 @@ enum err loyalty_order_back(struct request *request, struct worker *worker, stru
   enum err err = request_body(request, worker, "return_id lines time", &document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_order_return(request->api->engine, &caller, request->parameters[0], document, &writer,
-                            request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_order_return(request->api->engine, &caller, request->parameters[0], document, &writer,
+                             request_commit(request, 200, NULL, NULL), diag);
 }
 
 typedef enum err order_change_fn(struct engine *engine, const struct engine_caller *caller, struct bytes order,
@@ -169,10 +152,8 @@ typedef enum err order_change_fn(struct engine *engine, const struct engine_call
 static enum err change(struct request *request, order_change_fn *change_it, struct diag *diag) {
   struct engine_caller caller = member_caller(request);
   struct json_writer writer = request_answer(request, 200);
-  enum err err = change_it(request->api->engine, &caller, request->parameters[0], &writer,
-                           request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return change_it(request->api->engine, &caller, request->parameters[0], &writer,
+                   request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err loyalty_order_cancelled(struct request *request, struct worker *worker, struct diag *diag) {
@@ -199,9 +180,8 @@ enum err loyalty_till_batch(struct request *request, struct worker *worker, stru
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   err = engine_till_batch(request->api->engine, &caller, document, &writer, &request->commit.mark, diag);
-  member_count_guesses(request, err, diag);
   if (!err) request->marked = true;
-  return err;
+  return member_count_guesses(request, err, diag);
 }
 
 // --- points --------------------------------------------------------------------------------------------------
@@ -232,10 +212,8 @@ enum err loyalty_holds_capture(struct request *request, struct worker *worker, s
   enum err err = member_body(request, worker, "amount cashier", &document, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_hold_capture(request->api->engine, &caller, request->parameters[0], document, &writer,
-                            request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_hold_capture(request->api->engine, &caller, request->parameters[0], document, &writer,
+                             request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err loyalty_holds_void(struct request *request, struct worker *worker, struct diag *diag) {
@@ -305,24 +283,6 @@ enum err loyalty_reconcile(struct request *request, struct worker *worker, struc
   return engine_loyalty_reconcile(request->api->engine, document, &writer, diag);
 }
 
-typedef enum err answer_fn(struct request *request, struct engine_view *view, uint64_t customer,
-                           struct json_writer *writer, struct diag *diag);
-
-static enum err read_member(struct request *request, answer_fn *answer, struct diag *diag) {
-  struct engine_view *view;
-  uint64_t customer;
-  enum err err = engine_view_open(request->api->engine, &view);
-  if (err) return err;
-  err = engine_find(view, request->parameters[0], &customer, diag);
-  if (err == ERR_INVALID) diag_in_field(diag, "ref");
-  if (!err) {
-    struct json_writer writer = request_answer(request, 200);
-    err = answer(request, view, customer, &writer, diag);
-  }
-  engine_view_close(view);
-  return err;
-}
-
 static enum err answer_member(struct request *request, struct engine_view *view, uint64_t customer,
                               struct json_writer *writer, struct diag *diag) {
   (void)request;
@@ -331,7 +291,7 @@ static enum err answer_member(struct request *request, struct engine_view *view,
 
 enum err loyalty_member_get(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
-  return read_member(request, answer_member, diag);
+  return request_customer(request, answer_member, diag);
 }
 
 static enum err answer_statement(struct request *request, struct engine_view *view, uint64_t customer,
@@ -347,7 +307,7 @@ static enum err answer_statement(struct request *request, struct engine_view *vi
 
 enum err loyalty_statement_get(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
-  return read_member(request, answer_statement, diag);
+  return request_customer(request, answer_statement, diag);
 }
 
 enum err loyalty_liability_get(struct request *request, struct worker *worker, struct diag *diag) {
@@ -360,9 +320,7 @@ enum err loyalty_changes(struct request *request, struct worker *worker, struct 
   struct bytes after;
   uint64_t limit;
   (void)worker;
-  enum err err = request_parameters(request, "after limit", diag);
-  if (!err) err = uri_find(&request->uri, "after", &after, diag);
-  if (!err) err = request_number(request, "limit", DEFAULT_CHANGES, 1, LIMIT_PAGE_ROWS, &limit, diag);
+  enum err err = request_page(request, &after, &limit, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   return engine_loyalty_changes_json(request->api->engine, after, (size_t)limit, &writer, diag);

@@ -22,5 +22,5 @@ enum err member_body(struct request *request, struct worker *worker, const char 
 
 // ERR_BUSY code "rate_limited": the key has asked for too many codes that are not there.
 enum err member_admit_codes(struct request *request, struct diag *diag);
-// Counts codes that were not there: `err` and `diag` of the call, or what its reply says.
-void member_count_guesses(struct request *request, enum err err, const struct diag *diag);
+// Counts codes that were not there: `err` and `diag` of the call, or what its reply says. Gives `err` back.
+enum err member_count_guesses(struct request *request, enum err err, const struct diag *diag);

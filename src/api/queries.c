@@ -16,12 +16,6 @@ struct asked {
   struct value fields;
 };
 
-static enum err bad_member(const char *name, const char *expected, struct diag *diag) {
-  diag_set(diag, ERR_INVALID, "bad_member", "The member \"%s\" must be %s.", name, expected);
-  diag_in_field(diag, "%s", name);
-  return ERR_INVALID;
-}
-
 static struct value member_of(const struct request *request, struct value document, const char *name) {
   return value_member(document, engine_names(request->api->engine), bytes_from_text(name));
 }
@@ -31,7 +25,7 @@ static enum err read_at(struct request *request, struct value document, struct e
   struct bytes text;
   enum err err = request_member_text(request, document, "at", &text, diag);
   if (err || !text.data) return err;
-  if (clock_parse(text, &options->at_us)) return bad_member("at", "a time such as 2026-11-22T00:16:39Z", diag);
+  if (clock_parse(text, &options->at_us)) return request_bad_member("at", "a time such as 2026-11-22T00:16:39Z", diag);
   options->has_at = true;
   return ERR_OK;
 }
@@ -39,7 +33,7 @@ static enum err read_at(struct request *request, struct value document, struct e
 static enum err read_strict(struct request *request, struct value document, bool *strict, struct diag *diag) {
   struct value member = member_of(request, document, "strict");
   if (value_is_absent(member) || value_as_bool(member, strict)) return ERR_OK;
-  return bad_member("strict", "true or false", diag);
+  return request_bad_member("strict", "true or false", diag);
 }
 
 static enum err read_limit(struct request *request, struct value document, uint64_t *limit, struct diag *diag) {
@@ -50,7 +44,7 @@ static enum err read_limit(struct request *request, struct value document, uint6
   if (value_is_absent(member)) return ERR_OK;
   bool is_whole = value_as_number(member, &number) && decimal_to_scaled_i64(number, 0, &whole) == ERR_OK;
   if (!is_whole || whole < 1 || whole > LIMIT_PAGE_ROWS)
-    return bad_member("limit", "a whole number from 1 to 1000", diag);
+    return request_bad_member("limit", "a whole number from 1 to 1000", diag);
   *limit = (uint64_t)whole;
   return ERR_OK;
 }
@@ -61,7 +55,7 @@ static enum err read_asked(struct request *request, struct worker *worker, const
   *asked = (struct asked){.options = {.threads = request->api->options.query_threads}};
   enum err err = request_body(request, worker, known, &document, diag);
   if (!err) err = request_member_text(request, document, "expression", &asked->options.text, diag);
-  if (!err && !asked->options.text.data) err = bad_member("expression", "the text of an expression", diag);
+  if (!err && !asked->options.text.data) err = request_bad_member("expression", "the text of an expression", diag);
   if (!err) err = read_at(request, document, &asked->options, diag);
   if (!err) err = read_strict(request, document, &asked->options.strict, diag);
   if (!err) err = request_member_text(request, document, "customer", &asked->customer, diag);
@@ -78,9 +72,8 @@ typedef enum err answer_fn(struct request *request, const struct asked *asked, s
 static enum err answer_query(struct request *request, const struct asked *asked, answer_fn *answer, struct diag *diag) {
   struct engine_query *query;
   struct engine_view *view;
-  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
-  if (!request->refusal) return diag_no_memory(diag);
-  enum err err = engine_view_open(request->api->engine, &view);
+  enum err err = request_refusal(request, diag);
+  if (!err) err = engine_view_open(request->api->engine, &view);
   if (err) return err;
   err = engine_query_open(view, &asked->options, &query, request->refusal, diag);
   if (!err) {
@@ -91,19 +84,13 @@ static enum err answer_query(struct request *request, const struct asked *asked,
   return err;
 }
 
-static bool goes_on(void *context, uint64_t done, uint64_t total) {
-  struct request *request = context;
-  (void)done, (void)total;
-  return !request->api->stopping;
-}
-
 // --- counts --------------------------------------------------------------------------------------------------
 
 static enum err answer_count(struct request *request, const struct asked *asked, struct engine_view *view,
                              struct engine_query *query, struct diag *diag) {
   (void)asked, (void)view;
   struct json_writer writer = request_answer(request, 200);
-  return engine_query_count_json(query, goes_on, request, &writer, diag);
+  return engine_query_count_json(query, request_goes_on, request, &writer, diag);
 }
 
 enum err queries_count(struct request *request, struct worker *worker, struct diag *diag) {
@@ -121,9 +108,9 @@ static enum err add_fields(struct request *request, struct engine_query *query, 
   struct bytes text;
   enum err err = ERR_OK;
   if (value_is_absent(fields)) return ERR_OK;
-  if (value_type(fields) != VALUE_LIST) return bad_member("fields", expected, diag);
+  if (value_type(fields) != VALUE_LIST) return request_bad_member("fields", expected, diag);
   while (!err && value_next(&iter)) {
-    if (!value_as_text(iter.item, &text)) return bad_member("fields", expected, diag);
+    if (!value_as_text(iter.item, &text)) return request_bad_member("fields", expected, diag);
     err = engine_query_add_field(query, text, request->refusal, diag);
   }
   return err;
@@ -137,8 +124,11 @@ static enum err append(void *context, struct bytes text, struct diag *diag) {
 
 static enum err answer_list(struct request *request, const struct asked *asked, struct engine_view *view,
                             struct engine_query *query, struct diag *diag) {
-  struct engine_query_list list = {
-      .format = ENGINE_QUERY_ITEMS, .limit = asked->limit, .write = append, .progress = goes_on, .context = request};
+  struct engine_query_list list = {.format = ENGINE_QUERY_ITEMS,
+                                   .limit = asked->limit,
+                                   .write = append,
+                                   .progress = request_goes_on,
+                                   .context = request};
   char next[CUSTOMER_ID_TEXT_BYTES];
   (void)view;
   if (asked->after.data && !customer_id_parse(asked->after, &list.after))

@@ -12,9 +12,10 @@
 #include "api/stream.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "quality/quality.h"
 
-enum { KEPT_BUFFER_BYTES = 64 * 1024, NEAREST_DISTANCE_MAX = 2, SHOWN_NAME_BYTES = 64 };
+enum { DEFAULT_ROWS = 100, KEPT_BUFFER_BYTES = 64 * 1024, NEAREST_DISTANCE_MAX = 2, SHOWN_NAME_BYTES = 64 };
 
 enum err worker_open(struct worker **worker, struct engine *engine) {
   struct worker *made = alloc_zero(1, sizeof *made);
@@ -253,6 +254,19 @@ enum err request_body(struct request *request, struct worker *worker, const char
   return ERR_OK;
 }
 
+enum err request_definition(struct request *request, struct worker *worker, struct value *document, struct diag *diag) {
+  if (request->json.size_bytes == 0)
+    return diag_set(diag, ERR_INVALID, "missing_body",
+                    "This address takes a definition as its body, and there is none.");
+  enum err err = request_document(request, worker, document, diag);
+  return err ? err : request_refusal(request, diag);
+}
+
+enum err request_refusal(struct request *request, struct diag *diag) {
+  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
+  return request->refusal ? ERR_OK : diag_no_memory(diag);
+}
+
 enum err request_parameters(const struct request *request, const char *known, struct diag *diag) {
   for (size_t i = 0; i < request->uri.parameter_count; i++) {
     struct bytes name = request->uri.parameters[i].name, nearest;
@@ -267,6 +281,12 @@ enum err request_member_text(struct request *request, struct value document, con
   *text = (struct bytes){NULL, 0};
   if (value_is_absent(member) || value_type(member) == VALUE_NULL || value_as_text(member, text)) return ERR_OK;
   diag_set(diag, ERR_INVALID, "not_text", "The member \"%s\" must be a text.", name);
+  diag_in_field(diag, "%s", name);
+  return ERR_INVALID;
+}
+
+enum err request_bad_member(const char *name, const char *expected, struct diag *diag) {
+  diag_set(diag, ERR_INVALID, "bad_member", "The member \"%s\" must be %s.", name, expected);
   diag_in_field(diag, "%s", name);
   return ERR_INVALID;
 }
@@ -288,6 +308,12 @@ enum err request_number(const struct request *request, const char *name, uint64_
   snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)least,
            (unsigned long long)most);
   return bad_parameter(name, expected, diag);
+}
+
+enum err request_page(const struct request *request, struct bytes *after, uint64_t *limit, struct diag *diag) {
+  enum err err = request_parameters(request, "after limit", diag);
+  if (!err) err = uri_find(&request->uri, "after", after, diag);
+  return err ? err : request_number(request, "limit", DEFAULT_ROWS, 1, LIMIT_PAGE_ROWS, limit, diag);
 }
 
 enum err request_flag(const struct request *request, const char *name, bool *flag, struct diag *diag) {
@@ -322,6 +348,36 @@ enum err request_required(const struct request *request, const char *name, struc
 enum err request_author(struct request *request, struct value document, struct bytes *author, struct diag *diag) {
   enum err err = request_member_text(request, document, "author", author, diag);
   if (err || author->size_bytes) return err;
-  *author = request->key.name.size_bytes ? request->key.name : BYTES("api");
+  *author = request_key_name(request);
   return ERR_OK;
+}
+
+struct bytes request_key_name(const struct request *request) {
+  return request->key.name.size_bytes ? request->key.name : BYTES("api");
+}
+
+enum err request_find(struct request *request, struct engine_view *view, uint64_t *customer, struct diag *diag) {
+  enum err err = engine_find(view, request->parameters[0], customer, diag);
+  if (err == ERR_INVALID) diag_in_field(diag, "ref");
+  return err;
+}
+
+enum err request_customer(struct request *request, request_customer_fn *answer, struct diag *diag) {
+  struct engine_view *view;
+  uint64_t customer;
+  enum err err = engine_view_open(request->api->engine, &view);
+  if (err) return err;
+  err = request_find(request, view, &customer, diag);
+  if (!err) {
+    struct json_writer writer = request_answer(request, 200);
+    err = answer(request, view, customer, &writer, diag);
+  }
+  engine_view_close(view);
+  return err;
+}
+
+bool request_goes_on(void *context, uint64_t done, uint64_t total) {
+  const struct request *request = context;
+  (void)done, (void)total;
+  return !request->api->stopping;
 }

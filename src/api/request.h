@@ -105,7 +105,8 @@ struct json_writer request_answer(struct request *request, int status);
 
 // What a handler gives to the engine's call that changes something: the reply, and its stored copy when there is an
 // Idempotency-Key, ride in the same commit. `answer` (NULL: the engine writes the reply itself, or there is none)
-// writes the reply from `results`, which the call has set by then and which outlive it. `status` is that of success.
+// writes the reply from `results`, which the call has set by then and which outlive it. `status` is that of success;
+// the reply waits for the commit then.
 struct engine_commit *request_commit(struct request *request, int status, request_answer_fn *answer,
                                      const void *results);
 
@@ -125,6 +126,12 @@ enum err request_document(struct request *request, struct worker *worker, struct
 enum err request_body(struct request *request, struct worker *worker, const char *known, struct value *document,
                       struct diag *diag);
 
+// The same of a definition, a document whose members the engine checks; an expression in it may be refused.
+enum err request_definition(struct request *request, struct worker *worker, struct value *document, struct diag *diag);
+
+// Makes `request->refusal`, for calls that read expressions.
+enum err request_refusal(struct request *request, struct diag *diag);
+
 // ERR_INVALID code "unknown_parameter" for a parameter that is not among `known`.
 enum err request_parameters(const struct request *request, const char *known, struct diag *diag);
 
@@ -132,9 +139,14 @@ enum err request_parameters(const struct request *request, const char *known, st
 enum err request_member_text(struct request *request, struct value document, const char *name, struct bytes *text,
                              struct diag *diag);
 
+// ERR_INVALID code "bad_member": `expected` follows "must be".
+enum err request_bad_member(const char *name, const char *expected, struct diag *diag);
+
 // Parameters with their ranges. Absent: the fallback. ERR_INVALID code "bad_parameter" with the range in words.
 enum err request_number(const struct request *request, const char *name, uint64_t fallback, uint64_t least,
                         uint64_t most, uint64_t *number, struct diag *diag);
+// `after` and `limit` (100), where there are no other parameters.
+enum err request_page(const struct request *request, struct bytes *after, uint64_t *limit, struct diag *diag);
 enum err request_flag(const struct request *request, const char *name, bool *flag, struct diag *diag);
 enum err request_time(const struct request *request, const char *name, bool *given, int64_t *time_us,
                       struct diag *diag);
@@ -143,3 +155,14 @@ enum err request_required(const struct request *request, const char *name, struc
 
 // The author of a change: the member `author`, else the name of the key.
 enum err request_author(struct request *request, struct value document, struct bytes *author, struct diag *diag);
+struct bytes request_key_name(const struct request *request);
+
+// The customer of {ref}, the first parameter of the address.
+enum err request_find(struct request *request, struct engine_view *view, uint64_t *customer, struct diag *diag);
+// Writes 200 and the answer about her.
+typedef enum err request_customer_fn(struct request *request, struct engine_view *view, uint64_t customer,
+                                     struct json_writer *writer, struct diag *diag);
+enum err request_customer(struct request *request, request_customer_fn *answer, struct diag *diag);
+
+// For the engine's walks over everybody, whose context is the request: they end when the server does.
+bool request_goes_on(void *context, uint64_t done, uint64_t total);

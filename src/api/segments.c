@@ -5,13 +5,7 @@
 #include "base/limits.h"
 #include "engine/preview.h"
 
-enum { DEFAULT_MEMBERS = 100, DEFAULT_CHANGES = 100, OVERLAP_MAX = 100, REFERENCES_MAX = 10000 };
-
-static enum err bad_member(const char *name, const char *expected, struct diag *diag) {
-  diag_set(diag, ERR_INVALID, "bad_member", "The member \"%s\" must be %s.", name, expected);
-  diag_in_field(diag, "%s", name);
-  return ERR_INVALID;
-}
+enum { OVERLAP_MAX = 100, REFERENCES_MAX = 10000 };
 
 // --- definitions ---------------------------------------------------------------------------------------------
 
@@ -27,49 +21,29 @@ enum err segments_get(struct request *request, struct worker *worker, struct dia
   return engine_segment_json(request->api->engine, request->parameters[0], &writer, diag);
 }
 
-static struct bytes author_of(const struct request *request) {
-  return request->key.name.size_bytes ? request->key.name : BYTES("api");
-}
-
 enum err segments_put(struct request *request, struct worker *worker, struct diag *diag) {
   struct value document;
-  if (request->json.size_bytes == 0)
-    return diag_set(diag, ERR_INVALID, "missing_body",
-                    "This address takes a definition as its body, and there is none.");
-  enum err err = request_document(request, worker, &document, diag);
+  enum err err = request_definition(request, worker, &document, diag);
   if (err) return err;
-  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
-  if (!request->refusal) return diag_no_memory(diag);
   struct json_writer writer = request_answer(request, 200);
-  err = engine_segment_put(request->api->engine, document, author_of(request), &writer,
-                           request_commit(request, 200, NULL, NULL), request->refusal, diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_segment_put(request->api->engine, document, request_key_name(request), &writer,
+                            request_commit(request, 200, NULL, NULL), request->refusal, diag);
 }
 
 enum err segments_archive(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  enum err err = engine_segment_archive(request->api->engine, request->parameters[0], &writer,
-                                        request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_segment_archive(request->api->engine, request->parameters[0], &writer,
+                                request_commit(request, 200, NULL, NULL), diag);
 }
 
 // --- members and changes -------------------------------------------------------------------------------------
-
-static enum err read_page(struct request *request, uint64_t fallback, struct bytes *after, uint64_t *limit,
-                          struct diag *diag) {
-  enum err err = request_parameters(request, "after limit", diag);
-  if (!err) err = uri_find(&request->uri, "after", after, diag);
-  return err ? err : request_number(request, "limit", fallback, 1, LIMIT_PAGE_ROWS, limit, diag);
-}
 
 enum err segments_members(struct request *request, struct worker *worker, struct diag *diag) {
   struct bytes after;
   uint64_t limit;
   (void)worker;
-  enum err err = read_page(request, DEFAULT_MEMBERS, &after, &limit, diag);
+  enum err err = request_page(request, &after, &limit, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   return engine_segment_members_json(request->api->engine, request->parameters[0], after, (size_t)limit, &writer, diag);
@@ -80,7 +54,7 @@ enum err segments_changes(struct request *request, struct worker *worker, struct
   struct bytes after;
   uint64_t limit;
   (void)worker;
-  enum err err = read_page(request, DEFAULT_CHANGES, &after, &limit, diag);
+  enum err err = request_page(request, &after, &limit, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
   return engine_changes_json(request->api->engine, request->parameters[0], after, (size_t)limit, &writer, diag);
@@ -95,15 +69,15 @@ static enum err read_references(struct request *request, struct worker *worker, 
   enum err err = request_body(request, worker, "references", &document, diag);
   if (err) return err;
   struct value list = value_member(document, engine_names(request->api->engine), BYTES("references"));
-  if (value_type(list) != VALUE_LIST) return bad_member("references", expected, diag);
+  if (value_type(list) != VALUE_LIST) return request_bad_member("references", expected, diag);
   *references = arena_take(&request->arena, REFERENCES_MAX * sizeof **references);
   if (!*references) return diag_no_memory(diag);
   struct value_iter iter = value_iterate(list);
   for (*count = 0; value_next(&iter); ++*count) {
     if (*count == REFERENCES_MAX || !value_as_text(iter.item, &(*references)[*count]))
-      return bad_member("references", expected, diag);
+      return request_bad_member("references", expected, diag);
   }
-  return *count ? ERR_OK : bad_member("references", expected, diag);
+  return *count ? ERR_OK : request_bad_member("references", expected, diag);
 }
 
 static enum err change_list(struct request *request, struct worker *worker, bool listed, struct diag *diag) {
@@ -149,29 +123,18 @@ enum err segments_overlap(struct request *request, struct worker *worker, struct
   return engine_segments_overlap_json(request->api->engine, ids, count, &writer, diag);
 }
 
+static enum err answer_segments(struct request *request, struct engine_view *view, uint64_t customer,
+                                struct json_writer *writer, struct diag *diag) {
+  (void)request;
+  return engine_customer_segments_json(view, customer, writer, diag);
+}
+
 enum err segments_of_customer(struct request *request, struct worker *worker, struct diag *diag) {
-  struct engine_view *view;
-  uint64_t customer;
   (void)worker;
-  enum err err = engine_view_open(request->api->engine, &view);
-  if (err) return err;
-  err = engine_find(view, request->parameters[0], &customer, diag);
-  if (err == ERR_INVALID) diag_in_field(diag, "ref");
-  if (!err) {
-    struct json_writer writer = request_answer(request, 200);
-    err = engine_customer_segments_json(view, customer, &writer, diag);
-  }
-  engine_view_close(view);
-  return err;
+  return request_customer(request, answer_segments, diag);
 }
 
 // --- previews ------------------------------------------------------------------------------------------------
-
-static bool goes_on(void *context, uint64_t done, uint64_t total) {
-  struct request *request = context;
-  (void)done, (void)total;
-  return !request->api->stopping;
-}
 
 static enum err preview_in(struct request *request, struct engine_view *view, struct value document,
                            struct diag *diag) {
@@ -179,7 +142,7 @@ static enum err preview_in(struct request *request, struct engine_view *view, st
   enum err err = engine_preview_open(view, document, &preview, request->refusal, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);
-  err = engine_preview_json(preview, request->api->options.query_threads, goes_on, request, &writer, diag);
+  err = engine_preview_json(preview, request->api->options.query_threads, request_goes_on, request, &writer, diag);
   engine_preview_close(preview);
   return err;
 }
@@ -187,9 +150,8 @@ static enum err preview_in(struct request *request, struct engine_view *view, st
 enum err segments_preview(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_view *view;
   struct value document;
-  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
-  if (!request->refusal) return diag_no_memory(diag);
-  enum err err = request_body(request, worker, "include exclude traits sample estimate within_ms", &document, diag);
+  enum err err = request_refusal(request, diag);
+  if (!err) err = request_body(request, worker, "include exclude traits sample estimate within_ms", &document, diag);
   if (!err) err = engine_view_open(request->api->engine, &view);
   if (err) return err;
   err = preview_in(request, view, document, diag);

@@ -43,7 +43,6 @@ enum err workspace_put(struct request *request, struct worker *worker, struct di
   if (err) return err;
   err = engine_zone_put(request->api->engine, zone, author, request_commit(request, 200, answer_timezone, &zone), diag);
   if (err == ERR_INVALID) diag_in_field(diag, "timezone");
-  if (!err) request->marked = true;
   return err;
 }
 
@@ -62,12 +61,6 @@ static const char *const kind_names[] = {[ENGINE_SOURCE_BROWSER] = "browser",
                                          [ENGINE_SOURCE_PERSON] = "person"};
 enum { KIND_COUNT = sizeof kind_names / sizeof *kind_names };
 
-static enum err bad_member(const char *name, const char *expected, struct diag *diag) {
-  diag_set(diag, ERR_INVALID, "bad_member", "The member \"%s\" must be %s.", name, expected);
-  diag_in_field(diag, "%s", name);
-  return ERR_INVALID;
-}
-
 enum err workspace_sources(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker, (void)diag;
   struct json_writer writer = request_answer(request, 200);
@@ -80,7 +73,7 @@ static enum err read_kind(struct bytes text, enum engine_source_kind *kind, stru
     *kind = (enum engine_source_kind)i;
     return ERR_OK;
   }
-  return text.data ? bad_member("kind", "one of browser, server, till, file, person", diag) : ERR_OK;
+  return text.data ? request_bad_member("kind", "one of browser, server, till, file, person", diag) : ERR_OK;
 }
 
 static enum err read_priority(struct value member, int *priority, struct diag *diag) {
@@ -92,7 +85,7 @@ static enum err read_priority(struct value member, int *priority, struct diag *d
     *priority = (int)whole;
     return ERR_OK;
   }
-  return bad_member("priority", "a whole number from -1000 to 1000", diag);
+  return request_bad_member("priority", "a whole number from -1000 to 1000", diag);
 }
 
 // Members that are not given keep what the source has.
@@ -105,7 +98,7 @@ static enum err read_source(struct request *request, struct value document, stru
   if (!err) err = request_member_text(request, document, "region", &region, diag);
   if (!err) err = request_member_text(request, document, "user_id_type", &type, diag);
   if (err) return err;
-  if (name.size_bytes == 0) return bad_member("name", "a text of 1 to 256 bytes", diag);
+  if (name.size_bytes == 0) return request_bad_member("name", "a text of 1 to 256 bytes", diag);
   const struct engine_source *present = engine_source_find(engine, name);
   *wanted = present ? *present : (struct engine_source){.kind = ENGINE_SOURCE_SERVER, .user_id_type = BYTES("user_id")};
   wanted->name = name;
@@ -135,10 +128,8 @@ enum err workspace_source_put(struct request *request, struct worker *worker, st
   enum err err = request_body(request, worker, "name kind region user_id_type priority id", &document, diag);
   if (!err) err = read_source(request, document, &wanted, diag);
   if (err) return err;
-  err = engine_source_put(request->api->engine, &wanted, &wanted.id,
-                          request_commit(request, 200, answer_source, &wanted), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_source_put(request->api->engine, &wanted, &wanted.id,
+                           request_commit(request, 200, answer_source, &wanted), diag);
 }
 
 // --- keys ----------------------------------------------------------------------------------------------------
@@ -156,7 +147,7 @@ static const struct {
               {ENGINE_SCOPE_ERASE, "erase"},     {ENGINE_SCOPE_ADMIN, "admin"}, {ENGINE_SCOPE_TILL, "till"}};
 
 static enum err bad_scopes(struct diag *diag) {
-  return bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);
+  return request_bad_member("scopes", "a list of collect, read, write, erase, admin, or \"all\"", diag);
 }
 
 static enum err add_scopes(struct value member, uint32_t *scopes_out, struct diag *diag) {
@@ -188,16 +179,18 @@ static enum err read_key(struct request *request, struct value document, struct 
   if (!err) err = request_member_text(request, document, "name", &wanted->name, diag);
   if (err) return err;
   wanted->secret = bytes_equal(kind, BYTES("secret"));
-  if (!wanted->secret && !bytes_equal(kind, BYTES("write"))) return bad_member("kind", "\"write\" or \"secret\"", diag);
+  if (!wanted->secret && !bytes_equal(kind, BYTES("write")))
+    return request_bad_member("kind", "\"write\" or \"secret\"", diag);
   struct value given = value_member(document, engine_names(engine), BYTES("scopes"));
   if (wanted->secret) err = read_scopes(given, &wanted->scopes, diag);
   if (!wanted->secret && !value_is_absent(given) && value_type(given) != VALUE_NULL) {
-    err = bad_member("scopes", "left out: a write key can only collect, and \"kind\": \"secret\" has scopes", diag);
+    err = request_bad_member("scopes", "left out: a write key can only collect, and \"kind\": \"secret\" has scopes",
+                             diag);
   }
   if (err) return err;
   const struct engine_source *found =
       engine_source_find(engine, source.data || !wanted->secret ? source : BYTES("api"));
-  if (!found) return bad_member("source", "the name of a source; GET /v1/sources lists those there are", diag);
+  if (!found) return request_bad_member("source", "the name of a source; GET /v1/sources lists those there are", diag);
   wanted->source = found->id;
   return ERR_OK;
 }
@@ -233,10 +226,8 @@ enum err workspace_key_create(struct request *request, struct worker *worker, st
   enum err err = request_body(request, worker, "kind name source scopes", &document, diag);
   if (!err) err = read_key(request, document, &created.key, diag);
   if (err) return err;
-  err = engine_key_create(engine, &created.key, created.text, &created.key.id,
-                          request_commit(request, 201, answer_key, &created), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_key_create(engine, &created.key, created.text, &created.key.id,
+                           request_commit(request, 201, answer_key, &created), diag);
 }
 
 enum err workspace_key_revoke(struct request *request, struct worker *worker, struct diag *diag) {
@@ -246,7 +237,5 @@ enum err workspace_key_revoke(struct request *request, struct worker *worker, st
     return diag_set(diag, ERR_NOT_FOUND, "no_key",
                     "There is no such key: a key is named by its number, as GET /v1/keys lists them.");
   }
-  enum err err = engine_key_revoke(request->api->engine, id, request_commit(request, 204, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_key_revoke(request->api->engine, id, request_commit(request, 204, NULL, NULL), diag);
 }

@@ -51,14 +51,30 @@ static void append_second_words(struct buffer *out, const char *family, size_t s
   }
 }
 
-// What follows a flag that takes a value: files, or its choices.
+// The commands that take a flag, with it: "score rfm --format". Of a command of one word anything may stand between.
+static void append_takers(struct buffer *out, int option) {
+  size_t count;
+  const struct command *commands = command_table(&count);
+  const char *before = "  ";
+  for (size_t i = 0; i < count; i++) {
+    if (!(taken(&commands[i]) >> option & 1)) continue;
+    const char *words = commands[i].words, *between = strchr(words, ' ') != NULL ? "" : " \"*\"";
+    buffer_append_format(out, "%s\"%s%s --%s\"", before, words, between, options_param((enum option)option)->name);
+    before = "|";
+  }
+}
+
+// What follows a flag that takes a value: files, or its choices. Flags of different commands may share a name, and
+// take other values.
 static void append_value_cases(struct buffer *out) {
   for (int i = 0; i < OPTION_COUNT; i++) {
     const struct param *param = options_param((enum option)i);
+    if (param->type != PARAM_PATH && param->type != PARAM_CHOICE) continue;
+    append_takers(out, i);
     if (param->type == PARAM_PATH) {
-      buffer_append_format(out, "  --%s) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n", param->name);
-    } else if (param->type == PARAM_CHOICE) {
-      buffer_append_format(out, "  --%s) words=\"", param->name);
+      buffer_append_text(out, ") COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n");
+    } else {
+      buffer_append_text(out, ") words=\"");
       append_choices(out, param->values);
       buffer_append_text(out, "\" ;;\n");
     }
@@ -88,7 +104,7 @@ static void append_bash(struct buffer *out) {
   buffer_append_text(out, "_rapport() {\n"
                           "  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n"
                           "  COMPREPLY=()\n"
-                          "  case \"${COMP_WORDS[COMP_CWORD-1]}\" in\n");
+                          "  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]} ${COMP_WORDS[COMP_CWORD-1]}\" in\n");
   append_value_cases(out);
   buffer_append_text(out, "  *) case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
   append_command_cases(out);

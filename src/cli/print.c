@@ -1,10 +1,12 @@
 // print: lines and tables from packed documents. Widths count characters, not bytes; a cell is cut at CELL_COLUMNS.
 #include "cli/print.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { CELL_COLUMNS = 48, TABLE_COLUMNS_MAX = 10, NAME_COLUMNS = 20 };
+enum { CELL_COLUMNS = 48, TEXT_COLUMNS = 40, SLOT_BYTES = 32, TABLE_COLUMNS_MAX = 10, NAME_COLUMNS = 20 };
 
 enum err print_document_init(struct print_document *document, struct bytes json, struct diag *diag) {
   struct value_parser *parser = NULL;
@@ -118,6 +120,35 @@ void print_time(struct buffer *out, const struct print_document *document, struc
     return;
   }
   for (size_t i = 0; i < bytes; i++) buffer_append_byte(out, text.data[i] == 'T' ? ' ' : text.data[i]);
+}
+
+// Appends what a slot says, from behind its brace; returns what follows it.
+static const char *print_slot(struct buffer *out, const struct print_document *document, struct value of,
+                              const char *slot) {
+  char name[SLOT_BYTES];
+  size_t size = strcspn(slot, ":}");
+  const char *how = slot + size + (slot[size] == ':'), *end = strchr(how, '}');
+  assert(size < sizeof name && end != NULL);
+  memcpy(name, slot, size);
+  name[size] = '\0';
+  if (*how == 'd')
+    print_time(out, document, of, name, PRINT_DAY_BYTES);
+  else if (*how == 'm')
+    print_time(out, document, of, name, PRINT_MINUTE_BYTES);
+  else if (*how == 't')
+    print_clean(out, print_find_text(document, of, name), TEXT_COLUMNS);
+  else
+    print_member(out, document, of, name, (size_t)strtoul(how, NULL, 10));
+  return end + 1;
+}
+
+void print_words(struct buffer *out, const struct print_document *document, struct value of, const char *words) {
+  while (*words != '\0') {
+    size_t plain = strcspn(words, "{");
+    buffer_append(out, words, plain);
+    words += plain;
+    if (*words == '{') words = print_slot(out, document, of, words + 1);
+  }
 }
 
 static bool is_empty(struct value list) {
@@ -263,30 +294,15 @@ static void print_title(const struct print_document *customer, struct buffer *ou
   bool named = append_name_part(out, customer, given, false);
   named = append_name_part(out, customer, family, named) || named;
   if (!named && !append_name_part(out, customer, whole, false)) buffer_append_text(out, "Customer without a name");
-  buffer_append_text(out, ", ");
-  print_member(out, customer, customer->root, "id", 0);
-  buffer_append_text(out, "\n");
-  print_member(out, customer, trace, "events", 0);
-  buffer_append_text(out, " events, first ");
-  print_time(out, customer, trace, "first_event_at", PRINT_DAY_BYTES);
-  buffer_append_text(out, ", last ");
-  print_time(out, customer, trace, "last_event_at", PRINT_MINUTE_BYTES);
-  buffer_append_text(out, "\n");
+  print_words(out, customer, customer->root, ", {id}\n");
+  print_words(out, customer, trace, "{events} events, first {first_event_at:day}, last {last_event_at:minute}\n");
 }
 
 static void print_identifiers(const struct print_document *customer, struct buffer *out) {
   struct value_iter iter = value_iterate(print_find(customer, customer->root, "identifiers"));
   buffer_append_text(out, "\nIdentifiers\n");
   while (value_next(&iter)) {
-    buffer_append_text(out, "  ");
-    print_member(out, customer, iter.item, "type", 14);
-    buffer_append_text(out, "  ");
-    print_member(out, customer, iter.item, "value", 40);
-    buffer_append_text(out, "  ");
-    print_member(out, customer, iter.item, "source", 12);
-    buffer_append_text(out, "  since ");
-    print_time(out, customer, iter.item, "first_seen_at", PRINT_DAY_BYTES);
-    buffer_append_byte(out, '\n');
+    print_words(out, customer, iter.item, "  {type:14}  {value:40}  {source:12}  since {first_seen_at:day}\n");
   }
 }
 
@@ -301,11 +317,7 @@ static void print_traits(const struct print_document *customer, struct buffer *o
     size_t used = print_clean(out, name, 14);
     buffer_append_format(out, "%*s", (int)(16 - used), "");
     print_value(out, customer, iter.item, 40, true);
-    buffer_append_text(out, "  ");
-    print_member(out, customer, origin, "source", 12);
-    buffer_append_text(out, "  ");
-    print_time(out, customer, origin, "time", PRINT_DAY_BYTES);
-    buffer_append_byte(out, '\n');
+    print_words(out, customer, origin, "  {source:12}  {time:day}\n");
   }
 }
 
@@ -335,13 +347,7 @@ static void print_event_rows(const struct print_document *events, struct buffer 
   struct value_iter iter = value_iterate(items);
   if (is_empty(items)) buffer_append_text(out, "  none\n");
   while (value_next(&iter)) {
-    buffer_append_text(out, "  ");
-    print_time(out, events, iter.item, "time", PRINT_MINUTE_BYTES);
-    buffer_append_text(out, "  ");
-    print_member(out, events, iter.item, "name", 20);
-    buffer_append_text(out, "  ");
-    print_member(out, events, iter.item, "source", 12);
-    buffer_append_text(out, "  ");
+    print_words(out, events, iter.item, "  {time:minute}  {name:20}  {source:12}  ");
     append_amount(out, events, iter.item);
     buffer_append_byte(out, '\n');
   }
@@ -367,9 +373,7 @@ static void append_identifier(struct buffer *out, const struct print_document *d
     print_clean(out, text, 0);
     return;
   }
-  print_member(out, document, identifier, "type", 0);
-  buffer_append_byte(out, ':');
-  print_member(out, document, identifier, "value", 0);
+  print_words(out, document, identifier, "{type}:{value}");
 }
 
 static void print_edges(const struct print_document *document, struct value edges, struct buffer *out) {
@@ -380,16 +384,11 @@ static void print_edges(const struct print_document *document, struct value edge
     append_identifier(out, document, print_find(document, iter.item, "a"));
     buffer_append_text(out, " + ");
     append_identifier(out, document, print_find(document, iter.item, "b"));
-    buffer_append_text(out, "\n    edge ");
-    print_member(out, document, iter.item, "id", 0);
-    buffer_append_text(out, ", ");
+    print_words(out, document, iter.item, "\n    edge {id}, ");
     // Why it was made, or why it was not.
     bool refused = value_is_absent(print_find(document, iter.item, "rule"));
     print_member(out, document, iter.item, refused ? "reason" : "rule", 0);
-    buffer_append_text(out, ", from ");
-    print_member(out, document, iter.item, "source", 0);
-    buffer_append_text(out, ", ");
-    print_time(out, document, iter.item, "time", PRINT_MINUTE_BYTES);
+    print_words(out, document, iter.item, ", from {source}, {time:minute}");
     struct bytes state;
     if (value_as_text(print_find(document, iter.item, "state"), &state) && !bytes_equal(state, BYTES("active"))) {
       buffer_append_text(out, ", ");
@@ -426,11 +425,7 @@ static void print_devices(const struct print_document *document, struct buffer *
         out, value_as_bool(print_find(document, iter.item, "shared"), &shared) && shared ? ", used by many\n" : "\n");
     struct value_iter owners = value_iterate(print_find(document, iter.item, "owners"));
     while (value_next(&owners)) {
-      buffer_append_text(out, "    ");
-      print_member(out, document, owners.item, "customer", 0);
-      buffer_append_text(out, ", signed in ");
-      print_time(out, document, owners.item, "signed_in_at", PRINT_MINUTE_BYTES);
-      buffer_append_text(out, " as ");
+      print_words(out, document, owners.item, "    {customer}, signed in {signed_in_at:minute} as ");
       append_identifier(out, document, print_find(document, owners.item, "identifier"));
       buffer_append_byte(out, '\n');
     }
@@ -461,8 +456,7 @@ void print_identity(const struct print_document *identity, struct buffer *out) {
 }
 
 void print_explain(const struct print_document *explanation, struct buffer *out) {
-  print_member(out, explanation, explanation->root, "sentence", 0);
-  buffer_append_byte(out, '\n');
+  print_words(out, explanation, explanation->root, "{sentence}\n");
   struct value path = print_find(explanation, explanation->root, "path");
   if (!is_empty(path)) {
     buffer_append_byte(out, '\n');
@@ -526,11 +520,9 @@ static void print_program(const struct print_document *document, struct buffer *
 
 void print_expression(const struct print_document *explanation, struct buffer *out) {
   struct value needs = print_find(explanation, explanation->root, "needs");
-  print_member(out, explanation, explanation->root, "expression", 0);
-  buffer_append_byte(out, '\n');
+  print_words(out, explanation, explanation->root, "{expression}\n");
   if (!value_is_absent(print_find(explanation, explanation->root, "customer"))) {
-    print_member(out, explanation, explanation->root, "customer", 0);
-    buffer_append_text(out, ": ");
+    print_words(out, explanation, explanation->root, "{customer}: ");
     append_answer(out, explanation, explanation->root);
     buffer_append_byte(out, '\n');
   }

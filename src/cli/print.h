@@ -57,5 +57,8 @@ enum { PRINT_DAY_BYTES = 10, PRINT_MINUTE_BYTES = 16 };
 // The member's time as "2026-11-21 09:12" or "2026-11-21", as many bytes as are said.
 void print_time(struct buffer *out, const struct print_document *document, struct value of, const char *name,
                 size_t bytes);
+// Words with members of `of` in braces: "{id:8} by {author}, {at:minute}\n". {name} and {name:8} are print_member,
+// {name:day} and {name:minute} print_time; {name:text} is its text, cut like an id, or nothing.
+void print_words(struct buffer *out, const struct print_document *document, struct value of, const char *words);
 // A list of documents as a table.
 void print_table(const struct print_document *document, struct value list, struct buffer *out);

@@ -20,6 +20,10 @@ enum {
 
 typedef char amount_text[TEXT_BYTES];
 
+static bool has(const struct print_document *document, struct value of, const char *name) {
+  return !value_is_absent(print_find(document, of, name));
+}
+
 static bool flag_of(const struct print_document *document, struct value of, const char *name) {
   bool flag = false;
   return value_as_bool(print_find(document, of, name), &flag) && flag;
@@ -51,10 +55,36 @@ static void begin_line(struct buffer *out, const char *label, const char *amount
   buffer_append_format(out, "%-*s %*s  ", LABEL_COLUMNS, label, AMOUNT_COLUMNS, amount);
 }
 
+static void begin_points(struct buffer *out, const char *label, const struct print_document *document, struct value of,
+                         const char *words) {
+  struct buffer amount;
+  buffer_init(&amount);
+  print_words(&amount, document, of, words);
+  buffer_append_byte(&amount, '\0');
+  begin_line(out, label, amount.failed ? "" : (const char *)amount.data);
+  buffer_release(&amount);
+}
+
 static void money_line(struct buffer *out, const char *label, int64_t cents) {
   amount_text text;
   format_cents(cents, text);
   buffer_append_format(out, "%-*s %*s\n", LABEL_COLUMNS, label, AMOUNT_COLUMNS, text);
+}
+
+typedef void item_fn(const struct print_document *document, struct value item, struct buffer *out);
+
+static void print_each(const struct print_document *document, struct value list, item_fn *print, struct buffer *out) {
+  struct value_iter iter = value_iterate(list);
+  while (value_next(&iter)) print(document, iter.item, out);
+}
+
+// A page of items, and how to see the next.
+static void print_page(const struct print_document *document, const char *none, item_fn *print, struct buffer *out) {
+  struct value items = print_find(document, document->root, "items");
+  if (is_empty(items)) buffer_append_text(out, none);
+  print_each(document, items, print, out);
+  if (print_find_text(document, document->root, "next").size_bytes > 0)
+    print_words(out, document, document->root, "  more: --after {next}\n");
 }
 
 static void append_text(struct buffer *out, const struct print_document *document, struct value of, const char *name) {
@@ -78,7 +108,7 @@ static int64_t discount_of(const struct print_document *document, struct value r
 
 // Price times quantity, half up; amounts of a receipt are for reading, the engine's count.
 static int64_t line_cents(const struct print_document *document, struct value product) {
-  bool counted = !value_is_absent(print_find(document, product, "quantity"));
+  bool counted = has(document, product, "quantity");
   int64_t cents, quantity = counted ? number_of(document, product, "quantity", 3) : 1000;
   if (__builtin_mul_overflow(number_of(document, product, "price", 2), quantity, &cents)) return 0;
   return cents / 1000 + (cents % 1000 >= 500);
@@ -93,7 +123,7 @@ static void print_product(const struct print_document *document, struct value pr
   format_cents(line_cents(document, product) - discount, left);
   if (discount != 0) format_cents(-discount, off);
   buffer_append_text(out, "  ");
-  if (value_is_absent(print_find(document, product, "quantity")))
+  if (!has(document, product, "quantity"))
     buffer_append_text(out, "1     ");
   else
     print_value(out, document, print_find(document, product, "quantity"), 6, true);
@@ -128,14 +158,9 @@ static bool is_of_type(const struct print_document *document, struct value effec
 
 // What it comes from: the code, or the rule with its campaign.
 static void append_origin(struct buffer *out, const struct print_document *document, struct value effect) {
-  if (!value_is_absent(print_find(document, effect, "code"))) {
-    append_text(out, document, effect, "code");
-    return;
-  }
-  append_text(out, document, effect, "rule");
-  if (value_is_absent(print_find(document, effect, "campaign"))) return;
-  buffer_append_text(out, " of ");
-  append_text(out, document, effect, "campaign");
+  bool code = has(document, effect, "code");
+  print_words(out, document, effect, code ? "{code:text}" : "{rule:text}");
+  if (!code && has(document, effect, "campaign")) print_words(out, document, effect, " of {campaign:text}");
 }
 
 static void print_discount(const struct print_document *document, struct value effect, struct buffer *out) {
@@ -155,14 +180,7 @@ static void print_payment(const struct print_document *document, struct value ef
   amount_text text;
   format_cents(-number_of(document, effect, "amount", 2), text);
   begin_line(out, "Paid with", text);
-  if (!value_is_absent(print_find(document, effect, "card"))) {
-    buffer_append_text(out, "card ");
-    append_text(out, document, effect, "card");
-  } else {
-    print_member(out, document, effect, "points", 0);
-    buffer_append_text(out, " points");
-  }
-  buffer_append_byte(out, '\n');
+  print_words(out, document, effect, has(document, effect, "card") ? "card {card:text}\n" : "{points} points\n");
 }
 
 static void append_day(struct buffer *out, const struct print_document *document, struct value of, const char *name,
@@ -174,37 +192,22 @@ static void append_day(struct buffer *out, const struct print_document *document
 }
 
 static void print_earned(const struct print_document *document, struct value effect, struct buffer *out) {
-  struct buffer amount;
-  buffer_init(&amount);
-  buffer_append_byte(&amount, '+');
-  print_member(&amount, document, effect, "amount", 0);
-  buffer_append_byte(&amount, '\0');
-  begin_line(out, "To come", amount.failed ? "" : (const char *)amount.data);
-  buffer_release(&amount);
-  append_text(out, document, effect, "currency");
-  buffer_append_text(out, " for ");
+  begin_points(out, "To come", document, effect, "+{amount}");
+  print_words(out, document, effect, "{currency:text} for ");
   append_origin(out, document, effect);
-  if (value_is_absent(print_find(document, effect, "active_at"))) buffer_append_text(out, ", later");
+  if (!has(document, effect, "active_at")) buffer_append_text(out, ", later");
   append_day(out, document, effect, "active_at", ", from ");
   append_day(out, document, effect, "expires_on", " until ");
-  if (!value_is_absent(print_find(document, effect, "trimmed_by"))) {
-    buffer_append_text(out, ", cut: ");
-    append_text(out, document, effect, "trimmed_by");
-  }
+  if (has(document, effect, "trimmed_by")) print_words(out, document, effect, ", cut: {trimmed_by:text}");
   buffer_append_byte(out, '\n');
 }
 
 static void print_given(const struct print_document *document, struct value effect, struct buffer *out) {
   begin_line(out, "Voucher", "");
-  append_text(out, document, effect, "code");
-  buffer_append_text(out, " for ");
-  append_text(out, document, effect, "rule");
-  buffer_append_byte(out, '\n');
+  print_words(out, document, effect, "{code:text} for {rule:text}\n");
 }
 
-typedef void effect_fn(const struct print_document *document, struct value effect, struct buffer *out);
-
-static void print_of_type(const struct print_document *document, struct value reply, const char *type, effect_fn *print,
+static void print_of_type(const struct print_document *document, struct value reply, const char *type, item_fn *print,
                           struct buffer *out) {
   struct value_iter effects = value_iterate(print_find(document, reply, "effects"));
   while (value_next(&effects))
@@ -218,22 +221,18 @@ static void print_rejected(const struct print_document *document, struct value r
     append_origin(out, document, iter.item);
     buffer_append_text(out, ": ");
     print_clean(out, print_find_text(document, iter.item, "message"), 0);
-    buffer_append_text(out, " (");
-    append_text(out, document, iter.item, "reason");
-    buffer_append_text(out, ")\n");
+    print_words(out, document, iter.item, " ({reason:text})\n");
   }
 }
 
 static void print_missing(const struct print_document *document, struct value reply, struct buffer *out) {
   struct value_iter iter = value_iterate(print_find(document, reply, "missing"));
   while (value_next(&iter)) {
-    bool tier = !value_is_absent(print_find(document, iter.item, "tier"));
+    bool tier = has(document, iter.item, "tier");
     if (number_of(document, iter.item, "amount", 0) <= 0) continue;
     begin_line(out, "Missing", "");
-    print_member(out, document, iter.item, "amount", 0);
-    buffer_append_text(out, tier ? " to the tier " : " to the reward ");
-    append_text(out, document, iter.item, tier ? "tier" : "reward");
-    buffer_append_byte(out, '\n');
+    print_words(out, document, iter.item,
+                tier ? "{amount} to the tier {tier:text}\n" : "{amount} to the reward {reward:text}\n");
   }
 }
 
@@ -262,10 +261,7 @@ void print_loyalty_receipt(const struct print_document *document, struct buffer 
   bool replayed;
   struct value reply = print_loyalty_reply(document, print_find(document, document->root, "reply"), &replayed);
   if (flag_of(document, document->root, "booked")) {
-    buffer_append_text(out, "Order ");
-    append_text(out, document, reply, "order");
-    buffer_append_text(out, " of ");
-    append_text(out, document, reply, "customer");
+    print_words(out, document, reply, "Order {order:text} of {customer:text}");
     buffer_append_text(out, replayed ? ", taken before: this is what was said then\n" : "\n");
   }
   print_loyalty_lines(document, print_find(document, document->root, "request"), reply, out);
@@ -282,33 +278,18 @@ static void print_tenders(const struct print_document *document, struct value re
     if (cents == 0) continue;
     format_cents(cents, text);
     begin_line(out, "Given back", text);
-    if (!value_is_absent(print_find(document, iter.item, "card"))) {
-      buffer_append_text(out, "on card ");
-      append_text(out, document, iter.item, "card");
-    } else {
-      buffer_append_text(out, "as ");
-      print_member(out, document, iter.item, "points", 0);
-      buffer_append_text(out, " points");
-    }
-    buffer_append_byte(out, '\n');
+    bool card = has(document, iter.item, "card");
+    print_words(out, document, iter.item, card ? "on card {card:text}\n" : "as {points} points\n");
   }
 }
 
 static void print_taken_back(const struct print_document *document, struct value reply, struct buffer *out) {
   struct value_iter iter = value_iterate(print_find(document, reply, "points"));
   while (value_next(&iter)) {
-    struct buffer amount;
-    buffer_init(&amount);
-    print_member(&amount, document, iter.item, "taken_back", 0);
-    buffer_append_byte(&amount, '\0');
-    begin_line(out, "Taken back", amount.failed ? "" : (const char *)amount.data);
-    buffer_release(&amount);
+    begin_points(out, "Taken back", document, iter.item, "{taken_back}");
     append_text(out, document, iter.item, "currency");
-    if (number_of(document, iter.item, "uncollected", 2) != 0) {
-      buffer_append_text(out, "; ");
-      print_member(out, document, iter.item, "uncollected", 0);
-      buffer_append_text(out, " were spent already and could not be");
-    }
+    if (number_of(document, iter.item, "uncollected", 2) != 0)
+      print_words(out, document, iter.item, "; {uncollected} were spent already and could not be");
     buffer_append_byte(out, '\n');
   }
 }
@@ -317,10 +298,7 @@ void print_loyalty_return(const struct print_document *document, struct buffer *
   bool replayed;
   struct value reply = print_loyalty_reply(document, document->root, &replayed);
   struct value refund = print_find(document, reply, "refund");
-  buffer_append_text(out, "Return ");
-  append_text(out, document, reply, "return_id");
-  buffer_append_text(out, " of order ");
-  append_text(out, document, reply, "order");
+  print_words(out, document, reply, "Return {return_id:text} of order {order:text}");
   buffer_append_text(out, replayed ? ", taken before: this is what was said then\n" : "\n");
   money_line(out, "Refund", number_of(document, refund, "amount", 2));
   print_tenders(document, refund, out);
@@ -341,11 +319,7 @@ static void append_part(struct buffer *out, const struct print_document *documen
 static void print_balances(const struct print_document *document, struct value wallet, struct buffer *out) {
   struct value_iter iter = value_iterate(print_find(document, wallet, "balances"));
   while (value_next(&iter)) {
-    buffer_append_text(out, "  ");
-    print_member(out, document, iter.item, "currency", 12);
-    buffer_append_text(out, "  ");
-    print_member(out, document, iter.item, "available", 0);
-    buffer_append_text(out, " available");
+    print_words(out, document, iter.item, "  {currency:12}  {available} available");
     append_part(out, document, iter.item, "pending", "pending");
     append_part(out, document, iter.item, "held", "held");
     append_part(out, document, iter.item, "debt", "owed");
@@ -361,15 +335,8 @@ static void print_tier(const struct print_document *document, struct value walle
   buffer_append_format(out, "  %-12s  ", "tier");
   append_text(out, document, tier, "level");
   append_day(out, document, tier, "since", " since ");
-  buffer_append_text(out, ", ");
-  print_member(out, document, tier, "qualifying", 0);
-  buffer_append_text(out, " counted");
-  if (!value_is_absent(print_find(document, tier, "next"))) {
-    buffer_append_text(out, "; ");
-    print_member(out, document, tier, "missing", 0);
-    buffer_append_text(out, " more for ");
-    append_text(out, document, tier, "next");
-  }
+  print_words(out, document, tier, ", {qualifying} counted");
+  if (has(document, tier, "next")) print_words(out, document, tier, "; {missing} more for {next:text}");
   buffer_append_byte(out, '\n');
 }
 
@@ -385,10 +352,7 @@ static int by_day(const void *a, const void *b) {
 }
 
 static void print_lot(const struct print_document *document, const struct dated *dated, struct buffer *out) {
-  buffer_append_text(out, "  ");
-  print_member(out, document, dated->lot, "left", 12);
-  buffer_append_text(out, "  ");
-  append_text(out, document, dated->lot, "currency");
+  print_words(out, document, dated->lot, "  {left:12}  {currency:text}");
   if (dated->day.size_bytes > 0)
     append_day(out, document, dated->lot, "expires_on", " until ");
   else
@@ -422,46 +386,29 @@ static void print_hold(const struct print_document *document, struct value hold,
   if (customer.size_bytes < 2 || id.size_bytes < 2) return;
   buffer_append_format(out, "  h%.*s-%.*s  ", (int)customer.size_bytes - 1, (const char *)customer.data + 1,
                        (int)id.size_bytes - 1, (const char *)id.data + 1);
-  print_member(out, document, hold, "amount", 0);
-  buffer_append_byte(out, ' ');
-  append_text(out, document, hold, "currency");
-  buffer_append_text(out, " until ");
-  print_time(out, document, hold, "expires_at", PRINT_MINUTE_BYTES);
-  buffer_append_text(out, " UTC\n");
+  print_words(out, document, hold, "{amount} {currency:text} until {expires_at:minute} UTC\n");
 }
 
 static void print_wallet(const struct print_document *document, struct value wallet, struct buffer *out) {
   struct value holds = print_find(document, wallet, "holds");
-  struct value_iter iter = value_iterate(holds);
-  buffer_append_text(out, "\nProgramme ");
-  append_text(out, document, wallet, "programme");
-  buffer_append_byte(out, '\n');
+  print_words(out, document, wallet, "\nProgramme {programme:text}\n");
   print_balances(document, wallet, out);
   print_tier(document, wallet, out);
   print_lots(document, wallet, out);
   if (is_empty(holds)) return;
   buffer_append_text(out, "\nHeld\n");
-  while (value_next(&iter)) print_hold(document, iter.item, out);
+  print_each(document, holds, print_hold, out);
 }
 
 static void print_code_row(const struct print_document *document, struct value code, struct buffer *out) {
   amount_text text;
-  buffer_append_text(out, "  ");
-  print_member(out, document, code, "code", 22);
-  buffer_append_text(out, "  ");
-  print_member(out, document, code, "voucher", 14);
-  buffer_append_text(out, "  ");
-  append_text(out, document, code, "state");
-  if (!value_is_absent(print_find(document, code, "reason"))) {
-    buffer_append_text(out, ": ");
-    append_text(out, document, code, "reason");
-  }
-  if (!value_is_absent(print_find(document, code, "balance"))) {
+  print_words(out, document, code, "  {code:22}  {voucher:14}  {state:text}");
+  if (has(document, code, "reason")) print_words(out, document, code, ": {reason:text}");
+  if (has(document, code, "balance")) {
     format_cents(number_of(document, code, "balance", 2), text);
     buffer_append_format(out, ", %s left", text);
   } else if (number_of(document, code, "uses", 0) != 0) {
-    buffer_append_text(out, ", used ");
-    print_member(out, document, code, "uses", 0);
+    print_words(out, document, code, ", used {uses}");
     buffer_append_text(out, number_of(document, code, "uses", 0) == 1 ? " time" : " times");
   }
   append_day(out, document, code, "valid_to", ", until ");
@@ -471,32 +418,22 @@ static void print_code_row(const struct print_document *document, struct value c
 void print_loyalty_member(const struct print_document *document, struct buffer *out) {
   struct value programmes = print_find(document, document->root, "programmes");
   struct value vouchers = print_find(document, document->root, "vouchers");
-  struct value_iter iter = value_iterate(programmes);
   append_text(out, document, document->root, "customer");
   buffer_append_text(out, is_empty(programmes) ? " is in no programme yet: a first order makes a member\n" : "\n");
-  while (value_next(&iter)) print_wallet(document, iter.item, out);
+  print_each(document, programmes, print_wallet, out);
   if (is_empty(vouchers)) return;
   buffer_append_text(out, "\nVouchers\n");
-  iter = value_iterate(vouchers);
-  while (value_next(&iter)) print_code_row(document, iter.item, out);
+  print_each(document, vouchers, print_code_row, out);
 }
 
 static void print_posting(const struct print_document *document, struct value posting, struct buffer *out) {
   struct value_iter entries = value_iterate(print_find(document, posting, "entries"));
   while (value_next(&entries)) {
-    buffer_append_text(out, "  ");
-    print_time(out, document, posting, "effective_at", PRINT_MINUTE_BYTES);
-    buffer_append_text(out, "  ");
-    print_member(out, document, posting, "id", 8);
-    print_member(out, document, posting, "kind", 12);
-    print_member(out, document, entries.item, "amount", 9);
-    print_member(out, document, entries.item, "currency", 10);
-    print_member(out, document, entries.item, "from", 0);
-    buffer_append_text(out, " -> ");
-    print_member(out, document, entries.item, "to", 0);
+    print_words(out, document, posting, "  {effective_at:minute}  {id:8}{kind:12}");
+    print_words(out, document, entries.item, "{amount:9}{currency:10}{from} -> {to}");
     static const char *const why[] = {"reference", "rule", "author", "reason"};
     for (size_t i = 0; i < sizeof why / sizeof *why; i++) {
-      if (value_is_absent(print_find(document, posting, why[i]))) continue;
+      if (!has(document, posting, why[i])) continue;
       buffer_append_format(out, i == 0 ? ", " : ", %s ", why[i]);
       print_value(out, document, print_find(document, posting, why[i]), ID_COLUMNS, false);
     }
@@ -527,14 +464,9 @@ static void print_side(const struct print_document *document, struct value side,
 static void print_change(const struct print_document *document, struct value change, struct buffer *out) {
   struct value before = print_find(document, change, "before"), after = print_find(document, change, "after");
   static const char *const more[] = {"programme", "customer", "reason"};
-  print_time(out, document, change, "at", PRINT_MINUTE_BYTES);
-  buffer_append_text(out, "  ");
-  print_member(out, document, change, "action", 24);
-  print_member(out, document, change, "subject", 0);
-  buffer_append_text(out, " by ");
-  print_member(out, document, change, "author", 0);
+  print_words(out, document, change, "{at:minute}  {action:24}{subject} by {author}");
   for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
-    if (value_is_absent(print_find(document, change, more[i]))) continue;
+    if (!has(document, change, more[i])) continue;
     buffer_append_format(out, ", %s ", more[i]);
     print_value(out, document, print_find(document, change, more[i]), SIDE_COLUMNS, false);
   }
@@ -544,25 +476,11 @@ static void print_change(const struct print_document *document, struct value cha
 }
 
 void print_loyalty_audit(const struct print_document *document, struct buffer *out) {
-  struct value items = print_find(document, document->root, "items");
-  struct value_iter iter = value_iterate(items);
-  if (is_empty(items)) buffer_append_text(out, "nothing was changed yet\n");
-  while (value_next(&iter)) print_change(document, iter.item, out);
-  if (print_find_text(document, document->root, "next").size_bytes == 0) return;
-  buffer_append_text(out, "  more: --after ");
-  append_text(out, document, document->root, "next");
-  buffer_append_byte(out, '\n');
+  print_page(document, "nothing was changed yet\n", print_change, out);
 }
 
 void print_loyalty_statement(const struct print_document *document, struct buffer *out) {
-  struct value items = print_find(document, document->root, "items");
-  struct value_iter iter = value_iterate(items);
-  if (is_empty(items)) buffer_append_text(out, "nothing was posted yet\n");
-  while (value_next(&iter)) print_posting(document, iter.item, out);
-  if (print_find_text(document, document->root, "next").size_bytes == 0) return;
-  buffer_append_text(out, "  more: --after ");
-  append_text(out, document, document->root, "next");
-  buffer_append_byte(out, '\n');
+  print_page(document, "nothing was posted yet\n", print_posting, out);
 }
 
 // --- points and codes --------------------------------------------------------------------------------------------
@@ -570,27 +488,17 @@ void print_loyalty_statement(const struct print_document *document, struct buffe
 void print_loyalty_points(const struct print_document *document, struct buffer *out) {
   bool replayed;
   struct value reply = print_loyalty_reply(document, document->root, &replayed);
-  if (!value_is_absent(print_find(document, reply, "approval"))) {
-    buffer_append_text(out, "waits for a second person, as ");
-    append_text(out, document, reply, "approval");
-    buffer_append_byte(out, '\n');
+  if (has(document, reply, "approval")) {
+    print_words(out, document, reply, "waits for a second person, as {approval:text}\n");
     return;
   }
-  bool hold = !value_is_absent(print_find(document, reply, "hold"));
+  bool hold = has(document, reply, "hold");
   if (replayed) buffer_append_text(out, "done before: this is what was said then\n");
-  bool joined = value_is_absent(print_find(document, reply, "id"));
+  bool joined = !has(document, reply, "id");
   append_text(out, document, reply, hold ? "hold" : joined ? "customer" : "id");
-  if (hold) {
-    buffer_append_byte(out, ' ');
-    append_text(out, document, reply, "status");
-    buffer_append_byte(out, ' ');
-    print_member(out, document, reply, "amount", 0);
-  }
-  if (hold && bytes_equal(print_find_text(document, reply, "status"), BYTES("held"))) {
-    buffer_append_text(out, " until ");
-    print_time(out, document, reply, "expires_at", PRINT_MINUTE_BYTES);
-    buffer_append_text(out, " UTC");
-  }
+  if (hold) print_words(out, document, reply, " {status:text} {amount}");
+  if (hold && bytes_equal(print_find_text(document, reply, "status"), BYTES("held")))
+    print_words(out, document, reply, " until {expires_at:minute} UTC");
   buffer_append_byte(out, '\n');
   print_balances(document, print_find(document, reply, "balance"), out);
 }
@@ -614,9 +522,7 @@ void print_loyalty_validation(const struct print_document *document, struct buff
   }
   buffer_append_text(out, "not good: ");
   print_clean(out, print_find_text(document, document->root, "message"), 0);
-  buffer_append_text(out, " (");
-  append_text(out, document, document->root, "reason");
-  buffer_append_text(out, ")\n");
+  print_words(out, document, document->root, " ({reason:text})\n");
 }
 
 // --- programmes --------------------------------------------------------------------------------------------------
@@ -649,9 +555,7 @@ static void append_worth(struct buffer *out, const struct print_document *docume
 
 static void print_owed(const struct print_document *document, struct value currency, struct buffer *out) {
   struct decimal undated;
-  buffer_append_byte(out, '\n');
-  append_text(out, document, currency, "currency");
-  buffer_append_text(out, ": worth ");
+  print_words(out, document, currency, "\n{currency:text}: worth ");
   append_worth(out, document, currency, "money");
   buffer_append_text(out, ", of which ");
   append_worth(out, document, currency, "expected_money");
@@ -664,42 +568,24 @@ static void print_owed(const struct print_document *document, struct value curre
   }
   struct value_iter months = value_iterate(print_find(document, currency, "by_month"));
   buffer_append_text(out, "  expires in\n");
-  while (value_next(&months)) {
-    buffer_append_text(out, "    ");
-    print_member(out, document, months.item, "month", 12);
-    print_member(out, document, months.item, "amount", 0);
-    buffer_append_byte(out, '\n');
-  }
+  while (value_next(&months)) print_words(out, document, months.item, "    {month:12}{amount}\n");
   if (!value_as_number(print_find(document, currency, "undated"), &undated) || undated.coefficient == 0) return;
   buffer_append_format(out, "    %-12s", "never");
-  print_member(out, document, currency, "undated", 0);
-  buffer_append_byte(out, '\n');
+  print_words(out, document, currency, "{undated}\n");
 }
 
 void print_loyalty_liability(const struct print_document *document, struct buffer *out) {
-  struct value_iter iter = value_iterate(print_find(document, document->root, "currencies"));
-  buffer_append_text(out, "Programme ");
-  append_text(out, document, document->root, "programme");
-  buffer_append_text(out, ", ");
-  print_member(out, document, document->root, "members", 0);
+  print_words(out, document, document->root, "Programme {programme:text}, {members}");
   buffer_append_text(out, number_of(document, document->root, "members", 0) == 1 ? " member\n" : " members\n");
-  while (value_next(&iter)) print_owed(document, iter.item, out);
+  print_each(document, print_find(document, document->root, "currencies"), print_owed, out);
+}
+
+static void print_document_row(const struct print_document *document, struct value item, struct buffer *out) {
+  print_words(out, document, item, "  {id:18} version {version:4}{name:text}");
+  if (has(document, item, "programme")) print_words(out, document, item, ", of {programme:text}");
+  buffer_append_text(out, flag_of(document, item, "archived") ? ", archived\n" : "\n");
 }
 
 void print_loyalty_documents(const struct print_document *document, struct buffer *out) {
-  struct value items = print_find(document, document->root, "items");
-  struct value_iter iter = value_iterate(items);
-  if (is_empty(items)) buffer_append_text(out, "nothing found\n");
-  while (value_next(&iter)) {
-    buffer_append_text(out, "  ");
-    print_member(out, document, iter.item, "id", 18);
-    buffer_append_text(out, " version ");
-    print_member(out, document, iter.item, "version", 4);
-    print_clean(out, print_find_text(document, iter.item, "name"), ID_COLUMNS);
-    if (!value_is_absent(print_find(document, iter.item, "programme"))) {
-      buffer_append_text(out, ", of ");
-      append_text(out, document, iter.item, "programme");
-    }
-    buffer_append_text(out, flag_of(document, iter.item, "archived") ? ", archived\n" : "\n");
-  }
+  print_page(document, "nothing found\n", print_document_row, out);
 }

@@ -61,19 +61,10 @@ static void put_bar(int64_t amount, int64_t most, int columns, struct buffer *ou
 // --- parts ---------------------------------------------------------------------------------------------------
 
 static void put_heading(const struct print_document *report, struct buffer *out) {
-  buffer_append_text(out, "Orders ");
-  print_member(out, report, report->root, "orders", 0);
-  buffer_append_text(out, " of ");
-  print_member(out, report, report->root, "members", 0);
-  buffer_append_text(out, " members, from ");
-  print_time(out, report, report->root, "from", PRINT_MINUTE_BYTES);
-  buffer_append_text(out, " to ");
-  print_time(out, report, report->root, "to", PRINT_MINUTE_BYTES);
-  buffer_append_text(out, " UTC\n");
+  print_words(out, report, report->root,
+              "Orders {orders} of {members} members, from {from:minute} to {to:minute} UTC\n");
   if (number_of(report, report->root, "skipped") > 0) {
-    buffer_append_text(out, "Left out, because they could not be booked again: ");
-    print_member(out, report, report->root, "skipped", 0);
-    buffer_append_text(out, " members\n");
+    print_words(out, report, report->root, "Left out, because they could not be booked again: {skipped} members\n");
   }
   buffer_append_format(out, "\n  %-*s%*s%*s%*s%*s\n", LABEL_COLUMNS, "", FIGURE_COLUMNS, "booked", FIGURE_COLUMNS,
                        "as it is", FIGURE_COLUMNS, "would be", FIGURE_COLUMNS, "difference");
@@ -100,9 +91,7 @@ static void put_levels(const struct print_document *report, struct buffer *out) 
   for (size_t i = 0; i < 4; i += 2) {
     struct value side = member(report, tiers, words[i]);
     buffer_append_format(out, "%s ", i == 0 ? "" : ",");
-    print_member(out, report, side, "up", 0);
-    buffer_append_text(out, " up and ");
-    print_member(out, report, side, "down", 0);
+    print_words(out, report, side, "{up} up and {down}");
     buffer_append_format(out, " down %s", words[i + 1]);
   }
   buffer_append_byte(out, '\n');
@@ -152,8 +141,7 @@ static void put_largest(const struct print_document *report, struct buffer *out)
     int64_t difference = number_of(report, iter.item, "difference"), size = difference < 0 ? -difference : difference;
     if (most == 0) buffer_append_text(out, "\nMembers with the largest difference\n");
     if (size > most) most = size;
-    buffer_append_text(out, "  ");
-    print_member(out, report, iter.item, "customer", 12);
+    print_words(out, report, iter.item, "  {customer:12}");
     put_figure(report, iter.item, "as_is", false, out);
     put_figure(report, iter.item, "would_be", false, out);
     put_figure(report, iter.item, "difference", true, out);

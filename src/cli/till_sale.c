@@ -114,17 +114,10 @@ static void print_first_wallet(const struct print_document *document, struct val
   struct value_iter balances = value_iterate(value_member(wallet, document->names, BYTES("balances")));
   struct value tier = value_member(wallet, document->names, BYTES("tier"));
   if (!value_is_absent(tier)) {
-    buffer_append_text(out, ", ");
-    print_member(out, document, tier, "level", 0);
+    print_words(out, document, tier, ", {level}");
   }
   while (value_next(&balances)) {
-    buffer_append_text(out, ": ");
-    print_member(out, document, balances.item, "available", 0);
-    buffer_append_byte(out, ' ');
-    print_member(out, document, balances.item, "currency", 0);
-    buffer_append_text(out, ", ");
-    print_member(out, document, balances.item, "pending", 0);
-    buffer_append_text(out, " pending");
+    print_words(out, document, balances.item, ": {available} {currency}, {pending} pending");
   }
 }
 

@@ -1,86 +1,13 @@
 // `rapport score rfm`, `rapport score clv` and `rapport lift` as they are typed, on files of the test's own and on the
 // published ones.
-#include <ftw.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "cli/cli.h"
 #include "scoring_shared.h"
 
-enum { WORDS_MAX = 32, OUT_BYTES = 1 << 20 };
+#include "cli_kit.h"
 
-static char root[] = "/tmp/rapport-score-XXXXXX";
-static char out[OUT_BYTES], before[OUT_BYTES], errors[4096]; // what the last command printed, and on standard error
+static char before[OUT_BYTES];
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
-  (void)status, (void)type, (void)walk;
-  return remove(path);
-}
-
-static int make_root(void **state) {
-  (void)state;
-  if (mkdtemp(root) == NULL) return -1;
-  return chdir(root);
-}
-
-static int remove_root(void **state) {
-  (void)state;
-  return chdir("/") != 0 || nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0;
-}
-
-static void take_file(int fd, char *text, size_t room) {
-  ssize_t size = pread(fd, text, room - 1, 0);
-  assert_true(size >= 0);
-  text[size] = '\0';
-  close(fd);
-}
-
-static int capture(int fd, int *old) {
-  char name[] = "/tmp/rapport-out-XXXXXX";
-  int captured = mkstemp(name);
-  assert_true(captured >= 0);
-  unlink(name);
-  *old = dup(fd);
-  dup2(captured, fd);
-  return captured;
-}
-
-static void restore(int fd, int old) {
-  dup2(old, fd);
-  close(old);
-}
-
-// Runs one command line, split at spaces.
 static int run(const char *line) {
-  char copy[1024], *words[WORDS_MAX] = {(char[]){"rapport"}}, *rest = NULL;
-  int count = 1, old_out, old_err;
-  assert_true(strlen(line) < sizeof copy);
-  strcpy(copy, line);
-  for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) words[count++] = word;
-  fflush(stdout);
-  int fd_out = capture(1, &old_out), fd_err = capture(2, &old_err);
-  int status = cli_main(count, words, NULL);
-  restore(1, old_out);
-  restore(2, old_err);
-  take_file(fd_out, out, sizeof out);
-  take_file(fd_err, errors, sizeof errors);
-  return status;
-}
-
-static void write_file(const char *name, const char *text) {
-  FILE *file = fopen(name, "we");
-  assert_non_null(file);
-  fputs(text, file);
-  assert_int_equal(fclose(file), 0);
+  return run_split(line, " ");
 }
 
 static void assert_says(const char *line, int status, const char *sentence) {

@@ -6,6 +6,7 @@
 // attempt may use up, so they are compared by their order. That run moves the events of a merge at once; those with
 // faults move one and leave the others to the job.
 #include "engine_kit.h"
+#include "rounds.h"
 
 #include "base/alloc.h"
 #include "store/store_wrap.h"
@@ -151,18 +152,14 @@ static void step_init(struct kit *kit, struct step *step, const char *line) {
     step->is_event = true;
     kit_alias_init(kit, step->words, step->count, &step->event);
   }
-  if (strcmp(step->words[0], "segment") == 0)
-    assert_int_equal(
-        value_parse_json(kit->parser, bytes_from_text(step->words[1]), engine_names(kit->engine), &step->traits, NULL),
-        ERR_OK);
+  if (strcmp(step->words[0], "segment") == 0) kit_value(kit, step->words[1], &step->traits);
   bool names_nobody = strcmp(step->words[0], "allow") == 0 || strcmp(step->words[0], "segment") == 0;
   if (step->is_event || step->count < 2 || strchr(step->words[1], ':') == NULL || names_nobody) return;
   step->customer = kit_customer(kit, step->words[1]);
   if (strcmp(step->words[0], "correct") != 0) return;
   char json[128];
   snprintf(json, sizeof json, "{\"%s\":\"%s\"}", step->words[2], step->words[3]);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &step->traits, NULL),
-                   ERR_OK);
+  kit_value(kit, json, &step->traits);
 }
 
 static void step_release(struct step *step) {
@@ -282,6 +279,8 @@ static void begin_again(struct kit *kit, size_t line) {
   }
 }
 
+// That a failure left nothing behind is looked at after each; under a sanitizer, which makes that nine tenths of the
+// time and looks for something else, after the line went through.
 static void run_line(struct kit *kit, size_t line, const struct faults *faults) {
   bool done = false, untouched = false;
   struct step step;
@@ -291,7 +290,8 @@ static void run_line(struct kit *kit, size_t line, const struct faults *faults) 
     if (done || allowed == 0) step_init(kit, &step, workload[line]);
     snprintf(kit->where, sizeof kit->where, "%s, after %d", workload[line], (int)allowed);
     done = try_step(kit, &step, faults, allowed, &untouched);
-    if (faults->memory || faults->store != ERR_OK) kit_check(kit);
+    bool faulty = faults->memory || faults->store != ERR_OK;
+    if (faulty && (done || !ROUNDS_SANITIZED)) kit_check(kit);
     if (done) step_release(&step);
   }
 }

@@ -186,11 +186,18 @@ static inline void kit_event_release(struct kit_event *made) {
   buffer_release(&made->packed);
 }
 
+// JSON as the engine takes documents; `packed` is released by the caller.
+static inline struct value kit_value(struct kit *kit, const char *json, struct buffer *packed) {
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(packed);
+  if (value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), packed, &diag) != ERR_OK)
+    fail_msg("%s: %s", json, diag.message);
+  return (struct value){buffer_view(packed)};
+}
+
 static inline void kit_parse(struct kit *kit, const char *message, struct kit_event *made) {
-  buffer_init(&made->packed);
-  assert_int_equal(
-      value_parse_json(kit->parser, bytes_from_text(message), engine_names(kit->engine), &made->packed, NULL), ERR_OK);
-  made->event.message = (struct value){buffer_view(&made->packed)};
+  made->event.message = kit_value(kit, message, &made->packed);
   made->event.amount_code = 255;
   made->event.received_us = clock_now_us(&kit->clock);
   snprintf(made->id, sizeof made->id, "m%u", kit->next_message++);
@@ -397,13 +404,10 @@ static inline void kit_correct(struct kit *kit, char **words) {
   struct diag diag;
   char traits[256];
   diag_init(&diag);
-  buffer_init(&packed);
   snprintf(traits, sizeof traits, "{\"%s\":\"%s\"}", words[2], words[3]);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(traits), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
+  struct value given = kit_value(kit, traits, &packed);
   clock_hold(&kit->clock, clock_now_us(&kit->clock) + CLOCK_SECOND_US);
-  if (engine_correct(kit->engine, kit_customer(kit, words[1]), (struct value){buffer_view(&packed)}, BYTES("clerk"),
-                     NULL, &commit, &diag) != ERR_OK)
+  if (engine_correct(kit->engine, kit_customer(kit, words[1]), given, BYTES("clerk"), NULL, &commit, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
   buffer_release(&packed);
 }
@@ -473,10 +477,7 @@ static inline void kit_rules(struct kit *kit, const char *json) {
   struct diag diag;
   uint64_t version;
   diag_init(&diag);
-  buffer_init(&packed);
-  if (value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, &diag) != ERR_OK ||
-      engine_rules_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &version, &commit, &diag) !=
-          ERR_OK)
+  if (engine_rules_put(kit->engine, kit_value(kit, json, &packed), BYTES("ann"), &version, &commit, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
   buffer_release(&packed);
 }

@@ -42,12 +42,9 @@ static inline char *live_put_raw(struct kit *kit, const char *json, struct diag 
   struct engine_commit commit = {0};
   struct live_answer answer;
   struct buffer packed;
-  buffer_init(&packed);
   live_ask(&answer);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, diag),
-                   ERR_OK);
-  enum err err = engine_segment_put(kit->engine, (struct value){buffer_view(&packed)}, BYTES("ann"), &answer.writer,
-                                    &commit, NULL, &answer.diag);
+  enum err err = engine_segment_put(kit->engine, kit_value(kit, json, &packed), BYTES("ann"), &answer.writer, &commit,
+                                    NULL, &answer.diag);
   *diag = answer.diag;
   buffer_release(&packed);
   if (err == ERR_OK) return live_told(kit, &answer, err);
@@ -71,16 +68,24 @@ static inline void live_refused(struct kit *kit, const char *json, const char *c
   if (strcmp(diag.code, code) != 0) fail_msg("%s: %s: %s", json, diag.code, diag.message);
 }
 
-static inline char *live_customer(struct kit *kit, const char *reference) {
+typedef enum err live_about_fn(struct engine_view *view, uint64_t customer, struct json_writer *writer,
+                               struct diag *diag);
+
+// What one of the engine's documents says of a customer; freed by the caller.
+static inline char *live_about(struct kit *kit, const char *reference, live_about_fn *write) {
   struct live_answer answer;
   struct engine_view *view;
   uint64_t customer = kit_customer(kit, reference);
   if (customer == 0) fail_msg("%s: no such customer", reference);
   live_ask(&answer);
   assert_int_equal(engine_view_open(kit->engine, &view), ERR_OK);
-  enum err err = engine_customer_segments_json(view, customer, &answer.writer, &answer.diag);
+  enum err err = write(view, customer, &answer.writer, &answer.diag);
   engine_view_close(view);
   return live_told(kit, &answer, err);
+}
+
+static inline char *live_customer(struct kit *kit, const char *reference) {
+  return live_about(kit, reference, engine_customer_segments_json);
 }
 
 static inline char *live_changes(struct kit *kit, const char *segment, const char *after, size_t limit) {

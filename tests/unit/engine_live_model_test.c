@@ -6,6 +6,7 @@
 // a customer's own, the members of each segment, and the feed folded from its beginning. RAPPORT_MODEL_ROUNDS and
 // RAPPORT_MODEL_SEED as in engine_model_test.
 #include "engine_live_kit.h"
+#include "rounds.h"
 
 enum { USERS = 4, MAILS = 3, DEVICES = 2, STEPS = 40, SEGMENTS = 6, PAGE = 7, DEFAULT_ROUNDS = 60 };
 
@@ -279,14 +280,9 @@ static void run_round(unsigned seed, bool verbose) {
   kit_close(&round.kit);
 }
 
-static unsigned setting(const char *name, unsigned otherwise) {
-  const char *text = getenv(name);
-  return text == NULL ? otherwise : (unsigned)strtoul(text, NULL, 10);
-}
-
 static void test_rounds(void **state) {
   (void)state;
-  unsigned first = setting("RAPPORT_MODEL_SEED", 1), rounds = setting("RAPPORT_MODEL_ROUNDS", DEFAULT_ROUNDS);
+  unsigned first = rounds_first(), rounds = rounds_count(DEFAULT_ROUNDS);
   for (unsigned i = 0; i < rounds; i++) run_round(first + i, rounds == 1);
 }
 

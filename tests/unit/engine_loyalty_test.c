@@ -169,12 +169,9 @@ static void a_split_gives_back_what_was(void **state) {
   struct engine_commit commit = {0};
   struct live_answer answer;
   struct buffer packed;
-  buffer_init(&packed);
   live_ask(&answer);
-  assert_int_equal(value_parse_json(kit.parser, bytes_from_text(json), engine_names(kit.engine), &packed, NULL),
-                   ERR_OK);
-  assert_int_equal(engine_order_return(kit.engine, &caller, BYTES("S1"), (struct value){buffer_view(&packed)},
-                                       &answer.writer, &commit, &answer.diag),
+  assert_int_equal(engine_order_return(kit.engine, &caller, BYTES("S1"), kit_value(&kit, json, &packed), &answer.writer,
+                                       &commit, &answer.diag),
                    ERR_OK);
   buffer_release(&packed);
   buffer_release(&answer.out);
@@ -464,13 +461,9 @@ static void model_return(struct model *model) {
   if (model->order == 0) return;
   snprintf(id, sizeof id, "o%u", roll((unsigned)model->order));
   snprintf(json, sizeof json, "{\"return_id\":\"r%u\"}", roll(1000));
-  buffer_init(&packed);
   live_ask(&answer);
-  assert_int_equal(
-      value_parse_json(model->kit.parser, bytes_from_text(json), engine_names(model->kit.engine), &packed, NULL),
-      ERR_OK);
   enum err err = engine_order_return(model->kit.engine, &caller, bytes_from_text(id),
-                                     (struct value){buffer_view(&packed)}, &answer.writer, &commit, &answer.diag);
+                                     kit_value(&model->kit, json, &packed), &answer.writer, &commit, &answer.diag);
   if (err != ERR_OK && err != ERR_DENIED && err != ERR_NOT_FOUND)
     fail_msg("return: %s: %s", answer.diag.code, answer.diag.message);
   buffer_release(&packed);

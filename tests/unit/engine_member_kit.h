@@ -24,19 +24,21 @@ static inline uint32_t member_source(struct kit *kit, const char *name) {
   return id;
 }
 
-static inline void member_put(struct kit *kit, enum engine_loyalty_kind kind, const char *json) {
+// The document as it was stored, with what it was warned of; freed by the caller.
+static inline char *member_put_told(struct kit *kit, enum engine_loyalty_kind kind, const char *json) {
   struct engine_commit commit = {0};
   struct live_answer answer;
   struct buffer packed;
-  buffer_init(&packed);
   live_ask(&answer);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
-  enum err err = engine_loyalty_put(kit->engine, kind, (struct value){buffer_view(&packed)}, BYTES("ann"),
-                                    &answer.writer, &commit, NULL, &answer.diag);
+  enum err err = engine_loyalty_put(kit->engine, kind, kit_value(kit, json, &packed), BYTES("ann"), &answer.writer,
+                                    &commit, NULL, &answer.diag);
   if (err != ERR_OK) fail_msg("%s: %s: %s (%s)", json, answer.diag.code, answer.diag.message, answer.diag.field);
   buffer_release(&packed);
-  buffer_release(&answer.out);
+  return live_told(kit, &answer, err);
+}
+
+static inline void member_put(struct kit *kit, enum engine_loyalty_kind kind, const char *json) {
+  free(member_put_told(kit, kind, json));
 }
 
 // The reply, freed by the caller; NULL when it was refused: with `code`, when that is not NULL.
@@ -46,12 +48,8 @@ static inline char *member_call(struct kit *kit, member_call_fn *call, const cha
   struct engine_commit commit = {0};
   struct live_answer answer;
   struct buffer packed;
-  buffer_init(&packed);
   live_ask(&answer);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
-  enum err err =
-      call(kit->engine, &caller, (struct value){buffer_view(&packed)}, &answer.writer, &commit, &answer.diag);
+  enum err err = call(kit->engine, &caller, kit_value(kit, json, &packed), &answer.writer, &commit, &answer.diag);
   buffer_release(&packed);
   if (err != ERR_OK && code == NULL) fail_msg("%s: %s: %s", json, answer.diag.code, answer.diag.message);
   if (code != NULL) snprintf(code, DIAG_CODE_BYTES, "%s", err == ERR_OK ? "" : answer.diag.code);
@@ -61,15 +59,7 @@ static inline char *member_call(struct kit *kit, member_call_fn *call, const cha
 }
 
 static inline char *member_json(struct kit *kit, const char *reference) {
-  struct live_answer answer;
-  struct engine_view *view;
-  uint64_t customer = kit_customer(kit, reference);
-  if (customer == 0) fail_msg("%s: no such customer", reference);
-  live_ask(&answer);
-  assert_int_equal(engine_view_open(kit->engine, &view), ERR_OK);
-  enum err err = engine_member_json(view, customer, &answer.writer, &answer.diag);
-  engine_view_close(view);
-  return live_told(kit, &answer, err);
+  return live_about(kit, reference, engine_member_json);
 }
 
 // A member of an object or array in the document, up to its end, with its name; freed by the caller.

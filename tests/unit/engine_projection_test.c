@@ -8,6 +8,7 @@
 #include "engine_kit.h"
 
 #include "engine_events.h"
+#include "rounds.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -161,14 +162,9 @@ static void run_round(unsigned seed) {
   kit_close(&kit);
 }
 
-static unsigned setting(const char *name, unsigned otherwise) {
-  const char *text = getenv(name);
-  return text == NULL ? otherwise : (unsigned)strtoul(text, NULL, 10);
-}
-
 static void test_rounds(void **state) {
   (void)state;
-  unsigned first = setting("RAPPORT_MODEL_SEED", 1), rounds = setting("RAPPORT_MODEL_ROUNDS", DEFAULT_ROUNDS);
+  unsigned first = rounds_first(), rounds = rounds_count(DEFAULT_ROUNDS);
   for (unsigned i = 0; i < rounds; i++) run_round(first + i);
 }
 

@@ -125,9 +125,7 @@ static void short_memory_gives_both_or_none(void **state) {
   struct buffer packed;
   (void)state;
   open_two(&kit);
-  buffer_init(&packed);
-  assert_int_equal(value_parse_json(kit.parser, bytes_from_text(json), engine_names(kit.engine), &packed, NULL),
-                   ERR_OK);
+  struct value request = kit_value(&kit, json, &packed);
   struct engine_caller caller = {member_source(&kit, "till"), BYTES("till 1")};
   enum err err = ERR_NO_MEMORY;
   for (uint64_t n = 0; err != ERR_OK; n++) {
@@ -135,8 +133,7 @@ static void short_memory_gives_both_or_none(void **state) {
     struct live_answer answer;
     live_ask(&answer);
     alloc_fail_after(n, false);
-    err =
-        engine_order(kit.engine, &caller, (struct value){buffer_view(&packed)}, &answer.writer, &commit, &answer.diag);
+    err = engine_order(kit.engine, &caller, request, &answer.writer, &commit, &answer.diag);
     bool fired = alloc_fail_disarm();
     if (err != ERR_OK && (err != ERR_NO_MEMORY || !fired)) fail_msg("%s: %s", answer.diag.code, answer.diag.message);
     buffer_release(&answer.out);

@@ -109,21 +109,6 @@ static void a_cancelled_reward_is_paid_back_once(void **state) {
   kit_close(&kit);
 }
 
-// The document as it was stored, with what it was warned of; freed by the caller.
-static char *put(struct kit *kit, const char *json) {
-  struct engine_commit commit = {0};
-  struct live_answer answer;
-  struct buffer packed;
-  buffer_init(&packed);
-  live_ask(&answer);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
-  enum err err = engine_loyalty_put(kit->engine, ENGINE_PROGRAMME, (struct value){buffer_view(&packed)}, BYTES("ann"),
-                                    &answer.writer, &commit, NULL, &answer.diag);
-  buffer_release(&packed);
-  return live_told(kit, &answer, err);
-}
-
 static enum err try_basket(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   (void)commit;
@@ -141,7 +126,7 @@ static void a_voucher_may_come_later(void **state) {
   (void)state;
   kit_open(&kit);
   kit.check_each = false;
-  char *told = put(&kit, WAITING);
+  char *told = member_put_told(&kit, ENGINE_PROGRAMME, WAITING);
   assert_int_equal(live_count(told, "\"code\":\"unknown_voucher\""), 3);
   assert_non_null(strstr(told, "\"field\":\"rewards[0].voucher\""));
   assert_non_null(strstr(told, "\"field\":\"tiers.levels[1].gift\""));
@@ -152,7 +137,7 @@ static void a_voucher_may_come_later(void **state) {
   assert_int_equal(codes(&kit, "active"), 0);
   live_contains(order(&kit, try_basket, "o2", 10, ",\"explain\":true"), "\"reason\":\"unknown_voucher\"");
   member_put(&kit, ENGINE_VOUCHER, TEN);
-  live_contains(put(&kit, WAITING), "\"code\":\"unknown_voucher\"");
+  live_contains(member_put_told(&kit, ENGINE_PROGRAMME, WAITING), "\"code\":\"unknown_voucher\"");
   buy(&kit, "o3", 10);
   has_active(&kit, 30);
   assert_int_equal(codes(&kit, "active"), 1);
@@ -169,9 +154,10 @@ static void a_slip_is_told(void **state) {
   struct kit kit;
   (void)state;
   kit_open(&kit);
-  free(put(&kit, CLUB "\"rules\":[" PURCHASE "]}"));
+  free(member_put_told(&kit, ENGINE_PROGRAMME, CLUB "\"rules\":[" PURCHASE "]}"));
   member_put(&kit, ENGINE_VOUCHER, TEN);
-  char *told = put(&kit, CLUB "\"referral\":{\"friend\":\"TENN\"},\"rules\":[" PURCHASE "]}");
+  char *told =
+      member_put_told(&kit, ENGINE_PROGRAMME, CLUB "\"referral\":{\"friend\":\"TENN\"},\"rules\":[" PURCHASE "]}");
   assert_int_equal(live_count(told, "\"code\":\"unknown_voucher\""), 1);
   assert_non_null(strstr(told, "did you mean \\\"TEN\\\"?"));
   assert_non_null(strstr(told, "\"suggestion\":\"TEN\""));

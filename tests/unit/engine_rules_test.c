@@ -15,17 +15,10 @@ static int tear_down(void **state) {
   return 0;
 }
 
-static struct value parse(const char *json, struct buffer *packed) {
-  buffer_clear(packed);
-  assert_int_equal(value_parse_json(kit.parser, bytes_from_text(json), engine_names(kit.engine), packed, NULL), ERR_OK);
-  return (struct value){buffer_view(packed)};
-}
-
 static enum err put(const char *json, struct bytes author, uint64_t *version, struct diag *diag) {
   struct engine_commit commit = {0};
   struct buffer packed;
-  buffer_init(&packed);
-  enum err err = engine_rules_put(kit.engine, parse(json, &packed), author, version, &commit, diag);
+  enum err err = engine_rules_put(kit.engine, kit_value(&kit, json, &packed), author, version, &commit, diag);
   buffer_release(&packed);
   return err;
 }
@@ -49,9 +42,9 @@ static void expect_try(const char *rules, const char *expected) {
   struct diag diag;
   diag_init(&diag);
   buffer_init(&out);
-  buffer_init(&packed);
   json_writer_init(&writer, &out);
-  if (engine_rules_try(kit.engine, parse(rules, &packed), &writer, &diag) != ERR_OK) fail_msg("%s", diag.message);
+  if (engine_rules_try(kit.engine, kit_value(&kit, rules, &packed), &writer, &diag) != ERR_OK)
+    fail_msg("%s", diag.message);
   buffer_append_byte(&out, 0);
   assert_string_equal((const char *)out.data, expected);
   buffer_release(&out);
@@ -211,9 +204,9 @@ static void test_try_refuses_a_bad_document(void **state) {
   struct buffer out, packed;
   struct diag diag;
   buffer_init(&out);
-  buffer_init(&packed);
   json_writer_init(&writer, &out);
-  assert_int_equal(engine_rules_try(kit.engine, parse("{\"types\":7}", &packed), &writer, &diag), ERR_INVALID);
+  assert_int_equal(engine_rules_try(kit.engine, kit_value(&kit, "{\"types\":7}", &packed), &writer, &diag),
+                   ERR_INVALID);
   assert_int_equal(out.size_bytes, 0);
   buffer_release(&out);
   buffer_release(&packed);

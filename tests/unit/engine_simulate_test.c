@@ -46,11 +46,8 @@ static void tell(struct kit *kit, const char *customer, const char *id, const ch
            "\"products\":[{\"sku\":\"A\",\"price\":%s}]}}",
            id, total, total);
   snprintf(reference, sizeof reference, "user_id:%s", customer);
-  buffer_init(&packed);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
   assert_int_equal(names_intern(engine_names(kit->engine), BYTES("Order Completed"), &event.name, &diag), ERR_OK);
-  event.message = (struct value){buffer_view(&packed)};
+  event.message = kit_value(kit, json, &packed);
   event.identifiers[0].identifier = kit_identifier(kit, reference);
   event.identifiers[0].reason = IDENTITY_OK;
   if (engine_apply(kit->engine, &event, 1, &result, &done, &mark, &diag) != ERR_OK) fail_msg("%s", diag.message);
@@ -107,12 +104,9 @@ static enum err simulate(struct kit *kit, const char *request, bool (*progress)(
                          struct live_answer *answer) {
   struct engine_simulation *simulation;
   struct buffer packed;
-  buffer_init(&packed);
   live_ask(answer);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(request), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
   enum err err =
-      engine_simulation_open(kit->engine, (struct value){buffer_view(&packed)}, &simulation, NULL, &answer->diag);
+      engine_simulation_open(kit->engine, kit_value(kit, request, &packed), &simulation, NULL, &answer->diag);
   buffer_release(&packed);
   if (err != ERR_OK) return err;
   err = engine_simulation_run(simulation, progress, kit, &answer->writer, &answer->diag);

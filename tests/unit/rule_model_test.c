@@ -6,10 +6,9 @@
 // that may be named: a stored time, plus one or two durations, plus the microsecond of <= and >=, or a midnight where
 // the expression looks at the calendar. So a walk from one answer's end to the next ends soon.
 // RAPPORT_MODEL_ROUNDS sets how many customers are made, RAPPORT_MODEL_SEED where they begin.
+#include "rounds.h"
 #include "rule_random.h"
 #include "rule_trial.h"
-
-#include <stdlib.h>
 
 #include "rule/duration.h"
 
@@ -352,15 +351,10 @@ static bool check_expression(unsigned seed, const struct random_customer *custom
   return good;
 }
 
-static unsigned setting(const char *name, unsigned otherwise) {
-  const char *text = getenv(name);
-  return text == NULL ? otherwise : (unsigned)strtoul(text, NULL, 10);
-}
-
 static void machine_and_reference_agree(void **state) {
   (void)state;
-  unsigned rounds = setting("RAPPORT_MODEL_ROUNDS", getenv("RAPPORT_TEST_LONG") != NULL ? 50000 : 10000);
-  unsigned first = setting("RAPPORT_MODEL_SEED", 1), failures = 0;
+  unsigned usual = getenv("RAPPORT_TEST_LONG") != NULL ? 50000 : 10000;
+  unsigned rounds = rounds_count(ROUNDS_SANITIZED ? usual / 5 : usual), first = rounds_first(), failures = 0;
   struct random_customer customer;
   assert_int_equal(rule_machine_open(&machine, NULL), ERR_OK);
   for (unsigned seed = first; seed < first + rounds && failures < 10; seed++) {
