@@ -115,14 +115,13 @@ static enum err run(struct cli *cli, int count, char *const *words, struct diag 
   if (command == NULL && count == 2 && strcmp(words[1], "--help") == 0 && help_family(words[0], &cli->out))
     return ERR_OK;
   if (command == NULL) return unknown_command(count, words, diag);
-  option_set allowed = command->options | OPTION_BIT(HELP) | OPTION_BIT(CONFIG);
-  enum err err = options_read_args(&cli->options, count - (int)used, words + used, allowed, diag);
+  enum err err = options_read_args(&cli->options, count - (int)used, words + used, command->options, diag);
   if (err == ERR_OK && options_given(&cli->options, OPTION_HELP)) {
     help_command(command, &cli->out);
     return ERR_OK;
   }
   if (err == ERR_OK) err = check_arguments(command, &cli->options, diag);
-  if (err == ERR_OK && command->options != 0) err = read_settings(&cli->options, diag);
+  if (err == ERR_OK && options_has(command->options, OPTION_CONFIG)) err = read_settings(&cli->options, diag);
   return err == ERR_OK ? command->run(cli, diag) : err;
 }
 

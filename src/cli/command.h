@@ -35,11 +35,11 @@ enum command_group {
 struct command {
   const char *words; // "rules show"
   enum command_group group;
-  const char *args;    // "TYPE:VALUE"; empty for none
-  size_t least, most;  // how many arguments
-  option_set options;  // taken besides --help and --config
-  const char *summary; // one line
-  const char *details; // paragraphs and examples; may be empty
+  const char *args;       // "TYPE:VALUE"; empty for none
+  size_t least, most;     // how many arguments
+  const uint8_t *options; // taken: OPTION_LIST
+  const char *summary;    // one line
+  const char *details;    // paragraphs and examples; may be empty
   command_fn *run;
 };
 

@@ -6,13 +6,10 @@
 
 static const char *const shells[] = {"bash", "zsh", "fish"};
 
-static option_set taken(const struct command *command) {
-  return command->options | OPTION_BIT(HELP) | (command->options != 0 ? OPTION_BIT(CONFIG) : 0);
-}
-
 static void append_flags(struct buffer *out, const struct command *command) {
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (taken(command) >> i & 1) buffer_append_format(out, " --%s", options_param((enum option)i)->name);
+    if (options_has(command->options, (enum option)i))
+      buffer_append_format(out, " --%s", options_param((enum option)i)->name);
   }
 }
 
@@ -57,7 +54,7 @@ static void append_takers(struct buffer *out, int option) {
   const struct command *commands = command_table(&count);
   const char *before = "  ";
   for (size_t i = 0; i < count; i++) {
-    if (!(taken(&commands[i]) >> option & 1)) continue;
+    if (!options_has(commands[i].options, (enum option)option)) continue;
     const char *words = commands[i].words, *between = strchr(words, ' ') != NULL ? "" : " \"*\"";
     buffer_append_format(out, "%s\"%s%s --%s\"", before, words, between, options_param((enum option)option)->name);
     before = "|";
@@ -146,7 +143,7 @@ static void append_fish_flags(struct buffer *out, const struct command *command)
   }
   buffer_release(&literals);
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (!(taken(command) >> i & 1)) continue;
+    if (!options_has(command->options, (enum option)i)) continue;
     const struct param *param = options_param((enum option)i);
     buffer_append_format(out, "complete -c rapport -n '__fish_seen_subcommand_from %.*s", (int)first, command->words);
     if (command->words[first] == ' ') {

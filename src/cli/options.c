@@ -43,11 +43,22 @@ void options_release(struct options *options) {
   buffer_release(&options->file);
 }
 
-static enum err unknown_flag(const char *name, option_set allowed, struct diag *diag) {
+const uint8_t OPTIONS_OF_SETTINGS[] = {
+#define SETTING(upper, ...) OPTION_##upper,
+#include "cli/settings.def"
+#undef SETTING
+    OPTION_JSON, OPTION_MARKDOWN, OPTION_CONFIG, OPTION_HELP, OPTION_COUNT};
+
+bool options_has(const uint8_t *list, enum option option) {
+  while (*list != OPTION_COUNT && *list != option) list++;
+  return *list == option;
+}
+
+static enum err unknown_flag(const char *name, const uint8_t *allowed, struct diag *diag) {
   const char *names[OPTION_COUNT];
   size_t count = 0;
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (allowed >> i & 1) names[count++] = rows[i].param.name;
+    if (options_has(allowed, (enum option)i)) names[count++] = rows[i].param.name;
   }
   const char *nearest = param_nearest(name, names, count);
   if (nearest != NULL) {
@@ -56,9 +67,9 @@ static enum err unknown_flag(const char *name, option_set allowed, struct diag *
   return diag_set(diag, ERR_INVALID, "usage", "unknown flag --%.60s; --help lists the flags of this command", name);
 }
 
-static int find(const char *name, option_set allowed) {
+static int find(const char *name, const uint8_t *allowed) {
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if ((allowed >> i & 1) && strcmp(rows[i].param.name, name) == 0) return i;
+    if (options_has(allowed, (enum option)i) && strcmp(rows[i].param.name, name) == 0) return i;
   }
   return -1;
 }
@@ -88,7 +99,7 @@ static enum err take_arg(struct options *options, const char *word, struct diag 
 }
 
 // `*at` stands on a word that begins with "--"; it is moved over a value of its own.
-static enum err take_flag(struct options *options, int count, char *const *words, int *at, option_set allowed,
+static enum err take_flag(struct options *options, int count, char *const *words, int *at, const uint8_t *allowed,
                           struct diag *diag) {
   char name[OPTION_NAME_BYTES];
   const char *word = words[*at] + 2;
@@ -106,7 +117,7 @@ static enum err take_flag(struct options *options, int count, char *const *words
   return take_value(options, index, words[++*at], diag);
 }
 
-enum err options_read_args(struct options *options, int count, char *const *words, option_set allowed,
+enum err options_read_args(struct options *options, int count, char *const *words, const uint8_t *allowed,
                            struct diag *diag) {
   enum err err = ERR_OK;
   bool flags = true;

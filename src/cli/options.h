@@ -1,7 +1,7 @@
 // options: every flag and every setting of the program, as one table, and what was given for each.
 //
-// Layer 8. settings.def and flags.def are joined into one enum, settings first. A command says which it takes as a set
-// of bits; anything else is refused with the nearest that it does take.
+// Layer 8. settings.def and flags.def are joined into one enum, settings first. A command says which it takes as a
+// list; anything else is refused with the nearest that it does take.
 // Memory: values point into argv, the environment and the text of the settings file, which `struct options` owns.
 // Threads: filled once by the main thread, then read only.
 #pragma once
@@ -20,10 +20,10 @@ enum option {
 #undef FLAG
   OPTION_COUNT,
 };
-_Static_assert(OPTION_COUNT <= 128, "a set of options is 128 bits");
+_Static_assert(OPTION_COUNT <= UINT8_MAX, "an option in a list is a byte");
 
-__extension__ typedef unsigned __int128 option_set;
-#define OPTION_BIT(upper) ((option_set)1 << OPTION_##upper)
+#define OPTION_LIST(...) ((const uint8_t[]){__VA_ARGS__, OPTION_COUNT}) // of static storage
+extern const uint8_t OPTIONS_OF_SETTINGS[];                             // every setting, and how they are shown
 
 enum option_origin { OPTION_DEFAULT, OPTION_FILE, OPTION_ENVIRONMENT, OPTION_FLAG };
 
@@ -44,12 +44,13 @@ void options_init(struct options *options);
 void options_release(struct options *options);
 
 const struct param *options_param(enum option option);
+bool options_has(const uint8_t *list, enum option option);
 // The built-in text of a setting; NULL when it has none, and for flags.
 const char *options_default(enum option option);
 
-// Reads `count` words. Flags of `allowed`, as --name VALUE, --name=VALUE or --name; "--" ends them. ERR_INVALID
-// "usage".
-enum err options_read_args(struct options *options, int count, char *const *words, option_set allowed,
+// Reads `count` words. Flags of the list `allowed`, as --name VALUE, --name=VALUE or --name; "--" ends them.
+// ERR_INVALID "usage".
+enum err options_read_args(struct options *options, int count, char *const *words, const uint8_t *allowed,
                            struct diag *diag);
 
 // What was given, or `otherwise`.

@@ -11,11 +11,9 @@
 
 enum { WORDS_MAX = 8 };
 
-static const option_set allowed =
-    ((option_set)1 << OPTION_DATA) | ((option_set)1 << OPTION_LISTEN) | ((option_set)1 << OPTION_CACHE_SIZE) |
-    ((option_set)1 << OPTION_STOP_TIMEOUT) | ((option_set)1 << OPTION_LOG_LEVEL) |
-    ((option_set)1 << OPTION_TEST_CLOCK) | ((option_set)1 << OPTION_URL) | ((option_set)1 << OPTION_LIMIT) |
-    ((option_set)1 << OPTION_JSON) | ((option_set)1 << OPTION_SET) | ((option_set)1 << OPTION_HELP);
+static const uint8_t allowed[] = {OPTION_DATA,      OPTION_LISTEN,     OPTION_CACHE_SIZE, OPTION_STOP_TIMEOUT,
+                                  OPTION_LOG_LEVEL, OPTION_TEST_CLOCK, OPTION_URL,        OPTION_LIMIT,
+                                  OPTION_JSON,      OPTION_SET,        OPTION_HELP,       OPTION_COUNT};
 
 // `line` is split at spaces.
 static enum err read_line(struct options *options, const char *line, char *copy, size_t copy_bytes, struct diag *diag) {

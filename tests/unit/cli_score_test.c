@@ -1,5 +1,7 @@
 // `rapport score rfm`, `rapport score clv` and `rapport lift` as they are typed, on files of the test's own and on the
 // published ones.
+#include <math.h>
+
 #include "scoring_shared.h"
 
 #include "cli_kit.h"

@@ -51,7 +51,7 @@ static void test_precedence(void **state) {
   char *flags[] = {"--data", "/flag"};
   char *environment[] = {"RAPPORT_DATA=/environment", "RAPPORT_LOG_LEVEL=error", "RAPPORT_LISTEN=", "HOME=/x", NULL};
   options_init(&options);
-  assert_int_equal(options_read_args(&options, 2, flags, OPTION_BIT(DATA), &diag), ERR_OK);
+  assert_int_equal(options_read_args(&options, 2, flags, OPTION_LIST(OPTION_DATA), &diag), ERR_OK);
   assert_int_equal(settings_read_environment(&options, environment, &diag), ERR_OK);
   assert_int_equal(read_text(&options, "data = /file\nlog-level = debug\nlog_format=json # as JSON\n", &diag), ERR_OK);
   assert_string_equal(options.values[OPTION_DATA].text, "/flag");
