@@ -29,6 +29,7 @@ typedef enum err walk_customer_fn(void *state, size_t part, struct facts *facts,
 enum err walk_customers(const struct walk_options *options, walk_customer_fn *look, void *state, struct diag *diag);
 
 // All events of these names of the customer, ascending by (time, event id): columns as rule/machine.h says. A message
-// is asked for with facts->customer.message by its index. `names` sorted; from/to: [from_us, to_us).
+// is asked for with facts->customer.message by its index. `names` sorted; from/to: [from_us, to_us). Good until events
+// of this customer are asked for again: by this, by trade_orders or by a run of a program.
 enum err walk_events(struct facts *facts, const uint32_t *names, size_t name_count, int64_t from_us, int64_t to_us,
                      struct rule_columns *columns);
