@@ -8,12 +8,25 @@ install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR}
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs OPTIONAL)
 install(FILES packaging/rapport.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES packaging/rapport.service DESTINATION lib/systemd/system)
-install(FILES packaging/rapport.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
-install(
-  FILES packaging/rapport.bash-completion
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
-  RENAME rapport
-  OPTIONAL)
+# What the program prints of itself: never out of step with it, and in no repository.
+if(TARGET rapport)
+  set(RAPPORT_PAGES ${CMAKE_BINARY_DIR}/packaging)
+  file(MAKE_DIRECTORY ${RAPPORT_PAGES})
+  add_custom_command(
+    OUTPUT ${RAPPORT_PAGES}/rapport.1 ${RAPPORT_PAGES}/rapport.bash-completion
+    COMMAND rapport manual > ${RAPPORT_PAGES}/rapport.1
+    COMMAND rapport completion bash > ${RAPPORT_PAGES}/rapport.bash-completion
+    DEPENDS rapport
+    COMMENT "Writing the manual page"
+    VERBATIM)
+  add_custom_target(manual ALL DEPENDS ${RAPPORT_PAGES}/rapport.1 ${RAPPORT_PAGES}/rapport.bash-completion)
+  install(FILES ${RAPPORT_PAGES}/rapport.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL)
+  install(
+    FILES ${RAPPORT_PAGES}/rapport.bash-completion
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+    RENAME rapport
+    OPTIONAL)
+endif()
 
 # Outside the prefix: the package alone brings it, `cmake --install` leaves /etc as it is.
 install(

@@ -61,11 +61,14 @@ enum err command_flush(struct cli *cli, struct diag *diag);
 // `explain` of one argument, which is an expression.
 enum err command_explain_expression(struct cli *cli, struct diag *diag);
 
-// --- help.c and completion.c ---------------------------------------------------------------------------------
+// --- help.c, completion.c and manual.c
+// ---------------------------------------------------------------------------------
 
 void help_overview(struct buffer *out);
 void help_command(const struct command *command, struct buffer *out);
 // Every command whose first word is `word`; false when there is none.
 bool help_family(const char *word, struct buffer *out);
 
+const char *help_group(enum command_group group); // its title
+void manual_page(struct buffer *out);             // roff
 bool completion_script(const char *shell, struct buffer *out);

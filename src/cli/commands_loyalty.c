@@ -8,6 +8,7 @@
 #include "cli/ask.h"
 #include "cli/print_loyalty.h"
 #include "cli/progress.h"
+#include "cli/stop.h"
 #include "cli/typed.h"
 #include "engine/members.h"
 
@@ -235,6 +236,11 @@ static void print_breach(void *context, const char *what) {
   fprintf(stderr, "rapport: %s\n", what);
 }
 
+static bool show_rows(void *context, uint64_t rows) {
+  progress_show(context, 0, 0, rows);
+  return !stop_is_asked();
+}
+
 static enum err verify_here(struct cli *cli, struct diag *diag) {
   struct target_local local;
   struct progress progress;
@@ -242,9 +248,9 @@ static enum err verify_here(struct cli *cli, struct diag *diag) {
   enum err err = target_local_open(&local, &cli->options, TARGET_READ_ONLY, diag);
   if (err != ERR_OK) return err;
   progress_begin(&progress);
-  progress.unit = "members";
-  progress_show(&progress, 0, 0, 0);
-  err = engine_loyalty_verify(local.engine, print_breach, &progress, &members, &breaches, diag);
+  progress.unit = "rows";
+  stop_listen(false);
+  err = engine_loyalty_verify(local.engine, print_breach, show_rows, &progress, &members, &breaches, diag);
   progress_end(&progress);
   target_local_close(&local);
   if (err != ERR_OK) return err;

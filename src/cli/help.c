@@ -18,6 +18,10 @@ static const char *const group_titles[COMMAND_GROUP_COUNT] = {
     [COMMAND_UPKEEP] = "Keep it running",
 };
 
+const char *help_group(enum command_group group) {
+  return group_titles[group];
+}
+
 // Appends words of `text` from `column` on, broken before the page's edge and indented by `indent`.
 static void append_wrapped(struct buffer *out, const char *text, size_t column, size_t indent) {
   bool first = true;

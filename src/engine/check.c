@@ -374,7 +374,7 @@ static enum err check_all(struct check *check) {
          (unsigned long long)check->heads_owned);
   uint64_t members;
   err = live_check(check->engine, check->snapshot, tell_live, check);
-  if (err == ERR_OK) err = loyalty_check(check->engine, check->snapshot, tell_live, check, &members);
+  if (err == ERR_OK) err = loyalty_check(check->engine, check->snapshot, tell_live, NULL, check, &members);
   if (err == ERR_OK) err = projections_check(check->snapshot, tell_live, check);
   if (err == ERR_OK && check->watch->progress != NULL)
     check->watch->progress(check->watch->context, check->rows, check->rows);

@@ -448,6 +448,12 @@ enum err loyalty_order_release(struct loyalty_kit *kit, const struct loyalty_ord
 enum err loyalty_release_event(struct loyalty_kit *kit, const struct loyalty_event *event, struct bytes id,
                                const char **refusal);
 
+// As loyalty_take_back, of lots that were given: whatever of them has expired is let off, how much is *expired (may be
+// NULL). Her rows are read only when something can have expired (loyalty_return.c).
+enum err loyalty_take_back_given(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_cause *cause,
+                                 uint8_t currency, int64_t amount, const struct loyalty_lot *lots, size_t lot_count,
+                                 int64_t *uncollected, int64_t *expired);
+
 // --- orders (loyalty_order.c, loyalty_return.c, loyalty_reopen.c) ------------------------------------------
 
 enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *event,

@@ -612,7 +612,8 @@ static enum err withdraw_one(struct loyalty_kit *kit, const struct loyalty_live_
   if (err != ERR_OK || ledger == NULL) return err;
   struct loyalty_cause cause = {.reference = reference, .rule = rule->ref, .effective_us = ledger->now_us};
   if (once.lot.amount > 0)
-    err = loyalty_take_back(ledger, &cause, once.lot.currency, once.lot.amount, &once.lot, 1, &uncollected);
+    err = loyalty_take_back_given(kit->work, ledger, &cause, once.lot.currency, once.lot.amount, &once.lot, 1,
+                                  &uncollected, NULL);
   if (err == ERR_OK)
     err = loyalty_count_earned(kit->work, ledger, once.programme, rule->ref, once.lot.earned_us, -once.lot.amount);
   if (err == ERR_OK) err = uncount(kit->work, ledger, &once);
@@ -627,7 +628,8 @@ static enum err take_second(struct work *work, struct work_customer *survivor, s
   enum err err = loyalty_ledger_open(work, survivor, second->programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL || second->lot.amount == 0) return err;
   struct loyalty_cause cause = {.reason = BYTES(LOYALTY_DOUBLE), .rule = ref, .effective_us = ledger->now_us};
-  err = loyalty_take_back(ledger, &cause, second->lot.currency, second->lot.amount, &second->lot, 1, &uncollected);
+  err = loyalty_take_back_given(work, ledger, &cause, second->lot.currency, second->lot.amount, &second->lot, 1,
+                                &uncollected, NULL);
   if (err == ERR_OK)
     err = loyalty_count_earned(work, ledger, second->programme, ref, second->lot.earned_us, -second->lot.amount);
   if (err == ERR_OK) err = uncount(work, ledger, second);

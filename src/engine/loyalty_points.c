@@ -12,7 +12,7 @@
 #include "engine/parts.h"
 
 #define APPROVALS "loyalty_approval"
-enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, HOLD_ID_BYTES = 48, APPROVALS_AT_ONCE = 8 };
+enum { HOLD_TTL_S = 900, HOLD_TTL_MAX_S = 86400, APPROVALS_AT_ONCE = 8 };
 enum hold_state { HOLD_OPEN = 1, HOLD_CAPTURED, HOLD_VOIDED };
 
 // What a request asks for; documents by their numbers, since others may be in force when it is done.
@@ -89,7 +89,7 @@ static enum err guard(struct member_call *call, struct loyalty_ledger *ledger, e
 
 static void write_balance(struct json_writer *writer, const struct loyalty_ledger *ledger) {
   json_name(writer, "balance");
-  loyalty_wallet_json(ledger->wallet, ledger->programme, ledger->zone, writer);
+  loyalty_wallet_json(ledger->wallet, ledger->customer, ledger->programme, ledger->zone, writer);
 }
 
 // What she has of a currency, for the audit.
@@ -209,8 +209,8 @@ enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t nu
 
 static void write_held(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
                        const struct hold_row *hold, const char *status) {
-  char id[HOLD_ID_BYTES];
-  snprintf(id, sizeof id, "h%" PRIu64 "-%" PRIu64, call->members[0]->record.id, number);
+  char id[LOYALTY_HOLD_TEXT_BYTES];
+  loyalty_hold_format(call->members[0]->record.id, number, id);
   json_object_begin(call->writer);
   json_member_text(call->writer, "hold", id);
   json_member_text(call->writer, "status", status);
@@ -323,9 +323,9 @@ static enum err hold_side(const struct work *work, const struct loyalty_ledger *
 static enum err note_void(struct member_call *call, const struct loyalty_ledger *ledger, uint64_t number,
                           const struct hold_row *row) {
   struct member_change change = {.action = "hold.voided", .programme = ledger->programme->id};
-  char id[HOLD_ID_BYTES];
-  int size = snprintf(id, sizeof id, "h%" PRIu64 "-%" PRIu64, call->members[0]->record.id, number);
-  change.subject = bytes_of(id, (size_t)size);
+  char id[LOYALTY_HOLD_TEXT_BYTES];
+  loyalty_hold_format(call->members[0]->record.id, number, id);
+  change.subject = bytes_from_text(id);
   enum err err = hold_side(call->work, ledger, row, "held", &change.before);
   if (err == ERR_OK) err = hold_side(call->work, ledger, row, "voided", &change.after);
   return err == ERR_OK ? member_call_audit(call, &change) : err;

@@ -33,7 +33,10 @@ static enum err work_up(struct now *now, uint64_t customer, struct loyalty_walle
   const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallet->programme);
   const struct rule_zone *zone = loyalty_set_zone(now->set, wallet->programme);
   if (programme == NULL || loyalty_due_us(wallet, programme, zone) > now->now_us) return ERR_OK;
-  struct loyalty_ledger ledger = {.programme = programme,
+  // A reward that is given by itself is given by a write: until then she has her points.
+  struct loyalty_programme looked_at = *programme;
+  looked_at.reward_count = 0;
+  struct loyalty_ledger ledger = {.programme = &looked_at,
                                   .zone = zone,
                                   .wallet = wallet,
                                   .arena = now->arena,
@@ -82,7 +85,7 @@ static enum err write_wallets(struct engine_view *view, uint64_t customer, struc
   for (size_t i = 0; err == ERR_OK && i < count; i++) {
     const struct loyalty_programme *programme = loyalty_set_programme(now->set, wallets[i].programme);
     if (programme == NULL || wallets[i].guest) continue;
-    loyalty_wallet_json(&wallets[i], programme, loyalty_set_zone(now->set, programme->number), writer);
+    loyalty_wallet_json(&wallets[i], customer, programme, loyalty_set_zone(now->set, programme->number), writer);
   }
   return err;
 }

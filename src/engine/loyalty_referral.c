@@ -226,8 +226,8 @@ static enum err take_back(struct work *work, struct work_customer *advocate, str
   enum err err = loyalty_ledger_open(work, advocate, referral->programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL) return err;
   struct loyalty_cause cause = {.reference = referral->order, .reason = reason, .effective_us = ledger->now_us};
-  err =
-      loyalty_take_back(ledger, &cause, referral->lot.currency, referral->lot.amount, &referral->lot, 1, &uncollected);
+  err = loyalty_take_back_given(work, ledger, &cause, referral->lot.currency, referral->lot.amount, &referral->lot, 1,
+                                &uncollected, NULL);
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }
 

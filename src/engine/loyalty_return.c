@@ -15,7 +15,7 @@ struct giving_back {
   int64_t time_us;
   bool cancel;
   struct loyalty_returned plan;
-  int64_t *uncollected; // by posted
+  int64_t *uncollected, *expired; // by posted
 };
 
 static bool is_left(const struct loyalty_order *order) {
@@ -43,6 +43,48 @@ static struct loyalty_cause cause_of(const struct giving_back *giving, const str
 
 // --- points, tenders, codes ----------------------------------------------------------------------------------
 
+static bool is_written(const struct loyalty_ledger *ledger, uint64_t posting) {
+  for (size_t i = 0; i < ledger->posting_count; i++)
+    if (ledger->postings[i].id == posting) return false;
+  return true;
+}
+
+static void add_expired(const struct loyalty_posting *posting, const struct loyalty_lot *lots, size_t lot_count,
+                        int64_t *expired) {
+  for (size_t i = 0; i < lot_count; i++) expired[i] += loyalty_posting_expired(posting, lots[i].id);
+}
+
+// What of each lot has expired, less what returns were let off: her postings tell, also those of this transaction.
+static enum err find_expired(struct work *work, const struct loyalty_ledger *ledger, const struct loyalty_lot *lots,
+                             size_t lot_count, int64_t *expired) {
+  struct loyalty_row *rows;
+  size_t count;
+  enum err err = loyalty_rows_of(work, ledger->customer, &rows, &count);
+  for (size_t i = 0; err == ERR_OK && i < count; i++) {
+    struct loyalty_posting posting;
+    if (rows[i].kind != 'p' || rows[i].rest.size_bytes != sizeof(uint64_t)) continue;
+    err = loyalty_posting_decode(rows[i].value, key_read_u64(rows[i].rest.data), work->arena, &posting);
+    if (err == ERR_OK && is_written(ledger, posting.id)) add_expired(&posting, lots, lot_count, expired);
+  }
+  for (size_t i = 0; err == ERR_OK && i < ledger->posting_count; i++)
+    add_expired(&ledger->postings[i], lots, lot_count, expired);
+  return err;
+}
+
+enum err loyalty_take_back_given(struct work *work, struct loyalty_ledger *ledger, const struct loyalty_cause *cause,
+                                 uint8_t currency, int64_t amount, const struct loyalty_lot *lots, size_t lot_count,
+                                 int64_t *uncollected, int64_t *expired) {
+  int64_t *gone = arena_take_zero(work->arena, lot_count + 1, sizeof *gone), sum = 0;
+  bool can_be = false;
+  enum err err = gone == NULL ? diag_no_memory(work->diag) : ERR_OK;
+  for (size_t i = 0; i < lot_count; i++) can_be = can_be || lots[i].expires_us <= ledger->now_us;
+  if (err == ERR_OK && can_be) err = find_expired(work, ledger, lots, lot_count, gone);
+  if (err == ERR_OK) err = loyalty_take_back(ledger, cause, currency, amount, lots, lot_count, gone, uncollected);
+  for (size_t i = 0; err == ERR_OK && i < lot_count; i++) sum += gone[i];
+  if (expired != NULL) *expired = sum;
+  return err;
+}
+
 static enum err take_back(struct giving_back *giving, size_t index) {
   struct loyalty_posted *posted = &giving->order->posted[index];
   int64_t amount = giving->plan.take_back[index];
@@ -51,8 +93,8 @@ static enum err take_back(struct giving_back *giving, size_t index) {
   enum err err = loyalty_ledger_open(giving->work, giving->kit->customer, posted->programme, false, &ledger);
   if (err != ERR_OK || ledger == NULL) return err;
   struct loyalty_cause cause = cause_of(giving, ledger);
-  err = loyalty_take_back(ledger, &cause, posted->currency, amount, posted->lots, posted->lot_count,
-                          &giving->uncollected[index]);
+  err = loyalty_take_back_given(giving->work, ledger, &cause, posted->currency, amount, posted->lots, posted->lot_count,
+                                &giving->uncollected[index], &giving->expired[index]);
   // A cancelled order keeps what was really taken: that much is earned again when it is opened again.
   posted->taken_back += giving->cancel ? amount - giving->uncollected[index] : amount;
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
@@ -241,6 +283,7 @@ static void write_reply(const struct giving_back *giving, struct json_writer *wr
     json_member_bytes(writer, "currency", currency->id);
     json_member_scaled(writer, "taken_back", giving->plan.take_back[i] - giving->uncollected[i], currency->scale);
     json_member_scaled(writer, "uncollected", giving->uncollected[i], currency->scale);
+    if (giving->expired[i] > 0) json_member_scaled(writer, "expired", giving->expired[i], currency->scale);
     json_object_end(writer);
   }
   json_array_end(writer);
@@ -313,7 +356,8 @@ enum err loyalty_order_give_back(struct loyalty_kit *kit, struct loyalty_order *
   struct giving_back giving = {
       .kit = kit, .work = work, .order = order, .id = return_id, .time_us = time_us, .cancel = cancel};
   giving.uncollected = arena_take_zero(work->arena, order->posted_count + 1, sizeof *giving.uncollected);
-  if (giving.uncollected == NULL) return diag_no_memory(work->diag);
+  giving.expired = arena_take_zero(work->arena, order->posted_count + 1, sizeof *giving.expired);
+  if (giving.uncollected == NULL || giving.expired == NULL) return diag_no_memory(work->diag);
   enum err err = loyalty_order_return_plan(kit, order, quantities, &giving.plan);
   if (err == ERR_OK) err = carry_out(&giving, cancel);
   if (err == ERR_OK && cancel) order->state = LOYALTY_ORDER_CANCELLED;

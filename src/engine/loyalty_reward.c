@@ -131,7 +131,7 @@ static void write_reply(struct member_call *call, const struct loyalty_ledger *l
   loyalty_code_json(code, voucher, call->writer);
   json_object_end(call->writer);
   json_name(call->writer, "balance");
-  loyalty_wallet_json(ledger->wallet, ledger->programme, ledger->zone, call->writer);
+  loyalty_wallet_json(ledger->wallet, ledger->customer, ledger->programme, ledger->zone, call->writer);
   json_object_end(call->writer);
 }
 

@@ -21,15 +21,16 @@
 #include "engine/due.h"
 #include "engine/loyalty.h"
 
-enum { WORDS_BYTES = 512 };
+enum { WORDS_BYTES = 512, ROWS_TOLD = 1000 };
 
 struct verifying {
   struct store_snapshot *snapshot;
   const struct loyalty_set *set;
   struct arena arena; // of one row
   live_breach_fn *breach;
+  loyalty_check_fn *progress;
   void *context;
-  uint64_t members;
+  uint64_t members, rows;
   struct buffer code; // whose redemptions are counted
   int64_t uses, redemptions;
 };
@@ -52,7 +53,11 @@ static enum err walk(struct verifying *verifying, enum store_keyspace keyspace, 
   struct bytes key, row;
   enum err err = store_snapshot_scan(verifying->snapshot, keyspace, from, to, &cursor);
   if (err != ERR_OK) return err;
-  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) err = look(verifying, key, row);
+  while (err == ERR_OK && store_cursor_next(cursor, &key, &row)) {
+    bool goes_on = ++verifying->rows % ROWS_TOLD != 0 || verifying->progress == NULL ||
+                   verifying->progress(verifying->context, verifying->rows);
+    err = goes_on ? look(verifying, key, row) : ERR_STOPPED;
+  }
   if (err == ERR_OK) err = store_cursor_error(cursor);
   store_cursor_close(cursor);
   return err;
@@ -349,10 +354,10 @@ static enum err check_counter(struct verifying *verifying, struct bytes key, str
 
 // --- all of it -----------------------------------------------------------------------------------------------
 
-enum err loyalty_check(struct engine *engine, struct store_snapshot *snapshot, live_breach_fn *breach, void *context,
-                       uint64_t *members) {
+enum err loyalty_check(struct engine *engine, struct store_snapshot *snapshot, live_breach_fn *breach,
+                       loyalty_check_fn *progress, void *context, uint64_t *members) {
   struct verifying verifying = {
-      .snapshot = snapshot, .set = loyalty_hold(engine), .breach = breach, .context = context};
+      .snapshot = snapshot, .set = loyalty_hold(engine), .breach = breach, .progress = progress, .context = context};
   *members = 0;
   if (verifying.set == NULL) return ERR_OK;
   arena_init(&verifying.arena, 0);
@@ -371,6 +376,7 @@ enum err loyalty_check(struct engine *engine, struct store_snapshot *snapshot, l
 
 struct telling {
   engine_breach_fn *breach;
+  engine_verify_progress_fn *progress;
   void *context;
   uint64_t breaches;
 };
@@ -381,15 +387,21 @@ static void count_breach(void *context, const char *words) {
   if (telling->breach != NULL) telling->breach(telling->context, words);
 }
 
-enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *members,
-                               uint64_t *breaches, struct diag *diag) {
-  struct telling telling = {breach, context, 0};
+static bool tell_progress(void *context, uint64_t rows) {
+  struct telling *telling = context;
+  return telling->progress == NULL || telling->progress(telling->context, rows);
+}
+
+enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, engine_verify_progress_fn *progress,
+                               void *context, uint64_t *members, uint64_t *breaches, struct diag *diag) {
+  struct telling telling = {breach, progress, context, 0};
   struct store_snapshot *snapshot;
   *members = *breaches = 0;
   enum err err = store_snapshot_open(engine->store, &snapshot);
   if (err != ERR_OK) return diag_set(diag, err, "cannot_read", "the workspace cannot be read");
-  err = loyalty_check(engine, snapshot, count_breach, &telling, members);
+  err = loyalty_check(engine, snapshot, count_breach, tell_progress, &telling, members);
   store_snapshot_close(snapshot);
   *breaches = telling.breaches;
+  if (err == ERR_STOPPED) return diag_set(diag, err, "stopped", "it was stopped; nothing was changed");
   return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
 }

@@ -237,9 +237,11 @@ enum err engine_loyalty_tick(struct engine *engine, bool *more, struct diag *dia
 // Members worked off by it since the engine was opened.
 uint64_t engine_loyalty_timers(const struct engine *engine);
 
-// Recomputes every balance from the postings: breaches in words (as engine_check, which includes it).
-enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, void *context, uint64_t *members,
-                               uint64_t *breaches, struct diag *diag);
+// Recomputes every balance from the postings: breaches in words (as engine_check, which includes it). `progress` (may
+// be NULL) is told how many rows were read so far; false ends it: ERR_STOPPED code "stopped".
+typedef bool engine_verify_progress_fn(void *context, uint64_t rows);
+enum err engine_loyalty_verify(struct engine *engine, engine_breach_fn *breach, engine_verify_progress_fn *progress,
+                               void *context, uint64_t *members, uint64_t *breaches, struct diag *diag);
 
 // --- simulation (loyalty_simulate.c) -------------------------------------------------------------------------
 

@@ -268,8 +268,14 @@ enum err loyalty_hold_void(struct loyalty_ledger *ledger, const struct loyalty_c
 // Takes back `amount` of what `lots` were given for, by the currency's policy: from these lots first (pending, then
 // active), then from others in the order of spending, then (unlimited) as debt. What is not taken by within_balance or
 // only_pending is *uncollected. Qualifying days lose what these lots gave them.
+// `expired` (NULL: nothing), by lot: so much of it has expired, and no return has been let off it yet. It is gone:
+// nothing else pays for it, nobody owes it, and it is *uncollected. Out: how much this return was let off.
 enum err loyalty_take_back(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
-                           int64_t amount, const struct loyalty_lot *lots, size_t lot_count, int64_t *uncollected);
+                           int64_t amount, const struct loyalty_lot *lots, size_t lot_count, int64_t *expired,
+                           int64_t *uncollected);
+// What a posting says of that, to be added up over all of a member: what of a lot expired, less what returns were let
+// off.
+int64_t loyalty_posting_expired(const struct loyalty_posting *posting, uint64_t lot);
 
 // By a person: more (a lot) or less (as spending; ERR_DENIED "INSUFFICIENT_POINTS").
 enum err loyalty_adjust(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
@@ -339,5 +345,9 @@ void loyalty_posting_json(const struct loyalty_posting *posting, const struct lo
 // {"programme":"club","balances":[{"currency","active","pending","held","debt","available","spent","expired"}],
 // "tier":{"level","name","since","qualifying","next","missing"},"lots":[{"id","currency","amount","left","pending",
 // "held","earned_at","active_at","expires_on"}],"holds":[{"id","currency","amount","expires_at"}]}
-void loyalty_wallet_json(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme,
-                         const struct rule_zone *zone, struct json_writer *writer);
+// The id of a hold, as it is told everywhere.
+enum { LOYALTY_HOLD_TEXT_BYTES = 48 };
+void loyalty_hold_format(uint64_t customer, uint64_t hold, char text[LOYALTY_HOLD_TEXT_BYTES]);
+void loyalty_wallet_json(const struct loyalty_wallet *wallet, uint64_t customer,
+                         const struct loyalty_programme *programme, const struct rule_zone *zone,
+                         struct json_writer *writer);

@@ -162,18 +162,26 @@ static void put_lot(struct json_writer *writer, const struct loyalty_programme *
   json_object_end(writer);
 }
 
-static void put_hold(struct json_writer *writer, const struct loyalty_programme *programme,
+// "h17-42", as whoever captures it names it.
+static void put_hold(struct json_writer *writer, const struct loyalty_programme *programme, uint64_t customer,
                      const struct loyalty_hold *hold) {
+  char id[LOYALTY_HOLD_TEXT_BYTES];
   json_object_begin(writer);
-  put_id(writer, "id", 'h', hold->id);
+  loyalty_hold_format(customer, hold->id, id);
+  json_member_text(writer, "id", id);
   put_currency(writer, programme, hold->currency);
   put_amount(writer, programme, hold->currency, "amount", hold->amount);
   json_member_time(writer, "expires_at", hold->expires_us);
   json_object_end(writer);
 }
 
-void loyalty_wallet_json(const struct loyalty_wallet *wallet, const struct loyalty_programme *programme,
-                         const struct rule_zone *zone, struct json_writer *writer) {
+void loyalty_hold_format(uint64_t customer, uint64_t hold, char text[LOYALTY_HOLD_TEXT_BYTES]) {
+  snprintf(text, LOYALTY_HOLD_TEXT_BYTES, "h%" PRIu64 "-%" PRIu64, customer, hold);
+}
+
+void loyalty_wallet_json(const struct loyalty_wallet *wallet, uint64_t customer,
+                         const struct loyalty_programme *programme, const struct rule_zone *zone,
+                         struct json_writer *writer) {
   json_object_begin(writer);
   json_member_bytes(writer, "programme", programme->id);
   put_balances(writer, wallet, programme);
@@ -184,7 +192,7 @@ void loyalty_wallet_json(const struct loyalty_wallet *wallet, const struct loyal
   json_array_end(writer);
   json_name(writer, "holds");
   json_array_begin(writer);
-  for (size_t i = 0; i < wallet->hold_count; i++) put_hold(writer, programme, &wallet->holds[i]);
+  for (size_t i = 0; i < wallet->hold_count; i++) put_hold(writer, programme, customer, &wallet->holds[i]);
   json_array_end(writer);
   json_object_end(writer);
 }

@@ -141,7 +141,9 @@ static enum err add_uncollected(struct rebuild *work, const struct loyalty_posti
   int64_t rest = 0;
   if (posting->kind != LOYALTY_RETURN || currency == NULL || currency->returns != LOYALTY_WITHIN_BALANCE) return ERR_OK;
   for (size_t i = 0; i < posting->entry_count; i++) {
-    bool is_note = entries[i].from == LOYALTY_RETURNED, is_paid = entries[i].instead || entries[i].from == LOYALTY_DEBT;
+    bool moves_nothing = entries[i].from == LOYALTY_RETURNED;
+    bool is_note = moves_nothing && !entries[i].instead;
+    bool is_paid = (!moves_nothing && entries[i].instead) || entries[i].from == LOYALTY_DEBT;
     int64_t change = is_note ? entries[i].amount : is_paid ? -entries[i].amount : 0;
     if (__builtin_add_overflow(rest, change, &rest)) return ledger_overflow(work->ledger);
   }

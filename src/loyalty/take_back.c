@@ -3,7 +3,9 @@
 // From the lots that were given for them first: what is pending, then what is active. What they have no longer is noted
 // by entries RETURNED -> RETURNED, which name the lot and move nothing; then the policy says who pays instead. So the
 // postings alone say which day's qualifying amount a return lowered and what could not be collected: notes, less what
-// was taken instead, less debt.
+// was taken instead, less debt. What has expired is gone: nothing else pays for it, nobody owes it, and it is not
+// collected. An entry RETURNED -> RETURNED that is taken instead, of the lot that expired, says how much of it a return
+// was let off, so that no second one is.
 #include "loyalty/ledger_private.h"
 
 struct take_back {
@@ -13,8 +15,10 @@ struct take_back {
   uint8_t currency;
   const struct loyalty_lot *lots;
   size_t lot_count;
-  int64_t *room; // by lot: of its amount, what was not taken yet
-  int64_t left;  // to take
+  int64_t *room;    // by lot: of its amount, what was not taken yet
+  int64_t *expired; // by lot; NULL
+  int64_t left;     // to take
+  int64_t off;      // let off
 };
 
 static enum err take_part(struct take_back *work, struct loyalty_lot *lot, enum loyalty_account from, bool instead,
@@ -78,6 +82,38 @@ static enum err note_rest(struct take_back *work) {
   return rest > 0 ? note(work, NULL, rest) : ERR_OK;
 }
 
+static enum err let_off(struct take_back *work) {
+  for (size_t i = 0; work->expired != NULL && i < work->lot_count; i++) {
+    int64_t amount = work->expired[i] < work->room[i] ? work->expired[i] : work->room[i];
+    if (amount > work->left) amount = work->left;
+    work->expired[i] = amount > 0 ? amount : 0;
+    if (amount <= 0) continue;
+    struct loyalty_entry entry = {.currency = work->currency,
+                                  .from = LOYALTY_RETURNED,
+                                  .to = LOYALTY_RETURNED,
+                                  .amount = amount,
+                                  .lot = work->lots[i].id,
+                                  .rule = work->lots[i].rule,
+                                  .instead = true};
+    enum err err = ledger_entry(work->ledger, &work->draft, NULL, entry);
+    if (err != ERR_OK) return err;
+    work->left -= amount;
+    work->off += amount;
+  }
+  return ERR_OK;
+}
+
+int64_t loyalty_posting_expired(const struct loyalty_posting *posting, uint64_t lot) {
+  int64_t amount = 0;
+  for (size_t i = 0; i < posting->entry_count; i++) {
+    const struct loyalty_entry *entry = &posting->entries[i];
+    bool off = entry->from == LOYALTY_RETURNED && entry->instead;
+    if (entry->lot == lot && entry->to == LOYALTY_EXPIRED) amount += entry->amount;
+    if (entry->lot == lot && (entry->from == LOYALTY_EXPIRED || off)) amount -= entry->amount;
+  }
+  return amount;
+}
+
 static enum err take_others(struct take_back *work) {
   struct loyalty_lot **lots;
   size_t count;
@@ -97,11 +133,11 @@ static enum err owe_rest(struct take_back *work) {
 
 static enum err remember_rest(struct take_back *work) {
   struct loyalty_balance *balance;
-  if (work->left == 0) return ERR_OK;
+  int64_t rest = work->left + work->off;
+  if (rest == 0) return ERR_OK;
   if (ledger_balance(work->ledger->wallet, work->ledger->arena, work->currency, &balance) != ERR_OK)
     return ERR_NO_MEMORY;
-  if (__builtin_add_overflow(balance->uncollected, work->left, &balance->uncollected))
-    return ledger_overflow(work->ledger);
+  if (__builtin_add_overflow(balance->uncollected, rest, &balance->uncollected)) return ledger_overflow(work->ledger);
   return ERR_OK;
 }
 
@@ -110,7 +146,8 @@ static enum err take_all(struct take_back *work) {
   if (err == ERR_OK && work->policy != LOYALTY_ONLY_PENDING) err = take_own(work, LOYALTY_ACTIVE);
   if (err == ERR_OK) err = note_rest(work);
   if (err != ERR_OK || work->policy == LOYALTY_ONLY_PENDING) return err;
-  err = take_others(work);
+  err = let_off(work);
+  if (err == ERR_OK) err = take_others(work);
   if (err != ERR_OK) return err;
   return work->policy == LOYALTY_UNLIMITED ? owe_rest(work) : remember_rest(work);
 }
@@ -123,7 +160,8 @@ static enum err init(struct take_back *work, const struct loyalty_cause *cause) 
 }
 
 enum err loyalty_take_back(struct loyalty_ledger *ledger, const struct loyalty_cause *cause, uint8_t currency,
-                           int64_t amount, const struct loyalty_lot *lots, size_t lot_count, int64_t *uncollected) {
+                           int64_t amount, const struct loyalty_lot *lots, size_t lot_count, int64_t *expired,
+                           int64_t *uncollected) {
   const struct loyalty_currency *definition = ledger_currency(ledger->programme, currency);
   struct ledger_mark mark;
   if (amount <= 0) return ledger_bad_amount(ledger);
@@ -132,6 +170,7 @@ enum err loyalty_take_back(struct loyalty_ledger *ledger, const struct loyalty_c
                            .currency = currency,
                            .lots = lots,
                            .lot_count = lot_count,
+                           .expired = expired,
                            .left = amount};
   int64_t before = loyalty_qualifying_now(ledger->wallet, ledger->programme);
   enum err err = ledger_mark(ledger, &mark);
@@ -141,6 +180,6 @@ enum err loyalty_take_back(struct loyalty_ledger *ledger, const struct loyalty_c
   if (err == ERR_OK) err = ledger_post(ledger, &work.draft);
   if (err == ERR_OK) err = ledger_tell_of(ledger, &work.draft, LOYALTY_NEWS_RETURNED, currency, cause->rule);
   if (err == ERR_OK) err = ledger_tier_returned(ledger, before);
-  if (uncollected != NULL) *uncollected = err == ERR_OK ? work.left : 0;
+  if (uncollected != NULL) *uncollected = err == ERR_OK ? work.left + work.off : 0;
   return ledger_end(ledger, &mark, err);
 }

@@ -75,6 +75,25 @@ static void test_pages_name_every_flag(void **state) {
   }
 }
 
+// A line that begins as a request of roff is one of ours, and no backslash is taken for one.
+static void test_the_manual_is_roff(void **state) {
+  static const char *const requests[] = {".TH ", ".SH ", ".SS ", ".TP", ".IP", ".nf", ".fi"};
+  (void)state;
+  struct buffer out;
+  buffer_init(&out);
+  manual_page(&out);
+  text_of(&out);
+  for (char *line = strtok((char *)out.data, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    bool known = line[0] != '.';
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
+      known = known || strncmp(line, requests[i], strlen(requests[i])) == 0;
+    if (!known || line[0] == '\'') fail_msg("%s", line);
+    for (const char *at = strchr(line, '\\'); at != NULL; at = strchr(at + 2, '\\'))
+      if (strchr("&e-f", at[1]) == NULL) fail_msg("%s", line);
+  }
+  buffer_release(&out);
+}
+
 static void test_completions(void **state) {
   (void)state;
   static const char *const shells[] = {"bash", "zsh", "fish"};
@@ -110,6 +129,7 @@ int main(void) {
       cmocka_unit_test(test_find),        cmocka_unit_test(test_overview_names_every_command),
       cmocka_unit_test(test_summaries),   cmocka_unit_test(test_pages_name_every_flag),
       cmocka_unit_test(test_completions), cmocka_unit_test(test_completion_of_a_shared_name),
+      cmocka_unit_test(test_the_manual_is_roff),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

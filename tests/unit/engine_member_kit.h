@@ -92,7 +92,7 @@ static inline uint64_t member_verify(struct kit *kit) {
   uint64_t members, breaches;
   struct diag diag;
   diag_init(&diag);
-  if (engine_loyalty_verify(kit->engine, member_breach, kit, &members, &breaches, &diag) != ERR_OK)
+  if (engine_loyalty_verify(kit->engine, member_breach, NULL, kit, &members, &breaches, &diag) != ERR_OK)
     kit_fail(kit, diag.message);
   assert_int_equal(breaches, 0);
   return members;

@@ -267,6 +267,39 @@ static void reopened_as_it_was(void **state) {
   kit_close(&kit);
 }
 
+// --- what has expired ----------------------------------------------------------------------------------------
+
+// Two of 25; of 50 points 30 are spent and 20 expire. Those are gone: only what was spent is owed, once, in whatever
+// steps the goods come back, and no other points pay for it.
+static void expired_points_are_no_debt(void **state) {
+  static const char *const POLICIES[] = {"unlimited", "within_balance"};
+  static const struct item PAIR[] = {{1, 25}, {1, 25}}, LATER[] = {{1, 7}};
+  char programme[512];
+  struct kit kit;
+  (void)state;
+  for (size_t i = 0; i < 2; i++) {
+    snprintf(programme, sizeof programme,
+             "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"points\","
+             "\"validity\":{\"after\":\"10 days\"},\"returns\":\"%s\"}],\"rules\":[" PURCHASE "]}",
+             POLICIES[i]);
+    open_with(&kit, programme);
+    snprintf(kit.where, sizeof kit.where, "%s", POLICIES[i]);
+    buy(&kit, "o1", PAIR, 2, "");
+    free(member_call(&kit, engine_points_burn, "till", "{\"customer\":\"" ZOE "\",\"amount\":30}", NULL));
+    clock_hold(&kit.clock, clock_now_us(&kit.clock) + 20 * CLOCK_DAY_US);
+    assert_int_equal(give_back(&kit, "o1", "r1", 1, 1), 2500);
+    member_has(&kit, ZOE, i == 0 ? "\"debt\":-5" : "\"uncollected\":25");
+    buy(&kit, "o2", LATER, 1, ""); // of an unlimited return it pays the debt first
+    assert_int_equal(points_of(&kit), i == 0 ? 2 : 7);
+    assert_int_equal(give_back(&kit, "o1", "r2", 2, 1), 2500);
+    member_has(&kit, ZOE, i == 0 ? "\"debt\":-23" : "\"uncollected\":43");
+    assert_int_equal(points_of(&kit), 0);
+    kit_check(&kit);
+    member_verify(&kit);
+    kit_close(&kit);
+  }
+}
+
 // --- any baskets and returns ---------------------------------------------------------------------------------
 
 static uint64_t seed = 26;
@@ -346,6 +379,7 @@ int main(void) {
       cmocka_unit_test(the_customer_of_then),
       cmocka_unit_test(reopened_as_it_was),
       cmocka_unit_test(any_returns),
+      cmocka_unit_test(expired_points_are_no_debt),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

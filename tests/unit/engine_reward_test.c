@@ -109,6 +109,60 @@ static void a_cancelled_reward_is_paid_back_once(void **state) {
   kit_close(&kit);
 }
 
+// Points become active by the clock; until the write that gives the reward she has them.
+static void a_read_takes_nothing(void **state) {
+  struct kit kit;
+  (void)state;
+  kit_open(&kit);
+  kit.check_each = false;
+  member_put(&kit, ENGINE_PROGRAMME,
+             "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"currencies\":[{\"id\":\"points\","
+             "\"pending\":{\"after\":\"1 day\"}}],\"rewards\":[{\"id\":\"ten\",\"voucher\":\"TEN\",\"cost\":100,"
+             "\"automatic\":true}],\"rules\":[" PURCHASE "]}");
+  member_put(&kit, ENGINE_VOUCHER, TEN);
+  buy(&kit, "o1", 120);
+  clock_hold(&kit.clock, clock_now_us(&kit.clock) + 2 * CLOCK_DAY_US);
+  has_active(&kit, 120);
+  assert_int_equal(codes(&kit, "active"), 0);
+  member_tick(&kit);
+  has_active(&kit, 20);
+  assert_int_equal(codes(&kit, "active"), 1);
+  kit_close(&kit);
+}
+
+// Whoever captures a hold finds it by the id that she was told.
+static void a_hold_has_one_id(void **state) {
+  struct kit kit;
+  char id[64];
+  (void)state;
+  kit_open(&kit);
+  kit.check_each = false;
+  member_put(&kit, ENGINE_PROGRAMME, CLUB "\"rules\":[" PURCHASE "]}");
+  buy(&kit, "o1", 50);
+  char *held = member_call(&kit, engine_points_hold, "till", "{\"customer\":\"" ZOE "\",\"amount\":20}", NULL);
+  char *at = strstr(held, "\"hold\":\"");
+  assert_non_null(at);
+  snprintf(id, sizeof id, "\"holds\":[{\"id\":\"%.*s\"", (int)strcspn(at + 8, "\""), at + 8);
+  member_has(&kit, ZOE, id);
+  free(held);
+  kit_close(&kit);
+}
+
+// The document as it was stored, with what it was warned of; freed by the caller.
+static char *put(struct kit *kit, const char *json) {
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  struct buffer packed;
+  buffer_init(&packed);
+  live_ask(&answer);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  enum err err = engine_loyalty_put(kit->engine, ENGINE_PROGRAMME, (struct value){buffer_view(&packed)}, BYTES("ann"),
+                                    &answer.writer, &commit, NULL, &answer.diag);
+  buffer_release(&packed);
+  return live_told(kit, &answer, err);
+}
+
 static enum err try_basket(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   (void)commit;
@@ -170,6 +224,8 @@ int main(void) {
       cmocka_unit_test(a_cancelled_reward_is_paid_back_once),
       cmocka_unit_test(a_voucher_may_come_later),
       cmocka_unit_test(a_slip_is_told),
+      cmocka_unit_test(a_read_takes_nothing),
+      cmocka_unit_test(a_hold_has_one_id),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,7 +205,7 @@ static inline void kit_take_back(struct kit *kit, int64_t amount, const struct l
                                  int64_t uncollected) {
   struct loyalty_cause cause = kit_cause(kit);
   int64_t left = -1;
-  assert_int_equal(loyalty_take_back(&kit->ledger, &cause, KIT_POINTS, amount, lots, count, &left), ERR_OK);
+  assert_int_equal(loyalty_take_back(&kit->ledger, &cause, KIT_POINTS, amount, lots, count, NULL, &left), ERR_OK);
   assert_int_equal(left, uncollected);
   kit_settle(kit);
 }

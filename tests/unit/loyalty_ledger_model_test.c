@@ -357,7 +357,7 @@ static void take_back(struct kit *kit, struct model *model) {
   int64_t amount = (int64_t)chance((uint64_t)lot->given) + 1, left = amount, uncollected;
   bool was_active = lot->active_us <= model->now_us;
   size_t before = deserved(model);
-  assert_int_equal(loyalty_take_back(&kit->ledger, &cause, KIT_POINTS, amount, &given, 1, &uncollected), ERR_OK);
+  assert_int_equal(loyalty_take_back(&kit->ledger, &cause, KIT_POINTS, amount, &given, 1, NULL, &uncollected), ERR_OK);
   int64_t pending = lot->pending < left ? lot->pending : left;
   lot->pending -= pending;
   left -= pending;

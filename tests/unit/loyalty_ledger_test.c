@@ -661,7 +661,7 @@ static void test_as_json(void **state) {
   kit_import(&kit, 100, "2026-07-01T00:00:00+02:00");
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  loyalty_wallet_json(&kit.wallet, &kit.programme, kit.zone, &writer);
+  loyalty_wallet_json(&kit.wallet, 1, &kit.programme, kit.zone, &writer);
   buffer_append_byte(&out, 0);
   assert_string_equal(
       (const char *)out.data,
@@ -701,7 +701,7 @@ static enum err live(struct kit *kit) {
   if (err == ERR_OK) err = loyalty_hold_open(ledger, &cause, KIT_POINTS, 60, cause.effective_us + 9, &hold_id);
   if (err == ERR_OK) err = loyalty_adjust(ledger, &cause, KIT_POINTS, 5, true);
   if (err == ERR_OK) err = loyalty_count(ledger, cause.rule, 3, 0, LOYALTY_DAY, cause.effective_us, 1);
-  if (err == ERR_OK) err = loyalty_take_back(ledger, &cause, KIT_POINTS, 600, &lot, 1, NULL);
+  if (err == ERR_OK) err = loyalty_take_back(ledger, &cause, KIT_POINTS, 600, &lot, 1, NULL, NULL);
   ledger->now_us += CLOCK_DAY_US;
   return err == ERR_OK ? loyalty_advance(ledger, ledger->now_us) : err;
 }

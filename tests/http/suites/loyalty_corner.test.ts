@@ -36,11 +36,9 @@ describe("a return", () => {
     assert.deepEqual([active, spent], [500, 0]);
   });
 
-  for (const [policy, taken, uncollected, debt, later] of [
-    ["only_pending", 0, 100, 0, 250],
-    ["within_balance", 0, 100, 0, 250],
-    ["unlimited", 100, 0, -100, 150],
-  ] as const) {
+  // What has lapsed is gone: nobody owes it.
+  for (const policy of ["only_pending", "within_balance", "unlimited"]) {
+    const later = 250;
     const terms = points({ returns: policy, validity: { after: "30 days" } });
     scenario(`when the points have lapsed, ${policy}`, MARCH, terms, async (shop, person) => {
       const zoe = person();
@@ -48,8 +46,8 @@ describe("a return", () => {
       await shop.clock("2026-05-01T09:00:00Z");
       assert.deepEqual([await shop.active(zoe), (await shop.balance(zoe)).expired], [0, 100]);
       const back = (await shop.back("o1", "r1")).expect<Returned>();
-      assert.deepEqual([back.points[0]?.taken_back, back.points[0]?.uncollected], [taken, uncollected]);
-      assert.equal((await shop.balance(zoe)).debt, debt);
+      assert.deepEqual([back.points[0]?.taken_back, back.points[0]?.uncollected], [0, 100]);
+      assert.equal((await shop.balance(zoe)).debt, 0);
       await shop.book(zoe, "o2", 250);
       assert.equal(await shop.active(zoe), later);
       // Points that paid come back into a lot that has lapsed meanwhile, and lapse at once.
