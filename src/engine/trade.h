@@ -15,6 +15,7 @@
 #pragma once
 
 #include "engine/walk.h"
+#include "report/report.h"
 #include "value/decimal.h"
 
 struct trade_item {
@@ -42,10 +43,20 @@ void trade_close(struct trade *trade);
 // The names of its events that the workspace has ever seen, sorted; for struct walk_options. At most 2.
 size_t trade_names(const struct trade *trade, const uint32_t **names);
 
+// The name of the event that is an order; 0: the workspace has never seen one.
+uint32_t trade_order_name(const struct trade *trade);
+
+// Adds the fact "orders" to a report: which events are orders and returns.
+void trade_fact(const struct trade *trade, struct report *report);
+
 // The customer's orders (and returns) of [from_us, to_us), ascending by time; of orders in it with one id the first
 // counts. `items`: their lines are wanted too.
 enum err trade_orders(const struct trade *trade, struct facts *facts, int64_t from_us, int64_t to_us, bool items,
                       struct arena *arena, const struct trade_order **orders, size_t *count, struct diag *diag);
+
+// An amount as reports add it up: in hundredths, a half to the even one. False: it is 10^13 or more and no amount of
+// money but a mistake; *cents is 0 then.
+bool trade_cents(struct decimal amount, int64_t *cents);
 
 // The document of the workspace with its defaults, and "version" (0: nobody has put one), "changed_at", "author".
 enum err trade_json(struct engine_view *view, struct json_writer *writer, struct diag *diag);

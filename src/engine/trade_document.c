@@ -307,6 +307,19 @@ size_t trade_names(const struct trade *trade, const uint32_t **names) {
   return trade->name_count;
 }
 
+uint32_t trade_order_name(const struct trade *trade) {
+  return trade->order_name;
+}
+
+void trade_fact(const struct trade *trade, struct report *report) {
+  struct buffer text;
+  buffer_init(&text);
+  buffer_append_format(&text, "events \"%.*s\"", BYTES_ARG(trade->order));
+  if (trade->returned.size_bytes > 0) buffer_append_format(&text, ", returns \"%.*s\"", BYTES_ARG(trade->returned));
+  report_fact(report, "orders", "Orders", buffer_view(&text)); // of short memory a part, as of any fact
+  buffer_release(&text);
+}
+
 // --- telling it ----------------------------------------------------------------------------------------------
 
 static void write_or_null(struct json_writer *writer, const char *name, struct bytes text) {

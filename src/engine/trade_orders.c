@@ -20,6 +20,7 @@ struct reader {
 };
 
 static const struct decimal ZERO;
+#define CENTS_MAX ((int64_t)1000000000000000)
 
 // --- machines ------------------------------------------------------------------------------------------------
 
@@ -242,4 +243,15 @@ enum err trade_orders(const struct trade *trade, struct facts *facts, int64_t fr
   put_machine(trade, reader.machine);
   *orders = read;
   return err == ERR_NO_MEMORY ? diag_no_memory(diag) : err;
+}
+
+// --- money ---------------------------------------------------------------------------------------------------
+
+bool trade_cents(struct decimal amount, int64_t *cents) {
+  struct decimal rounded;
+  *cents = 0;
+  if (decimal_round(amount, 2, &rounded) != ERR_OK || decimal_to_scaled_i64(rounded, 2, cents) != ERR_OK) return false;
+  if (*cents<CENTS_MAX && * cents> - CENTS_MAX) return true;
+  *cents = 0;
+  return false;
 }

@@ -20,6 +20,7 @@ enum {
   REPORT_TABLES_MAX = 64,
   REPORT_COLUMNS_MAX = 256,
   REPORT_ROWS_MAX = 1000000, // of one table; what an XLSX sheet holds
+  REPORT_TEXT_ROWS = 100,    // of each table for a person who did not say how many
 };
 
 enum report_kind {
@@ -73,6 +74,14 @@ enum err report_write_csv(const struct report *report, struct bytes table, struc
 // All tables, a sheet each, the facts and notes on the first sheet ("About"). The bytes do not tell when they were
 // made.
 enum err report_write_xlsx(const struct report *report, struct buffer *out, struct diag *diag);
-// For a terminal: title, facts, tables aligned, small bars for shares where `bars`; at most `rows` of each table (0:
-// all).
+// For a terminal: title, facts, tables aligned, small bars for the column "share" where `bars`; at most `rows` of each
+// table (0: all).
 void report_write_text(const struct report *report, size_t rows, bool bars, struct buffer *out);
+
+enum report_form { REPORT_FORM_TEXT, REPORT_FORM_JSON, REPORT_FORM_CSV, REPORT_FORM_XLSX, REPORT_FORM_COUNT };
+extern const char *const report_form_names[REPORT_FORM_COUNT]; // "text", "json", "csv", "xlsx"
+extern const char *const report_form_types[REPORT_FORM_COUNT]; // of HTTP
+// The report in this form: text with bars and REPORT_TEXT_ROWS, of CSV the table named. ERR_NO_MEMORY, ERR_IO, and
+// those of report_write_csv.
+enum err report_write(const struct report *report, enum report_form form, struct bytes table, struct buffer *out,
+                      struct diag *diag);

@@ -8,7 +8,7 @@
 
 #include "report/report_private.h"
 
-enum { CELL_COLUMNS = 40, BAR_COLUMNS = 20, SHOWN_BYTES = 4 * CELL_COLUMNS + 8, BARS_MAX = 2 };
+enum { CELL_COLUMNS = 40, BAR_COLUMNS = 20, SHOWN_BYTES = 4 * CELL_COLUMNS + 8 };
 
 // A cell as it is shown.
 struct shown {
@@ -97,15 +97,14 @@ static void show_cell(const struct report_cell *cell, struct shown *shown) {
 
 // --- bars ----------------------------------------------------------------------------------------------------
 
-// Which column has bars; column_count: none. A table of many shares would be nothing but bars.
+// Which column has bars: the one called "share", because what changed, and a matrix of shares, are no parts of one
+// whole. column_count: none.
 static size_t bar_column(const struct report_table *table) {
-  size_t count = 0, last = table->column_count;
-  for (size_t i = 0; i < table->column_count; i++) {
-    if (table->columns[i].kind != REPORT_SHARE) continue;
-    last = i;
-    count++;
-  }
-  return count <= BARS_MAX ? last : table->column_count;
+  size_t at = 0;
+  while (at < table->column_count &&
+         (table->columns[at].kind != REPORT_SHARE || strcmp(table->columns[at].key, "share") != 0))
+    at++;
+  return at;
 }
 
 static void put_bar(const struct report_cell *cell, struct buffer *out) {

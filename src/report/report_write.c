@@ -1,4 +1,4 @@
-// report_write: JSON and CSV.
+// report_write: JSON and CSV; and the forms by their names.
 #include "base/csv.h"
 #include "base/nearest.h"
 #include "report/report_private.h"
@@ -96,4 +96,30 @@ enum err report_write_csv(const struct report *report, struct bytes table, struc
     return out->failed ? diag_no_memory(diag) : ERR_OK;
   }
   return no_such_table(report, table, diag);
+}
+
+// --- by name -------------------------------------------------------------------------------------------------
+
+const char *const report_form_names[REPORT_FORM_COUNT] = {"text", "json", "csv", "xlsx"};
+const char *const report_form_types[REPORT_FORM_COUNT] = {
+    "text/plain; charset=utf-8", "application/json", "text/csv; charset=utf-8",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"};
+
+enum err report_write(const struct report *report, enum report_form form, struct bytes table, struct buffer *out,
+                      struct diag *diag) {
+  struct json_writer writer;
+  switch (form) {
+  case REPORT_FORM_CSV:
+    return report_write_csv(report, table, out, diag);
+  case REPORT_FORM_XLSX:
+    return report_write_xlsx(report, out, diag);
+  case REPORT_FORM_JSON:
+    json_writer_init(&writer, out);
+    report_write_json(report, &writer);
+    buffer_append_byte(out, '\n');
+    break;
+  default:
+    report_write_text(report, REPORT_TEXT_ROWS, true, out);
+  }
+  return out->failed ? diag_no_memory(diag) : ERR_OK;
 }
