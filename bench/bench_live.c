@@ -95,14 +95,8 @@ static bool define_segments(struct bench *bench) {
 
 static bool serve(struct bench *bench) {
   if (!program_serve(&bench->program)) return false;
-  fprintf(stderr, "serving, pid %d\n", (int)bench->program.pid);
   return server_open(&bench->server, bench->program.port, bench->program.secret_key) &&
          (bench->options->again || define_segments(bench));
-}
-
-static void add_memory(struct bench *bench) {
-  report_add(&bench->report, "memory_peak_mib", measure_memory_mib(bench->program.pid, "VmHWM"), 1);
-  report_aim(&bench->report, '<', 512);
 }
 
 // --- events --------------------------------------------------------------------------------------------------
@@ -351,7 +345,7 @@ static bool run(const struct mode *mode, struct options *options) {
       options->again ? program_again(&bench.program, options->again) : program_init(&bench.program, options->directory);
   if (ok) {
     ok = mode->run(&bench);
-    if (bench.program.pid > 0) add_memory(&bench);
+    if (bench.program.pid > 0) report_add_memory(&bench.report, bench.program.pid);
     if (!ok) program_show_log(&bench.program);
   }
   if (bench.server.http) server_close(&bench.server);

@@ -63,7 +63,6 @@ static bool serve(struct bench *bench) {
   if (bench->server.http) server_close(&bench->server);
   bench->server.http = NULL;
   if (!program_serve(&bench->program)) return false;
-  fprintf(stderr, "serving, pid %d\n", (int)bench->program.pid);
   return server_open(&bench->server, bench->program.port, bench->program.secret_key);
 }
 
@@ -486,10 +485,7 @@ static bool run(struct options *options) {
   if (ok) {
     report_add(&bench.report, "disk_syncs_per_s", measure_syncs_per_s(bench.program.directory), 0);
     ok = run_modes(&bench);
-    if (bench.program.pid > 0) {
-      report_add(&bench.report, "memory_peak_mib", measure_memory_mib(bench.program.pid, "VmHWM"), 1);
-      report_aim(&bench.report, '<', 512);
-    }
+    if (bench.program.pid > 0) report_add_memory(&bench.report, bench.program.pid);
     if (!ok) program_show_log(&bench.program);
   }
   if (bench.server.http) server_close(&bench.server);

@@ -162,7 +162,9 @@ bool program_serve(struct program *program) {
   close(output);
   const char *port = ok ? strrchr(line, ':') : NULL;
   program->port = port ? (int)strtol(port + 1, NULL, 10) : 0;
-  return program->port > 0 ? true : fail(program, "serve does not answer");
+  if (program->port <= 0) return fail(program, "serve does not answer");
+  fprintf(stderr, "serving, pid %d\n", (int)program->pid);
+  return true;
 }
 
 bool program_import(struct program *program) {

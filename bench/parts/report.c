@@ -55,6 +55,11 @@ static void print_json(const struct report *report, const char *bench, const cha
   printf("}}\n");
 }
 
+void report_add_memory(struct report *report, pid_t pid) {
+  report_add(report, "memory_peak_mib", measure_memory_mib(pid, "VmHWM"), 1);
+  report_aim(report, '<', 512);
+}
+
 void report_print(const struct report *report, const char *bench, const char *mode, bool quick) {
   print_table(report);
   print_json(report, bench, mode, quick);

@@ -33,4 +33,7 @@ struct report_processor report_processor_now(pid_t pid);
 void report_add_processor(struct report *report, struct report_processor from, struct report_processor to,
                           double elapsed_s, double events);
 
+// The most memory the program had, for which there is a target.
+void report_add_memory(struct report *report, pid_t pid);
+
 void report_print(const struct report *report, const char *bench, const char *mode, bool quick);

@@ -56,7 +56,7 @@ static void append_command(struct buffer *out, const struct command *command) {
     append_details(out, command->details);
   }
   for (int i = OPTION_SETTING_COUNT; i < OPTION_COUNT; i++) {
-    if ((command->options >> i & 1) == 0) continue;
+    if (!options_has(command->options, (enum option)i)) continue;
     buffer_append_text(out, told++ == 0 ? ".IP\nFlags: " : ", ");
     buffer_append_text(out, "\\-\\-");
     append_roff(out, options_param((enum option)i)->name, strlen(options_param((enum option)i)->name));

@@ -181,3 +181,27 @@ static inline void people_check_trait(const struct people *people, struct facts 
   snprintf(city, sizeof city, "city of %llu", (unsigned long long)person->id);
   assert_true(bytes_equal(text, bytes_from_text(city)));
 }
+
+// --- a crowd -------------------------------------------------------------------------------------------------
+
+enum { CROWD_IDS = 600 };
+
+struct crowd {
+  struct people people;
+  struct person *persons[CROWD_IDS]; // by id; NULL: no such customer
+  struct store_snapshot *snapshot;
+};
+
+static inline struct person *add_person(struct crowd *crowd, uint64_t id) {
+  struct person *person = calloc(1, sizeof *person);
+  assert_non_null(person);
+  person->id = id;
+  crowd->persons[id] = person;
+  return person;
+}
+
+static inline void close_crowd(struct crowd *crowd) {
+  store_snapshot_close(crowd->snapshot);
+  for (size_t i = 0; i < CROWD_IDS; i++) free(crowd->persons[i]);
+  people_close(&crowd->people);
+}

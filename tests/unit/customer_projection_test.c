@@ -8,7 +8,7 @@
 #include "customer/scan.h"
 #include "store/store_wrap.h"
 
-enum { IDS = 600, ROWS = 300, FLIPS = 40, SUBSETS = 20 };
+enum { IDS = CROWD_IDS, ROWS = 300, FLIPS = 40, SUBSETS = 20 };
 
 static uint64_t seed = 7;
 static uint64_t roll(uint64_t below) {
@@ -126,20 +126,6 @@ static void test_keys(void **state) {
 
 // --- a crowd -------------------------------------------------------------------------------------------------
 
-struct crowd {
-  struct people people;
-  struct person *persons[IDS]; // by id; NULL: no such customer
-  struct store_snapshot *snapshot;
-};
-
-static struct person *add_person(struct crowd *crowd, uint64_t id) {
-  struct person *person = calloc(1, sizeof *person);
-  assert_non_null(person);
-  person->id = id;
-  crowd->persons[id] = person;
-  return person;
-}
-
 // In the first and the third block, and few in the second. 33 has more events than a projection takes; those of 50 are
 // in parts, one of them in another block; 20 and 300 went into 50.
 static void open_crowd(struct crowd *crowd, bool on_disk) {
@@ -158,12 +144,6 @@ static void open_crowd(struct crowd *crowd, bool on_disk) {
 static void look(struct crowd *crowd) {
   if (crowd->snapshot != NULL) store_snapshot_close(crowd->snapshot);
   assert_int_equal(store_snapshot_open(crowd->people.fixture.store, &crowd->snapshot), ERR_OK);
-}
-
-static void close_crowd(struct crowd *crowd) {
-  store_snapshot_close(crowd->snapshot);
-  for (size_t i = 0; i < IDS; i++) free(crowd->persons[i]);
-  people_close(&crowd->people);
 }
 
 static enum err put_row(void *context, uint64_t block, uint32_t name, struct bytes row) {

@@ -7,22 +7,6 @@
 #include "customer/timeline_row.h"
 #include "store/store_wrap.h"
 
-enum { PEOPLE_MAX = 120 };
-
-struct crowd {
-  struct people people;
-  struct person *persons[PEOPLE_MAX]; // by id; NULL: no such customer
-  struct store_snapshot *snapshot;
-};
-
-static struct person *add_person(struct crowd *crowd, uint64_t id) {
-  struct person *person = calloc(1, sizeof *person);
-  assert_non_null(person);
-  person->id = id;
-  crowd->persons[id] = person;
-  return person;
-}
-
 static void add_redirect(struct crowd *crowd, uint64_t id, uint64_t to) {
   add_person(crowd, id)->merged_into = to;
   people_write(&crowd->people, crowd->persons[id], 0);
@@ -65,12 +49,6 @@ static void open_crowd(struct crowd *crowd, bool on_disk) {
   assert_int_equal(store_snapshot_open(crowd->people.fixture.store, &crowd->snapshot), ERR_OK);
 }
 
-static void close_crowd(struct crowd *crowd) {
-  store_snapshot_close(crowd->snapshot);
-  for (size_t i = 0; i < PEOPLE_MAX; i++) free(crowd->persons[i]);
-  people_close(&crowd->people);
-}
-
 static bool is_expected(const struct crowd *crowd, const struct scan_options *options, uint64_t id) {
   const struct person *person = crowd->persons[id];
   if (person == NULL || person->merged_into != 0) return false;
@@ -89,7 +67,7 @@ static void check_scan(struct crowd *crowd, struct scan_options options, bool me
   struct facts *facts;
   options.snapshot = crowd->snapshot;
   assert_int_equal(scan_open(&scan, &options), ERR_OK);
-  for (uint64_t id = 0; id < PEOPLE_MAX; id++) {
+  for (uint64_t id = 0; id < CROWD_IDS; id++) {
     if (!is_expected(crowd, &options, id)) continue;
     const struct person *person = crowd->persons[id];
     assert_int_equal(scan_next(scan, &facts), ERR_OK);
@@ -144,10 +122,10 @@ static void test_ranges_cover_everybody_once(void **state) {
       struct scan_options options = {
           .snapshot = crowd.snapshot, .from = from[i], .to = i + 1 < found ? from[i + 1] : 0, .records = true};
       check_scan(&crowd, options, false);
-      for (uint64_t id = 0; id < PEOPLE_MAX; id++) customers += is_expected(&crowd, &options, id);
+      for (uint64_t id = 0; id < CROWD_IDS; id++) customers += is_expected(&crowd, &options, id);
     }
     size_t all = 0;
-    for (uint64_t id = 0; id < PEOPLE_MAX; id++) all += is_expected(&crowd, &(struct scan_options){0}, id);
+    for (uint64_t id = 0; id < CROWD_IDS; id++) all += is_expected(&crowd, &(struct scan_options){0}, id);
     assert_int_equal(customers, all);
   }
   close_crowd(&crowd);
@@ -205,7 +183,7 @@ static void erase_some(struct crowd *crowd) {
   struct store_mark mark;
   store_snapshot_close(crowd->snapshot);
   assert_int_equal(store_begin(crowd->people.fixture.store, &txn), ERR_OK);
-  for (size_t i = 0; i < PEOPLE_MAX; i++)
+  for (size_t i = 0; i < CROWD_IDS; i++)
     for (size_t j = 0; crowd->persons[i] != NULL && j < crowd->persons[i]->count; j++) {
       const struct person *person = crowd->persons[i];
       if (!is_erased(&person->events[j])) continue;
@@ -260,7 +238,7 @@ static void check_messages_of_all(struct crowd *crowd, bool records, size_t stri
   struct facts *facts;
   struct scan_options options = {.snapshot = crowd->snapshot, .records = records, .events = true};
   assert_int_equal(scan_open(&scan, &options), ERR_OK);
-  for (uint64_t id = 0; id < PEOPLE_MAX; id++) {
+  for (uint64_t id = 0; id < CROWD_IDS; id++) {
     if (!is_expected(crowd, &options, id)) continue;
     const struct person *person = crowd->persons[id];
     assert_int_equal(scan_next(scan, &facts), ERR_OK);
@@ -303,7 +281,7 @@ static void test_a_walk_reads_messages(void **state) {
   crowd.people.fixture.store = trace;
   assert_int_equal(store_snapshot_open(trace, &crowd.snapshot), ERR_OK);
   size_t events = 0;
-  for (size_t i = 0; i < PEOPLE_MAX; i++) events += crowd.persons[i] == NULL ? 0 : crowd.persons[i]->count;
+  for (size_t i = 0; i < CROWD_IDS; i++) events += crowd.persons[i] == NULL ? 0 : crowd.persons[i]->count;
   store_trace_reset(trace);
   assert_int_equal(scan_all(crowd.snapshot, false, true), ERR_OK);
   struct store_trace counts = store_trace_read(trace);

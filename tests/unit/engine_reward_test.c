@@ -148,21 +148,6 @@ static void a_hold_has_one_id(void **state) {
   kit_close(&kit);
 }
 
-// The document as it was stored, with what it was warned of; freed by the caller.
-static char *put(struct kit *kit, const char *json) {
-  struct engine_commit commit = {0};
-  struct live_answer answer;
-  struct buffer packed;
-  buffer_init(&packed);
-  live_ask(&answer);
-  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
-                   ERR_OK);
-  enum err err = engine_loyalty_put(kit->engine, ENGINE_PROGRAMME, (struct value){buffer_view(&packed)}, BYTES("ann"),
-                                    &answer.writer, &commit, NULL, &answer.diag);
-  buffer_release(&packed);
-  return live_told(kit, &answer, err);
-}
-
 static enum err try_basket(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
   (void)commit;

@@ -5,25 +5,8 @@ import { afterEach, describe, it } from "node:test";
 import { times } from "../lib/message.ts";
 import type { Reply } from "../lib/client.ts";
 import { openSite, type Site } from "../lib/server.ts";
-import { audit } from "../lib/shop.ts";
+import { audit, type Balance, type Lot } from "../lib/shop.ts";
 
-interface Balance {
-  currency: string;
-  active: number;
-  pending: number;
-  held: number;
-  debt: number;
-  available: number;
-  spent: number;
-  expired: number;
-  uncollected?: number;
-}
-interface Lot {
-  amount: number;
-  left: number;
-  active_at?: string;
-  expires_on?: string;
-}
 interface Member {
   customer: string;
   programmes: { programme: string; balances: Balance[]; lots: Lot[] }[];
