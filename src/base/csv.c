@@ -132,7 +132,7 @@ enum err csv_fields(struct bytes record, uint8_t delimiter, struct arena *arena,
 
 // --- writing -------------------------------------------------------------------------------------------------
 
-static bool is_formula(struct bytes text) {
+bool csv_is_formula(struct bytes text) {
   static const char of_numbers[] = "0123456789.,eE-+() ";
   if (text.size_bytes == 0) return false;
   uint8_t first = text.data[0];
@@ -152,7 +152,7 @@ static bool needs_quotes(struct bytes text) {
 void csv_put_cell(struct buffer *out, struct bytes text) {
   bool quotes = needs_quotes(text);
   if (quotes) buffer_append_byte(out, '"');
-  if (is_formula(text)) buffer_append_byte(out, '\'');
+  if (csv_is_formula(text)) buffer_append_byte(out, '\'');
   for (size_t i = 0; i < text.size_bytes; i++) {
     if (text.data[i] == '"') buffer_append_byte(out, '"');
     buffer_append_byte(out, text.data[i]);

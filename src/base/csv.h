@@ -26,3 +26,6 @@ enum err csv_fields(struct bytes record, uint8_t delimiter, struct arena *arena,
 // or - before anything but a number or a phone number) gets an apostrophe in front, as OWASP's "CSV Injection" says:
 // names come from the web.
 void csv_put_cell(struct buffer *out, struct bytes text);
+
+// Whether it is such a text.
+bool csv_is_formula(struct bytes text);

@@ -57,3 +57,46 @@ enum err ask_read_file(const char *path, size_t most_bytes, struct buffer *out, 
   }
   return ERR_OK;
 }
+
+// --- NAME=VALUE ----------------------------------------------------------------------------------------------
+
+// Numbers, booleans, null, lists and objects stand for themselves; everything else is text. A number with a leading
+// zero or a plus sign is no JSON and so stays text, as a postcode and a phone must.
+static void write_set(struct json_writer *writer, struct value_parser *parser, struct names *names, const char *set) {
+  struct buffer packed;
+  const char *equals = strchr(set, '=');
+  struct bytes value = bytes_from_text(equals + 1);
+  buffer_init(&packed);
+  json_name_bytes(writer, bytes_of(set, (size_t)(equals - set)));
+  if (value_parse_json(parser, value, names, &packed, NULL) == ERR_OK) {
+    value_to_json(writer, (struct value){buffer_view(&packed)}, names);
+  } else {
+    json_bytes(writer, value);
+  }
+  buffer_release(&packed);
+}
+
+enum err ask_write_set_members(const struct options *options, struct json_writer *writer, struct diag *diag) {
+  struct value_parser *parser = NULL;
+  struct names *names = NULL;
+  enum err err = names_open(&names, NULL, NULL);
+  if (err == ERR_OK) err = value_parser_open(&parser);
+  for (size_t i = 0; i < options->set_count && err == ERR_OK; i++) {
+    const char *equals = strchr(options->sets[i], '=');
+    if (equals == NULL || equals == options->sets[i]) {
+      err = diag_set(diag, ERR_INVALID, "usage", "--set is \"%.80s\"; expected NAME=VALUE", options->sets[i]);
+    } else {
+      write_set(writer, parser, names, options->sets[i]);
+    }
+  }
+  if (parser != NULL) value_parser_close(parser);
+  if (names != NULL) names_close(names);
+  return err;
+}
+
+enum err ask_write_sets(const struct options *options, struct json_writer *writer, struct diag *diag) {
+  json_object_begin(writer);
+  enum err err = ask_write_set_members(options, writer, diag);
+  json_object_end(writer);
+  return err;
+}

@@ -21,3 +21,9 @@ enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct 
 
 // Reads a whole file, "-" is standard input. ERR_LIMIT past `most_bytes`.
 enum err ask_read_file(const char *path, size_t most_bytes, struct buffer *out, struct diag *diag);
+
+// Every --set NAME=VALUE as an object. Values that are JSON stand for themselves, everything else is text. ERR_INVALID
+// code "usage".
+enum err ask_write_sets(const struct options *options, struct json_writer *writer, struct diag *diag);
+// The same as members of an open object.
+enum err ask_write_set_members(const struct options *options, struct json_writer *writer, struct diag *diag);

@@ -81,42 +81,6 @@ enum err command_allow(struct cli *cli, struct diag *diag) {
   return err;
 }
 
-// Numbers, booleans, null, lists and objects stand for themselves; everything else is text. A number with a leading
-// zero or a plus sign is no JSON and so stays text, as a postcode and a phone must.
-static void write_trait(struct json_writer *writer, struct value_parser *parser, struct names *names, const char *set) {
-  struct buffer packed;
-  const char *equals = strchr(set, '=');
-  struct bytes value = bytes_from_text(equals + 1);
-  buffer_init(&packed);
-  json_name_bytes(writer, bytes_of(set, (size_t)(equals - set)));
-  if (value_parse_json(parser, value, names, &packed, NULL) == ERR_OK) {
-    value_to_json(writer, (struct value){buffer_view(&packed)}, names);
-  } else {
-    json_bytes(writer, value);
-  }
-  buffer_release(&packed);
-}
-
-static enum err write_traits(struct json_writer *writer, const struct options *options, struct diag *diag) {
-  struct value_parser *parser = NULL;
-  struct names *names = NULL;
-  enum err err = names_open(&names, NULL, NULL);
-  if (err == ERR_OK) err = value_parser_open(&parser);
-  json_object_begin(writer);
-  for (size_t i = 0; i < options->set_count && err == ERR_OK; i++) {
-    const char *equals = strchr(options->sets[i], '=');
-    if (equals == NULL || equals == options->sets[i]) {
-      err = diag_set(diag, ERR_INVALID, "usage", "--set is \"%.80s\"; expected NAME=VALUE", options->sets[i]);
-    } else {
-      write_trait(writer, parser, names, options->sets[i]);
-    }
-  }
-  json_object_end(writer);
-  if (parser != NULL) value_parser_close(parser);
-  if (names != NULL) names_close(names);
-  return err;
-}
-
 enum err command_correct(struct cli *cli, struct diag *diag) {
   const struct options *options = &cli->options;
   struct target_call call = {.op = TARGET_CORRECT, .args = {[TARGET_ARG_REF] = options->args[0]}};
@@ -127,7 +91,7 @@ enum err command_correct(struct cli *cli, struct diag *diag) {
   json_writer_init(&writer, &body);
   json_object_begin(&writer);
   json_name(&writer, "traits");
-  enum err err = write_traits(&writer, options, diag);
+  enum err err = ask_write_sets(options, &writer, diag);
   member_if_given(&writer, "author", options_text(options, OPTION_AUTHOR, getenv("USER")));
   json_object_end(&writer);
   if (err == ERR_OK && body.failed) err = diag_no_memory(diag);

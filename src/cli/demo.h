@@ -31,6 +31,67 @@ enum demo_mess {
   DEMO_MESS_COUNT
 };
 
+// How a visit to the web shop begins.
+enum demo_channel {
+  DEMO_DIRECT,
+  DEMO_ORGANIC_SEARCH,
+  DEMO_PAID_SEARCH,
+  DEMO_ORGANIC_SOCIAL,
+  DEMO_PAID_SOCIAL,
+  DEMO_REFERRAL,
+  DEMO_EMAIL,
+  DEMO_AFFILIATE,
+  DEMO_DISPLAY,
+  DEMO_CHANNEL_COUNT
+};
+
+// How customers go on.
+enum demo_life { DEMO_STEADY, DEMO_LAPSED, DEMO_RETURNED, DEMO_AMBASSADOR, DEMO_LIFE_COUNT };
+
+// --- the truth -----------------------------------------------------------------------------------------------
+//
+// What is planted, so that what reports find can be compared with it. Who looks for something to buy visits the web
+// shop one to four times within some days, each time through a channel. The search ends with a purchase by the chance
+//   DEMO_BUYS_PERMILLE + the effect of each channel that took part, once, whatever its place
+//     (+ DEMO_AMBASSADOR_BUYS_PERMILLE for ambassadors),
+// online at the end of the last visit, or, of people who use both, by DEMO_ROPO_PERMILLE in their store within
+// DEMO_ROPO_DAYS days of it. So an affiliate, which comes late and does next to nothing, looks good at the last click;
+// paid social, which opens, looks poor; and a direct visit adds nothing.
+
+struct demo_channel_truth {
+  const char *name;
+  uint16_t opens_permille;   // of searches that no e-mail opened
+  uint16_t returns_permille; // of later visits
+  uint16_t effect_permille;
+};
+extern const struct demo_channel_truth demo_channel_truths[DEMO_CHANNEL_COUNT];
+
+enum {
+  DEMO_SEARCH_VISITS_MAX = 4,
+  DEMO_RETURNS_PERMILLE = 450, // that a visit is followed by another one
+  DEMO_BUYS_PERMILLE = 120,
+  DEMO_AMBASSADOR_BUYS_PERMILLE = 120,
+  DEMO_ROPO_PERMILLE = 500,
+  DEMO_ROPO_DAYS = 7,
+
+  // Of customers. Those who lapse are not heard of in at least the last DEMO_SILENCE_DAYS days of the year; those who
+  // come back were silent as long and are there again in the last 70 days. Ambassadors do twice as much.
+  DEMO_LAPSED_PERMILLE = 220,
+  DEMO_RETURNED_PERMILLE = 100,
+  DEMO_AMBASSADOR_PERMILLE = 80,
+  DEMO_SILENCE_DAYS = 120,
+};
+
+// What came of it.
+struct demo_planted {
+  uint64_t lives[DEMO_LIFE_COUNT];
+  uint64_t tickets;                         // sold in stores
+  uint64_t searched_tickets;                // of these, at the end of a search on the web
+  uint64_t searches, bought;                // of people who may buy
+  uint64_t searches_of[DEMO_CHANNEL_COUNT]; // in which the channel took part
+  uint64_t bought_of[DEMO_CHANNEL_COUNT];
+};
+
 struct demo_options {
   uint32_t customers;
   uint32_t events_each; // about
@@ -42,6 +103,7 @@ struct demo_options {
 struct demo_counts {
   uint64_t events;
   uint64_t mess[DEMO_MESS_COUNT];
+  struct demo_planted planted;
 };
 
 // One event as a JSON object without a newline. A failure ends the generation and is passed up.

@@ -1,6 +1,8 @@
 // demo_data: plain tables. Names stand twice, as they are written and as an e-mail address is made of them.
 #include "cli/demo_data.h"
 
+#include "cli/demo.h"
+
 const char *const demo_given_names[] = {
     "Camille",      "Zoé",         "Léa",      "Chloé",    "Inès",    "Élodie",    "Hélène",   "Aurélie",
     "Céline",       "Noémie",      "Margaux",  "Manon",    "Lucie",   "Anaïs",     "Maëlys",   "Jeanne",
@@ -220,3 +222,49 @@ const struct demo_product demo_products[] = {
     {"P236", "Socks camel", "Accessories", 6140},
 };
 const size_t demo_product_count = sizeof demo_products / sizeof *demo_products;
+
+const struct demo_range demo_ranges[] = {{0, 28}, {28, 20}, {48, 16}, {64, 16}, {80, 16}, {96, 16}, {112, 24}};
+const size_t demo_range_count = sizeof demo_ranges / sizeof *demo_ranges;
+
+const struct demo_channel_truth demo_channel_truths[DEMO_CHANNEL_COUNT] = {
+    [DEMO_DIRECT] = {"direct", 140, 270, 0},
+    [DEMO_ORGANIC_SEARCH] = {"organic search", 230, 150, 60},
+    [DEMO_PAID_SEARCH] = {"paid search", 160, 130, 130},
+    [DEMO_ORGANIC_SOCIAL] = {"organic social", 100, 40, 20},
+    [DEMO_PAID_SOCIAL] = {"paid social", 240, 40, 100},
+    [DEMO_REFERRAL] = {"referral", 50, 30, 40},
+    [DEMO_EMAIL] = {"email", 0, 60, 160},
+    [DEMO_AFFILIATE] = {"affiliate", 30, 160, 10},
+    [DEMO_DISPLAY] = {"display", 50, 120, 5},
+};
+
+// Some links are tagged by hand, each in its way, and some carry a click id alone.
+const struct demo_landing demo_landings[] = {
+    {DEMO_DIRECT, NULL, NULL, NULL, NULL, NULL},
+    {DEMO_ORGANIC_SEARCH, NULL, NULL, NULL, NULL, "https://www.google.com/"},
+    {DEMO_ORGANIC_SEARCH, NULL, NULL, NULL, NULL, "https://www.google.fr/"},
+    {DEMO_ORGANIC_SEARCH, NULL, NULL, NULL, NULL, "https://www.bing.com/"},
+    {DEMO_PAID_SEARCH, "google", "cpc", "brand", "gclid", "https://www.google.com/"},
+    {DEMO_PAID_SEARCH, "google", "cpc", "generic", "gclid", "https://www.google.com/"},
+    {DEMO_PAID_SEARCH, "google", "cpc", "shopping", "gclid", "https://www.google.fr/"},
+    {DEMO_PAID_SEARCH, "Google", "CPC", "brand", NULL, "https://www.google.fr/"},
+    {DEMO_PAID_SEARCH, NULL, NULL, NULL, "gclid", "https://www.google.com/"},
+    {DEMO_PAID_SEARCH, "bing", "cpc", "brand", "msclkid", "https://www.bing.com/"},
+    {DEMO_ORGANIC_SOCIAL, NULL, NULL, NULL, NULL, "https://l.instagram.com/"},
+    {DEMO_ORGANIC_SOCIAL, NULL, NULL, NULL, NULL, "https://m.facebook.com/"},
+    {DEMO_PAID_SOCIAL, "facebook", "paid_social", "new-looks", "fbclid", "https://m.facebook.com/"},
+    {DEMO_PAID_SOCIAL, "instagram", "paid_social", "new-looks", "fbclid", "https://l.instagram.com/"},
+    {DEMO_PAID_SOCIAL, "instagram", "paid_social", "reels", "fbclid", NULL},
+    {DEMO_REFERRAL, NULL, NULL, NULL, NULL, "https://carnet-de-mode.example/"},
+    {DEMO_REFERRAL, NULL, NULL, NULL, NULL, "https://www.partner.example/brands"},
+    {DEMO_EMAIL, "newsletter", "email", NULL, NULL, NULL},
+    {DEMO_AFFILIATE, "cashback", "affiliate", "always-on", NULL, "https://www.cashback.example/"},
+    {DEMO_AFFILIATE, "coupons", "affiliate", "always-on", NULL, "https://coupons.example/"},
+    {DEMO_DISPLAY, "criteo", "display", "retargeting", NULL, NULL},
+};
+const size_t demo_landing_count = sizeof demo_landings / sizeof *demo_landings;
+
+const char *const demo_newsletters[12] = {
+    "winter-sale", "valentine",   "spring-arrivals", "rainy-days", "mothers-day",  "summer-sale",
+    "beach",       "last-summer", "back-to-work",    "new-coats",  "black-friday", "gifts",
+};

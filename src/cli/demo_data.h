@@ -4,10 +4,22 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct demo_product {
   const char *id, *name, *category;
   unsigned price_cents;
+};
+
+// Products of a category, which stand together.
+struct demo_range {
+  uint8_t first, count;
+};
+
+// What the address of a landing page and its referrer say of a visit; NULL: nothing. `click_id` names a parameter.
+struct demo_landing {
+  uint8_t channel;
+  const char *source, *medium, *campaign, *click_id, *referrer;
 };
 
 struct demo_city {
@@ -27,3 +39,10 @@ extern const struct demo_city demo_cities[];
 extern const size_t demo_city_count;
 extern const struct demo_product demo_products[];
 extern const size_t demo_product_count;
+extern const struct demo_range demo_ranges[];
+extern const size_t demo_range_count;
+// In the order of enum demo_channel.
+extern const struct demo_landing demo_landings[];
+extern const size_t demo_landing_count;
+// The newsletter of each month, from January.
+extern const char *const demo_newsletters[12];

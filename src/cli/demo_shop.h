@@ -1,6 +1,6 @@
 // demo_shop: what the planner and the writer of the demo shop share: people, planned events, the generator of chance.
 //
-// Layer 8, inside cli/demo*.c only. A planned event is 48 bytes and holds the chance its text is made of, so that a
+// Layer 8, inside cli/demo*.c only. A planned event is 40 bytes and holds the chance its text is made of, so that a
 // block can be put in order of arrival before any text is written.
 #pragma once
 
@@ -48,6 +48,8 @@ struct shop_person {
   enum shop_role role;
   uint16_t given, family, city, domain;
   uint8_t store; // DEMO_LYON or DEMO_PARIS
+  uint8_t life;  // enum demo_life
+  uint8_t taste; // the range of products she looks at most
   bool two_cards, family_phone, tablet;
   uint32_t phone_of;    // whose number: her own, or that of the family's first
   uint32_t birthday;    // yyyymmdd
@@ -59,7 +61,10 @@ struct shop_event {
   uint64_t chance; // what the text is made of; an order and its return share it
   uint32_t person; // position in the block
   uint32_t serial; // of this person
+  uint16_t month;  // of a mailing and what follows from it: since 2000-01
   uint8_t kind, source;
+  uint8_t product;  // the one that is looked at, or the first of a basket
+  uint8_t landing;  // a page: how the visit began
   bool known;       // web: she had signed in
   bool tablet;      // web: on the store's tablet
   bool wrong_clock; // till: dated 2099
@@ -74,5 +79,8 @@ struct shop {
   struct demo_counts *counts;
 };
 
+struct chance demo_chance(uint64_t seed, uint64_t what, uint64_t number);
+// Plans the events of this person of the block. False: out of memory.
+bool demo_plan_year(struct shop *shop, uint32_t index);
 // Writes the event's message to `line` (emptied first) and counts the mess it makes.
 void demo_write_event(struct shop *shop, const struct shop_event *event, struct buffer *line);

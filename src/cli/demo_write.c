@@ -8,7 +8,8 @@
 #include "cli/demo_data.h"
 #include "cli/demo_shop.h"
 
-enum { PRODUCTS_MAX = 4, TILLS = 4, CAMPAIGN_MODULUS = 10000 };
+enum { PRODUCTS_MAX = 4, TILLS = 4 };
+#define SHOP_URL "https://www.maison-demo.example"
 #define WRONG_CLOCK_US INT64_C(4070908800000000) // 2099-01-01
 
 static const char *const store_names[] = {[DEMO_LYON] = "Lyon", [DEMO_PARIS] = "Paris"};
@@ -145,11 +146,12 @@ struct basket {
   uint64_t total_cents;
 };
 
-static struct basket fill_basket(uint64_t content) {
-  struct chance chance = {content};
+static struct basket fill_basket(const struct shop_event *event) {
+  struct chance chance = {event->chance};
   struct basket basket = {.count = 1 + chance_below(&chance, PRODUCTS_MAX)};
   for (uint32_t i = 0; i < basket.count; i++) {
-    basket.items[i].product = &demo_products[chance_below(&chance, (uint32_t)demo_product_count)];
+    uint32_t other = chance_below(&chance, (uint32_t)demo_product_count);
+    basket.items[i].product = &demo_products[i == 0 ? event->product : other];
     basket.items[i].quantity = chance_permille(&chance, 850) ? 1 : 2;
     basket.total_cents += (uint64_t)basket.items[i].product->price_cents * basket.items[i].quantity;
   }
@@ -235,26 +237,89 @@ static void put_web_ids(struct shop *shop, struct buffer *line, const struct sho
   }
 }
 
+// What a newsletter is called: its theme and its year.
+static void put_newsletter(struct buffer *line, uint16_t month) {
+  put_text(line, demo_newsletters[month % 12]);
+  PUT(line, "-");
+  put_number(line, 2000 + (uint64_t)month / 12, 4);
+}
+
+static void put_campaign_name(struct buffer *line, const struct shop_event *event) {
+  const struct demo_landing *landing = &demo_landings[event->landing];
+  if (landing->campaign != NULL) {
+    put_text(line, landing->campaign);
+  } else {
+    put_newsletter(line, event->month);
+  }
+}
+
+static void put_campaign(struct buffer *line, const struct shop_event *event) {
+  const struct demo_landing *landing = &demo_landings[event->landing];
+  PUT(line, ",\"campaign\":{\"source\":\"");
+  put_text(line, landing->source);
+  PUT(line, "\",\"medium\":\"");
+  put_text(line, landing->medium);
+  PUT(line, "\",\"name\":\"");
+  put_campaign_name(line, event);
+  PUT(line, "\"}");
+}
+
+// "?utm_source=google&…&gclid=…", or nothing.
+static void put_parameters(struct buffer *line, const struct shop_event *event) {
+  const struct demo_landing *landing = &demo_landings[event->landing];
+  if (landing->source != NULL) {
+    PUT(line, "?utm_source=");
+    put_text(line, landing->source);
+    PUT(line, "&utm_medium=");
+    put_text(line, landing->medium);
+    PUT(line, "&utm_campaign=");
+    put_campaign_name(line, event);
+  }
+  if (landing->click_id == NULL) return;
+  put_text(line, landing->source != NULL ? "&" : "?");
+  put_text(line, landing->click_id);
+  PUT(line, "=");
+  put_hex(line, event->chance, 16);
+}
+
+// How the visit began, as a browser's SDK tells it of the page she landed on.
+static void put_landing(struct buffer *line, const struct shop_event *event) {
+  const struct demo_landing *landing = &demo_landings[event->landing];
+  const char *category = demo_products[event->product].category;
+  if (landing->source != NULL) put_campaign(line, event);
+  PUT(line, ",\"page\":{\"path\":\"/c/");
+  put_text(line, category);
+  PUT(line, "\",\"referrer\":\"");
+  if (landing->referrer != NULL) put_text(line, landing->referrer);
+  PUT(line, "\",\"search\":\"");
+  put_parameters(line, event);
+  PUT(line, "\",\"url\":\"" SHOP_URL "/c/");
+  put_text(line, category);
+  put_parameters(line, event);
+  PUT(line, "\"}");
+}
+
 static void put_web_tail(struct shop *shop, struct buffer *line, const struct shop_event *event) {
   bool bot = shop->people[event->person].role == SHOP_ROLE_BOT;
   put_web_ids(shop, line, event);
   put_message_id(shop, line, event);
   put_timestamp(line, event->time_us);
   shop->counts->mess[DEMO_BOT] += bot;
+  PUT(line, ",\"context\":{\"channel\":\"web\"");
+  if (event->kind == SHOP_PAGE) put_landing(line, event);
   if (bot) {
-    PUT(line, ",\"context\":{\"channel\":\"web\",\"userAgent\":\"Mozilla/5.0 (compatible; Googlebot/2.1; "
-              "+http://www.google.com/bot.html)\"}}");
+    PUT(line, ",\"userAgent\":\"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)\"}}");
   } else {
-    PUT(line, ",\"context\":{\"channel\":\"web\",\"locale\":\"fr-FR\"}}");
+    PUT(line, ",\"locale\":\"fr-FR\"}}");
   }
 }
 
 static void write_page(struct shop *shop, const struct shop_event *event, struct buffer *line) {
-  const struct demo_product *product = &demo_products[event->chance % demo_product_count];
+  const char *category = demo_products[event->product].category;
   PUT(line, "{\"type\":\"page\",\"name\":\"Category\",\"properties\":{\"category\":\"");
-  put_text(line, product->category);
+  put_text(line, category);
   PUT(line, "\",\"path\":\"/c/");
-  put_text(line, product->category);
+  put_text(line, category);
   PUT(line, "\"}");
   put_web_tail(shop, line, event);
 }
@@ -263,13 +328,13 @@ static void write_product_event(struct shop *shop, const struct shop_event *even
   PUT(line, "{\"type\":\"track\",\"event\":\"");
   put_text(line, event->kind == SHOP_ADD ? "Product Added" : "Product Viewed");
   PUT(line, "\",\"properties\":{");
-  put_product(line, &demo_products[event->chance % demo_product_count]);
+  put_product(line, &demo_products[event->product]);
   PUT(line, ",\"currency\":\"EUR\"}");
   put_web_tail(shop, line, event);
 }
 
 static void write_web_order(struct shop *shop, const struct shop_event *event, struct buffer *line) {
-  struct basket basket = fill_basket(event->chance);
+  struct basket basket = fill_basket(event);
   PUT(line, "{\"type\":\"track\",\"event\":\"Order Completed\",\"properties\":{\"order_id\":\"W");
   put_number(line, shop->people[event->person].number, 1);
   PUT(line, "-");
@@ -328,7 +393,7 @@ static void put_ticket(struct shop *shop, struct buffer *line, const struct shop
 }
 
 static void write_ticket(struct shop *shop, const struct shop_event *event, struct buffer *line) {
-  struct basket basket = fill_basket(event->chance);
+  struct basket basket = fill_basket(event);
   PUT(line, "{\"type\":\"track\",\"event\":\"");
   put_text(line, event->kind == SHOP_REFUND ? "Order Refunded" : "Order Completed");
   PUT(line, "\",\"properties\":{");
@@ -362,8 +427,8 @@ static void write_mail(struct shop *shop, const struct shop_event *event, struct
   static const char *const names[] = {"Email Delivered", "Email Opened", "Email Clicked"};
   PUT(line, "{\"type\":\"track\",\"event\":\"");
   put_text(line, names[event->kind - SHOP_DELIVERED]);
-  PUT(line, "\",\"properties\":{\"campaign\":\"news-");
-  put_number(line, event->chance % CAMPAIGN_MODULUS, 4);
+  PUT(line, "\",\"properties\":{\"campaign\":\"");
+  put_newsletter(line, event->month);
   PUT(line, "\"},\"context\":{\"channel\":\"email\",\"traits\":{\"email\":\"");
   put_email(shop, line, &shop->people[event->person], (struct chance){event->chance ^ event->serial});
   PUT(line, "\"}}");

@@ -10,6 +10,7 @@ static const char *const group_titles[COMMAND_GROUP_COUNT] = {
     [COMMAND_DATA] = "Bring events in",
     [COMMAND_LOOK] = "Look at customers",
     [COMMAND_SEGMENT] = "Segments, lists and computed attributes",
+    [COMMAND_REPORT] = "Reports",
     [COMMAND_SCORE] = "Score customers of a file, without a workspace",
     [COMMAND_LOYALTY] = "Loyalty: members, baskets, points and codes",
     [COMMAND_ATTRIBUTE] = "Attribute the conversions of a file, without a workspace",

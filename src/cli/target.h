@@ -36,7 +36,8 @@ enum target_op {
   X(DRY_RUN, dry_run)                                                                                                  \
   X(PROGRAMME, programme)                                                                                              \
   X(CUSTOMER, customer)                                                                                                \
-  X(FORMAT, format)
+  X(FORMAT, format)                                                                                                    \
+  X(TABLE, table)
 
 enum target_arg {
 #define X(upper, lower) TARGET_ARG_##upper,
@@ -83,6 +84,8 @@ enum err target_local_call(struct target_local *local, const struct target_call 
 
 // JSON as a packed document under the engine's names, appended to `packed`.
 enum err target_parse(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag);
+// The same of what is only asked: names that the workspace does not know are not added to it.
+enum err target_parse_question(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag);
 
 // Holds the clock as --test-clock says.
 void target_clock(struct clock *clock, const struct options *options);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/target_answer.h"
+#include "engine/trade.h"
 #include "source/source.h"
 #include "value/value.h"
 
@@ -439,6 +440,15 @@ enum err local_workspace_put(struct answer *answer) {
   return err;
 }
 
+enum err local_report_settings(struct answer *answer) {
+  return trade_json(answer->view, answer->writer, answer->diag);
+}
+
+enum err local_report_settings_put(struct answer *answer) {
+  return trade_put(answer->engine, answer->body, answer_author(answer), answer->writer, &answer->commit, NULL,
+                   answer->diag);
+}
+
 // Jobs and queries: on a directory the command itself does the work, and looks on.
 enum err local_of_a_server(struct answer *answer) {
   return diag_set(answer->diag, ERR_UNSUPPORTED, "unsupported", "only a running server is asked this");
@@ -452,12 +462,22 @@ static enum err (*const functions[TARGET_OP_COUNT])(struct answer *answer) = {
 #undef OP
 };
 
-enum err target_parse(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag) {
+static enum err parse(struct engine *engine, struct bytes json, bool question, struct buffer *packed,
+                      struct diag *diag) {
   struct value_parser *parser;
   if (value_parser_open(&parser) != ERR_OK) return diag_no_memory(diag);
+  if (question) value_parser_add_no_names(parser);
   enum err err = value_parse_json(parser, json, engine_names(engine), packed, diag);
   value_parser_close(parser);
   return err;
+}
+
+enum err target_parse(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag) {
+  return parse(engine, json, false, packed, diag);
+}
+
+enum err target_parse_question(struct engine *engine, struct bytes json, struct buffer *packed, struct diag *diag) {
+  return parse(engine, json, true, packed, diag);
 }
 
 // The body of a resend stays text: the reader of events parses it.

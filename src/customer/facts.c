@@ -382,6 +382,7 @@ static enum err give_some(struct facts *facts, const struct rule_events_wanted *
 
 static enum err give_columns(void *context, const struct rule_events_wanted *wanted, struct rule_columns *columns) {
   struct facts *facts = context;
+  facts->shown = NULL;
   if (facts->events != NULL && facts->events->projection != NULL)
     return give_projected(facts->events, facts->id, wanted, columns);
   bool had_all = facts->events != NULL && facts->events->read_all; // the run that reads the rest may be the only one
@@ -396,6 +397,7 @@ static enum err give_message(void *context, size_t index, struct value *message)
   struct facts *facts = context;
   enum err err = facts->events->items == NULL ? need_items(facts) : ERR_OK;
   if (err != ERR_OK) return err;
+  if (facts->shown != NULL) index = facts->shown[index];
   assert(index < facts->events->item_count);
   const struct facts_item *item = facts->events->items[index];
   if (!item->has_message) err = facts_messages_need(facts, index);
@@ -441,6 +443,51 @@ void facts_reset(struct facts *facts, uint64_t id, const struct customer *record
   facts->rows = NULL;
   facts->events = NULL;
   facts->trait_count = 0;
+  facts->shown = NULL;
+}
+
+// --- exactly what is wanted ----------------------------------------------------------------------------------
+
+static bool is_wanted(const struct rule_events_wanted *wanted, const struct rule_columns *given, size_t index) {
+  if (given->time_us[index] < wanted->from_us || given->time_us[index] >= wanted->to_us) return false;
+  for (size_t i = 0; i < wanted->name_count; i++)
+    if (wanted->names[i] == given->name[index]) return true;
+  return false;
+}
+
+// The `count` events of `given` that are wanted, and where they lay.
+static enum err take_wanted(struct facts *facts, const struct rule_events_wanted *wanted,
+                            const struct rule_columns *given, size_t count, struct rule_columns *columns) {
+  struct timeline_columns taken;
+  size_t *shown = arena_take(facts->arena, (count + 1) * sizeof *shown);
+  void *memory = arena_take(facts->arena, timeline_columns_bytes(count));
+  if (shown == NULL || memory == NULL) return ERR_NO_MEMORY;
+  timeline_columns_lay(memory, count, &taken);
+  for (size_t i = 0; i < given->count; i++) {
+    if (!is_wanted(wanted, given, i)) continue;
+    size_t at = taken.count++;
+    shown[at] = i;
+    taken.time_us[at] = given->time_us[i];
+    taken.name[at] = given->name[i];
+    if (given->amount == NULL) continue; // times only
+    taken.amount[at] = given->amount[i];
+    taken.amount_code[at] = given->amount_code[i];
+    taken.channel[at] = given->channel[i];
+  }
+  *columns = columns_of(&taken);
+  if (given->amount == NULL) columns->amount = NULL, columns->amount_code = NULL, columns->channel = NULL;
+  facts->shown = shown;
+  return ERR_OK;
+}
+
+enum err facts_columns(struct facts *facts, const struct rule_events_wanted *wanted, struct rule_columns *columns) {
+  struct rule_columns given;
+  enum err err = give_columns(facts, wanted, &given);
+  if (err != ERR_OK) return err;
+  size_t count = 0;
+  for (size_t i = 0; i < given.count; i++) count += is_wanted(wanted, &given, i);
+  *columns = given;
+  return count == given.count ? ERR_OK : take_wanted(facts, wanted, &given, count, columns);
 }
 
 void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk, struct key *key) {

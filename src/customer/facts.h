@@ -39,6 +39,7 @@ struct facts {
   } traits[FACTS_TRAITS_KEPT];
   size_t trait_count;
   struct facts_walks *walks; // NULL: not yet; private
+  const size_t *shown;       // where the events of facts_columns lie in what was asked for; NULL: as they are; private
 };
 
 void facts_init(struct facts *facts, struct timeline_reader reader, struct arena *arena,
@@ -50,3 +51,7 @@ void facts_chunk_key(uint64_t id, const struct timeline_head *head, size_t chunk
 
 // The next customer. `record` and `head` may be NULL. The arena may have been emptied before.
 void facts_reset(struct facts *facts, uint64_t id, const struct customer *record, const struct timeline_head *head);
+
+// Exactly the events that are wanted, for whoever looks at them without a program; a message is asked for with
+// customer.message by its index in these columns. Good until events are asked for again, by this or by a run.
+enum err facts_columns(struct facts *facts, const struct rule_events_wanted *wanted, struct rule_columns *columns);

@@ -114,6 +114,9 @@ void value_to_json(struct json_writer *writer, struct value value, const struct 
 struct value_parser;
 enum err value_parser_open(struct value_parser **out);
 void value_parser_close(struct value_parser *parser);
+// From now on names that the dictionary lacks stay in the documents, as those of a full dictionary do: for questions
+// to a workspace that is only looked at. Such a document is not to be stored.
+void value_parser_add_no_names(struct value_parser *parser);
 
 // Appends the packed form of the one JSON value in `json` to `out` (truncated to where it was on failure).
 // Refuses, with a code of its own and the byte offset or the member's name in words:

@@ -42,6 +42,7 @@ struct value_parser {
   size_t first_offset; // of the document or item that offsets are told from
   size_t backslash;    // offset of the first backslash at or after the last text looked at
   bool checks_texts;
+  bool adds_no_names;
   struct names *names;
   struct buffer *out;
   struct diag *diag;
@@ -374,8 +375,8 @@ static enum err take_name(struct value_parser *parser, struct bytes *name) {
 }
 
 static enum err pack_name(struct value_parser *parser, struct bytes name) {
-  uint32_t id;
-  enum err err = names_intern(parser->names, name, &id, parser->diag);
+  uint32_t id = parser->adds_no_names ? names_find(parser->names, name) : 0;
+  enum err err = parser->adds_no_names ? ERR_OK : names_intern(parser->names, name, &id, parser->diag);
   if (err != ERR_OK) return err;
   struct buffer *out = parser->out;
   if (!room(out, name.size_bytes + PACK_VARINT_BYTES)) return diag_no_memory(parser->diag);
@@ -577,6 +578,10 @@ static enum err finish(struct buffer *out, size_t size_before, enum err err) {
     out->failed = false;
   }
   return err;
+}
+
+void value_parser_add_no_names(struct value_parser *parser) {
+  parser->adds_no_names = true;
 }
 
 enum err value_parse_json(struct value_parser *parser, struct bytes json, struct names *names, struct buffer *out,
