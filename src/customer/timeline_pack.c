@@ -20,7 +20,7 @@ enum {
 };
 
 static bool has_amount(uint8_t code) {
-  return code < RULE_AMOUNT_NONE;
+  return code < RULE_AMOUNT_NOTHING;
 }
 
 // --- opening -------------------------------------------------------------------------------------------------

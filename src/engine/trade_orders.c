@@ -142,8 +142,8 @@ static enum err read_items(struct reader *reader, struct trade_order *order) {
 static bool hot_amount(const struct rule_columns *columns, size_t index, struct decimal *amount) {
   uint8_t code = columns->amount_code[index];
   *amount = ZERO;
-  if (code == RULE_AMOUNT_NONE) return true;
   unsigned of = code >> RULE_AMOUNT_SHIFT;
+  if (code == RULE_AMOUNT_NONE || code == RULE_AMOUNT_NOTHING || of == RULE_AMOUNT_PRICE) return true;
   if (of != RULE_AMOUNT_TOTAL && of != RULE_AMOUNT_REVENUE && of != RULE_AMOUNT_VALUE) return false;
   *amount = decimal_from_i64(columns->amount[index]);
   amount->exponent = (int16_t) - (code & ((1 << RULE_AMOUNT_SHIFT) - 1));

@@ -67,6 +67,7 @@ enum rule_amount compile_amount(const struct compiler *compiler, const struct ru
   return bytes_equal(name, BYTES("total"))     ? RULE_AMOUNT_TOTAL
          : bytes_equal(name, BYTES("revenue")) ? RULE_AMOUNT_REVENUE
          : bytes_equal(name, BYTES("value"))   ? RULE_AMOUNT_VALUE
+         : bytes_equal(name, BYTES("price"))   ? RULE_AMOUNT_PRICE
                                                : 0;
 }
 

@@ -19,15 +19,18 @@
 #define ALL_32(what) SIXTEEN(what), SIXTEEN(what)
 #define ASK ALL_32(RULE_CELL_ASK)
 #define NONE ALL_32(RULE_CELL_NULL)
-// Codes 224 to 255: none of the three is there (254), or nobody knows.
-#define TAIL                                                                                                           \
-  SIXTEEN(RULE_CELL_ASK), EIGHT(RULE_CELL_ASK), FOUR(RULE_CELL_ASK), TWICE(RULE_CELL_ASK), RULE_CELL_NULL, RULE_CELL_ASK
+// Codes 224 to 255: there is nothing (253), or nothing but perhaps a price (254), or nobody knows.
+#define TAIL(without)                                                                                                  \
+  SIXTEEN(RULE_CELL_ASK), EIGHT(RULE_CELL_ASK), FOUR(RULE_CELL_ASK), RULE_CELL_ASK, RULE_CELL_NULL, (without),         \
+      RULE_CELL_ASK
 
-// A total hides whether there is a revenue or a value; a revenue says that there is no total, and hides a value.
-const uint8_t rule_cell_of[RULE_AMOUNT_VALUE][256] = {
-    [RULE_AMOUNT_TOTAL - 1] = {ASK, OF_SCALES, NONE, NONE, ASK, ASK, ASK, TAIL},
-    [RULE_AMOUNT_REVENUE - 1] = {ASK, ASK, OF_SCALES, NONE, ASK, ASK, ASK, TAIL},
-    [RULE_AMOUNT_VALUE - 1] = {ASK, ASK, ASK, OF_SCALES, ASK, ASK, ASK, TAIL},
+// A total hides whether there is a revenue, a value or a price; a revenue says that there is no total, and hides a
+// value and a price; and so on.
+const uint8_t rule_cell_of[RULE_AMOUNT_PRICE][256] = {
+    [RULE_AMOUNT_TOTAL - 1] = {ASK, OF_SCALES, NONE, NONE, NONE, ASK, ASK, TAIL(RULE_CELL_NULL)},
+    [RULE_AMOUNT_REVENUE - 1] = {ASK, ASK, OF_SCALES, NONE, NONE, ASK, ASK, TAIL(RULE_CELL_NULL)},
+    [RULE_AMOUNT_VALUE - 1] = {ASK, ASK, ASK, OF_SCALES, NONE, ASK, ASK, TAIL(RULE_CELL_NULL)},
+    [RULE_AMOUNT_PRICE - 1] = {ASK, ASK, ASK, ASK, OF_SCALES, ASK, ASK, TAIL(RULE_CELL_ASK)},
 };
 
 // --- amounts -------------------------------------------------------------------------------------------------

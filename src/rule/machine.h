@@ -8,10 +8,10 @@
 
 // A customer's events as columns, ascending by (time, event id). The arrays are aligned and have `count` items.
 // `amount` is an event's hot amount times ten to the power of its scale. `amount_code` says of which property it is the
-// number: code >> 5 is an enum rule_amount, code & 31 the scale; what is neither TOTAL, REVENUE nor VALUE, and not
-// RULE_AMOUNT_NONE, is to be looked up in the message. `channel` is a dictionary id, and in its highest bits where it
-// stands: RULE_DIM_CONTEXT, it is exactly the text of context.channel; RULE_DIM_NONE, there is neither context.channel
-// nor properties.channel; neither bit: look it up in the message.
+// number: code >> 5 is an enum rule_amount, code & 31 the scale; of what is none of these, and not RULE_AMOUNT_NONE or
+// RULE_AMOUNT_NOTHING, the number is to be looked up in the message. `channel` is a dictionary id, and in its highest
+// bits where it stands: RULE_DIM_CONTEXT, it is exactly the text of context.channel; RULE_DIM_NONE, there is neither
+// context.channel nor properties.channel; neither bit: look it up in the message.
 struct rule_columns {
   size_t count;
   const int64_t *time_us;
@@ -26,8 +26,13 @@ enum rule_amount {
   RULE_AMOUNT_TOTAL = 1, // properties.total
   RULE_AMOUNT_REVENUE,   // properties.revenue, and there is no total
   RULE_AMOUNT_VALUE,     // properties.value, and there is neither of the two
+  RULE_AMOUNT_PRICE,     // properties.price, and there is none of the three
 };
-enum { RULE_AMOUNT_SHIFT = 5, RULE_AMOUNT_NONE = 254 }; // 254: none of the three is there
+enum {
+  RULE_AMOUNT_SHIFT = 5,
+  RULE_AMOUNT_NOTHING = 253, // none of the four is there
+  RULE_AMOUNT_NONE = 254,    // none of the first three is there; nobody looked for a price
+};
 
 // Which events a run may look at. Those outside may be left out or given.
 struct rule_events_wanted {

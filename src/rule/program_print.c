@@ -46,7 +46,8 @@ static const char *sign_of(enum rule_op op) {
 }
 
 static const char *amount_name(enum rule_amount amount) {
-  return amount == RULE_AMOUNT_TOTAL ? "total" : amount == RULE_AMOUNT_REVENUE ? "revenue" : "value";
+  static const char *const names[] = {"total", "revenue", "value", "price"};
+  return names[amount - RULE_AMOUNT_TOTAL];
 }
 
 static void print_value(const struct rule_value *value, struct buffer *out) {

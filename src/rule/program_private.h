@@ -69,7 +69,7 @@ struct rule_cells {
   int64_t lo[RULE_CELLS], hi[RULE_CELLS];
 };
 // Which cell an amount_code stands for, when a rule wants the amount of a kind: [kind - 1][amount_code].
-extern const uint8_t rule_cell_of[RULE_AMOUNT_VALUE][256];
+extern const uint8_t rule_cell_of[RULE_AMOUNT_PRICE][256];
 
 // The part of a `where` that columns alone decide, all of it joined by `and`. What is left is code.
 struct rule_where {

@@ -544,17 +544,30 @@ static size_t upper_bound(const struct membership *membership, uint32_t question
   return low;
 }
 
-static bool keeps_all(const struct evaluating *evaluating, bool drop) {
-  bool all = true;
-  for (size_t i = 0; all && evaluating->gone > 0 && i < evaluating->membership->count; i++)
-    all = is_kept(evaluating, i, drop);
-  return all;
+// Nothing came: what goes is taken out where it is. Mostly one of hundreds of entries goes.
+static void drop_gone(struct evaluating *evaluating, bool drop) {
+  struct membership *membership = evaluating->membership;
+  struct membership_entry *entries = membership->entries;
+  size_t kept = 0;
+  for (size_t i = 0; i < membership->count; i++) {
+    if (!is_kept(evaluating, i, drop)) {
+      membership_note(membership, entries[i].question);
+      continue;
+    }
+    if (kept < i) entries[kept] = entries[i];
+    kept++;
+  }
+  if (kept < membership->count) evaluating->out->touched = true;
+  membership->count = kept;
 }
 
 // One array by question, without entries that say nothing and, to `drop`, without those of questions that are gone.
 static enum err merge_entries(struct evaluating *evaluating, bool drop) {
   struct membership *membership = evaluating->membership;
-  if (evaluating->added_count == 0 && keeps_all(evaluating, drop)) return ERR_OK;
+  if (evaluating->added_count == 0) {
+    if (evaluating->gone > 0) drop_gone(evaluating, drop);
+    return ERR_OK;
+  }
   evaluating->out->touched = true;
   size_t room = membership->count + evaluating->added_count + 1, from = 0;
   struct membership_entry *merged = arena_take(evaluating->out->arena, room * sizeof *merged), *into = merged;

@@ -140,14 +140,14 @@ static bool is_null(struct value value) {
   return value_type(value) == VALUE_NULL;
 }
 
-// The code (rule/machine.h) says for whose property the number may stand: the first of the three that is not null. A
+// The code (rule/machine.h) says for whose property the number may stand: the first of the four that is not null. A
 // number behind one that is no number, such as a text, stands for none.
 static void read_amount(struct source_message *message) {
-  static const enum source_member places[] = {MEMBER_TOTAL, MEMBER_REVENUE, MEMBER_VALUE};
+  static const enum source_member places[] = {MEMBER_TOTAL, MEMBER_REVENUE, MEMBER_VALUE, MEMBER_PRICE};
   struct engine_event *event = message->event;
   struct decimal number;
   unsigned kind = RULE_AMOUNT_TOTAL;
-  event->amount_code = RULE_AMOUNT_NONE;
+  event->amount_code = RULE_AMOUNT_NOTHING;
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
     struct value value = message->properties.at[places[i]];
     if (is_null(value)) {

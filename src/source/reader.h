@@ -30,6 +30,7 @@
   X(TOTAL, "total")                                                                                                    \
   X(REVENUE, "revenue")                                                                                                \
   X(VALUE, "value")                                                                                                    \
+  X(PRICE, "price")                                                                                                    \
   X(CURRENCY, "currency")                                                                                              \
   X(AFFILIATION, "affiliation")                                                                                        \
   X(STORE, "store")                                                                                                    \

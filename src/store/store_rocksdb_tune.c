@@ -189,7 +189,9 @@ static size_t buckets_for(enum store_keyspace keyspace, size_t bytes) {
 static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace, size_t total_bytes) {
   enum store_key_class key_class = store_keyspace_class(keyspace);
   size_t bytes = keyspace == STORE_PAYLOAD ? total_bytes / 3 : total_bytes / 6;
-  if (key_class == STORE_KEY_small && bytes > SMALL_MEMTABLE_MIB * MIB) bytes = SMALL_MEMTABLE_MIB * MIB;
+  // Timers are walked in order all the time, so they stay in a skip list: a short one is in the processor's cache.
+  bool is_short = key_class == STORE_KEY_small || keyspace == STORE_TIMER;
+  if (is_short && bytes > SMALL_MEMTABLE_MIB * MIB) bytes = SMALL_MEMTABLE_MIB * MIB;
   if (bytes < MIB) bytes = MIB;
   rocksdb_options_set_write_buffer_size(family, bytes);
   rocksdb_options_set_max_write_buffer_number(family, 3);

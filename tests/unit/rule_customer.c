@@ -241,14 +241,16 @@ static uint8_t amount_of(struct value value, enum rule_amount kind, int64_t *amo
 }
 
 static uint8_t amount_code(const struct sample *sample, struct value message, int64_t *amount) {
-  static const char *const names[] = {"total", "revenue", "value"};
+  static const char *const names[] = {"total", "revenue", "value", "price"};
   struct value properties = member(sample, message, "properties");
   *amount = 0;
-  for (size_t i = 0; i < 3; i++) {
+  for (size_t i = 0; i < 4; i++) {
     struct value found = member(sample, properties, names[i]);
+    // Of an event from before prices had a place in the column nobody knows whether there is one.
+    if (i == 3 && !value_is_absent(member(sample, properties, "v"))) return RULE_AMOUNT_NONE;
     if (!value_is_absent(found)) return amount_of(found, (enum rule_amount)(RULE_AMOUNT_TOTAL + i), amount);
   }
-  return RULE_AMOUNT_NONE;
+  return RULE_AMOUNT_NOTHING;
 }
 
 // Where events are stored, the text of a channel is in the dictionary before any program asks for it.

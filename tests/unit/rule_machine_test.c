@@ -539,6 +539,7 @@ static void says_what_it_needs(void **state) {
       {"sequence(\"Order\" where revenue < 9 then \"Gone\")", 2, 0, 0, true, false, true, true},
       {"count(\"Order\" where context.channel = \"web\") > 1", 1, 0, 0, true, false, true, true},
       {"sum(total of \"Order\") > 1", 1, 0, 0, true, false, true, true},
+      {"count(\"Order\" where price > 20) > 1", 1, 0, 0, true, false, true, true},
       {"max(total * 2 of \"Order\") > 1", 1, 0, 0, true, false, true, true},
       {"sequence(\"Order\" then \"Order\" by sku)", 1, 0, 0, true, true, true, true},
       {"total > 5 and exists(this.list where price > 1) and time < 2026-03-30", 0, 0, 0, false, false, false, false},

@@ -105,6 +105,7 @@ static void write_event(const struct random_customer *customer, int64_t time_us,
   if (random_below(3) > 0) snprintf(out + strlen(out), size - strlen(out), ",\"v\":%s", PICK(small_values));
   if (random_below(3) > 0) snprintf(out + strlen(out), size - strlen(out), ",\"total\":%s", PICK(amounts));
   if (random_below(4) == 0) snprintf(out + strlen(out), size - strlen(out), ",\"revenue\":%s", PICK(amounts));
+  if (random_below(2) == 0) snprintf(out + strlen(out), size - strlen(out), ",\"price\":%s", PICK(amounts));
   if (random_below(3) > 0) snprintf(out + strlen(out), size - strlen(out), ",\"kind\":%s", PICK(kinds));
   if (random_below(2) == 0) snprintf(out + strlen(out), size - strlen(out), ",\"due\":%s", stored_time(customer, due));
   if (random_below(3) == 0) append_items(out, size);
@@ -375,8 +376,8 @@ static void function_of_numbers(struct writer *writer) {
 static void plain_number(struct writer *writer) {
   static const char *const outside[] = {"0",       "1",     "2",         "50",     "traits.n",     "traits.n",
                                         "month()", "day()", "weekday()", "year()", "attributes.x", "points(\"club\")"};
-  static const char *const inside[] = {"1",       "2",        "50", "v", "total", "total", "properties.total",
-                                       "revenue", "traits.n", "k"};
+  static const char *const inside[] = {"1",       "2",     "50",       "v", "total", "total", "properties.total",
+                                       "revenue", "price", "traits.n", "k"};
   static const char *const items[] = {"1", "2", "p", "q", "item", "properties.total", "p * q"};
   put(writer, PICK_OF(writer));
 }
@@ -540,6 +541,9 @@ static void hot_condition(struct writer *writer) {
                                     "total > traits.n",
                                     "properties.total * 2 >= 100",
                                     "total = revenue",
+                                    "price > 10",
+                                    "price <= 50",
+                                    "price is null",
                                     "age(due) is null"};
   put(writer, PICK(hot));
   if (random_below(3) > 0) return;

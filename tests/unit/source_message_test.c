@@ -24,11 +24,11 @@ static void describe_identifiers(struct buffer *out, const struct engine *engine
 
 static void describe_columns(struct buffer *out, const struct engine *engine, const struct engine_event *event) {
   static const char *const dims[] = {"store", "channel"};
-  static const char *const amounts[] = {"amount", "total", "revenue", "value"};
+  static const char *const amounts[] = {"amount", "total", "revenue", "value", "price"};
   uint32_t channel_bits = event->dims[1] & (RULE_DIM_CONTEXT | RULE_DIM_NONE);
   if (event->amount_code == UINT8_MAX) {
     buffer_append_text(out, " amount elsewhere");
-  } else if (event->amount_code != RULE_AMOUNT_NONE) {
+  } else if (event->amount_code != RULE_AMOUNT_NOTHING) {
     buffer_append_format(out, " %s=%lldE-%u", amounts[event->amount_code >> RULE_AMOUNT_SHIFT],
                          (long long)event->amount, event->amount_code & 31U);
   }
