@@ -13,7 +13,7 @@
 
 static const struct command commands[] = {
 #define COMMAND(function, words, group, args, least, most, options, summary, details)                                  \
-  {words, group, args, least, most, options, summary, details, command_##function},
+  {words, group, args, least, most, summary, details, command_##function},
 #include "cli/commands.def"
 #undef COMMAND
 };
@@ -22,6 +22,36 @@ static const struct command commands[] = {
 static const char reader_gone[] = "reader_gone";
 
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+// What each takes, a word of the sets after the other.
+static const option_word taken[OPTION_WORDS][COMMAND_COUNT] = {
+    {
+#define COMMAND(function, words, group, args, least, most, options, summary, details) options,
+#define OPTION_WORD 0
+#include "cli/commands.def"
+#undef OPTION_WORD
+    },
+    {
+#define OPTION_WORD 1
+#include "cli/commands.def"
+#undef OPTION_WORD
+#undef COMMAND
+    },
+};
+
+bool command_has_options(const struct command *command) {
+  for (int i = 0; i < OPTION_WORDS; i++)
+    if (taken[i][command - commands] != 0) return true;
+  return false;
+}
+
+struct option_set command_options(const struct command *command) {
+  struct option_set set;
+  for (int i = 0; i < OPTION_WORDS; i++) set.words[i] = taken[i][command - commands];
+  option_set_add(&set, OPTION_HELP);
+  if (command_has_options(command)) option_set_add(&set, OPTION_CONFIG);
+  return set;
+}
 
 const struct command *command_table(size_t *count) {
   *count = COMMAND_COUNT;
@@ -115,14 +145,15 @@ static enum err run(struct cli *cli, int count, char *const *words, struct diag 
   if (command == NULL && count == 2 && strcmp(words[1], "--help") == 0 && help_family(words[0], &cli->out))
     return ERR_OK;
   if (command == NULL) return unknown_command(count, words, diag);
-  option_set allowed = command->options | OPTION_BIT(HELP) | OPTION_BIT(CONFIG);
-  enum err err = options_read_args(&cli->options, count - (int)used, words + used, allowed, diag);
+  struct option_set allowed = command_options(command);
+  option_set_add(&allowed, OPTION_CONFIG);
+  enum err err = options_read_args(&cli->options, count - (int)used, words + used, &allowed, diag);
   if (err == ERR_OK && options_given(&cli->options, OPTION_HELP)) {
     help_command(command, &cli->out);
     return ERR_OK;
   }
   if (err == ERR_OK) err = check_arguments(command, &cli->options, diag);
-  if (err == ERR_OK && command->options != 0) err = read_settings(&cli->options, diag);
+  if (err == ERR_OK && command_has_options(command)) err = read_settings(&cli->options, diag);
   return err == ERR_OK ? command->run(cli, diag) : err;
 }
 

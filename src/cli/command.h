@@ -37,7 +37,6 @@ struct command {
   enum command_group group;
   const char *args;    // "TYPE:VALUE"; empty for none
   size_t least, most;  // how many arguments
-  option_set options;  // taken besides --help and --config
   const char *summary; // one line
   const char *details; // paragraphs and examples; may be empty
   command_fn *run;
@@ -45,6 +44,11 @@ struct command {
 
 // In the order of the help.
 const struct command *command_table(size_t *count);
+
+// What a command of the table takes: with --help, and with --config when it has settings or flags of its own.
+struct option_set command_options(const struct command *command);
+// Whether it has any of its own.
+bool command_has_options(const struct command *command);
 
 // The command that begins `words`, and how many of them are its name. NULL when there is none.
 const struct command *command_find(size_t count, char *const *words, size_t *used);

@@ -6,13 +6,14 @@
 
 static const char *const shells[] = {"bash", "zsh", "fish"};
 
-static option_set taken(const struct command *command) {
-  return command->options | OPTION_BIT(HELP) | (command->options != 0 ? OPTION_BIT(CONFIG) : 0);
+static bool takes(const struct command *command, int option) {
+  struct option_set taken = command_options(command);
+  return option_set_has(&taken, option);
 }
 
 static void append_flags(struct buffer *out, const struct command *command) {
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (taken(command) >> i & 1) buffer_append_format(out, " --%s", options_param((enum option)i)->name);
+    if (takes(command, i)) buffer_append_format(out, " --%s", options_param((enum option)i)->name);
   }
 }
 
@@ -130,7 +131,7 @@ static void append_fish_flags(struct buffer *out, const struct command *command)
   }
   buffer_release(&literals);
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (!(taken(command) >> i & 1)) continue;
+    if (!takes(command, i)) continue;
     const struct param *param = options_param((enum option)i);
     buffer_append_format(out, "complete -c rapport -n '__fish_seen_subcommand_from %.*s", (int)first, command->words);
     if (command->words[first] == ' ') {

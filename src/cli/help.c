@@ -99,21 +99,21 @@ static void append_details(struct buffer *out, const char *details) {
 
 void help_command(const struct command *command, struct buffer *out) {
   buffer_append_format(out, "rapport %s%s%s%s\n\n", command->words, *command->args ? " " : "", command->args,
-                       command->options != 0 ? " [FLAGS]" : "");
+                       command_has_options(command) ? " [FLAGS]" : "");
   buffer_append_format(out, "%s.\n", command->summary);
   if (*command->details != '\0') {
     buffer_append_byte(out, '\n');
     append_details(out, command->details);
   }
-  option_set own = command->options | OPTION_BIT(HELP) | (command->options != 0 ? OPTION_BIT(CONFIG) : 0);
+  struct option_set own = command_options(command);
   buffer_append_text(out, "\nFlags\n");
   for (int i = OPTION_SETTING_COUNT; i < OPTION_COUNT; i++) {
-    if (own >> i & 1) append_option(out, (enum option)i);
+    if (option_set_has(&own, i)) append_option(out, (enum option)i);
   }
-  if (command->options == 0) return;
+  if (!command_has_options(command)) return;
   buffer_append_text(out, "\nSettings (also in the environment, as RAPPORT_…, and in the settings file)\n");
   for (int i = 0; i < OPTION_SETTING_COUNT; i++) {
-    if (own >> i & 1) append_option(out, (enum option)i);
+    if (option_set_has(&own, i)) append_option(out, (enum option)i);
   }
 }
 

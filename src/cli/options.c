@@ -43,11 +43,11 @@ void options_release(struct options *options) {
   buffer_release(&options->file);
 }
 
-static enum err unknown_flag(const char *name, option_set allowed, struct diag *diag) {
+static enum err unknown_flag(const char *name, const struct option_set *allowed, struct diag *diag) {
   const char *names[OPTION_COUNT];
   size_t count = 0;
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if (allowed >> i & 1) names[count++] = rows[i].param.name;
+    if (option_set_has(allowed, i)) names[count++] = rows[i].param.name;
   }
   const char *nearest = param_nearest(name, names, count);
   if (nearest != NULL) {
@@ -56,9 +56,9 @@ static enum err unknown_flag(const char *name, option_set allowed, struct diag *
   return diag_set(diag, ERR_INVALID, "usage", "unknown flag --%.60s; --help lists the flags of this command", name);
 }
 
-static int find(const char *name, option_set allowed) {
+static int find(const char *name, const struct option_set *allowed) {
   for (int i = 0; i < OPTION_COUNT; i++) {
-    if ((allowed >> i & 1) && strcmp(rows[i].param.name, name) == 0) return i;
+    if (option_set_has(allowed, i) && strcmp(rows[i].param.name, name) == 0) return i;
   }
   return -1;
 }
@@ -88,8 +88,8 @@ static enum err take_arg(struct options *options, const char *word, struct diag 
 }
 
 // `*at` stands on a word that begins with "--"; it is moved over a value of its own.
-static enum err take_flag(struct options *options, int count, char *const *words, int *at, option_set allowed,
-                          struct diag *diag) {
+static enum err take_flag(struct options *options, int count, char *const *words, int *at,
+                          const struct option_set *allowed, struct diag *diag) {
   char name[OPTION_NAME_BYTES];
   const char *word = words[*at] + 2;
   size_t size = strcspn(word, "=");
@@ -106,7 +106,7 @@ static enum err take_flag(struct options *options, int count, char *const *words
   return take_value(options, index, words[++*at], diag);
 }
 
-enum err options_read_args(struct options *options, int count, char *const *words, option_set allowed,
+enum err options_read_args(struct options *options, int count, char *const *words, const struct option_set *allowed,
                            struct diag *diag) {
   enum err err = ERR_OK;
   bool flags = true;

@@ -20,10 +20,28 @@ enum option {
 #undef FLAG
   OPTION_COUNT,
 };
-_Static_assert(OPTION_COUNT <= 128, "a set of options is 128 bits");
 
-__extension__ typedef unsigned __int128 option_set;
-#define OPTION_BIT(upper) ((option_set)1 << OPTION_##upper)
+// A set of options. A table writes its sets as OPTION_BIT(A) | OPTION_BIT(B); it is included once for each word, with
+// OPTION_WORD saying which, as no number is wide enough for all.
+__extension__ typedef unsigned __int128 option_word;
+enum { OPTION_WORD_BITS = 128, OPTION_WORDS = 2 };
+_Static_assert((int)OPTION_COUNT <= OPTION_WORDS * OPTION_WORD_BITS, "a set has a bit for every option");
+#define OPTION_BIT(upper)                                                                                              \
+  ((int)OPTION_##upper / OPTION_WORD_BITS == OPTION_WORD ? (option_word)1 << OPTION_##upper % OPTION_WORD_BITS : 0)
+
+// All settings; they come first.
+_Static_assert((int)OPTION_SETTING_COUNT < OPTION_WORD_BITS, "settings are in the first word");
+#define OPTION_SETTINGS (OPTION_WORD == 0 ? ((option_word)1 << OPTION_SETTING_COUNT) - 1 : 0)
+
+struct option_set {
+  option_word words[OPTION_WORDS];
+};
+static inline bool option_set_has(const struct option_set *set, int option) {
+  return (set->words[option / OPTION_WORD_BITS] >> option % OPTION_WORD_BITS & 1) != 0;
+}
+static inline void option_set_add(struct option_set *set, enum option option) {
+  set->words[option / OPTION_WORD_BITS] |= (option_word)1 << option % OPTION_WORD_BITS;
+}
 
 enum option_origin { OPTION_DEFAULT, OPTION_FILE, OPTION_ENVIRONMENT, OPTION_FLAG };
 
@@ -49,7 +67,7 @@ const char *options_default(enum option option);
 
 // Reads `count` words. Flags of `allowed`, as --name VALUE, --name=VALUE or --name; "--" ends them. ERR_INVALID
 // "usage".
-enum err options_read_args(struct options *options, int count, char *const *words, option_set allowed,
+enum err options_read_args(struct options *options, int count, char *const *words, const struct option_set *allowed,
                            struct diag *diag);
 
 // What was given, or `otherwise`.

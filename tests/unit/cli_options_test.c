@@ -11,11 +11,9 @@
 
 enum { WORDS_MAX = 8 };
 
-static const option_set allowed =
-    ((option_set)1 << OPTION_DATA) | ((option_set)1 << OPTION_LISTEN) | ((option_set)1 << OPTION_CACHE_SIZE) |
-    ((option_set)1 << OPTION_STOP_TIMEOUT) | ((option_set)1 << OPTION_LOG_LEVEL) |
-    ((option_set)1 << OPTION_TEST_CLOCK) | ((option_set)1 << OPTION_URL) | ((option_set)1 << OPTION_LIMIT) |
-    ((option_set)1 << OPTION_JSON) | ((option_set)1 << OPTION_SET) | ((option_set)1 << OPTION_HELP);
+static const enum option allowed[] = {OPTION_DATA,      OPTION_LISTEN,     OPTION_CACHE_SIZE, OPTION_STOP_TIMEOUT,
+                                      OPTION_LOG_LEVEL, OPTION_TEST_CLOCK, OPTION_URL,        OPTION_LIMIT,
+                                      OPTION_JSON,      OPTION_SET,        OPTION_HELP};
 
 // `line` is split at spaces.
 static enum err read_line(struct options *options, const char *line, char *copy, size_t copy_bytes, struct diag *diag) {
@@ -27,7 +25,16 @@ static enum err read_line(struct options *options, const char *line, char *copy,
   diag_init(diag);
   options_init(options);
   for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) words[count++] = word;
-  return options_read_args(options, count, words, allowed, diag);
+  struct option_set set = {{0}};
+  for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) option_set_add(&set, allowed[i]);
+  return options_read_args(options, count, words, &set, diag);
+}
+
+static void test_sets_of_every_option(void **state) {
+  (void)state;
+  struct option_set set = {{0}};
+  for (int i = 0; i < OPTION_COUNT; i += 2) option_set_add(&set, (enum option)i);
+  for (int i = 0; i < OPTION_COUNT; i++) assert_int_equal(option_set_has(&set, i), i % 2 == 0);
 }
 
 static void test_values(void **state) {
@@ -164,9 +171,13 @@ static void test_nearest(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_values),    cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_arguments), cmocka_unit_test(test_defaults_are_valid_and_shown),
-      cmocka_unit_test(test_hosts),     cmocka_unit_test(test_nearest),
+      cmocka_unit_test(test_sets_of_every_option),
+      cmocka_unit_test(test_values),
+      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_arguments),
+      cmocka_unit_test(test_defaults_are_valid_and_shown),
+      cmocka_unit_test(test_hosts),
+      cmocka_unit_test(test_nearest),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,8 +50,10 @@ static void test_precedence(void **state) {
   struct diag diag;
   char *flags[] = {"--data", "/flag"};
   char *environment[] = {"RAPPORT_DATA=/environment", "RAPPORT_LOG_LEVEL=error", "RAPPORT_LISTEN=", "HOME=/x", NULL};
+  struct option_set data = {{0}};
   options_init(&options);
-  assert_int_equal(options_read_args(&options, 2, flags, OPTION_BIT(DATA), &diag), ERR_OK);
+  option_set_add(&data, OPTION_DATA);
+  assert_int_equal(options_read_args(&options, 2, flags, &data, &diag), ERR_OK);
   assert_int_equal(settings_read_environment(&options, environment, &diag), ERR_OK);
   assert_int_equal(read_text(&options, "data = /file\nlog-level = debug\nlog_format=json # as JSON\n", &diag), ERR_OK);
   assert_string_equal(options.values[OPTION_DATA].text, "/flag");
