@@ -395,6 +395,34 @@ static void appetence_of_a_range(void **state) {
   assert_non_null(strstr(out, " of 300 customers are expected to buy in Phones within 30 days"));
 }
 
+// A version that was kept says the same of the same day.
+static void appetence_that_is_kept(void **state) {
+  (void)state;
+  const char *clock = "--data shop --test-clock 2026-09-01T00:00:00Z";
+  char line[256];
+  snprintf(line, sizeof line, "score appetence models %s", clock);
+  assert_int_equal(run(line), 0);
+  snprintf(line, sizeof line, "score appetence --range Phones --save %s --json", clock);
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "\"version\":1,"));
+  snprintf(line, sizeof line, "score appetence --range Cases --horizon 60days --save %s --json", clock);
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "\"version\":2,"));
+  snprintf(line, sizeof line, "score appetence models %s", clock);
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "      2  2026-09-01  Cases"));
+  assert_non_null(strstr(out, "      1  2026-09-01  Phones"));
+  snprintf(line, sizeof line, "score appetence --range Phones %s --format csv", clock);
+  assert_int_equal(run(line), 0);
+  strcpy(before, out);
+  snprintf(line, sizeof line, "score appetence --model-version 1 %s --format csv", clock);
+  assert_int_equal(run(line), 0);
+  assert_string_equal(out, before);
+  assert_says("score appetence --model-version 3 --data shop", 1, "no model has the version 3");
+  assert_says("score appetence --model-version 1 --range Phones --data shop", 2, "has its range");
+  assert_says("score appetence lists --data shop", 2, "`models` lists");
+}
+
 static void appetence_of_little(void **state) {
   (void)state;
   assert_says("score appetence --data shop", 2, "which range of products?");
@@ -488,6 +516,7 @@ int main(void) {
       cmocka_unit_test(the_published_table_of_995_customers),
       cmocka_unit_test(a_workspace_says_what_a_file_says),
       cmocka_unit_test(appetence_of_a_range),
+      cmocka_unit_test(appetence_that_is_kept),
       cmocka_unit_test(appetence_of_little),
       cmocka_unit_test(lift_of_counts),
       cmocka_unit_test(lift_of_a_file),
