@@ -10,6 +10,7 @@
 #include "base/csv.h"
 #include "cli/ask.h"
 #include "cli/score.h"
+#include "cli/stop.h"
 #include "cli/table.h"
 
 enum { FLUSH_BYTES = 1 << 16, DOCUMENT_BYTES_MAX = 1 << 20, DAY_TEXT = 16 };
@@ -594,6 +595,7 @@ enum err command_score_rfm(struct cli *cli, struct diag *diag) {
   rfm_init(rfm, cli);
   enum err err = read_segments(rfm, diag);
   if (err == ERR_OK) err = read_file(rfm, diag);
+  stop_at_once();
   if (err == ERR_OK) print_left_out(rfm);
   if (err == ERR_OK) err = find_thresholds(rfm, diag);
   if (err == ERR_OK) err = save_thresholds(rfm, diag);
