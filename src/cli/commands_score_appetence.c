@@ -211,6 +211,7 @@ enum err command_score_appetence(struct cli *cli, struct diag *diag) {
   bool recalls = options_text(&cli->options, OPTION_MODEL_VERSION, NULL) != NULL;
   bool saves = options_given(&cli->options, OPTION_SAVE);
   if (cli->options.arg_count > 0) return list_models(cli, diag);
+  if (options_text(&cli->options, OPTION_CUSTOMER_FILE, NULL) != NULL) return score_appetence_file(cli, diag);
   if (recalls && (saves || scoring.range.size_bytes > 0))
     return diag_set(diag, ERR_INVALID, "usage", "--model-version has its range, and is kept already");
   if (!recalls && scoring.range.size_bytes == 0)

@@ -269,7 +269,7 @@ static enum err walk(struct gathering *gathering, const struct worth_how *how, s
 // --- putting parts together ----------------------------------------------------------------------------------
 
 static enum err join_rows(struct gathering *gathering, struct appetence_rows *rows) {
-  struct part all = {.count = 0};
+  struct part all = {.rows = {.columns = APPETENCE_FEATURES}};
   enum err err = ERR_OK;
   for (size_t i = 0; i < WALK_PARTS && err == ERR_OK; i++) {
     const struct appetence_rows *part = &gathering->parts[i].rows;
@@ -375,7 +375,7 @@ static bool go_on(void *context) {
 
 static enum err learn(struct gathering *gathering, const struct worth_how *how, struct appetence *appetence,
                       struct diag *diag) {
-  struct appetence_rows rows = {.count = 0};
+  struct appetence_rows rows = {.columns = APPETENCE_FEATURES};
   struct watch watch = {how, 0};
   for (size_t i = 0; i < WALK_PARTS; i++) watch.count += gathering->parts[i].count;
   enum err err = range_is_known(gathering) ? join_rows(gathering, &rows) : refuse_range(gathering, diag);

@@ -19,71 +19,17 @@ static const double DAY_US = 86400e6;
 
 // --- telling it ----------------------------------------------------------------------------------------------
 
-static void put_real(struct json_writer *writer, const char *name, double number) {
-  char text[REAL_TEXT_BYTES];
-  json_name(writer, name);
-  if (!isfinite(number)) {
-    json_null(writer);
-    return;
-  }
-  real_write(text, number);
-  json_raw(writer, bytes_from_text(text));
-}
-
-static void write_model(const struct logistic *logistic, struct json_writer *writer) {
-  json_name(writer, "model");
-  json_object_begin(writer);
-  put_real(writer, "intercept", logistic->intercept);
-  json_name(writer, "features");
-  json_array_begin(writer);
-  for (size_t i = 0; i < logistic->columns; i++) {
-    json_object_begin(writer);
-    json_member_text(writer, "name", appetence_feature_name(i));
-    put_real(writer, "mean", logistic->mean[i]);
-    put_real(writer, "scale", logistic->scale[i]);
-    put_real(writer, "coefficient", logistic->coefficients[i]);
-    json_object_end(writer);
-  }
-  json_array_end(writer);
-  put_real(writer, "calibration_intercept", logistic->calibration_intercept);
-  put_real(writer, "calibration_slope", logistic->calibration_slope);
-  json_object_end(writer);
-}
-
-static void write_quality(const struct appetence_model *model, struct json_writer *writer) {
-  const struct logistic_quality *quality = &model->quality;
-  json_name(writer, "quality");
-  json_object_begin(writer);
-  json_member_u64(writer, "learned", model->learned);
-  json_member_u64(writer, "calibrated", model->calibrated);
-  json_member_u64(writer, "tested", model->tested);
-  put_real(writer, "bought", quality->yes);
-  put_real(writer, "auc", quality->auc);
-  put_real(writer, "log_loss", quality->log_loss);
-  put_real(writer, "base_log_loss", quality->base_log_loss);
-  put_real(writer, "brier", quality->brier);
-  json_name(writer, "reliability");
-  json_array_begin(writer);
-  for (size_t i = 0; i < LOGISTIC_BINS; i++) {
-    json_object_begin(writer);
-    put_real(writer, "customers", quality->bins[i].rows);
-    put_real(writer, "expected", quality->bins[i].probability);
-    put_real(writer, "bought", quality->bins[i].rows > 0 ? quality->bins[i].yes / quality->bins[i].rows : NAN);
-    json_object_end(writer);
-  }
-  json_array_end(writer);
-  json_object_end(writer);
-}
-
 void engine_appetence_write(const struct appetence *appetence, struct json_writer *writer) {
   json_member_text(writer, "range", appetence->range);
-  put_real(writer, "horizon_days", (double)appetence->horizon_us / DAY_US);
+  char days[REAL_TEXT_BYTES];
+  real_write(days, (double)appetence->horizon_us / DAY_US);
+  json_name(writer, "horizon_days");
+  json_raw(writer, bytes_from_text(days));
   json_member_time(writer, "at", appetence->at_us);
   json_member_u64(writer, "customers", appetence->count);
   json_member_u64(writer, "buyers", appetence->buyers);
   if (appetence->version > 0) json_member_u64(writer, "version", appetence->version);
-  write_model(&appetence->model.logistic, writer);
-  write_quality(&appetence->model, writer);
+  appetence_write(&appetence->model, APPETENCE_NAMES, writer);
 }
 
 // --- keeping it ----------------------------------------------------------------------------------------------
