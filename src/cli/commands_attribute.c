@@ -15,6 +15,7 @@
 #include "base/nearest.h"
 #include "base/real.h"
 #include "cli/command.h"
+#include "cli/stop.h"
 #include "cli/print.h"
 
 enum { PIECE_BYTES = 1 << 20, LIST_BYTES = 64 * 1024, BAR_CELLS = 24, NAME_CELLS = 32, BARS_MODELS_MAX = 1 };
@@ -388,6 +389,7 @@ enum err command_attribute(struct cli *cli, struct diag *diag) {
   struct attribution attribution = {.cli = cli, .options = &cli->options};
   paths_init(&attribution.paths);
   comparison_init(&attribution.comparison);
+  stop_at_once(); // a file is read and figures are written: nothing is left half done
   enum err err = run(&attribution, diag);
   paths_release(&attribution.paths);
   comparison_release(&attribution.comparison);

@@ -716,6 +716,7 @@ enum err command_score_rfm(struct cli *cli, struct diag *diag) {
   rfm_init(rfm, cli);
   enum err err = read_segments(rfm, diag);
   if (err == ERR_OK) err = is_of_workspace(&cli->options) ? read_workspace(rfm, diag) : read_file(rfm, diag);
+  stop_at_once();
   if (err == ERR_OK) print_left_out(rfm);
   if (err == ERR_OK) err = find_thresholds(rfm, diag);
   if (err == ERR_OK) err = save_thresholds(rfm, diag);

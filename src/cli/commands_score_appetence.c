@@ -2,9 +2,10 @@
 // of each customer.
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/csv.h"
-#include "base/real.h"
+#include "cli/ask.h"
 #include "cli/progress.h"
 #include "cli/score.h"
 #include "cli/stop.h"
@@ -22,73 +23,11 @@ struct scoring {
 
 // --- the model -----------------------------------------------------------------------------------------------
 
-static void put_real(struct json_writer *writer, const char *name, double number) {
-  char text[REAL_TEXT_BYTES];
-  json_name(writer, name);
-  if (!isfinite(number)) {
-    json_null(writer);
-    return;
-  }
-  real_write(text, number);
-  json_raw(writer, bytes_from_text(text));
-}
-
-static void write_model(const struct logistic *logistic, struct json_writer *writer) {
-  json_name(writer, "model");
-  json_object_begin(writer);
-  put_real(writer, "intercept", logistic->intercept);
-  json_name(writer, "features");
-  json_array_begin(writer);
-  for (size_t i = 0; i < logistic->columns; i++) {
-    json_object_begin(writer);
-    json_member_text(writer, "name", appetence_feature_name(i));
-    put_real(writer, "mean", logistic->mean[i]);
-    put_real(writer, "scale", logistic->scale[i]);
-    put_real(writer, "coefficient", logistic->coefficients[i]);
-    json_object_end(writer);
-  }
-  json_array_end(writer);
-  put_real(writer, "calibration_intercept", logistic->calibration_intercept);
-  put_real(writer, "calibration_slope", logistic->calibration_slope);
-  json_object_end(writer);
-}
-
-static void write_quality(const struct appetence_model *model, struct json_writer *writer) {
-  const struct logistic_quality *quality = &model->quality;
-  json_name(writer, "quality");
-  json_object_begin(writer);
-  json_member_u64(writer, "learned", model->learned);
-  json_member_u64(writer, "calibrated", model->calibrated);
-  json_member_u64(writer, "tested", model->tested);
-  put_real(writer, "bought", quality->yes);
-  put_real(writer, "auc", quality->auc);
-  put_real(writer, "log_loss", quality->log_loss);
-  put_real(writer, "base_log_loss", quality->base_log_loss);
-  put_real(writer, "brier", quality->brier);
-  json_name(writer, "reliability");
-  json_array_begin(writer);
-  for (size_t i = 0; i < LOGISTIC_BINS; i++) {
-    json_object_begin(writer);
-    put_real(writer, "customers", quality->bins[i].rows);
-    put_real(writer, "expected", quality->bins[i].probability);
-    put_real(writer, "bought", quality->bins[i].rows > 0 ? quality->bins[i].yes / quality->bins[i].rows : NAN);
-    json_object_end(writer);
-  }
-  json_array_end(writer);
-  json_object_end(writer);
-}
-
-static void write_head(const struct scoring *scoring, const struct appetence *appetence, struct buffer *out) {
+static void write_head(const struct appetence *appetence, struct buffer *out) {
   struct json_writer writer;
   json_writer_init(&writer, out);
   json_object_begin(&writer);
-  json_member_bytes(&writer, "range", scoring->range);
-  put_real(&writer, "horizon_days", scoring->days);
-  json_member_time(&writer, "at", appetence->at_us);
-  json_member_u64(&writer, "customers", appetence->count);
-  json_member_u64(&writer, "buyers", appetence->buyers);
-  write_model(&appetence->model.logistic, &writer);
-  write_quality(&appetence->model, &writer);
+  engine_appetence_write(appetence, &writer);
   json_object_end(&writer);
   buffer_append_byte(out, '\n');
 }
@@ -116,7 +55,7 @@ static enum err write_lines(const struct scoring *scoring, const struct appetenc
   struct buffer *out = &scoring->cli->out, head;
   enum err err = ERR_OK;
   buffer_init(&head);
-  write_head(scoring, appetence, &head);
+  write_head(appetence, &head);
   if (head.failed) err = diag_no_memory(diag);
   if (err == ERR_OK && format == SCORE_CSV) {
     fprintf(stderr, "%.*s", (int)head.size_bytes, (const char *)head.data);
@@ -172,17 +111,17 @@ static void draw_deciles(const struct appetence *appetence, struct buffer *out) 
   }
 }
 
-static void draw(const struct scoring *scoring, const struct appetence *appetence, struct buffer *out) {
+static void draw(const struct appetence *appetence, struct buffer *out) {
   double buyers = 0;
   for (size_t i = 0; i < appetence->count; i++) buyers += appetence->customers[i].probability;
-  buffer_append_format(out, "%.1f of %zu customers are expected to buy in %.*s within %g days; %llu did before\n",
-                       buyers, appetence->count, (int)scoring->range.size_bytes, (const char *)scoring->range.data,
-                       scoring->days, (unsigned long long)appetence->buyers);
+  buffer_append_format(out, "%.1f of %zu customers are expected to buy in %s within %g days; %llu did before\n", buyers,
+                       appetence->count, appetence->range, (double)appetence->horizon_us / 86400e6,
+                       (unsigned long long)appetence->buyers);
   draw_quality(&appetence->model, out);
   draw_deciles(appetence, out);
 }
 
-// --- the command ---------------------------------------------------------------------------------------------
+// --- scoring -------------------------------------------------------------------------------------------------
 
 static bool show_progress(void *context, uint64_t done, uint64_t total) {
   progress_show(context, done, total, done);
@@ -197,32 +136,90 @@ static enum err score_view(const struct scoring *scoring, struct engine_view *vi
   progress_begin(&progress);
   progress.unit = "customers";
   stop_listen(false);
-  enum err err =
-      engine_appetence_open(view, scoring->range, (int64_t)(scoring->days * 86400e6), &how, &appetence, diag);
+  int64_t version = options_number(&scoring->cli->options, OPTION_MODEL_VERSION, 0);
+  enum err err = version > 0 ? engine_appetence_recall(view, (uint64_t)version, &how, &appetence, diag)
+                             : engine_appetence_open(view, scoring->range, (int64_t)(scoring->days * 86400e6), &how,
+                                                     &appetence, diag);
   progress_end(&progress);
   stop_at_once();
   if (err != ERR_OK) return err;
   enum score_format format = score_format_of(scoring->cli, SCORE_NDJSON);
   if (format == SCORE_TEXT)
-    draw(scoring, appetence, &scoring->cli->out);
+    draw(appetence, &scoring->cli->out);
   else
     err = write_lines(scoring, appetence, format, diag);
   engine_appetence_close(appetence);
   return err;
 }
 
-enum err command_score_appetence(struct cli *cli, struct diag *diag) {
-  struct scoring scoring = {.cli = cli, .range = bytes_from_text(options_text(&cli->options, OPTION_RANGE, ""))};
+static enum err score_here(const struct scoring *scoring, struct diag *diag) {
   struct target_local local;
   struct engine_view *view = NULL;
-  if (scoring.range.size_bytes == 0)
-    return diag_set(diag, ERR_INVALID, "usage", "which range of products? give --range, such as --range Phones");
-  enum err err = score_horizon(options_text(&cli->options, OPTION_HORIZON, "30days"), 1, &scoring.days, diag);
-  if (err == ERR_OK) err = target_local_open(&local, &cli->options, TARGET_READ_ONLY, diag);
+  enum err err = target_local_open(&local, &scoring->cli->options, TARGET_READ_ONLY, diag);
   if (err != ERR_OK) return err;
   err = engine_view_open(local.engine, &view);
-  if (err == ERR_OK) err = score_view(&scoring, view, diag);
+  if (err == ERR_OK) err = score_view(scoring, view, diag);
   engine_view_close(view);
   target_local_close(&local);
   return err;
+}
+
+// --- models that are kept ------------------------------------------------------------------------------------
+
+static enum err save(struct cli *cli, const struct scoring *scoring, struct diag *diag) {
+  struct json_writer writer;
+  struct buffer body;
+  buffer_init(&body);
+  json_writer_init(&writer, &body);
+  json_object_begin(&writer);
+  json_member_bytes(&writer, "range", scoring->range);
+  json_member_text(&writer, "horizon", options_text(&cli->options, OPTION_HORIZON, "30days"));
+  json_object_end(&writer);
+  const struct target_call call = {.op = TARGET_APPETENCE_PUT, .body = buffer_view(&body)};
+  enum err err = body.failed ? diag_no_memory(diag) : ask(cli, &call, true, print_plain, diag);
+  buffer_release(&body);
+  return err;
+}
+
+static void print_models(const struct print_document *models, struct buffer *out) {
+  struct value_iter iter = value_iterate(print_find(models, models->root, "items"));
+  buffer_append_format(out, "%7s  %-10s  %-24s %8s %9s  %s\n", "VERSION", "LEARNED", "RANGE", "DAYS", "CUSTOMERS",
+                       "AUC");
+  while (value_next(&iter)) {
+    buffer_append_format(out, "%7llu  ", (unsigned long long)print_find_count(models, iter.item, "version"));
+    print_time(out, models, iter.item, "learned_at", PRINT_DAY_BYTES);
+    buffer_append_text(out, "  ");
+    print_member(out, models, iter.item, "range", 24);
+    buffer_append_format(out, " %8llu %9llu  ", (unsigned long long)print_find_count(models, iter.item, "horizon_days"),
+                         (unsigned long long)print_find_count(models, iter.item, "customers"));
+    print_member(out, models, print_find(models, iter.item, "quality"), "auc", 6);
+    buffer_append_byte(out, '\n');
+  }
+}
+
+static enum err list_models(struct cli *cli, struct diag *diag) {
+  const struct target_call call = {.op = TARGET_APPETENCE_MODELS};
+  if (strcmp(cli->options.args[0], "models") == 0) return ask(cli, &call, false, print_models, diag);
+  return diag_set(diag, ERR_INVALID, "usage", "\"%.40s\" is unknown here; `models` lists those that were kept",
+                  cli->options.args[0]);
+}
+
+// --- the command ---------------------------------------------------------------------------------------------
+
+enum err command_score_appetence(struct cli *cli, struct diag *diag) {
+  struct scoring scoring = {.cli = cli, .range = bytes_from_text(options_text(&cli->options, OPTION_RANGE, ""))};
+  bool recalls = options_text(&cli->options, OPTION_MODEL_VERSION, NULL) != NULL;
+  bool saves = options_given(&cli->options, OPTION_SAVE);
+  if (cli->options.arg_count > 0) return list_models(cli, diag);
+  if (options_text(&cli->options, OPTION_CUSTOMER_FILE, NULL) != NULL) return score_appetence_file(cli, diag);
+  if (recalls && (saves || scoring.range.size_bytes > 0))
+    return diag_set(diag, ERR_INVALID, "usage", "--model-version has its range, and is kept already");
+  if (!recalls && scoring.range.size_bytes == 0)
+    return diag_set(diag, ERR_INVALID, "usage", "which range of products? give --range, such as --range Phones");
+  enum err err = score_horizon(options_text(&cli->options, OPTION_HORIZON, "30days"), 1, &scoring.days, diag);
+  if (err == ERR_OK && saves) return save(cli, &scoring, diag);
+  if (err == ERR_OK && target_is_remote(&cli->options))
+    err = diag_set(diag, ERR_INVALID, "usage",
+                   "a server keeps models (--save) and lists them (models); scores are in `rapport report appetence`");
+  return err == ERR_OK ? score_here(&scoring, diag) : err;
 }

@@ -221,9 +221,10 @@ static enum err read_here(struct clv *clv, struct diag *diag) {
 // The next line of an answer, taken apart at its commas. False at the end.
 static bool next_cells(struct bytes *rest, struct bytes cells[3]) {
   const uint8_t *end = rest->size_bytes == 0 ? NULL : memchr(rest->data, '\n', rest->size_bytes);
-  if (end == NULL) return false;
-  struct bytes line = bytes_of(rest->data, (size_t)(end - rest->data));
-  *rest = bytes_of(end + 1, rest->size_bytes - line.size_bytes - 1);
+  struct bytes line = bytes_of(rest->data, end == NULL ? rest->size_bytes : (size_t)(end - rest->data));
+  if (rest->size_bytes == 0) return false;
+  size_t taken = line.size_bytes + (end != NULL); // the last line may have lost its end on the way
+  *rest = bytes_of(rest->data + taken, rest->size_bytes - taken);
   for (size_t i = 0; i < 3; i++) {
     const uint8_t *comma = i < 2 && line.size_bytes > 0 ? memchr(line.data, ',', line.size_bytes) : NULL;
     size_t size = comma == NULL ? line.size_bytes : (size_t)(comma - line.data), used = size + (comma != NULL);

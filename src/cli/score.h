@@ -19,6 +19,9 @@ enum err score_one_file(const struct options *options, enum option a, enum optio
 // --horizon: "39weeks", "39 weeks", "12months", "90d", "2 years", in units of so many days.
 enum err score_horizon(const char *text, double unit_days, double *horizon, struct diag *diag);
 
+// `rapport score appetence` of a file of features.
+enum err score_appetence_file(struct cli *cli, struct diag *diag);
+
 // Flushes what is written when it has become much.
 enum err score_flush(struct cli *cli, struct diag *diag);
 

@@ -11,7 +11,7 @@
 #include "base/diag.h"
 #include "value/decimal.h"
 
-enum { TABLE_COLUMNS_MAX = 8, TABLE_NAME_BYTES = 256 };
+enum { TABLE_COLUMNS_MAX = 34, TABLE_NAME_BYTES = 256 };
 
 struct table_columns {
   size_t count;

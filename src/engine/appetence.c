@@ -13,7 +13,7 @@
 #include "segment/definition.h"
 
 enum { KINDS = 4, NAMES_EACH = 3, NAMES_MAX = KINDS * NAMES_EACH + 2, RANGES_MAX = 1000, RANGES_TOLD = 12 };
-enum { RANGE_BYTES_MAX = 256, MODEL_SHARES = 1 << 20 };
+enum { MODEL_SHARES = 1 << 20 };
 
 static const char *const events[KINDS][NAMES_EACH] = {
     [APPETENCE_VIEW] = {"Product Viewed", "Product Clicked", "Product List Viewed"},
@@ -36,6 +36,8 @@ struct gathering {
   struct trade *trade;
   struct bytes range;
   int64_t at_us, horizon_us;
+  int64_t day_us; // the beginning of today: what is learned is the same all day long
+  bool learns;
   uint32_t share;            // of MODEL_SHARES: who is learned from
   uint32_t names[NAMES_MAX]; // sorted: of signals, and of orders
   size_t name_count;
@@ -189,7 +191,7 @@ static enum err add_past(const struct gathering *gathering, struct part *part, u
   enum err err = ERR_OK;
   if ((hash >> 32) % MODEL_SHARES >= gathering->share) return ERR_OK;
   for (int k = APPETENCE_CUTS; k > 0 && err == ERR_OK; k--) {
-    int64_t cut_us = gathering->at_us - k * gathering->horizon_us;
+    int64_t cut_us = gathering->day_us - k * gathering->horizon_us;
     if (!appetence_features(signals->items, signals->count, cut_us, features)) continue;
     bool bought = appetence_bought(signals->items, signals->count, cut_us, cut_us + gathering->horizon_us);
     err = add_row(part, features, bought, (uint8_t)(hash % APPETENCE_GROUPS));
@@ -203,7 +205,7 @@ static enum err look(void *state, size_t number, struct facts *facts, struct are
   struct signals signals = {.items = NULL};
   double features[APPETENCE_FEATURES];
   enum err err = read_signals(gathering, part, facts, arena, &signals, diag);
-  if (err == ERR_OK) err = add_past(gathering, part, facts->id, &signals);
+  if (err == ERR_OK && gathering->learns) err = add_past(gathering, part, facts->id, &signals);
   if (err == ERR_OK && appetence_features(signals.items, signals.count, gathering->at_us + 1, features))
     err =
         add_customer(part, &(struct appetence_customer){.id = facts->id, .orders = (uint32_t)signals.orders}, features);
@@ -267,7 +269,7 @@ static enum err walk(struct gathering *gathering, const struct worth_how *how, s
 // --- putting parts together ----------------------------------------------------------------------------------
 
 static enum err join_rows(struct gathering *gathering, struct appetence_rows *rows) {
-  struct part all = {.count = 0};
+  struct part all = {.rows = {.columns = APPETENCE_FEATURES}};
   enum err err = ERR_OK;
   for (size_t i = 0; i < WALK_PARTS && err == ERR_OK; i++) {
     const struct appetence_rows *part = &gathering->parts[i].rows;
@@ -373,7 +375,7 @@ static bool go_on(void *context) {
 
 static enum err learn(struct gathering *gathering, const struct worth_how *how, struct appetence *appetence,
                       struct diag *diag) {
-  struct appetence_rows rows = {.count = 0};
+  struct appetence_rows rows = {.columns = APPETENCE_FEATURES};
   struct watch watch = {how, 0};
   for (size_t i = 0; i < WALK_PARTS; i++) watch.count += gathering->parts[i].count;
   enum err err = range_is_known(gathering) ? join_rows(gathering, &rows) : refuse_range(gathering, diag);
@@ -399,35 +401,47 @@ static void release_part(struct part *part) {
 }
 
 static enum err compute(struct gathering *gathering, const struct worth_how *how, struct appetence *appetence,
-                        struct diag *diag) {
+                        bool learns, struct diag *diag) {
   enum err err = walk(gathering, how, diag);
-  if (err == ERR_OK) err = learn(gathering, how, appetence, diag);
+  if (err == ERR_OK && learns) err = learn(gathering, how, appetence, diag);
   if (err == ERR_OK && score(gathering, appetence) != ERR_OK) err = diag_no_memory(diag);
   if (err == ERR_OK) rank(appetence);
   return err;
 }
 
-enum err engine_appetence_open(struct engine_view *view, struct bytes range, int64_t horizon_us,
-                               const struct worth_how *how, struct appetence **appetence, struct diag *diag) {
-  *appetence = NULL;
-  if (range.size_bytes == 0 || range.size_bytes > RANGE_BYTES_MAX)
-    return diag_set(diag, ERR_INVALID, "bad_range", "a range is a text of 1 to %d bytes", (int)RANGE_BYTES_MAX);
+static enum err run(struct engine_view *view, const struct worth_how *how, struct appetence *appetence, bool learns,
+                    struct diag *diag) {
   struct gathering *gathering = alloc_zero(1, sizeof *gathering);
-  struct appetence *made = alloc_zero(1, sizeof *made);
-  if (gathering == NULL || made == NULL) {
-    alloc_free(gathering);
-    alloc_free(made);
-    return diag_no_memory(diag);
-  }
+  if (gathering == NULL) return diag_no_memory(diag);
   for (size_t i = 0; i < WALK_PARTS; i++) roster_init(&gathering->parts[i].ranges);
   gathering->view = view;
-  gathering->range = range;
-  gathering->at_us = made->at_us = clock_now_us(view->engine->clock);
-  gathering->horizon_us = made->horizon_us = horizon_us;
-  enum err err = compute(gathering, how, made, diag);
+  gathering->learns = learns;
+  gathering->range = bytes_from_text(appetence->range);
+  gathering->at_us = appetence->at_us = clock_now_us(view->engine->clock);
+  gathering->horizon_us = appetence->horizon_us;
+  gathering->day_us = worth_day_begin(view, worth_day(view, gathering->at_us));
+  enum err err = compute(gathering, how, appetence, learns, diag);
   for (size_t i = 0; i < WALK_PARTS; i++) release_part(&gathering->parts[i]);
   trade_close(gathering->trade);
   alloc_free(gathering);
+  return err;
+}
+
+enum err appetence_score(struct engine_view *view, const struct worth_how *how, struct appetence *appetence,
+                         struct diag *diag) {
+  return run(view, how, appetence, false, diag);
+}
+
+enum err engine_appetence_open(struct engine_view *view, struct bytes range, int64_t horizon_us,
+                               const struct worth_how *how, struct appetence **appetence, struct diag *diag) {
+  *appetence = NULL;
+  if (range.size_bytes == 0 || range.size_bytes > APPETENCE_RANGE_BYTES)
+    return diag_set(diag, ERR_INVALID, "bad_range", "a range is a text of 1 to %d bytes", (int)APPETENCE_RANGE_BYTES);
+  struct appetence *made = alloc_zero(1, sizeof *made);
+  if (made == NULL) return diag_no_memory(diag);
+  memcpy(made->range, range.data, range.size_bytes);
+  made->horizon_us = horizon_us;
+  enum err err = run(view, how, made, true, diag);
   if (err == ERR_OK)
     *appetence = made;
   else

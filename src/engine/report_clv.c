@@ -179,7 +179,7 @@ static void tell_models(const struct run *run, struct report *report) {
 
 static void tell_customers(const struct run *run, struct report *report) {
   static const struct report_column columns[] = {{"customer_id", "Customer", REPORT_TEXT},
-                                                 {"frequency", "Orders after the first", REPORT_NUMBER},
+                                                 {"frequency", "Orders after the first", REPORT_COUNT},
                                                  {"recency", "First to last, weeks", REPORT_NUMBER},
                                                  {"t", "First to end, weeks", REPORT_NUMBER},
                                                  {"monetary", "Mean order", REPORT_NUMBER},
@@ -195,7 +195,7 @@ static void tell_customers(const struct run *run, struct report *report) {
     char id[CUSTOMER_ID_TEXT_BYTES];
     customer_id_format(run->ids[person->customer], id);
     report_text(report, bytes_from_text(id));
-    report_number(report, person->history.frequency);
+    report_count(report, (uint64_t)person->history.frequency);
     report_number(report, person->history.recency);
     report_number(report, person->history.age);
     report_number(report, person->worth);

@@ -246,8 +246,7 @@ static void tell_groups(const struct run *run, struct report *report, const stru
     tell_group(report, run->segment->variants[i].name, &groups[i]);
 }
 
-static void tell_lift(struct report *report, const char *measure, const struct lift *lift, double customers) {
-  report_text(report, bytes_from_text(measure));
+static void tell_lift(struct report *report, const struct lift *lift, double customers) {
   report_number(report, lift->treated_mean);
   report_number(report, lift->control_mean);
   report_number(report, lift->difference);
@@ -260,17 +259,40 @@ static void tell_lift(struct report *report, const char *measure, const struct l
   report_number(report, lift->high * customers);
 }
 
-static const struct report_column lift_columns[] = {{"measure", "Measure", REPORT_TEXT},
-                                                    {"treated", "Treated", REPORT_NUMBER},
-                                                    {"control", "Control", REPORT_NUMBER},
-                                                    {"difference", "Difference", REPORT_NUMBER},
-                                                    {"low", "At least", REPORT_NUMBER},
-                                                    {"high", "At most", REPORT_NUMBER},
-                                                    {"lift", "Lift", REPORT_SHARE},
-                                                    {"p_value", "By chance", REPORT_NUMBER},
-                                                    {"incremental", "Incremental", REPORT_NUMBER},
-                                                    {"incremental_low", "At least", REPORT_NUMBER},
-                                                    {"incremental_high", "At most", REPORT_NUMBER}};
+static void tell_buyers(struct report *report, const struct lift *lift, double customers) {
+  static const struct report_column columns[] = {{"treated", "Treated", REPORT_SHARE},
+                                                 {"control", "Control", REPORT_SHARE},
+                                                 {"difference", "Difference", REPORT_SHARE},
+                                                 {"low", "At least", REPORT_SHARE},
+                                                 {"high", "At most", REPORT_SHARE},
+                                                 {"lift", "Lift", REPORT_SHARE},
+                                                 {"p_value", "By chance", REPORT_NUMBER},
+                                                 {"incremental", "Buyers won", REPORT_NUMBER},
+                                                 {"incremental_low", "At least", REPORT_NUMBER},
+                                                 {"incremental_high", "At most", REPORT_NUMBER}};
+  report_table(report, "conversion", "Conversion rate", columns, sizeof columns / sizeof *columns);
+  tell_lift(report, lift, customers);
+}
+
+static void tell_revenue(struct report *report, const struct lift *plain, const struct lift *adjusted,
+                         double customers) {
+  static const struct report_column columns[] = {{"method", "Method", REPORT_TEXT},
+                                                 {"treated", "Treated", REPORT_NUMBER},
+                                                 {"control", "Control", REPORT_NUMBER},
+                                                 {"difference", "Difference", REPORT_NUMBER},
+                                                 {"low", "At least", REPORT_NUMBER},
+                                                 {"high", "At most", REPORT_NUMBER},
+                                                 {"lift", "Lift", REPORT_SHARE},
+                                                 {"p_value", "By chance", REPORT_NUMBER},
+                                                 {"incremental", "Incremental revenue", REPORT_NUMBER},
+                                                 {"incremental_low", "At least", REPORT_NUMBER},
+                                                 {"incremental_high", "At most", REPORT_NUMBER}};
+  report_table(report, "revenue", "Revenue per customer", columns, sizeof columns / sizeof *columns);
+  report_text(report, BYTES("As it is"));
+  tell_lift(report, plain, customers);
+  report_text(report, BYTES("Less what differed before (CUPED)"));
+  tell_lift(report, adjusted, customers);
+}
 
 static void tell_return(const struct run *run, struct report *report, const struct lift *revenue, double customers) {
   static const struct report_column columns[] = {{"cost", "Cost", REPORT_NUMBER},
@@ -294,10 +316,8 @@ static enum err tell_lifts(const struct run *run, struct report *report, const s
   if (err == ERR_OK) err = lift_compare(&treated->revenue, &control->revenue, run->confidence, false, &revenue, diag);
   if (err == ERR_OK) err = lift_compare(&treated->revenue, &control->revenue, run->confidence, true, &adjusted, diag);
   if (err != ERR_OK) return err;
-  report_table(report, "lift", "What the treated did beyond the control group", lift_columns, 11);
-  tell_lift(report, "Conversion rate", &buyers, customers);
-  tell_lift(report, "Revenue per customer", &revenue, customers);
-  tell_lift(report, "Revenue per customer, CUPED", &adjusted, customers);
+  tell_buyers(report, &buyers, customers);
+  tell_revenue(report, &revenue, &adjusted, customers);
   if (run->cost > 0) tell_return(run, report, &adjusted, customers);
   report_note(report, adjusted.p_value < 1 - run->confidence
                           ? "The difference in revenue is more than chance would bring."

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/real.h"
 
 enum feature {
   RANGE_VIEWS,
@@ -23,7 +24,7 @@ enum feature {
   KNOWN_FOR,
 };
 
-static const char *const names[APPETENCE_FEATURES] = {
+const char *const APPETENCE_NAMES[APPETENCE_FEATURES] = {
     [RANGE_VIEWS] = "range_views",
     [RANGE_ADDS] = "range_adds",
     [RANGE_SEARCHES] = "range_searches",
@@ -44,7 +45,7 @@ static const double PENALTY = 1;
 static const double FEW = 10; // of one label: too few to calibrate by
 
 const char *appetence_feature_name(size_t feature) {
-  return names[feature];
+  return APPETENCE_NAMES[feature];
 }
 
 static enum feature counted_as(const struct appetence_signal *signal) {
@@ -102,7 +103,7 @@ static unsigned set_of(uint8_t group) {
 
 // Learned from first, then those that calibrate, then the test.
 static enum err put_in_order(struct appetence_rows *rows, size_t ends[3]) {
-  size_t size = APPETENCE_FEATURES * sizeof(double), at = 0;
+  size_t size = rows->columns * sizeof(double), at = 0;
   double *features = alloc_zero(rows->count + 1, size);
   uint8_t *labels = alloc_zero(rows->count + 1, 1);
   if (features == NULL || labels == NULL) {
@@ -113,7 +114,7 @@ static enum err put_in_order(struct appetence_rows *rows, size_t ends[3]) {
   for (unsigned set = 0; set < 3; set++) {
     for (size_t i = 0; i < rows->count; i++) {
       if (set_of(rows->groups[i]) != set) continue;
-      memcpy(features + at * APPETENCE_FEATURES, rows->features + i * APPETENCE_FEATURES, size);
+      memcpy(features + at * rows->columns, rows->features + i * rows->columns, size);
       labels[at++] = rows->labels[i];
     }
     ends[set] = at;
@@ -128,8 +129,8 @@ static enum err put_in_order(struct appetence_rows *rows, size_t ends[3]) {
 }
 
 static struct logistic_rows rows_between(const struct appetence_rows *rows, size_t from, size_t to) {
-  return (struct logistic_rows){rows->features + from * APPETENCE_FEATURES, rows->labels + from, NULL, to - from,
-                                APPETENCE_FEATURES};
+  return (struct logistic_rows){rows->features + from * rows->columns, rows->labels + from, NULL, to - from,
+                                rows->columns};
 }
 
 enum err appetence_learn(struct appetence_rows *rows, logistic_go_on_fn *go_on, void *context,
@@ -150,4 +151,67 @@ enum err appetence_learn(struct appetence_rows *rows, logistic_go_on_fn *go_on, 
   model->tested = test.count;
   model->is_calibrated = model->logistic.calibration_slope != 1 || model->logistic.calibration_intercept != 0;
   return err;
+}
+
+// --- telling it ----------------------------------------------------------------------------------------------
+
+static void put_real(struct json_writer *writer, const char *name, double number) {
+  char text[REAL_TEXT_BYTES];
+  json_name(writer, name);
+  if (!isfinite(number)) {
+    json_null(writer);
+    return;
+  }
+  real_write(text, number);
+  json_raw(writer, bytes_from_text(text));
+}
+
+static void write_model(const struct logistic *logistic, const char *const *names, struct json_writer *writer) {
+  json_name(writer, "model");
+  json_object_begin(writer);
+  put_real(writer, "intercept", logistic->intercept);
+  json_name(writer, "features");
+  json_array_begin(writer);
+  for (size_t i = 0; i < logistic->columns; i++) {
+    json_object_begin(writer);
+    json_member_text(writer, "name", names[i]);
+    put_real(writer, "mean", logistic->mean[i]);
+    put_real(writer, "scale", logistic->scale[i]);
+    put_real(writer, "coefficient", logistic->coefficients[i]);
+    json_object_end(writer);
+  }
+  json_array_end(writer);
+  put_real(writer, "calibration_intercept", logistic->calibration_intercept);
+  put_real(writer, "calibration_slope", logistic->calibration_slope);
+  json_object_end(writer);
+}
+
+static void write_quality(const struct appetence_model *model, struct json_writer *writer) {
+  const struct logistic_quality *quality = &model->quality;
+  json_name(writer, "quality");
+  json_object_begin(writer);
+  json_member_u64(writer, "learned", model->learned);
+  json_member_u64(writer, "calibrated", model->calibrated);
+  json_member_u64(writer, "tested", model->tested);
+  put_real(writer, "bought", quality->yes);
+  put_real(writer, "auc", quality->auc);
+  put_real(writer, "log_loss", quality->log_loss);
+  put_real(writer, "base_log_loss", quality->base_log_loss);
+  put_real(writer, "brier", quality->brier);
+  json_name(writer, "reliability");
+  json_array_begin(writer);
+  for (size_t i = 0; i < LOGISTIC_BINS; i++) {
+    json_object_begin(writer);
+    put_real(writer, "customers", quality->bins[i].rows);
+    put_real(writer, "expected", quality->bins[i].probability);
+    put_real(writer, "bought", quality->bins[i].rows > 0 ? quality->bins[i].yes / quality->bins[i].rows : NAN);
+    json_object_end(writer);
+  }
+  json_array_end(writer);
+  json_object_end(writer);
+}
+
+void appetence_write(const struct appetence_model *model, const char *const *names, struct json_writer *writer) {
+  write_model(&model->logistic, names, writer);
+  write_quality(model, writer);
 }

@@ -7,6 +7,7 @@
 // others. docs/methods.md has the definitions. Threads: one.
 #pragma once
 
+#include "base/json_writer.h"
 #include "scoring/logistic.h"
 
 enum appetence_kind {
@@ -39,6 +40,7 @@ bool appetence_bought(const struct appetence_signal *signals, size_t count, int6
 enum { APPETENCE_GROUPS = 10, APPETENCE_LEARN = 6, APPETENCE_CALIBRATE = 8 };
 
 struct appetence_rows {
+  size_t columns;   // features of a row, at most LOGISTIC_COLUMNS_MAX
   double *features; // row after row
   uint8_t *labels, *groups;
   size_t count;
@@ -54,3 +56,8 @@ struct appetence_model {
 // Puts the rows in order of their groups on the way. ERR_INVALID code "no_rows"; ERR_STOPPED; ERR_NO_MEMORY.
 enum err appetence_learn(struct appetence_rows *rows, logistic_go_on_fn *go_on, void *context,
                          struct appetence_model *model, struct diag *diag);
+
+// Members "model" and "quality" into an open object; names[i] is what feature i is called.
+void appetence_write(const struct appetence_model *model, const char *const *names, struct json_writer *writer);
+// Those of appetence_features.
+extern const char *const APPETENCE_NAMES[APPETENCE_FEATURES];

@@ -222,6 +222,16 @@ static void the_published_table_of_995_customers(void **state) {
   for (size_t i = 0; i < 995; i++) assert_string_equal(ours[i], theirs[i]);
 }
 
+static void assert_about(const char *name, double expected, double most) {
+  const char *at = strstr(out, name);
+  assert_non_null(at);
+  assert_true(fabs(strtod(at + strlen(name), NULL) - expected) <= most);
+}
+
+static void assert_number(const char *name, double expected) {
+  assert_about(name, expected, 1e-9);
+}
+
 // Orders of a hundred customers at uneven times, as a file of orders and as events of a workspace. An order that comes
 // twice counts once, an amount comes as text of either form, and what came back is no order.
 static void write_orders(void) {
@@ -324,6 +334,56 @@ static void appetence_of_a_range(void **state) {
   assert_non_null(strstr(out, " of 300 customers are expected to buy in Phones within 30 days"));
 }
 
+// A version that was kept says the same of the same day.
+static void appetence_that_is_kept(void **state) {
+  (void)state;
+  const char *clock = "--data shop --test-clock 2026-09-01T00:00:00Z";
+  char line[256];
+  snprintf(line, sizeof line, "score appetence models %s", clock);
+  assert_int_equal(run(line), 0);
+  snprintf(line, sizeof line, "score appetence --range Phones --save %s --json", clock);
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "\"version\":1,"));
+  snprintf(line, sizeof line, "score appetence --range Cases --horizon 60days --save %s --json", clock);
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "\"version\":2,"));
+  snprintf(line, sizeof line, "score appetence models %s", clock);
+  assert_int_equal(run(line), 0);
+  assert_non_null(strstr(out, "      2  2026-09-01  Cases"));
+  assert_non_null(strstr(out, "      1  2026-09-01  Phones"));
+  snprintf(line, sizeof line, "score appetence --range Phones %s --format csv", clock);
+  assert_int_equal(run(line), 0);
+  strcpy(before, out);
+  snprintf(line, sizeof line, "score appetence --model-version 1 %s --format csv", clock);
+  assert_int_equal(run(line), 0);
+  assert_string_equal(out, before);
+  assert_says("score appetence --model-version 3 --data shop", 1, "no model has the version 3");
+  assert_says("score appetence --model-version 1 --range Phones --data shop", 2, "has its range");
+  assert_says("score appetence lists --data shop", 2, "`models` lists");
+}
+
+// Whoever looked bought four times of five, the others once: two columns of which one says nothing.
+static void appetence_of_a_file(void **state) {
+  (void)state;
+  FILE *file = fopen("f.csv", "we");
+  assert_non_null(file);
+  fprintf(file, "id,bought,looks,always\n");
+  for (int i = 0; i < 1000; i++) fprintf(file, "n%d,%d,%d,7\n", i, i % 2 == 0 ? i % 10 != 0 : i % 10 == 1, i % 2 == 0);
+  fprintf(file, "\"new, one\",,1,7\nother,,0,7\n");
+  assert_int_equal(fclose(file), 0);
+  assert_int_equal(run("score appetence --customers f.csv --columns id,bought,looks,always --format csv"), 0);
+  assert_about("\"new, one\",", 0.8, 0.05);
+  assert_about("\nother,", 0.2, 0.05);
+  assert_non_null(strstr(errors, "\"name\":\"always\",\"mean\":7,\"scale\":0,\"coefficient\":0}"));
+  assert_int_equal(run("score appetence --customers f.csv --columns 1,2,3"), 0);
+  assert_non_null(strstr(out, "{\"customer_id\":\"n0\",\"probability\":0."));
+  write_file("g.csv", "id,bought,looks\na,maybe,1\n");
+  assert_says("score appetence --customers g.csv --columns id,bought,looks", 1, "expected 1, 0 or nothing");
+  assert_says("score appetence --customers g.csv --columns id,bought", 2, "CUSTOMER,BOUGHT,FEATURE");
+  write_file("h.csv", "id,bought,looks\na,,1\n");
+  assert_says("score appetence --customers h.csv --columns id,bought,looks", 1, "nobody to learn from");
+}
+
 static void appetence_of_little(void **state) {
   (void)state;
   assert_says("score appetence --data shop", 2, "which range of products?");
@@ -343,12 +403,6 @@ static void appetence_of_little(void **state) {
   assert_int_equal(run("import one.ndjson --data one"), 0);
   assert_int_equal(run("score appetence --range Phones --data one --test-clock 2026-02-10T00:00:00Z --format csv"), 0);
   assert_string_equal(out, "customer_id,probability,decile,orders\nc1,0.750000,1,2\n");
-}
-
-static void assert_number(const char *name, double expected) {
-  const char *at = strstr(out, name);
-  assert_non_null(at);
-  assert_true(fabs(strtod(at + strlen(name), NULL) - expected) < 1e-9);
 }
 
 // 60 of 1,000 against 40 of 1,000: 20 buyers more, sqrt(.06 .94 / 999 + .04 .96 / 999) the error of the difference.
@@ -417,7 +471,9 @@ int main(void) {
       cmocka_unit_test(the_published_table_of_995_customers),
       cmocka_unit_test(a_workspace_says_what_a_file_says),
       cmocka_unit_test(appetence_of_a_range),
+      cmocka_unit_test(appetence_that_is_kept),
       cmocka_unit_test(appetence_of_little),
+      cmocka_unit_test(appetence_of_a_file),
       cmocka_unit_test(lift_of_counts),
       cmocka_unit_test(lift_of_a_file),
       cmocka_unit_test(lift_is_refused_with_the_fix),

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "engine/appetence.h"
 #include "engine/report.h"
 #include "segment/definition.h"
 
@@ -351,6 +352,47 @@ static void test_short_memory(void **state) {
   }
 }
 
+// Learns and keeps, then recalls.
+static enum err keep_and_recall(void) {
+  const struct worth_how how = {.threads = 1};
+  struct engine_commit commit = {0};
+  struct appetence *appetence = NULL;
+  struct engine_view *view;
+  struct json_writer writer;
+  struct buffer out;
+  struct diag diag;
+  diag_init(&diag);
+  buffer_init(&out);
+  json_writer_init(&writer, &out);
+  enum err err =
+      engine_appetence_put(kit.engine, BYTES("Phones"), 30 * CLOCK_DAY_US, &how, BYTES("ann"), &writer, &commit, &diag);
+  if (err == ERR_OK) err = engine_view_open(kit.engine, &view);
+  if (err == ERR_OK) {
+    err = engine_appetence_recall(view, 1, &how, &appetence, &diag);
+    if (err == ERR_OK) assert_int_equal(appetence->version, 1);
+    buffer_clear(&out);
+    json_writer_init(&writer, &out);
+    if (err == ERR_OK) err = engine_appetence_models_json(view, &writer, &diag);
+    engine_view_close(view);
+  }
+  engine_appetence_close(appetence);
+  buffer_release(&out);
+  return err;
+}
+
+static void test_kept_models_with_short_memory(void **state) {
+  (void)state;
+  bool fired = true;
+  make_shop();
+  assert_int_equal(keep_and_recall(), ERR_OK);
+  for (uint64_t n = 1; fired; n += 1 + n / 16) {
+    alloc_fail_after(n, false);
+    enum err err = keep_and_recall();
+    fired = alloc_fail_disarm();
+    assert_true(err == ERR_NO_MEMORY || err == ERR_OK);
+  }
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, open_kit, close_kit)
   const struct CMUnitTest tests[] = {
@@ -362,6 +404,7 @@ int main(void) {
       TEST(test_cross_sell_refused),
       TEST(test_threads_and_stops),
       TEST(test_short_memory),
+      TEST(test_kept_models_with_short_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

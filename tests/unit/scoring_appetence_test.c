@@ -83,8 +83,8 @@ static double random_share(void) {
 }
 
 static struct appetence_rows make_rows(size_t count, double always) {
-  struct appetence_rows rows = {alloc_zero(count + 1, APPETENCE_FEATURES * sizeof(double)), alloc_zero(count + 1, 1),
-                                alloc_zero(count + 1, 1), count};
+  struct appetence_rows rows = {APPETENCE_FEATURES, alloc_zero(count + 1, APPETENCE_FEATURES * sizeof(double)),
+                                alloc_zero(count + 1, 1), alloc_zero(count + 1, 1), count};
   assert_true(rows.features != NULL && rows.labels != NULL && rows.groups != NULL);
   for (size_t i = 0; i < count; i++) {
     double *row = rows.features + i * APPETENCE_FEATURES;

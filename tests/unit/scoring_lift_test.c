@@ -78,7 +78,7 @@ static void intervals_hold_what_they_say(void **state) {
     NEAR(lift.theta, 1, 0.1);
     assert_true(lift.standard_error < plain.standard_error);
   }
-assert_in_range(held, 365, 393);
+  assert_in_range(held, 365, 393);
   assert_in_range(held_plain, 365, 393);
   NEAR(explained, 1 - 400.0 / 12 / ((10000 + 400) / 12.0), 0.01);
 }
