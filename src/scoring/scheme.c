@@ -56,8 +56,10 @@ static enum err read_id(struct reading *reading, struct value value) {
   if (!given_id_is_good(id, SCHEME_ID_BYTES))
     return diag_set(reading->diag, ERR_INVALID, "bad_id",
                     "expected at most %d letters (a to z), digits, _ and -, a letter first", SCHEME_ID_BYTES);
-  if (bytes_equal(id, BYTES("summaries"))) // an address of its own beside those of scores
-    return diag_set(reading->diag, ERR_INVALID, "bad_id", "\"summaries\" is not free; take another id");
+  static const char *const taken[] = {"appetence", "orders", "summaries"}; // addresses beside those of scores
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+    if (bytes_equal(id, bytes_from_text(taken[i])))
+      return diag_set(reading->diag, ERR_INVALID, "bad_id", "\"%s\" is not free; take another id", taken[i]);
   return read_text(reading, value, SCHEME_ID_BYTES, &reading->scheme->id);
 }
 static enum err read_name(struct reading *reading, struct value value) {
