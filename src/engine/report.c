@@ -83,9 +83,12 @@ static enum err no_such_report(struct bytes kind, struct diag *diag) {
   }
   const char *nearest = nearest_slip(kind, known, KIND_COUNT);
   int size = (int)(kind.size_bytes < KIND_BYTES_SHOWN ? kind.size_bytes : KIND_BYTES_SHOWN);
-  enum err err = diag_set(diag, ERR_NOT_FOUND, "no_such_report", "there is no report \"%.*s\"%s%s%s there are %.*s",
-                          size, (const char *)kind.data, nearest != NULL ? "; did you mean \"" : ";",
-                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "", BYTES_ARG(buffer_view(&list)));
+  enum err err =
+      nearest != NULL
+          ? diag_set(diag, ERR_NOT_FOUND, "no_such_report", "there is no report \"%.*s\"; did you mean \"%s\"?", size,
+                     (const char *)kind.data, nearest)
+          : diag_set(diag, ERR_NOT_FOUND, "no_such_report", "there is no report \"%.*s\"; there are %.*s", size,
+                     (const char *)kind.data, BYTES_ARG(buffer_view(&list)));
   if (list.failed) err = diag_no_memory(diag);
   buffer_release(&list);
   return err;

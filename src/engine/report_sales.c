@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/cells.h"
 #include "engine/read.h"
 #include "engine/report.h"
 #include "engine/sums.h"
@@ -270,32 +271,6 @@ static enum err make_spans(struct run *run, struct arena *arena, struct diag *di
 
 // --- telling it ----------------------------------------------------------------------------------------------
 
-static void put_cents(struct report *report, int64_t cents) {
-  report_decimal(report, cents, 2);
-}
-
-// The nearest cent, a half to the even one.
-static void put_average(struct report *report, int64_t cents, int64_t count) {
-  if (count == 0) {
-    report_none(report);
-    return;
-  }
-  int64_t whole = cents / count, rest = cents % count, twice = 2 * (rest < 0 ? -rest : rest);
-  bool away = twice > count || (twice == count && whole % 2 != 0);
-  put_cents(report, whole + (away ? (cents < 0 ? -1 : 1) : 0));
-}
-
-static void put_share(struct report *report, int64_t part, int64_t whole) {
-  if (whole == 0)
-    report_none(report);
-  else
-    report_number(report, (double)part / (double)whole);
-}
-
-static void put_change(struct report *report, int64_t now, int64_t before) {
-  put_share(report, now - before, before < 0 ? -before : before);
-}
-
 static void tell_money(struct report *report, const struct tally *all) {
   static const struct report_column columns[] = {{"figure", "Figure", REPORT_TEXT},
                                                  {"amount", "Amount", REPORT_MONEY},
@@ -313,14 +288,14 @@ static void tell_money(struct report *report, const struct tally *all) {
       {"Revenue of returning customers", now[REVENUE] - now[NEW_REVENUE], before[REVENUE] - before[NEW_REVENUE]}};
   report_table(report, "money", "Money", columns, 4);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    report_text(report, bytes_from_text(rows[i].label));
-    put_cents(report, rows[i].now);
-    put_cents(report, rows[i].before);
-    put_change(report, rows[i].now, rows[i].before);
+    cells_label(report, rows[i].label);
+    cells_money(report, rows[i].now);
+    cells_money(report, rows[i].before);
+    cells_change(report, rows[i].now, rows[i].before);
   }
-  report_text(report, BYTES("Average basket"));
-  put_average(report, now[REVENUE], now[ORDERS]);
-  put_average(report, before[REVENUE], before[ORDERS]);
+  cells_label(report, "Average basket");
+  cells_average(report, now[REVENUE], now[ORDERS]);
+  cells_average(report, before[REVENUE], before[ORDERS]);
   if (now[ORDERS] > 0 && before[ORDERS] > 0 && before[REVENUE] != 0)
     report_number(report,
                   (double)now[REVENUE] / (double)now[ORDERS] / ((double)before[REVENUE] / (double)before[ORDERS]) - 1);
@@ -329,10 +304,10 @@ static void tell_money(struct report *report, const struct tally *all) {
 }
 
 static void put_counts(struct report *report, const char *label, int64_t now, int64_t before) {
-  report_text(report, bytes_from_text(label));
-  report_count(report, now < 0 ? 0 : (uint64_t)now);
-  report_count(report, before < 0 ? 0 : (uint64_t)before);
-  put_change(report, now, before);
+  cells_label(report, label);
+  cells_count(report, now);
+  cells_count(report, before);
+  cells_change(report, now, before);
 }
 
 static void tell_counts(struct report *report, const struct tally *all) {
@@ -366,21 +341,10 @@ static void tell_shares(struct report *report, const struct tally *all) {
               {"Returned, of the revenue", RETURNED, REVENUE}};
   report_table(report, "shares", "Shares", columns, 3);
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    report_text(report, bytes_from_text(rows[i].label));
+    cells_label(report, rows[i].label);
     for (size_t period = 0; period < PERIODS; period++)
-      put_share(report, all->totals[period][rows[i].part], all->totals[period][rows[i].whole]);
+      cells_share(report, all->totals[period][rows[i].part], all->totals[period][rows[i].whole]);
   }
-}
-
-static void put_name(struct report *report, struct bytes name) {
-  if (name.size_bytes == 0)
-    report_none(report);
-  else
-    report_text(report, name);
-}
-
-static void put_count(struct report *report, int64_t count) {
-  report_count(report, count < 0 ? 0 : (uint64_t)count);
 }
 
 // By channel or by store.
@@ -402,14 +366,14 @@ static void tell_places(struct report *report, const char *id, const char *title
   report_table(report, table, title, columns, sizeof columns / sizeof *columns);
   for (size_t i = 0; i < sums->count; i++) {
     const int64_t *now = sums->rows[i].numbers, *before = now + row_at(BEFORE, 0);
-    put_name(report, sums->rows[i].name);
-    put_cents(report, now[ROW_REVENUE]);
-    put_share(report, now[ROW_REVENUE], revenue);
-    put_count(report, now[ROW_ORDERS]);
-    put_average(report, now[ROW_REVENUE], now[ROW_ORDERS]);
-    put_cents(report, now[ROW_RETURNED]);
-    put_cents(report, before[ROW_REVENUE]);
-    put_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
+    cells_name(report, sums->rows[i].name);
+    cells_money(report, now[ROW_REVENUE]);
+    cells_share(report, now[ROW_REVENUE], revenue);
+    cells_count(report, now[ROW_ORDERS]);
+    cells_average(report, now[ROW_REVENUE], now[ROW_ORDERS]);
+    cells_money(report, now[ROW_RETURNED]);
+    cells_money(report, before[ROW_REVENUE]);
+    cells_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
   }
 }
 
@@ -430,14 +394,14 @@ static void tell_ranges(struct report *report, struct sums *sums) {
   report_table(report, "ranges", "By product range", columns, sizeof columns / sizeof *columns);
   for (size_t i = 0; i < sums->count; i++) {
     const int64_t *now = sums->rows[i].numbers, *before = now + row_at(BEFORE, 0);
-    put_name(report, sums->rows[i].name);
-    put_cents(report, now[ROW_REVENUE]);
-    put_share(report, now[ROW_REVENUE], revenue);
-    put_count(report, now[ROW_ORDERS]);
-    put_count(report, now[ROW_UNITS]);
-    put_cents(report, now[ROW_RETURNED]);
-    put_cents(report, before[ROW_REVENUE]);
-    put_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
+    cells_name(report, sums->rows[i].name);
+    cells_money(report, now[ROW_REVENUE]);
+    cells_share(report, now[ROW_REVENUE], revenue);
+    cells_count(report, now[ROW_ORDERS]);
+    cells_count(report, now[ROW_UNITS]);
+    cells_money(report, now[ROW_RETURNED]);
+    cells_money(report, before[ROW_REVENUE]);
+    cells_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
   }
 }
 
@@ -453,11 +417,11 @@ static void tell_spans(struct report *report, const struct run *run, const struc
     const struct span *span = &all->spans[i];
     int64_t wall_us = run->starts[i] + rule_zone_offset(zone, run->starts[i]) * (int64_t)CLOCK_SECOND_US;
     report_day(report, (int32_t)((wall_us - (wall_us % CLOCK_DAY_US + CLOCK_DAY_US) % CLOCK_DAY_US) / CLOCK_DAY_US));
-    put_cents(report, span->revenue);
-    put_share(report, span->revenue, all->totals[NOW][REVENUE]);
-    put_count(report, span->orders);
-    put_count(report, span->customers);
-    put_cents(report, span->returned);
+    cells_money(report, span->revenue);
+    cells_share(report, span->revenue, all->totals[NOW][REVENUE]);
+    cells_count(report, span->orders);
+    cells_count(report, span->customers);
+    cells_money(report, span->returned);
   }
 }
 

@@ -203,9 +203,79 @@ static void test_what_is_refused(void **state) {
                  "by week or by month");
 }
 
+// --- base ----------------------------------------------------------------------------------------------------
+
+#define AT_MARCH "{\"at\":\"2026-03-31\",\"days\":31,\"active_days\":31,\"months\":3}"
+
+static void test_base_moves(void **state) {
+  (void)state;
+  expect_csv("base", AT_MARCH, "moves",
+             "figure,customers,before,change\n"
+             "Active at the beginning,2,1,1\nNew,2,1,1\nReactivated,0,0,\nLost,1,0,\nActive at the end,3,2,0.5\n"
+             "Ever bought,4,2,1\nNot active any more,1,0,\n");
+  // bob bought on 11 January and on 20 February.
+  expect_csv("base", "{\"at\":\"2026-02-28\",\"days\":10,\"active_days\":31}", "moves",
+             "figure,customers,before,change\n"
+             "Active at the beginning,1,1,0\nNew,0,1,-1\nReactivated,1,0,\nLost,0,1,-1\nActive at the end,2,1,1\n"
+             "Ever bought,2,2,0\nNot active any more,0,1,-1\n");
+}
+
+static void test_base_groups(void **state) {
+  (void)state;
+  expect_csv("base", AT_MARCH, "last_order",
+             "last_order,customers,share,revenue,revenue_share\n"
+             "0 to 30 days ago,3,0.75,450.00,0.7627118644067796\n31 to 90 days ago,1,0.25,140.00,0.23728813559322035\n"
+             "91 to 180 days ago,0,0,0.00,0\n181 to 365 days ago,0,0,0.00,0\n366 to 730 days ago,0,0,0.00,0\n"
+             "more than 730 days ago,0,0,0.00,0\n");
+  expect_csv(
+      "base", AT_MARCH, "orders_ever",
+      "orders_ever,customers,share,revenue,revenue_share\n"
+      "1,1,0.25,100.00,0.1694915254237288\n2,2,0.5,320.05,0.5424576271186441\n3,1,0.25,169.95,0.2880508474576271\n"
+      "4 to 5,0,0,0.00,0\n6 to 10,0,0,0.00,0\n11 and more,0,0,0.00,0\n");
+}
+
+static void test_base_cohorts(void **state) {
+  (void)state;
+  expect_csv("base", AT_MARCH, "cohorts",
+             "month,customers,revenue,month_1,month_2,month_3,month_4,month_5,month_6,month_7,month_8,month_9,"
+             "month_10,month_11,month_12\n"
+             "2026-01-01,1,169.95,1,1,,,,,,,,,,\n2026-02-01,1,140.00,0,,,,,,,,,,,\n"
+             "2026-03-01,2,280.05,,,,,,,,,,,,\n");
+  // March has not ended.
+  expect_csv("base", "{\"at\":\"2026-03-15\",\"months\":2}", "cohorts",
+             "month,customers,revenue,month_1,month_2,month_3,month_4,month_5,month_6,month_7,month_8,month_9,"
+             "month_10,month_11,month_12\n"
+             "2026-02-01,1,140.00,,,,,,,,,,,,\n2026-03-01,2,280.05,,,,,,,,,,,,\n");
+}
+
+static void test_base_concentration(void **state) {
+  (void)state;
+  expect_csv("base", AT_MARCH, "concentration",
+             "top,customers,revenue,share,least\n"
+             "1 %,1,180.05,0.4738157894736842,180.05\n5 %,1,180.05,0.4738157894736842,180.05\n10 "
+             "%,1,180.05,0.4738157894736842,180.05\n20 %,1,180.05,0.4738157894736842,180.05\n"
+             "50 %,2,280.05,0.7369736842105263,100.00\n100 %,3,380.00,1,99.95\n");
+  expect_json("base", AT_MARCH, "\"gini\":\"0.1405\"");
+  expect_json("base", AT_MARCH, "\"at\":\"2026-03-31\",\"time_zone\":\"Europe/Paris\"");
+  // Nobody has bought yet.
+  expect_csv("base", "{\"at\":\"2025-12-31\"}", "concentration",
+             "top,customers,revenue,share,least\n"
+             "1 %,0,0.00,,\n5 %,0,0.00,,\n10 %,0,0.00,,\n20 %,0,0.00,,\n50 %,0,0.00,,\n100 %,0,0.00,,\n");
+  expect_json("base", "{\"at\":\"2025-12-31\"}", "\"gini\":\"none: nobody spent anything\"");
+}
+
+static void test_base_refusals(void **state) {
+  (void)state;
+  expect_refused("base", "{\"days\":0}", "out_of_range", "days", "from 1 to 3660");
+  expect_refused("base", "{\"days\":\"ten\"}", "wrong_type", "days", "a whole number");
+  expect_refused("base", "{\"active_days\":20,\"days\":21}", "out_of_range", "days", "\"active_days\" (20)");
+  expect_refused("base", "{\"months\":121}", "out_of_range", "months", "from 1 to 120");
+  expect_refused("base", "{\"at\":\"0001-01-02\"}", "out_of_range", "at", "later date");
+}
+
 // --- all kinds -----------------------------------------------------------------------------------------------
 
-static const struct { const char *kind, *options; } EACH[] = {{"sales", MARCH}};
+static const struct { const char *kind, *options; } EACH[] = {{"sales", MARCH}, {"base", AT_MARCH}};
 enum { EACH_COUNT = sizeof EACH / sizeof *EACH };
 
 static void test_the_list(void **state) {
@@ -296,6 +366,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_sales_by_place_and_time, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_periods, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base_moves, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base_groups, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base_cohorts, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base_concentration, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_base_refusals, set_up, tear_down),
       cmocka_unit_test(test_the_list),
       cmocka_unit_test_setup_teardown(test_any_number_of_threads_gives_the_same_bytes, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_whoever_looks_on_may_stop_it, set_up, tear_down),
