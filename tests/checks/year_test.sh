@@ -168,6 +168,65 @@ sql "SELECT range, $(money 'sum(i.cents * (now AND NOT s.returned))'), count(DIS
   FROM items i JOIN sold s USING (number) GROUP BY 1" >theirs
 same "sales by product range"
 
+# --- the customer base -----------------------------------------------------------------------------------------
+
+# At the end of October; active is who bought in the 90 days before, moves are those of 30 days.
+sqlite3 shop.db <<'SQL'
+CREATE TABLE histories AS SELECT who, min(CASE WHEN NOT returned THEN t END) AS first, max(CASE WHEN NOT returned THEN t END) AS last,
+  sum(NOT returned) AS orders, sum(cents * (1 - 2 * returned)) AS cents,
+  max(0, sum(CASE WHEN day > date('2026-10-31', '-90 days') THEN cents * (1 - 2 * returned) END)) AS lately
+  FROM orders WHERE day <= '2026-10-31' GROUP BY who HAVING orders > 0;
+CREATE TABLE spans AS SELECT n.value AS n, 1000 * (strftime('%s', '2026-11-01') - n.value * 30 * 86400) AS ends,
+  1000 * (strftime('%s', '2026-11-01') - (n.value + 1) * 30 * 86400) AS begins FROM json_each('[0,1]') n;
+CREATE TABLE states AS SELECT n, h.who, first >= begins AND first < ends AS new, first < ends AS buyer,
+  EXISTS (SELECT 1 FROM orders o WHERE o.who = h.who AND NOT returned AND o.t >= begins AND o.t < ends) AS bought,
+  EXISTS (SELECT 1 FROM orders o WHERE o.who = h.who AND NOT returned AND o.t >= begins - 90 * 86400000 AND o.t < begins) AS was,
+  EXISTS (SELECT 1 FROM orders o WHERE o.who = h.who AND NOT returned AND o.t >= ends - 90 * 86400000 AND o.t < ends) AS active
+  FROM histories h, spans;
+CREATE TABLE cohorts AS SELECT strftime('%Y-%m-01', first / 1000, 'unixepoch') AS month, who, cents FROM histories;
+CREATE TABLE again AS SELECT c.month, k.value AS k, count(DISTINCT o.who) AS customers FROM cohorts c JOIN json_each('[1,2,3,4,5,6,7,8,9,10,11]') k
+  JOIN orders o ON o.who = c.who AND NOT o.returned AND strftime('%Y-%m-01', o.day) = date(c.month, '+' || k.value || ' months') GROUP BY 1, 2;
+CREATE TABLE ranks AS SELECT lately AS cents, row_number() OVER (ORDER BY lately DESC) AS rank, count(*) OVER () AS n, sum(lately) OVER () AS whole
+  FROM histories WHERE last >= 1000 * (strftime('%s', '2026-11-01') - 90 * 86400);
+SQL
+report base --at 2026-10-31 --set active_days=90 --set days=30 --set months=12
+rows moves .figure .customers .before >ours
+while read -r figure condition; do
+  sql "SELECT '${figure//_/ }', sum(n = 0 AND $condition), sum(n = 1 AND $condition) FROM states"
+done <<'END' | sort >theirs
+Active_at_the_beginning was
+New new
+Reactivated (bought AND NOT new AND NOT was)
+Lost (was AND NOT active)
+Active_at_the_end active
+Ever_bought buyer
+Not_active_any_more (buyer AND NOT active)
+END
+same "customer base: who came, came back and went"
+rows last_order .last_order .customers .revenue | grep -v ' | 0 | 0.00$' >ours
+sql "SELECT CASE WHEN days <= 30 THEN '0 to 30' WHEN days <= 90 THEN '31 to 90' WHEN days <= 180 THEN '91 to 180' ELSE '181 to 365' END || ' days ago',
+  count(*), $(money 'sum(cents)') FROM (SELECT *, (1000 * strftime('%s', '2026-11-01') - last - 1) / 86400000 + 1 AS days FROM histories) GROUP BY 1" >theirs
+same "customer base: by last order"
+rows orders_ever .orders_ever .customers .revenue >ours
+sql "SELECT CASE WHEN orders < 4 THEN orders WHEN orders < 6 THEN '4 to 5' WHEN orders < 11 THEN '6 to 10' ELSE '11 and more' END,
+  count(*), $(money 'sum(cents)') FROM histories GROUP BY 1" >theirs
+same "customer base: by orders"
+rows cohorts .month .customers .revenue '[to_entries[] | select(.key | startswith("month_")) | .value // empty | . * 1e9 | round] | @csv' |
+  grep -v ' | 0 | ' >ours
+sql "SELECT month, count(*), $(money 'sum(cents)'), coalesce((SELECT group_concat(CAST(round(1e9 * coalesce(a.customers, 0) / n) AS INTEGER))
+    FROM json_each('[1,2,3,4,5,6,7,8,9,10,11]') k LEFT JOIN again a ON a.k = k.value AND a.month = c.month,
+    (SELECT count(*) AS n FROM cohorts x WHERE x.month = c.month) WHERE date(c.month, '+' || k.value || ' months') <= '2026-10-01'), '')
+  FROM cohorts c GROUP BY month" >theirs
+same "customer base: by month of the first order"
+rows concentration .top .customers .revenue >ours
+for share in 1 5 10 20 50 100; do
+  sql "SELECT '$share %', count(*), $(money 'sum(cents)') FROM ranks WHERE rank <= (n * $share + 99) / 100"
+done | sort >theirs
+same "customer base: the best customers' share"
+jq -r .gini report.json >ours
+sql "SELECT printf('%.4f', (n + 1 - 2.0 * sum(cents * rank) / whole) / n) FROM ranks" >theirs
+same "customer base: Gini coefficient"
+
 # --- RFM -----------------------------------------------------------------------------------------------------
 
 # Of all products and of each range, at the end of two days, by the quantiles of the later one: R's type 7, whose
