@@ -469,11 +469,13 @@ static enum err take_wanted(struct facts *facts, const struct rule_events_wanted
     shown[at] = i;
     taken.time_us[at] = given->time_us[i];
     taken.name[at] = given->name[i];
+    if (given->amount == NULL) continue; // times only
     taken.amount[at] = given->amount[i];
     taken.amount_code[at] = given->amount_code[i];
     taken.channel[at] = given->channel[i];
   }
   *columns = columns_of(&taken);
+  if (given->amount == NULL) columns->amount = NULL, columns->amount_code = NULL, columns->channel = NULL;
   facts->shown = shown;
   return ERR_OK;
 }

@@ -22,6 +22,8 @@ enum {
   FIRST_EXCEL_DAY = 60,     // 1900-02-29, which never was: days before are counted differently
   COLUMN_WIDTH_MIN = 10,
   COLUMN_WIDTH_MAX = 40,
+  LABEL_WIDTH = 20, // of the first sheet
+  TEXT_WIDTH = 80,
   WIDTH_ROWS = 200, // looked at for the width of a column
 };
 #define CREATED ((time_t)1767225600) // 2026-01-01
@@ -93,8 +95,8 @@ static void put_about(struct book *book, const struct report *report) {
   }
   for (size_t i = 0; i < report->note_count; i++)
     put_string(book, sheet, row++, 0, bytes_from_text(report->notes[i]), NULL);
-  note_error(book, worksheet_set_column(sheet, 0, 0, COLUMN_WIDTH_MAX / 2, NULL));
-  note_error(book, worksheet_set_column(sheet, 1, 1, 2 * COLUMN_WIDTH_MAX, NULL));
+  note_error(book, worksheet_set_column(sheet, 0, 0, LABEL_WIDTH, NULL));
+  note_error(book, worksheet_set_column(sheet, 1, 1, TEXT_WIDTH, NULL));
 }
 
 static double number_of(const struct report_cell *cell) {

@@ -4,6 +4,7 @@
 #include "engine_read_fixture.h"
 
 #include "base/alloc.h"
+#include "customer/projection.h"
 #include "engine/walk.h"
 
 enum { CROWD = 600, LONG = 700, BLOCK = 3600 };
@@ -31,8 +32,29 @@ static int set_up(void **state) {
   return 0;
 }
 
+static enum err add_block(void *context, uint64_t block, const struct projection_directory *directory) {
+  (void)block, (void)directory;
+  ++*(size_t *)context;
+  return ERR_OK;
+}
+
+// The same, where walks over chosen names read projections.
+static int set_up_projected(void **state) {
+  struct store_snapshot *snapshot;
+  size_t blocks = 0;
+  kit_projection_quiet_us = 1;
+  set_up(state);
+  assert_int_equal(engine_project_now(kit.engine, NULL), ERR_OK);
+  assert_int_equal(store_snapshot_open(kit.store, &snapshot), ERR_OK);
+  assert_int_equal(projection_directories(snapshot, add_block, &blocks), ERR_OK);
+  store_snapshot_close(snapshot);
+  assert_true(blocks > 0);
+  return 0;
+}
+
 static int tear_down(void **state) {
   (void)state;
+  kit_projection_quiet_us = 0;
   kit_close(&kit);
   return 0;
 }
@@ -264,5 +286,6 @@ int main(void) {
       cmocka_unit_test(test_whoever_looks_on_may_stop_it),
       cmocka_unit_test(test_every_allocation_may_fail),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  int failed = cmocka_run_group_tests_name("as written", tests, set_up, tear_down);
+  return cmocka_run_group_tests_name("projected", tests, set_up_projected, tear_down) + failed;
 }

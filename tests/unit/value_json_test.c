@@ -424,6 +424,27 @@ static void memory_may_end_anywhere(void **state) {
   }
 }
 
+static void names_that_are_not_added_stay_in_the_document(void **state) {
+  struct value_parser *asking;
+  struct diag diag;
+  (void)state;
+  uint32_t known;
+  assert_int_equal(names_intern(names, BYTES("known"), &known, NULL), ERR_OK);
+  assert_int_equal(value_parser_open(&asking), ERR_OK);
+  value_parser_add_no_names(asking);
+  buffer_clear(&packed);
+  struct bytes json = BYTES("{\"known\":1,\"never said\":{\"deeper\":2}}");
+  assert_int_equal(value_parse_json(asking, json, names, &packed, &diag), ERR_OK);
+  assert_int_equal(names_find(names, BYTES("never said")), 0);
+  struct value document = {buffer_view(&packed)}, inner = value_member(document, names, BYTES("never said"));
+  assert_int_equal(value_type(value_member(document, names, BYTES("known"))), VALUE_NUMBER);
+  assert_int_equal(value_type(value_member(inner, names, BYTES("deeper"))), VALUE_NUMBER);
+  struct bytes twice = BYTES("{\"unheard\":1,\"unheard\":2}");
+  assert_int_equal(value_parse_json(asking, twice, names, &packed, &diag), ERR_INVALID);
+  assert_string_equal(diag.code, "duplicate_key");
+  value_parser_close(asking);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(documents_come_back_to_the_digit, begin, end),
@@ -436,6 +457,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(members_have_a_limit, begin, end),
       cmocka_unit_test_setup_teardown(names_have_a_limit, begin, end),
       cmocka_unit_test_setup_teardown(a_full_dictionary_keeps_names_inline, begin, end),
+      cmocka_unit_test_setup_teardown(names_that_are_not_added_stay_in_the_document, begin, end),
       cmocka_unit_test_setup_teardown(a_refusal_names_the_place, begin, end),
       cmocka_unit_test_setup_teardown(values_are_appended, begin, end),
       cmocka_unit_test_setup_teardown(no_byte_past_the_end_is_read, begin, end),
