@@ -5,6 +5,9 @@
 #include "engine_live_kit.h"
 #include "engine_read_fixture.h"
 
+#include "base/alloc.h"
+#include "engine/query.h"
+#include "engine/report.h"
 #include "engine/scores.h"
 #include "scoring/rfm.h"
 
@@ -309,6 +312,105 @@ static void test_archived(void **state) {
   kit_check(&kit);
 }
 
+// --- short memory ----------------------------------------------------------------------------------------------
+
+enum deed { PUT, REFRESH, TELL, LIST, OF_CUSTOMER, SUMMARIES, COUNT_BY_IT, REPORT, MOVES, ARCHIVE, DEEDS };
+
+static enum err of_customer(struct live_answer *answer, bool summaries) {
+  struct engine_score_asked asked = {.range = BYTES("Phones")};
+  struct engine_view *view;
+  enum err err = engine_view_open(kit.engine, &view);
+  if (err != ERR_OK) return err;
+  if (summaries)
+    err = engine_score_summaries(view, &asked, &answer->out, &answer->diag);
+  else
+    err = engine_customer_segments_json(view, 1, &answer->writer, &answer->diag);
+  engine_view_close(view);
+  return err;
+}
+
+static enum err count_by_it(struct live_answer *answer) {
+  struct engine_query_options options = {.text = BYTES("score(\"m\",\"Phones\").f >= 1"), .threads = 1};
+  struct engine_view *view;
+  struct engine_query *query = NULL;
+  struct engine_query_count count;
+  enum err err = engine_view_open(kit.engine, &view);
+  if (err != ERR_OK) return err;
+  err = engine_query_open(view, &options, &query, NULL, &answer->diag);
+  if (err == ERR_OK) err = engine_query_count(query, NULL, NULL, &count, &answer->diag);
+  engine_query_close(query);
+  engine_view_close(view);
+  return err;
+}
+
+static enum err report(struct live_answer *answer, const char *kind) {
+  struct engine_report_request request = {.threads = 1};
+  struct engine_view *view;
+  struct report *made = NULL;
+  enum err err = engine_view_open(kit.engine, &view);
+  if (err != ERR_OK) return err;
+  err = engine_report(view, bytes_from_text(kind), &request, &made, NULL, &answer->diag);
+  if (err == ERR_OK) report_write_json(made, &answer->writer);
+  report_close(made);
+  engine_view_close(view);
+  return err;
+}
+
+static enum err carry_out(enum deed deed, struct value document, struct live_answer *answer) {
+  struct engine_commit commit = {0};
+  struct engine *engine = kit.engine;
+  struct json_writer *writer = &answer->writer;
+  struct diag *diag = &answer->diag;
+  switch (deed) {
+  case PUT:
+    return engine_score_put(engine, document, BYTES("ann"), NULL, NULL, writer, &commit, diag);
+  case REFRESH:
+    return engine_score_refresh(engine, BYTES("m"), NULL, NULL, writer, &commit, diag);
+  case TELL:
+    return engine_score_json(engine, BYTES("m"), writer, diag);
+  case LIST:
+    return engine_scores_json(engine, writer, diag);
+  case OF_CUSTOMER:
+  case SUMMARIES:
+    return of_customer(answer, deed == SUMMARIES);
+  case COUNT_BY_IT:
+    return count_by_it(answer);
+  case REPORT:
+  case MOVES:
+    return report(answer, deed == REPORT ? "rfm" : "rfm_moves");
+  default:
+    return engine_score_archive(engine, BYTES("m"), writer, &commit, diag);
+  }
+}
+
+static void test_every_allocation_may_fail(void **state) {
+  (void)state;
+  struct buffer packed;
+  struct diag diag;
+  buffer_init(&packed);
+  some_orders(1, 13);
+  assert_int_equal(value_parse_json(kit.parser, BYTES("{\"id\":\"m\",\"ranges\":\"auto\",\"window\":\"24 months\"}"),
+                                    engine_names(kit.engine), &packed, &diag),
+                   ERR_OK);
+  for (enum deed deed = PUT; deed < DEEDS; deed++) {
+    bool failed = true;
+    for (uint64_t allowed = 0; failed; allowed++) {
+      struct live_answer answer;
+      live_ask(&answer);
+      alloc_fail_after(allowed, false);
+      enum err err = carry_out(deed, (struct value){buffer_view(&packed)}, &answer);
+      failed = alloc_fail_disarm();
+      if (err != ERR_NO_MEMORY && err != ERR_OK)
+        fail_msg("deed %d: %s: %s", (int)deed, answer.diag.code, answer.diag.message);
+      assert_true(failed || err == ERR_OK);
+      if (deed == ARCHIVE && err == ERR_OK) break; // it is gone
+      buffer_release(&answer.out);
+    }
+    live_settle(&kit);
+  }
+  buffer_release(&packed);
+}
+
 // --- the model -----------------------------------------------------------------------------------------------
 
 enum { USERS = 4, MAILS = 3, STEPS = 60, ROUNDS = 25, WINDOW_DAYS = 90 };
@@ -523,6 +625,7 @@ int main(void) {
       TEST(test_refused),
       TEST(test_references),
       TEST(test_archived),
+      TEST(test_every_allocation_may_fail),
       cmocka_unit_test(test_random_histories),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
