@@ -207,15 +207,14 @@ static void add_zone(struct engine_view *view, struct report *report) {
   report_fact(report, "time_zone", "Time zone", bytes_from_text(rule_zone_name(engine_zone(view->engine))));
 }
 
-// The last moment that is looked at: a midnight is the end of the day before it.
-static void last_day(struct engine_view *view, int64_t end_us, char out[ENGINE_REPORT_TIME_BYTES]) {
+// The last moment that is looked at: a midnight is the end of the day before it. Whether it is one.
+static bool last_day(struct engine_view *view, int64_t end_us, char out[ENGINE_REPORT_TIME_BYTES]) {
   int64_t start_us;
   bool whole =
       rule_time_start(engine_zone(view->engine), end_us, RULE_DAY, 0, &start_us) == ERR_OK && start_us == end_us;
-  engine_report_time(view, end_us, out);
-  if (!whole) return;
-  engine_report_time(view, end_us - 1, out);
-  out[10] = '\0'; // the date alone
+  engine_report_time(view, whole ? end_us - 1 : end_us, out);
+  if (whole) out[10] = '\0'; // the date alone
+  return whole;
 }
 
 enum err engine_report_at(struct engine_view *view, struct value options, int64_t fallback_us, struct report *report,
@@ -226,8 +225,8 @@ enum err engine_report_at(struct engine_view *view, struct value options, int64_
   *at_us = fallback_us;
   if (!value_is_absent(option)) err = engine_report_instant(view, option, "at", true, at_us, NULL, diag);
   if (err != ERR_OK) return err;
-  last_day(view, *at_us, text);
-  report_fact(report, "at", "As of the end of", bytes_from_text(text));
+  bool whole = last_day(view, *at_us, text);
+  report_fact(report, "at", whole ? "As of the end of" : "As of", bytes_from_text(text));
   add_zone(view, report);
   return ERR_OK;
 }
@@ -280,13 +279,23 @@ static enum err find_previous(struct engine_view *view, struct engine_report_per
   return ERR_OK;
 }
 
-static void add_period(struct engine_view *view, const struct engine_report_period *period, struct report *report) {
+static void add_time(struct engine_view *view, const char *key, const char *label, int64_t from_us, int64_t to_us,
+                     struct report *report) {
   char from[ENGINE_REPORT_TIME_BYTES], to[ENGINE_REPORT_TIME_BYTES], text[3 * ENGINE_REPORT_TIME_BYTES];
-  engine_report_time(view, period->from_us, from);
-  last_day(view, period->to_us, to);
+  engine_report_time(view, from_us, from);
+  last_day(view, to_us, to);
   snprintf(text, sizeof text, "%s to %s", from, to);
-  report_fact(report, "period", "Period", bytes_from_text(text));
+  report_fact(report, key, label, bytes_from_text(text));
+}
+
+static void add_period(struct engine_view *view, const struct engine_report_period *period, struct report *report) {
+  add_time(view, "period", "Period", period->from_us, period->to_us, report);
   add_zone(view, report);
+}
+
+void engine_report_previous(struct engine_view *view, const struct engine_report_period *period,
+                            struct report *report) {
+  add_time(view, "previous", "Compared with", period->previous_us, period->from_us, report);
 }
 
 enum err engine_report_period(struct engine_view *view, struct value options, unsigned default_days,
