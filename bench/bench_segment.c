@@ -17,8 +17,8 @@
 #include "customer/scan.h"
 #include "engine/engine.h"
 #include "parts/options.h"
+#include "parts/shop.h"
 #include "rule/check.h"
-#include "segment/shop.h"
 
 enum { RUNS = 5, THREADS_MAX = 16, RANGES = 32, PATH_BYTES = 512, QUICK_SHARE = 20 };
 

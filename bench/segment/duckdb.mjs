@@ -1,6 +1,7 @@
 // The questions of bench_segment in SQL, for DuckDB.
 //   duckdb.mjs load DATABASE THREADS CSV    makes the table
 //   duckdb.mjs ask DATABASE THREADS         a line a question: name, answer, then seconds and processor seconds of each run
+//   duckdb.mjs journeys DATABASE THREADS    the same of the paths before orders, for bench_attribution_events
 // Rows lie in order of customer and time; names are an ENUM; times are microseconds; totals are integers inside.
 import { DuckDBInstance } from "@duckdb/node-api";
 
@@ -31,6 +32,24 @@ const questions = {
       coalesce(max(time) FILTER (name = 'Order Completed'), TIMESTAMP '1970-01-01'))`,
 };
 
+// A touch belongs to the next order, when that is less than 30 days later; of repeats in a row the first. How many orders
+// there are, how many have a touch, and how many different paths.
+const journeys = `WITH touches AS (
+    SELECT customer, time, CASE WHEN name IN ('Email Opened', 'Email Clicked') THEN 9 ELSE channel END AS channel
+    FROM events WHERE name IN ('Page Viewed', 'Product Viewed', 'Email Opened', 'Email Clicked', 'Cart Viewed')
+      AND time <= ${NOW}),
+  orders AS (SELECT customer, time FROM events WHERE name = 'Order Completed' AND time <= ${NOW}),
+  ours AS (
+    SELECT t.customer, o.time AS ordered, t.time, t.channel FROM touches t
+    ASOF JOIN orders o ON t.customer = o.customer AND t.time <= o.time WHERE t.time > o.time - INTERVAL 30 DAY),
+  marked AS (
+    SELECT *, lag(channel) OVER (PARTITION BY customer, ordered ORDER BY time) AS before FROM ours),
+  paths AS (
+    SELECT customer, ordered, string_agg(channel::VARCHAR, '>' ORDER BY time) AS path FROM marked
+    WHERE before IS DISTINCT FROM channel GROUP BY customer, ordered),
+  counted AS (SELECT path, count(*) AS conversions FROM paths GROUP BY path)
+  SELECT (SELECT count(*) FROM orders) || ' ' || sum(conversions) || ' ' || count(*) FROM counted`;
+
 async function load(connection, csv) {
   const names = NAMES.map((name) => `'${name}'`).join(", ");
   await connection.run(`CREATE TYPE event_name AS ENUM (${names})`);
@@ -57,6 +76,7 @@ const [, , mode, database, threads, csv] = process.argv;
 const instance = await DuckDBInstance.create(database, { threads });
 const connection = await instance.connect();
 if (mode === "load") await load(connection, csv);
+else if (mode === "journeys") console.log(`journeys ${await ask(connection, journeys)}`);
 else for (const [name, sql] of Object.entries(questions)) console.log(`${name} ${await ask(connection, sql)}`);
 connection.closeSync();
 instance.closeSync();

@@ -14,11 +14,12 @@
 #include "base/csv.h"
 #include "base/nearest.h"
 #include "base/real.h"
+#include "cli/attribute_workspace.h"
 #include "cli/command.h"
 #include "cli/print.h"
 
 enum { PIECE_BYTES = 1 << 20, LIST_BYTES = 64 * 1024, BAR_CELLS = 24, NAME_CELLS = 32, BARS_MODELS_MAX = 1 };
-enum format { FORMAT_CSV, FORMAT_JSON, FORMAT_TABLE };
+enum format { FORMAT_CSV, FORMAT_JSON, FORMAT_TABLE, FORMAT_TEXT, FORMAT_XLSX }; // text is the table
 
 struct attribution {
   struct cli *cli;
@@ -76,7 +77,9 @@ static enum err read_paths(struct attribution *attribution, struct diag *diag) {
   const char *path = options_text(attribution->options, OPTION_PATHS, NULL);
   const struct paths_csv_options how = {attribution->separator, thread_count(attribution->options)};
   struct buffer text;
-  if (path == NULL) return diag_set(diag, ERR_INVALID, "usage", "attribute needs a file of paths: --paths FILE.csv");
+  if (path == NULL)
+    return diag_set(diag, ERR_INVALID, "usage",
+                    "attribute needs a workspace or a file of paths: --data DIR, --url URL or --paths FILE.csv");
   buffer_init(&text);
   enum err err = read_file(path, &text, diag);
   if (err == ERR_OK) err = in_file(path, paths_csv_read(buffer_view(&text), &how, &attribution->paths, diag), diag);
@@ -321,8 +324,8 @@ static void show_table(const struct attribution *attribution, struct buffer *out
 // --- the command ---------------------------------------------------------------------------------------------
 
 static enum format find_format(const struct options *options) {
-  if (options->values[OPTION_CREDIT_FORMAT].text != NULL)
-    return (enum format)options->values[OPTION_CREDIT_FORMAT].number;
+  enum format given = (enum format)options->values[OPTION_CREDIT_FORMAT].number;
+  if (options->values[OPTION_CREDIT_FORMAT].text != NULL) return given == FORMAT_TEXT ? FORMAT_TABLE : given;
   return isatty(STDOUT_FILENO) == 1 ? FORMAT_TABLE : FORMAT_CSV;
 }
 
@@ -369,6 +372,9 @@ static enum err write_models(struct attribution *attribution, enum format format
 
 static enum err run(struct attribution *attribution, struct diag *diag) {
   enum format format = find_format(attribution->options);
+  if (format == FORMAT_XLSX)
+    return diag_set(diag, ERR_INVALID, "usage",
+                    "a file of paths is answered as csv, json or table; xlsx is of a workspace");
   enum err err = read_flags(attribution, diag);
   if (err == ERR_OK) err = read_paths(attribution, diag);
   if (err == ERR_OK) err = transform_all(attribution, diag);
@@ -385,6 +391,7 @@ static enum err run(struct attribution *attribution, struct diag *diag) {
 }
 
 enum err command_attribute(struct cli *cli, struct diag *diag) {
+  if (attribute_is_of_workspace(&cli->options)) return attribute_workspace(cli, diag);
   struct attribution attribution = {.cli = cli, .options = &cli->options};
   paths_init(&attribution.paths);
   comparison_init(&attribution.comparison);

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "cli/ask.h"
 #include "cli/progress.h"
+#include "cli/report_ask.h"
 #include "cli/stop.h"
 #include "engine/report.h"
 
@@ -92,13 +93,13 @@ static bool show_progress(void *context, uint64_t done, uint64_t total) {
   return !stop_is_asked();
 }
 
-static enum err make_report(const struct cli *cli, struct target_local *local, struct bytes body,
+static enum err make_report(const struct cli *cli, struct target_local *local, const struct report_ask *asked,
                             struct report **report, struct diag *diag) {
   struct progress progress;
   struct engine_view *view;
   struct buffer packed;
   buffer_init(&packed);
-  enum err err = target_parse_question(local->engine, body, &packed, diag);
+  enum err err = target_parse_question(local->engine, asked->options, &packed, diag);
   if (err == ERR_OK) err = engine_view_open(local->engine, &view);
   if (err == ERR_OK) {
     const struct engine_report_request request = {.options = {buffer_view(&packed)},
@@ -109,7 +110,7 @@ static enum err make_report(const struct cli *cli, struct target_local *local, s
     progress_begin(&progress);
     progress.unit = "customers";
     stop_listen(false);
-    err = engine_report(view, bytes_from_text(cli->options.args[0]), &request, report, NULL, diag);
+    err = engine_report(view, bytes_from_text(asked->kind), &request, report, NULL, diag);
     signal(SIGINT, SIG_DFL);
     progress_end(&progress);
     engine_view_close(view);
@@ -118,33 +119,36 @@ static enum err make_report(const struct cli *cli, struct target_local *local, s
   return err;
 }
 
-static enum err report_here(struct cli *cli, struct bytes body, struct buffer *out, struct diag *diag) {
-  struct bytes table = bytes_from_text(options_text(&cli->options, OPTION_TABLE, ""));
+static enum err report_here(struct cli *cli, const struct report_ask *asked, struct buffer *out, struct diag *diag) {
+  struct bytes table = bytes_from_text(asked->table);
   struct target_local local;
   struct report *report = NULL;
   enum err err = target_local_open(&local, &cli->options, TARGET_READ_ONLY, diag);
   if (err != ERR_OK) return err;
-  err = make_report(cli, &local, body, &report, diag);
-  if (err == ERR_OK) err = report_write(report, form_of(&cli->options), table, out, diag);
+  err = make_report(cli, &local, asked, &report, diag);
+  if (err == ERR_OK) err = report_write(report, asked->form, table, out, diag);
   report_close(report);
   target_local_close(&local);
   return err;
 }
 
-static enum err report_there(struct cli *cli, struct bytes body, struct buffer *out, struct diag *diag) {
-  enum report_form form = form_of(&cli->options);
+static enum err report_there(struct cli *cli, const struct report_ask *asked, struct buffer *out, struct diag *diag) {
   struct target_call call = {.op = TARGET_REPORT,
-                             .args = {[TARGET_ARG_ID] = cli->options.args[0],
-                                      [TARGET_ARG_FORMAT] = report_form_names[form],
-                                      [TARGET_ARG_TABLE] = options_text(&cli->options, OPTION_TABLE, NULL)},
-                             .body = body};
+                             .args = {[TARGET_ARG_ID] = asked->kind,
+                                      [TARGET_ARG_FORMAT] = report_form_names[asked->form],
+                                      [TARGET_ARG_TABLE] = asked->table},
+                             .body = asked->options};
   enum err err = ask_call(cli, &call, false, out, diag);
   // The white space around a document is not the call's to keep; that at the end of lines is ours.
-  if (err == ERR_OK && form != REPORT_FORM_XLSX) buffer_append_byte(out, '\n');
+  if (err == ERR_OK && asked->form != REPORT_FORM_XLSX) buffer_append_byte(out, '\n');
   return err == ERR_OK && out->failed ? diag_no_memory(diag) : err;
 }
 
-static enum err write_file(const char *path, const struct buffer *text, struct diag *diag) {
+enum err report_ask(struct cli *cli, const struct report_ask *asked, struct buffer *out, struct diag *diag) {
+  return target_is_remote(&cli->options) ? report_there(cli, asked, out, diag) : report_here(cli, asked, out, diag);
+}
+
+enum err report_write_file(const char *path, const struct buffer *text, struct diag *diag) {
   FILE *file = fopen(path, "we");
   bool written = file != NULL && fwrite(text->data, 1, text->size_bytes, file) == text->size_bytes;
   int error = errno;
@@ -152,10 +156,10 @@ static enum err write_file(const char *path, const struct buffer *text, struct d
   return written ? ERR_OK : diag_set(diag, ERR_IO, "io", "cannot write %.200s: %s", path, strerror(error));
 }
 
-static enum err give(struct cli *cli, const struct buffer *text, struct diag *diag) {
+enum err report_give(struct cli *cli, enum report_form form, const struct buffer *text, struct diag *diag) {
   const char *path = options_text(&cli->options, OPTION_OUTPUT, NULL);
-  if (path != NULL) return write_file(path, text, diag);
-  if (options_given(&cli->options, OPTION_PRETTY) && form_of(&cli->options) == REPORT_FORM_JSON) {
+  if (path != NULL) return report_write_file(path, text, diag);
+  if (options_given(&cli->options, OPTION_PRETTY) && form == REPORT_FORM_JSON) {
     print_pretty(buffer_view(text), &cli->out);
     buffer_append_byte(&cli->out, '\n');
   } else {
@@ -164,8 +168,7 @@ static enum err give(struct cli *cli, const struct buffer *text, struct diag *di
   return ERR_OK;
 }
 
-static enum err check_form(const struct cli *cli, struct diag *diag) {
-  enum report_form form = form_of(&cli->options);
+enum err report_check_form(const struct cli *cli, enum report_form form, struct diag *diag) {
   bool to_file = options_text(&cli->options, OPTION_OUTPUT, NULL) != NULL;
   if (form == REPORT_FORM_XLSX && !to_file && isatty(STDOUT_FILENO) == 1)
     return diag_set(diag, ERR_INVALID, "usage",
@@ -179,16 +182,16 @@ static enum err check_form(const struct cli *cli, struct diag *diag) {
 
 enum err command_report(struct cli *cli, struct diag *diag) {
   if (cli->options.arg_count == 0) return show_list(cli, diag);
+  enum report_form form = form_of(&cli->options);
   struct buffer body, text;
   buffer_init(&body);
   buffer_init(&text);
-  enum err err = check_form(cli, diag);
+  enum err err = report_check_form(cli, form, diag);
   if (err == ERR_OK) err = write_options(&cli->options, &body, diag);
-  if (err == ERR_OK && target_is_remote(&cli->options))
-    err = report_there(cli, buffer_view(&body), &text, diag);
-  else if (err == ERR_OK)
-    err = report_here(cli, buffer_view(&body), &text, diag);
-  if (err == ERR_OK) err = give(cli, &text, diag);
+  const struct report_ask asked = {cli->options.args[0], buffer_view(&body), form,
+                                   options_text(&cli->options, OPTION_TABLE, NULL)};
+  if (err == ERR_OK) err = report_ask(cli, &asked, &text, diag);
+  if (err == ERR_OK) err = report_give(cli, form, &text, diag);
   buffer_release(&body);
   buffer_release(&text);
   return err;

@@ -13,7 +13,7 @@ static const char *const group_titles[COMMAND_GROUP_COUNT] = {
     [COMMAND_REPORT] = "Reports",
     [COMMAND_SCORE] = "Score customers of a file, without a workspace",
     [COMMAND_LOYALTY] = "Loyalty: members, baskets, points and codes",
-    [COMMAND_ATTRIBUTE] = "Attribute the conversions of a file, without a workspace",
+    [COMMAND_ATTRIBUTE] = "Attribute conversions to channels",
     [COMMAND_CHANGE] = "Change customers",
     [COMMAND_UPKEEP] = "Keep it running",
 };

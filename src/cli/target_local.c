@@ -6,6 +6,7 @@
 
 #include "cli/stop.h"
 #include "cli/target_answer.h"
+#include "engine/attribution.h"
 #include "engine/scores.h"
 #include "engine/trade.h"
 #include "source/source.h"
@@ -486,6 +487,16 @@ enum err local_report_settings(struct answer *answer) {
 enum err local_report_settings_put(struct answer *answer) {
   return trade_put(answer->engine, answer->body, answer_author(answer), answer->writer, &answer->commit, NULL,
                    answer->diag);
+}
+
+enum err local_attribution_settings(struct answer *answer) {
+  uint64_t version = answer_number(answer, TARGET_ARG_VERSION, 0);
+  return engine_attribution_settings_json(answer->view, version, answer->writer, answer->diag);
+}
+
+enum err local_attribution_settings_put(struct answer *answer) {
+  return engine_attribution_settings_put(answer->engine, answer->body, answer_author(answer), answer->writer,
+                                         &answer->commit, NULL, answer->diag);
 }
 
 // Jobs and queries: on a directory the command itself does the work, and looks on.

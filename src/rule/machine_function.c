@@ -130,6 +130,36 @@ static bool of_text(struct rule_machine *machine, enum rule_function function, s
   return true;
 }
 
+// What stands between "://" and the path, without a user, a port and the dot at its end.
+static struct bytes host_of(struct bytes url) {
+  const uint8_t *mark = url.size_bytes > 0 ? memmem(url.data, url.size_bytes, "://", 3) : NULL;
+  if (mark == NULL) return BYTES("");
+  const uint8_t *from = mark + 3, *end = url.data + url.size_bytes, *to = from;
+  while (to < end && *to != '/' && *to != '?' && *to != '#' && *to != '\\') to++;
+  for (const uint8_t *at = from; at < to; at++)
+    if (*at == '@') from = at + 1;
+  const uint8_t *port = memrchr(from, ':', (size_t)(to - from));
+  if (port != NULL && memchr(port, ']', (size_t)(to - port)) == NULL) to = port;
+  if (to > from && to[-1] == '.') to--;
+  return bytes_of(from, (size_t)(to - from));
+}
+
+// Of a text that is no URL null. In small letters of ASCII (others are in Punycode there), without "www.".
+static bool host(struct rule_machine *machine, struct rule_value *value) {
+  static const struct bytes WWW = BYTES_INIT("www.");
+  struct bytes found = value->type == RULE_TYPE_TEXT ? host_of(value->text) : BYTES("");
+  *value = machine_null();
+  if (found.size_bytes == 0) return true;
+  uint8_t *out = machine_take(machine, found.size_bytes);
+  if (out == NULL || !machine_count(machine, found.size_bytes / 16)) return false;
+  for (size_t i = 0; i < found.size_bytes; i++)
+    out[i] = found.data[i] >= 'A' && found.data[i] <= 'Z' ? found.data[i] | 0x20 : found.data[i];
+  bool www = bytes_starts_with(bytes_of(out, found.size_bytes), WWW) && found.size_bytes > WWW.size_bytes;
+  size_t cut = www ? WWW.size_bytes : 0;
+  *value = (struct rule_value){.type = RULE_TYPE_TEXT, .text = bytes_of(out + cut, found.size_bytes - cut)};
+  return true;
+}
+
 static bool length(struct rule_machine *machine, struct rule_value *value) {
   int64_t count = 0;
   if (value->type == RULE_TYPE_TEXT) {
@@ -209,6 +239,8 @@ bool machine_call(struct rule_machine *machine, enum rule_function function, str
   case RULE_FUNCTION_upper:
   case RULE_FUNCTION_trim:
     return of_text(machine, function, arguments);
+  case RULE_FUNCTION_host:
+    return host(machine, arguments);
   case RULE_FUNCTION_length:
     return length(machine, arguments);
   case RULE_FUNCTION_text:

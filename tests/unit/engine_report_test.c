@@ -36,6 +36,15 @@ static const char *const lines[] = {
     "{\"order_id\":\"V1\",\"total\":100.00}}",
     "message track t=5961600 user_id:zoe name=Order+Refunded {\"context\":{\"channel\":\"store\"},\"properties\":"
     "{\"order_id\":\"Z2\",\"total\":20.00,\"store\":\"Lyon\",\"products\":[{\"category\":\"Phones\",\"price\":20}]}}",
+    // Mails of March: zoe is sent c1 twice, opens it, clicks, and clicks in c2 on the 10th; bob clicks a week before he
+    // buys, to the second.
+    "message track t=5800000 user_id:zoe name=Email+Delivered {\"properties\":{\"campaign\":\"c1\"}}",
+    "message track t=5800100 user_id:zoe name=Email+Sent {\"properties\":{\"campaign_name\":\"c1\"}}",
+    "message track t=5800200 user_id:zoe name=Email+Opened {\"properties\":{\"campaign_id\":\"c1\"}}",
+    "message track t=5800300 user_id:zoe name=Email+Clicked {\"properties\":{\"campaign\":\"c1\"}}",
+    "message track t=5873000 user_id:zoe name=Email+Link+Clicked {\"context\":{\"campaign\":{\"name\":\"c2\"}}}",
+    "message track t=5270400 user_id:bob name=Email+Delivered {\"properties\":{\"campaign\":\"c1\"}}",
+    "message track t=5270500 user_id:bob name=Email+Clicked {\"properties\":{\"campaign\":\"c1\"}}",
     // 2026-04-01 00:00 in Paris
     "message track t=7768800 user_id:zoe name=Order+Completed {\"properties\":{\"order_id\":\"Z3\",\"total\":1000}}",
 };
@@ -273,9 +282,48 @@ static void test_base_refusals(void **state) {
   expect_refused("base", "{\"at\":\"0001-01-02\"}", "out_of_range", "at", "later date");
 }
 
+// --- campaigns -----------------------------------------------------------------------------------------------
+
+#define CAMPAIGN_COLUMNS                                                                                               \
+  "campaign,messages,reached,opened,open_rate,clicked,click_rate,buyers,orders,revenue,revenue_per_reached\n"
+
+static void test_campaigns(void **state) {
+  (void)state;
+  expect_csv("campaigns", "{\"from\":\"2026-03-01\",\"to\":\"2026-03-31\"}", "campaigns",
+             CAMPAIGN_COLUMNS "c2,0,0,0,,1,,1,1,170.05,\nc1,3,2,1,0.5,2,1,0,0,0.00,0.00\n");
+  expect_csv("campaigns", "{\"from\":\"2026-03-01\",\"to\":\"2026-03-31\",\"days\":8}", "campaigns",
+             CAMPAIGN_COLUMNS "c2,0,0,0,,1,,1,1,170.05,\nc1,3,2,1,0.5,2,1,1,1,99.95,49.98\n");
+  // A click after the period takes the order from the one in it.
+  expect_csv("campaigns", "{\"from\":\"2026-03-01\",\"to\":\"2026-03-09\",\"days\":8}", "campaigns",
+             CAMPAIGN_COLUMNS "c1,3,2,1,0.5,2,1,1,1,99.95,49.98\n");
+  expect_csv(
+      "campaigns",
+      "{\"from\":\"2026-03-01\",\"to\":\"2026-03-31\",\"campaign\":\"upper(campaign)\",\"sent\":[\"Email Sent\"],"
+      "\"opened\":[],\"clicked\":[\"Never\"]}",
+      "campaigns", CAMPAIGN_COLUMNS ",1,1,0,0,0,0,0,0,0.00,0.00\n");
+  // A named event counts for that step and no other: an opening is a click here, and nobody has opened.
+  expect_csv("campaigns", "{\"from\":\"2026-03-01\",\"to\":\"2026-03-09\",\"clicked\":[\"Email Opened\"]}", "campaigns",
+             CAMPAIGN_COLUMNS "c1,3,2,0,0,1,0.5,1,1,170.05,85.02\n");
+}
+
+static void test_campaigns_refusals(void **state) {
+  (void)state;
+  expect_refused("campaigns", "{\"days\":0}", "out_of_range", "days", "from 1 to 366");
+  expect_refused("campaigns", "{\"sent\":\"Email Sent\"}", "wrong_type", "sent", "a list");
+  expect_refused("campaigns", "{\"opened\":[1]}", "wrong_type", "opened", "a text");
+  expect_refused("campaigns", "{\"clicked\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}", "too_many",
+                 "clicked", "at most 8");
+  expect_refused("campaigns", "{\"clicked\":[\"Email Sent\"],\"sent\":[\"Email Sent\"]}", "repeated", "clicked",
+                 "earlier step");
+  expect_refused("campaigns", "{\"campaign\":\"campaign +\"}", "unfinished", "campaign", "");
+  expect_refused("campaigns", "{\"campaign\":\"count(\\\"Email Sent\\\")\"}", "wrong_path", "campaign", "itself");
+}
+
 // --- all kinds -----------------------------------------------------------------------------------------------
 
-static const struct { const char *kind, *options; } EACH[] = {{"sales", MARCH}, {"base", AT_MARCH}};
+static const struct {
+  const char *kind, *options;
+} EACH[] = {{"sales", MARCH}, {"base", AT_MARCH}, {"campaigns", "{\"from\":\"2026-03-01\",\"to\":\"2026-03-31\"}"}};
 enum { EACH_COUNT = sizeof EACH / sizeof *EACH };
 
 static void test_the_list(void **state) {
@@ -376,6 +424,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_base_cohorts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_base_concentration, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_base_refusals, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_campaigns, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_campaigns_refusals, set_up, tear_down),
       cmocka_unit_test(test_the_list),
       cmocka_unit_test_setup_teardown(test_any_number_of_threads_gives_the_same_bytes, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_whoever_looks_on_may_stop_it, set_up, tear_down),
