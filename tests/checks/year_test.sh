@@ -227,6 +227,103 @@ jq -r .gini report.json >ours
 sql "SELECT printf('%.4f', (n + 1 - 2.0 * sum(cents * rank) / whole) / n) FROM ranks" >theirs
 same "customer base: Gini coefficient"
 
+# --- attribution ---------------------------------------------------------------------------------------------
+
+# A path is what was touched in the 30 days up to an order, back to the order before. What no order has is cut from its
+# end into paths without one, of 30 days each.
+sqlite3 shop.db <<'SQL'
+CREATE TABLE conversions AS SELECT rowid AS number, who, t, day, cents, lag(t, 1, 0) OVER (PARTITION BY who ORDER BY t) AS before
+  FROM orders WHERE NOT returned;
+CREATE TABLE steps AS SELECT c.number, c.who, c.day, c.cents / 100.0 AS value, (c.t - x.t) / 86400000.0 AS days, x.t, x.channel, x.number AS touch,
+  row_number() OVER (PARTITION BY c.number ORDER BY x.t, x.number) AS place, count(*) OVER (PARTITION BY c.number) AS touches,
+  max(CASE WHEN x.channel <> 'direct' THEN x.t END) OVER (PARTITION BY c.number) AS told
+  FROM conversions c JOIN touches x ON x.who = c.who AND x.t <= c.t AND x.t > c.t - 30 * 86400000 AND x.t > c.before;
+CREATE TABLE credits AS SELECT *, 1.0 * (place = 1) AS first_touch, 1.0 * (place = touches) AS last_touch, 1.0 / touches AS linear_touch,
+  1.0 * CASE WHEN told IS NULL THEN place = touches ELSE t = told END AS last_non_direct,
+  CASE touches WHEN 1 THEN 1.0 WHEN 2 THEN 0.5 ELSE CASE WHEN place IN (1, touches) THEN 0.4 ELSE 0.2 / (touches - 2) END END AS position_based,
+  pow(2, -days / 7) / sum(pow(2, -days / 7)) OVER (PARTITION BY number) AS time_decay
+  FROM steps WHERE day BETWEEN '2026-04-01' AND '2026-09-30';
+CREATE TABLE spare AS SELECT x.* FROM touches x WHERE day <= '2026-09-30'
+  AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.touch = x.number AND s.day <= '2026-09-30');
+CREATE INDEX spare_of ON spare(who, t);
+CREATE TABLE ends AS WITH RECURSIVE e(who, t) AS (SELECT who, max(t) FROM spare GROUP BY who
+  UNION ALL SELECT e.who, (SELECT max(t) FROM spare x WHERE x.who = e.who AND x.t <= e.t - 30 * 86400000) FROM e WHERE e.t IS NOT NULL)
+  SELECT who, t FROM e WHERE t >= 1000 * strftime('%s', '2026-04-01');
+CREATE TABLE idle AS SELECT e.who, e.t AS ended, x.channel, x.t, row_number() OVER (PARTITION BY e.who, e.t ORDER BY x.t, x.number) AS place
+  FROM ends e JOIN spare x ON x.who = e.who AND x.t <= e.t AND x.t > e.t - 30 * 86400000;
+-- The chain of order 1: "" is the start, 1 an order, 0 none.
+CREATE TABLE walks AS SELECT 'o' || number AS path, place, channel FROM credits UNION ALL SELECT who || ' ' || ended, place, channel FROM idle;
+CREATE INDEX walks_of ON walks(path, place);
+CREATE TABLE moves AS SELECT came, went, count(*) * 1.0 / sum(count(*)) OVER (PARTITION BY came) AS share FROM (
+  SELECT coalesce(b.channel, '') AS came, a.channel AS went FROM walks a LEFT JOIN walks b ON b.path = a.path AND b.place = a.place - 1
+  UNION ALL SELECT channel, CASE WHEN path LIKE 'o%' THEN '1' ELSE '0' END FROM walks a
+    WHERE place = (SELECT max(place) FROM walks b WHERE b.path = a.path)) GROUP BY 1, 2;
+-- With each channel taken out, and with none: how likely an order is from each state.
+CREATE TABLE chances AS SELECT DISTINCT g.went AS gone, m.came AS state, 0.0 AS p FROM moves m, (SELECT went FROM moves UNION SELECT '-') g;
+CREATE UNIQUE INDEX chances_of ON chances(gone, state);
+SQL
+for _ in $(seq 80); do
+  echo "UPDATE chances SET p = (SELECT sum(share * CASE WHEN went = gone OR went = '0' THEN 0 WHEN went = '1' THEN 1
+    ELSE (SELECT p FROM chances c WHERE c.gone = chances.gone AND c.state = went) END) FROM moves WHERE came = chances.state);"
+done | { echo 'BEGIN;' && cat && echo 'COMMIT;'; } | sqlite3 shop.db
+
+report attribution --from 2026-04-01 --to 2026-09-30 --set models=first,last,linear,last_non_direct,position,time_decay,markov
+for model in first_touch last_touch linear_touch last_non_direct position_based time_decay; do
+  rows models .channel_name "(.${model}_conversions * 1e6 | round)" "(.${model}_value * 1e4 | round)" >ours
+  sql "SELECT channel, CAST(round(sum($model) * 1e6) AS INTEGER), CAST(round(sum($model * value) * 1e4) AS INTEGER) FROM credits GROUP BY 1" >theirs
+  same "attribution: $model by channel"
+done
+rows models .channel_name '(.removal_effects_conversion * 1e6 | round)' >ours
+sql "SELECT gone, CAST(round((1 - p / (SELECT p FROM chances WHERE gone = '-' AND state = '')) * 1e6) AS INTEGER) FROM chances
+  WHERE state = '' AND gone NOT IN ('-', '0', '1')" >theirs
+same "attribution: what is lost without a channel, by the Markov chain"
+jq -r .journeys report.json >ours
+sql "SELECT (SELECT count(*) FROM conversions WHERE day BETWEEN '2026-04-01' AND '2026-09-30') || ' with a conversion (value ' ||
+  (SELECT $(money 'sum(cents)') FROM conversions WHERE day BETWEEN '2026-04-01' AND '2026-09-30') || '), ' || count(*) || ' without' FROM ends" >theirs
+same "attribution: how many journeys there were"
+
+# --- research online, purchase offline -------------------------------------------------------------------------
+
+# Store purchases, and what she did online in the seven days before each. Every one is a card's, so all are identified.
+sqlite3 shop.db <<'SQL'
+CREATE TABLE tickets AS SELECT o.number, o.who, o.t, o.store, o.cents,
+  (SELECT max(x.t) FROM online x WHERE x.who = o.who AND x.t <= o.t AND x.t > o.t - 7 * 86400000) AS seen,
+  (SELECT channel FROM touches x WHERE x.who = o.who AND x.t <= o.t AND x.t > o.t - 7 * 86400000 ORDER BY x.t DESC, x.number DESC LIMIT 1) AS channel
+  FROM orders o WHERE NOT returned AND o.channel = 'store' AND day BETWEEN '2026-04-01' AND '2026-09-30';
+CREATE TABLE looked AS SELECT DISTINCT o.number, o.cents, x.product FROM tickets o JOIN online x ON x.who = o.who AND x.t <= o.t AND x.t > o.t - 7 * 86400000
+  WHERE x.product IS NOT NULL;
+SQL
+after='sum(seen IS NOT NULL)'
+revenue_after="$(money 'sum(CASE WHEN seen IS NOT NULL THEN cents ELSE 0 END)')"
+report ropo --from 2026-04-01 --to 2026-09-30 --set within_days=7 --set products=0
+rows ropo .orders .revenue .identified_orders .ropo_orders .ropo_revenue '(.ropo_rate * 1e9 | round)' >ours
+sql "SELECT count(*), $(money 'sum(cents)'), count(*), $after, $revenue_after,
+  CAST(round(1e9 * sum(CASE WHEN seen IS NOT NULL THEN cents END) / sum(cents)) AS INTEGER) FROM tickets" >theirs
+same "ROPO: rate"
+rows stores .store .orders .revenue .ropo_orders .ropo_revenue >ours
+sql "SELECT store, count(*), $(money 'sum(cents)'), $after, $revenue_after FROM tickets GROUP BY 1" >theirs
+same "ROPO: by store"
+rows ranges .range .orders .revenue .ropo_orders .ropo_revenue >ours
+sql "SELECT range, count(*), $(money 'sum(cents)'), $after, $revenue_after
+  FROM (SELECT t.number, range, seen, sum(i.cents) AS cents FROM tickets t JOIN items i USING (number) GROUP BY 1, 2) GROUP BY 1" >theirs
+same "ROPO: by product range"
+rows channels .channel .orders .revenue >ours
+sql "SELECT coalesce(channel, '(none)'), count(*), $(money 'sum(cents)') FROM tickets WHERE seen IS NOT NULL GROUP BY 1" >theirs
+same "ROPO: by channel"
+rows lags .lag .orders .revenue | grep -v ' | 0 | 0.00' >ours
+sql "SELECT CASE (t - seen) / 86400000 WHEN 0 THEN 'under 1 day' WHEN 1 THEN '1 day' WHEN 2 THEN '2 to 3 days' WHEN 3 THEN '2 to 3 days'
+  ELSE '4 to 7 days' END, count(*), $(money 'sum(cents)') FROM tickets WHERE seen IS NOT NULL GROUP BY 1" >theirs
+same "ROPO: by time before"
+rows products .product .orders .revenue .bought >ours
+sql "SELECT product, count(*), $(money 'sum(cents)'), sum(EXISTS (SELECT 1 FROM items i WHERE i.number = l.number AND i.sku = l.product))
+  FROM looked l GROUP BY 1" >theirs
+same "ROPO: products seen before"
+rows reverse .orders .revenue .reverse_orders .reverse_revenue >ours
+sql "SELECT count(*), $(money 'sum(cents)'), sum(after), $(money 'sum(cents * after)') FROM (SELECT *, EXISTS (SELECT 1 FROM orders x
+  WHERE x.who = o.who AND x.channel = 'store' AND NOT x.returned AND x.t <= o.t AND x.t > o.t - 7 * 86400000) AS after
+  FROM orders o WHERE NOT returned AND channel = 'web' AND day BETWEEN '2026-04-01' AND '2026-09-30')" >theirs
+same "ROPO: online orders after a store"
+
 # --- RFM -----------------------------------------------------------------------------------------------------
 
 # Of all products and of each range, at the end of two days, by the quantiles of the later one: R's type 7, whose
@@ -283,6 +380,14 @@ same "RFM: who moved from where to where"
 # holds WHAT: the report's numbers satisfy this, as jq says.
 holds() { if jq -e "$2" report.json >/dev/null; then echo "ok - $1"; else echo "not ok - $1"; fi; }
 
+report attribution --set models=first,last
+holds "affiliates come late: the last touch has them for half as much again as the first" \
+  '.tables.models[] | select(.channel_name == "affiliate") | .last_touch_conversions > 1.5 * .first_touch_conversions'
+holds "paid social opens: the first touch has it for a quarter more than the last" \
+  '.tables.models[] | select(.channel_name == "paid social") | .first_touch_conversions > 1.25 * .last_touch_conversions'
+report ropo --from 2026-02-01 --to 2026-10-31 --set within_days=7
+holds "about a seventh of the store's sales were planted to be looked for online; by chance a few more were" \
+  '.tables.ropo[0].ropo_rate | . > 0.14 and . < 0.28'
 report rfm
 holds "of all customers 22 in 100 were planted to lapse; more than these have not bought for long, and less than half" \
   '[.tables.segments[] | select(.segment | IN("Lost", "About To Sleep", "At Risk", "Can'"'"'t Lose Them")) | .share] | add | . > 0.22 and . < 0.5'
