@@ -207,14 +207,13 @@ static void add_zone(struct engine_view *view, struct report *report) {
   report_fact(report, "time_zone", "Time zone", bytes_from_text(rule_zone_name(engine_zone(view->engine))));
 }
 
-// The last moment that is looked at: a midnight is the end of the day before it. Whether it is one.
-static bool last_day(struct engine_view *view, int64_t end_us, char out[ENGINE_REPORT_TIME_BYTES]) {
+// The last moment that is looked at: a midnight is the end of the day before it.
+static void last_day(struct engine_view *view, int64_t end_us, char out[ENGINE_REPORT_TIME_BYTES]) {
   int64_t start_us;
   bool whole =
       rule_time_start(engine_zone(view->engine), end_us, RULE_DAY, 0, &start_us) == ERR_OK && start_us == end_us;
   engine_report_time(view, whole ? end_us - 1 : end_us, out);
   if (whole) out[10] = '\0'; // the date alone
-  return whole;
 }
 
 enum err engine_report_at(struct engine_view *view, struct value options, int64_t fallback_us, struct report *report,
@@ -225,8 +224,8 @@ enum err engine_report_at(struct engine_view *view, struct value options, int64_
   *at_us = fallback_us;
   if (!value_is_absent(option)) err = engine_report_instant(view, option, "at", true, at_us, NULL, diag);
   if (err != ERR_OK) return err;
-  bool whole = last_day(view, *at_us, text);
-  report_fact(report, "at", whole ? "As of the end of" : "As of", bytes_from_text(text));
+  last_day(view, *at_us, text);
+  report_fact(report, "at", "Up to", bytes_from_text(text));
   add_zone(view, report);
   return ERR_OK;
 }
