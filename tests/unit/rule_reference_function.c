@@ -22,6 +22,24 @@ static struct rule_value with_case(struct reference *reference, struct bytes tex
   return value;
 }
 
+// By taking away what is not the host, from both ends of a text with a NUL behind it.
+static struct rule_value host(struct reference *reference, struct bytes url) {
+  char *text = (char *)(uintptr_t)arena_copy(reference->arena, url).data;
+  char *from = strstr(text, "://");
+  if (from == NULL) return NOTHING;
+  from += strlen("://");
+  from[strcspn(from, "/?#\\")] = '\0';
+  if (strrchr(from, '@') != NULL) from = strrchr(from, '@') + 1;
+  char *port = strrchr(from, ':');
+  if (port != NULL && strchr(port, ']') == NULL) *port = '\0';
+  size_t size = strlen(from);
+  if (size > 0 && from[size - 1] == '.') from[--size] = '\0';
+  for (char *at = from; *at != '\0'; at++)
+    if (*at >= 'A' && *at <= 'Z') *at = (char)(*at - 'A' + 'a');
+  if (size > 4 && strncmp(from, "www.", 4) == 0) from += 4;
+  return *from == '\0' ? NOTHING : text_of(bytes_from_text(from));
+}
+
 static struct rule_value length(struct rule_value value) {
   int64_t count = 0;
   if (value.type == RULE_TYPE_TEXT) {
@@ -185,6 +203,8 @@ static struct rule_value call_with(struct reference *reference, enum rule_functi
     return with_case(reference, given[0].text, function == RULE_FUNCTION_upper);
   case RULE_FUNCTION_trim:
     return given[0].type == RULE_TYPE_TEXT ? text_of(bytes_trim(given[0].text)) : NOTHING;
+  case RULE_FUNCTION_host:
+    return given[0].type == RULE_TYPE_TEXT ? host(reference, given[0].text) : NOTHING;
   case RULE_FUNCTION_length:
     return length(given[0]);
   case RULE_FUNCTION_number:
