@@ -227,7 +227,7 @@ enum err engine_report_at(struct engine_view *view, struct value options, int64_
   if (!value_is_absent(option)) err = engine_report_instant(view, option, "at", true, at_us, NULL, diag);
   if (err != ERR_OK) return err;
   last_day(view, *at_us, text);
-  report_fact(report, "at", "As of the end of", bytes_from_text(text));
+  report_fact(report, "at", "Up to", bytes_from_text(text));
   add_zone(view, report);
   return ERR_OK;
 }

@@ -21,7 +21,8 @@ struct walk_options {
   void *context;
 };
 
-// Looks at one customer for part `part`, of which this thread has the only hand. `arena` is emptied after the call.
+// Looks at one customer (programs that run over her facts are told of segments and attributes, as of now) for part
+// `part`, of which this thread has the only hand. `arena` is emptied after the call.
 typedef enum err walk_customer_fn(void *state, size_t part, struct facts *facts, struct arena *arena,
                                   struct diag *diag);
 

@@ -49,6 +49,16 @@ static void show_text(struct bytes text, struct shown *shown) {
   }
 }
 
+// The whole text, without control characters.
+static void put_clean(struct buffer *out, struct bytes text) {
+  for (size_t at = 0; at < text.size_bytes;) {
+    utf8proc_int32_t point;
+    utf8proc_ssize_t size = utf8proc_iterate(text.data + at, (utf8proc_ssize_t)(text.size_bytes - at), &point);
+    if (size > 0 && !is_control(point)) buffer_append(out, text.data + at, (size_t)size);
+    at += size > 0 ? (size_t)size : 1;
+  }
+}
+
 // "1234567.50" as "1,234,567.50".
 static void group_digits(const char *plain, struct shown *shown) {
   size_t sign = plain[0] == '-', digits = strspn(plain + sign, "0123456789"), at = 0;
@@ -186,8 +196,7 @@ static void put_facts(const struct report *report, struct buffer *out) {
     show_text(bytes_from_text(report->facts[i].label), &shown);
     put_shown(out, &shown, width, true, false);
     buffer_append_text(out, "  ");
-    // A fact is a sentence of ours, and may be long.
-    buffer_append_bytes(out, report->facts[i].text);
+    put_clean(out, report->facts[i].text); // it may be long, and hold what somebody has called something
     buffer_append_byte(out, '\n');
   }
 }

@@ -22,6 +22,7 @@ enum { COLUMNS = sizeof SALES / sizeof *SALES };
 static void fill(struct report *report) {
   report_fact(report, "period", "Period", BYTES("From 2026-01-01 to 2026-01-31"));
   report_fact(report, "time_zone", "Time zone", BYTES("Europe/Paris"));
+  report_fact(report, "orders", "Orders", BYTES("\x1b[2Jevents"));
   report_table(report, "channels", "Sales by channel", SALES, COLUMNS);
   report_text(report, BYTES("=cmd|'/c calc'!A0"));
   report_count(report, 1234567);
@@ -67,7 +68,8 @@ static void test_json(void **state) {
   report_write_json(report, &writer);
   expect(&out,
          "{\"report\":\"sales\",\"title\":\"Sales\",\"period\":\"From 2026-01-01 to 2026-01-31\","
-         "\"time_zone\":\"Europe/Paris\",\"notes\":[\"A thing is left out.\"],\"tables\":{\"channels\":["
+         "\"time_zone\":\"Europe/Paris\",\"orders\":\"\\u001b[2Jevents\",\"notes\":[\"A thing is left "
+         "out.\"],\"tables\":{\"channels\":["
          "{\"channel\":\"=cmd|'/c calc'!A0\",\"orders\":1234567,\"revenue\":\"1234567.50\",\"average\":0.1,"
          "\"share\":0.755,\"lag\":12,\"first_day\":\"2026-01-01\"},"
          "{\"channel\":\"Café \\\"Zoé\\\", 日本\\u001b[31m\",\"orders\":0,\"revenue\":\"-0.05\",\"average\":-12345.678,"
@@ -105,6 +107,7 @@ static void test_text(void **state) {
          "Sales\n"
          "  Period     From 2026-01-01 to 2026-01-31\n"
          "  Time zone  Europe/Paris\n"
+         "  Orders     [2Jevents\n"
          "\n"
          "Sales by channel\n"
          "  Channel                  Orders       Revenue     Average   Share  Lag  First day\n"
