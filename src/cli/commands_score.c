@@ -217,7 +217,6 @@ static bool read_line(struct bytes line, struct bytes *customer, struct rfm_summ
   return true;
 }
 
-// The next line but the first, which has the names.
 static bool next_line(struct bytes *rest, struct bytes *line) {
   const uint8_t *end = rest->size_bytes == 0 ? NULL : memchr(rest->data, '\n', rest->size_bytes);
   size_t size = end == NULL ? rest->size_bytes : (size_t)(end - rest->data);
@@ -228,6 +227,12 @@ static bool next_line(struct bytes *rest, struct bytes *line) {
   return true;
 }
 
+// The first line has the names.
+static bool skip_names(struct bytes *rest) {
+  struct bytes names;
+  return next_line(rest, &names);
+}
+
 static enum err not_summaries(struct diag *diag) {
   return diag_set(diag, ERR_INVALID, "bad_answer", "the workspace answered something else than customers' orders");
 }
@@ -236,8 +241,8 @@ static enum err not_summaries(struct diag *diag) {
 static enum err fill_books(struct rfm *rfm, struct bytes now, struct bytes earlier, struct diag *diag) {
   struct bytes line, customer, before = BYTES("");
   struct rfm_summary summary, had = {.orders = 0};
-  bool pending = next_line(&earlier, &line) && next_line(&earlier, &line) && read_line(line, &before, &had);
-  enum err err = next_line(&now, &line) ? ERR_OK : not_summaries(diag);
+  bool pending = skip_names(&earlier) && next_line(&earlier, &line) && read_line(line, &before, &had);
+  enum err err = skip_names(&now) ? ERR_OK : not_summaries(diag);
   while (err == ERR_OK && next_line(&now, &line)) {
     if (!read_line(line, &customer, &summary)) return not_summaries(diag);
     err = rfm_book_put(&rfm->book, customer, &summary, diag);
@@ -312,7 +317,8 @@ static enum err read_workspace(struct rfm *rfm, struct diag *diag) {
 
 // Orders in a file, or in a workspace: a file that is named counts.
 static bool is_of_workspace(const struct options *options) {
-  bool file = options_text(options, OPTION_ORDERS, NULL) != NULL || options_text(options, OPTION_CUSTOMER_FILE, NULL);
+  bool file =
+      options_text(options, OPTION_ORDERS, NULL) != NULL || options_text(options, OPTION_CUSTOMER_FILE, NULL) != NULL;
   bool workspace = options_text(options, OPTION_DATA, NULL) != NULL || options_text(options, OPTION_URL, NULL) != NULL;
   return !file && workspace;
 }

@@ -388,7 +388,8 @@ enum err engine_list_change(struct engine *engine, struct bytes id, const struct
 // {"segments":[ids],"members":[n],"both":[[n]],"any":n,"all":n} of 2 to 100 segments.
 enum err engine_segments_overlap_json(struct engine *engine, const struct bytes *ids, size_t count,
                                       struct json_writer *writer, struct diag *diag);
-// {"customer","segments":[{"id","version","since","variant"?}],"attributes":{name: value}}, as of now.
+// {"customer","segments":[{"id","version","since","variant"?}],"attributes":{name: value},"scores":{id: {range:
+// {"r","f","m","number","segment"}}}}, as of now.
 enum err engine_customer_segments_json(struct engine_view *view, uint64_t customer, struct json_writer *writer,
                                        struct diag *diag);
 

@@ -47,6 +47,15 @@ static int set_up(void **state) {
   return 0;
 }
 
+// The walk then reads copies of the orders.
+static int set_up_projected(void **state) {
+  kit_projection_quiet_us = 1;
+  set_up(state);
+  kit_projection_quiet_us = 0;
+  live_settle(&kit);
+  return 0;
+}
+
 static int tear_down(void **state) {
   (void)state;
   rfm_book_release(&book);
@@ -280,7 +289,9 @@ static void test_threads(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-  const struct CMUnitTest tests[] = {TEST(test_segments), TEST(test_a_range),    TEST(test_summaries),
-                                     TEST(test_moves),    TEST(test_by_a_score), TEST(test_threads)};
+#define PROJECTED(name) cmocka_unit_test_setup_teardown(name, set_up_projected, tear_down)
+  const struct CMUnitTest tests[] = {PROJECTED(test_segments), PROJECTED(test_summaries), TEST(test_segments),
+                                     TEST(test_a_range),       TEST(test_summaries),      TEST(test_moves),
+                                     TEST(test_by_a_score),    TEST(test_threads)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

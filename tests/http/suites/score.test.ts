@@ -133,6 +133,18 @@ describe("a score", () => {
     assert.equal(zoe.attributes["tag"], zoe.scores["fixed"]?.["all"]?.segment);
   });
 
+  it("is asked by the rules of a loyalty programme", async () => {
+    const rule = { id: "fans", on: "Reviewed", when: 'score("fixed", "Phones").f >= 2', earn: "7" };
+    const club = { id: "club", timezone: "Europe/Paris", money: "EUR", currencies: [{ id: "points" }], rules: [rule] };
+    (await client.ask("PUT", "/v1/loyalty/programmes", { body: club })).expect();
+    await sender.takeAll([track({ userId: "zoe" }, "Reviewed"), track({ userId: "yan" }, "Reviewed")]);
+    const points = async (user: string): Promise<number | undefined> =>
+      (await client.get(`/v1/customers/user_id:${user}/loyalty`)).expect<{
+        programmes: { balances: { active: number }[] }[];
+      }>().programmes[0]?.balances[0]?.active;
+    assert.deepEqual([await points("zoe"), (await points("yan")) ?? 0], [7, 0]);
+  });
+
   it("falls at the local midnight at which the last order has grown too old", async () => {
     await define("/v1/segments", { id: "fresh", include: 'score("fixed").r = 3' });
     assert.equal(await is_in("zoe", "fresh"), true);
