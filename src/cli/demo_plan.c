@@ -329,16 +329,21 @@ static bool plan_activity(struct year *year, int64_t time_us) {
 struct life {
   int64_t start_us, active_us;
   int64_t silent_after_us, silence_us; // of active_us
+  uint64_t events_permille;            // of what others do
 };
 
 static struct life draw_life(struct year *year) {
   struct chance *chance = &year->chance;
   enum demo_life kind = (enum demo_life)year->person->life;
   bool silent = kind == DEMO_LAPSED || kind == DEMO_RETURNED;
-  uint32_t tenths = silent ? 7 + chance_below(chance, 3) : 2 + chance_below(chance, 8);
-  int64_t span_us = YEAR_US / 10 * (int64_t)tenths, random_us = (int64_t)chance_below(chance, 50) * CLOCK_DAY_US;
-  struct life life = {.start_us = year->shop->options->now_us - span_us, .active_us = span_us};
-  if (!silent) return life;
+  // How long ago she came, of the year: some have just come. Who fell silent had to be there before.
+  uint32_t permille = silent ? 700 + chance_below(chance, 251) : 40 + chance_below(chance, 911);
+  int64_t span_us = YEAR_US / 1000 * (int64_t)permille, random_us = (int64_t)chance_below(chance, 50) * CLOCK_DAY_US;
+  struct life life = {.start_us = year->shop->options->now_us - span_us, .active_us = span_us, .events_permille = 1000};
+  if (!silent) {
+    life.events_permille = (300 + permille) * 1000 / 800; // who came lately did less
+    return life;
+  }
   // Time for what was begun before: a search, its ticket, and that ticket's return.
   life.silence_us = (DEMO_SILENCE_DAYS + 48) * CLOCK_DAY_US;
   if (kind == DEMO_LAPSED) life.silence_us += random_us;
@@ -358,7 +363,7 @@ bool demo_plan_year(struct shop *shop, uint32_t index) {
   uint64_t target = (uint64_t)options->events_each * (30 + chance_below(&year.chance, 141)) / 100;
   struct life life = draw_life(&year);
   // Twice as much for 8 of 100, and the rest for the others.
-  target = year.person->life == DEMO_AMBASSADOR ? 2 * target : target * 913 / 1000;
+  target = (year.person->life == DEMO_AMBASSADOR ? 2 * target : target * 913 / 1000) * life.events_permille / 1000;
   int64_t activities = (int64_t)(target * 10 / events_of_ten[year.person->role]);
   if (activities == 0) activities = 1;
   year.step_us = 2 * life.active_us / (2 * activities + 1);

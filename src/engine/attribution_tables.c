@@ -28,12 +28,12 @@ static void add_column(struct columns *columns, const char *key, const char *lab
   columns->numbers[at] = numbers;
 }
 
-// "last_touch_conversions", "Last touch conversions".
+// "last_touch_conversions", "Last touch"; "last_touch_value", "Last touch value": many stand side by side.
 static void add_figure(struct columns *columns, const char *name, const char *end, const char *label_end,
                        const double *numbers) {
   char key[TEXT_BYTES], label[TEXT_BYTES];
   snprintf(key, sizeof key, "%s_%s", name, end);
-  snprintf(label, sizeof label, "%s, %s", name, label_end);
+  snprintf(label, sizeof label, "%s%s", name, label_end);
   for (char *at = label; *at != '\0'; at++)
     if (*at == '_') *at = ' ';
   if (label[0] >= 'a' && label[0] <= 'z') label[0] = (char)(label[0] - 'a' + 'A');
@@ -50,13 +50,12 @@ static void add_models(const struct comparison *comparison, bool alone, struct c
   for (unsigned i = 0; i < COMPARISON_MODEL_COUNT; i++) {
     if (!wants(comparison, i)) continue;
     const char *name = alone ? "total" : comparison_column_name(i);
-    add_figure(columns, name, "conversions", "conversions", comparison->conversions[i]);
-    add_figure(columns, name, alone ? "conversion_value" : "value", "value", comparison->value[i]);
+    add_figure(columns, name, "conversions", "", comparison->conversions[i]);
+    add_figure(columns, name, alone ? "conversion_value" : "value", " value", comparison->value[i]);
     if (i != COMPARISON_MARKOV || comparison->markov.removal_conversion == NULL) continue;
-    add_column(columns, "removal_effects_conversion", "Removal effect on conversions", REPORT_NUMBER,
+    add_column(columns, "removal_effects_conversion", "Removal effect", REPORT_SHARE,
                comparison->markov.removal_conversion);
-    add_column(columns, "removal_effects_conversion_value", "Removal effect on value", REPORT_NUMBER,
-               comparison->markov.removal_value);
+    add_column(columns, "removal_effects_conversion_value", "On value", REPORT_SHARE, comparison->markov.removal_value);
   }
 }
 

@@ -212,10 +212,8 @@ static void last_day(struct engine_view *view, int64_t end_us, char out[ENGINE_R
   int64_t start_us;
   bool whole =
       rule_time_start(engine_zone(view->engine), end_us, RULE_DAY, 0, &start_us) == ERR_OK && start_us == end_us;
-  engine_report_time(view, end_us, out);
-  if (!whole) return;
-  engine_report_time(view, end_us - 1, out);
-  out[10] = '\0'; // the date alone
+  engine_report_time(view, whole ? end_us - 1 : end_us, out);
+  if (whole) out[10] = '\0'; // the date alone
 }
 
 enum err engine_report_at(struct engine_view *view, struct value options, int64_t fallback_us, struct report *report,
@@ -280,13 +278,23 @@ static enum err find_previous(struct engine_view *view, struct engine_report_per
   return ERR_OK;
 }
 
-static void add_period(struct engine_view *view, const struct engine_report_period *period, struct report *report) {
+static void add_time(struct engine_view *view, const char *key, const char *label, int64_t from_us, int64_t to_us,
+                     struct report *report) {
   char from[ENGINE_REPORT_TIME_BYTES], to[ENGINE_REPORT_TIME_BYTES], text[3 * ENGINE_REPORT_TIME_BYTES];
-  engine_report_time(view, period->from_us, from);
-  last_day(view, period->to_us, to);
+  engine_report_time(view, from_us, from);
+  last_day(view, to_us, to);
   snprintf(text, sizeof text, "%s to %s", from, to);
-  report_fact(report, "period", "Period", bytes_from_text(text));
+  report_fact(report, key, label, bytes_from_text(text));
+}
+
+static void add_period(struct engine_view *view, const struct engine_report_period *period, struct report *report) {
+  add_time(view, "period", "Period", period->from_us, period->to_us, report);
   add_zone(view, report);
+}
+
+void engine_report_previous(struct engine_view *view, const struct engine_report_period *period,
+                            struct report *report) {
+  add_time(view, "previous", "Compared with", period->previous_us, period->from_us, report);
 }
 
 enum err engine_report_period(struct engine_view *view, struct value options, unsigned default_days,

@@ -52,6 +52,8 @@ struct engine_report_period {
 };
 enum err engine_report_period(struct engine_view *view, struct value options, unsigned default_days,
                               struct report *report, struct engine_report_period *period, struct diag *diag);
+// Adds the fact "previous", of a report that sets the period beside the one before it.
+void engine_report_previous(struct engine_view *view, const struct engine_report_period *period, struct report *report);
 // "2026-01-31", or with a time of day where `time_us` is not the beginning of one: as the workspace's clocks show it.
 enum { ENGINE_REPORT_TIME_BYTES = 32 };
 void engine_report_time(struct engine_view *view, int64_t time_us, char out[ENGINE_REPORT_TIME_BYTES]);

@@ -392,25 +392,25 @@ static void put_figures(struct report *report, const int64_t row[FIGURES]) {
   put_share(report, row[AFTER_REVENUE], row[IDENTIFIED_REVENUE]);
 }
 
-#define FIGURE_COLUMNS(after)                                                                                          \
+#define FIGURE_COLUMNS(after, rate)                                                                                    \
   {"orders", "Orders", REPORT_COUNT}, {"revenue", "Revenue", REPORT_MONEY},                                            \
-      {"identified_orders", "Orders of identified customers", REPORT_COUNT},                                           \
-      {"identified_revenue", "Revenue of identified customers", REPORT_MONEY},                                         \
-      {"identified_share", "Identified", REPORT_SHARE}, {after "_orders", "Orders after", REPORT_COUNT},               \
-      {after "_revenue", "Revenue after", REPORT_MONEY}, {                                                             \
-    after "_rate", "Rate", REPORT_SHARE                                                                                \
+      {"identified_orders", "Identified orders", REPORT_COUNT},                                                        \
+      {"identified_revenue", "Identified revenue", REPORT_MONEY}, {"identified_share", "Identified", REPORT_SHARE},    \
+      {after "_orders", "Orders after", REPORT_COUNT}, {after "_revenue", "Revenue after", REPORT_MONEY}, {            \
+    after "_rate", rate, REPORT_SHARE                                                                                  \
   }
 enum { FIGURE_COLUMN_COUNT = 8 };
 
 static void write_all(struct report *report, const char *id, const char *title, const int64_t row[FIGURES]) {
-  static const struct report_column COLUMNS[] = {FIGURE_COLUMNS("ropo")}, REVERSE[] = {FIGURE_COLUMNS("reverse")};
+  static const struct report_column COLUMNS[] = {FIGURE_COLUMNS("ropo", "ROPO rate")},
+                                    REVERSE[] = {FIGURE_COLUMNS("reverse", "Rate")};
   report_table(report, id, title, strcmp(id, "ropo") == 0 ? COLUMNS : REVERSE, FIGURE_COLUMN_COUNT);
   put_figures(report, row);
 }
 
 static void write_rows(struct report *report, const char *id, const char *title, const char *what, struct sums *sums) {
   const struct report_column columns[] = {{what, what[0] == 's' ? "Store" : "Range", REPORT_TEXT},
-                                          FIGURE_COLUMNS("ropo")};
+                                          FIGURE_COLUMNS("ropo", "ROPO rate")};
   sums_sort(sums, AFTER_REVENUE);
   report_table(report, id, title, columns, 1 + FIGURE_COLUMN_COUNT);
   for (size_t i = 0; i < sums->count; i++) {
@@ -480,12 +480,24 @@ static void write_reverse_kinds(struct report *report, const struct tally *all) 
   put_part(report, all->after_purchase, all->online.all[AFTER_REVENUE]);
 }
 
+// The answer in a sentence, above all tables.
+static void tell_rate(struct report *report, const int64_t row[FIGURES]) {
+  char text[192] = "none: no identified customer bought in a store";
+  int64_t after = row[AFTER_REVENUE], all = row[IDENTIFIED_REVENUE];
+  if (all > 0 && after >= 0)
+    snprintf(text, sizeof text, "%.1f %% of the store revenue of identified customers: %lld.%02lld of %lld.%02lld",
+             100.0 * (double)after / (double)all, (long long)(after / 100), (long long)(after % 100),
+             (long long)(all / 100), (long long)(all % 100));
+  report_fact(report, "rate", "ROPO rate", bytes_from_text(text));
+}
+
 static enum err write_tables(struct run *run, struct report *report, struct diag *diag) {
   struct tally *all = alloc_zero(1, sizeof *all);
   enum err err = all == NULL ? diag_no_memory(diag) : tally_open(all, diag);
   for (size_t i = 0; i < WALK_PARTS && err == ERR_OK; i++)
     if (run->tallies[i].machine != NULL) err = tally_add(all, &run->tallies[i], diag);
   if (err == ERR_OK) {
+    tell_rate(report, all->stores.all);
     write_all(report, "ropo", "Store sales after research online", all->stores.all);
     write_rows(report, "stores", "By store", "store", &all->by_store);
     write_rows(report, "ranges", "By product range", "range", &all->by_range);

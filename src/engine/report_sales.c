@@ -426,9 +426,7 @@ static void tell_spans(struct report *report, const struct run *run, const struc
 }
 
 static void tell(struct report *report, const struct run *run, struct tally *all) {
-  char before[ENGINE_REPORT_TIME_BYTES];
-  engine_report_time(run->view, run->period.previous_us, before);
-  report_fact(report, "previous_from", "Period before, from", bytes_from_text(before));
+  engine_report_previous(run->view, &run->period, report);
   trade_fact(run->trade, report);
   tell_money(report, all);
   tell_counts(report, all);

@@ -168,6 +168,162 @@ sql "SELECT range, $(money 'sum(i.cents * (now AND NOT s.returned))'), count(DIS
   FROM items i JOIN sold s USING (number) GROUP BY 1" >theirs
 same "sales by product range"
 
+# --- the customer base -----------------------------------------------------------------------------------------
+
+# At the end of October; active is who bought in the 90 days before, moves are those of 30 days.
+sqlite3 shop.db <<'SQL'
+CREATE TABLE histories AS SELECT who, min(CASE WHEN NOT returned THEN t END) AS first, max(CASE WHEN NOT returned THEN t END) AS last,
+  sum(NOT returned) AS orders, sum(cents * (1 - 2 * returned)) AS cents,
+  max(0, sum(CASE WHEN day > date('2026-10-31', '-90 days') THEN cents * (1 - 2 * returned) END)) AS lately
+  FROM orders WHERE day <= '2026-10-31' GROUP BY who HAVING orders > 0;
+CREATE TABLE spans AS SELECT n.value AS n, 1000 * (strftime('%s', '2026-11-01') - n.value * 30 * 86400) AS ends,
+  1000 * (strftime('%s', '2026-11-01') - (n.value + 1) * 30 * 86400) AS begins FROM json_each('[0,1]') n;
+CREATE TABLE states AS SELECT n, h.who, first >= begins AND first < ends AS new, first < ends AS buyer,
+  EXISTS (SELECT 1 FROM orders o WHERE o.who = h.who AND NOT returned AND o.t >= begins AND o.t < ends) AS bought,
+  EXISTS (SELECT 1 FROM orders o WHERE o.who = h.who AND NOT returned AND o.t >= begins - 90 * 86400000 AND o.t < begins) AS was,
+  EXISTS (SELECT 1 FROM orders o WHERE o.who = h.who AND NOT returned AND o.t >= ends - 90 * 86400000 AND o.t < ends) AS active
+  FROM histories h, spans;
+CREATE TABLE cohorts AS SELECT strftime('%Y-%m-01', first / 1000, 'unixepoch') AS month, who, cents FROM histories;
+CREATE TABLE again AS SELECT c.month, k.value AS k, count(DISTINCT o.who) AS customers FROM cohorts c JOIN json_each('[1,2,3,4,5,6,7,8,9,10,11]') k
+  JOIN orders o ON o.who = c.who AND NOT o.returned AND strftime('%Y-%m-01', o.day) = date(c.month, '+' || k.value || ' months') GROUP BY 1, 2;
+CREATE TABLE ranks AS SELECT lately AS cents, row_number() OVER (ORDER BY lately DESC) AS rank, count(*) OVER () AS n, sum(lately) OVER () AS whole
+  FROM histories WHERE last >= 1000 * (strftime('%s', '2026-11-01') - 90 * 86400);
+SQL
+report base --at 2026-10-31 --set active_days=90 --set days=30 --set months=12
+rows moves .figure .customers .before >ours
+while read -r figure condition; do
+  sql "SELECT '${figure//_/ }', sum(n = 0 AND $condition), sum(n = 1 AND $condition) FROM states"
+done <<'END' | sort >theirs
+Active_at_the_beginning was
+New new
+Reactivated (bought AND NOT new AND NOT was)
+Lost (was AND NOT active)
+Active_at_the_end active
+Ever_bought buyer
+Not_active_any_more (buyer AND NOT active)
+END
+same "customer base: who came, came back and went"
+rows last_order .last_order .customers .revenue | grep -v ' | 0 | 0.00$' >ours
+sql "SELECT CASE WHEN days <= 30 THEN '0 to 30' WHEN days <= 90 THEN '31 to 90' WHEN days <= 180 THEN '91 to 180' ELSE '181 to 365' END || ' days ago',
+  count(*), $(money 'sum(cents)') FROM (SELECT *, (1000 * strftime('%s', '2026-11-01') - last - 1) / 86400000 + 1 AS days FROM histories) GROUP BY 1" >theirs
+same "customer base: by last order"
+rows orders_ever .orders_ever .customers .revenue >ours
+sql "SELECT CASE WHEN orders < 4 THEN orders WHEN orders < 6 THEN '4 to 5' WHEN orders < 11 THEN '6 to 10' ELSE '11 and more' END,
+  count(*), $(money 'sum(cents)') FROM histories GROUP BY 1" >theirs
+same "customer base: by orders"
+rows cohorts .month .customers .revenue '[to_entries[] | select(.key | startswith("month_")) | .value // empty | . * 1e9 | round] | @csv' |
+  grep -v ' | 0 | ' >ours
+sql "SELECT month, count(*), $(money 'sum(cents)'), coalesce((SELECT group_concat(CAST(round(1e9 * coalesce(a.customers, 0) / n) AS INTEGER))
+    FROM json_each('[1,2,3,4,5,6,7,8,9,10,11]') k LEFT JOIN again a ON a.k = k.value AND a.month = c.month,
+    (SELECT count(*) AS n FROM cohorts x WHERE x.month = c.month) WHERE date(c.month, '+' || k.value || ' months') <= '2026-10-01'), '')
+  FROM cohorts c GROUP BY month" >theirs
+same "customer base: by month of the first order"
+rows concentration .top .customers .revenue >ours
+for share in 1 5 10 20 50 100; do
+  sql "SELECT '$share %', count(*), $(money 'sum(cents)') FROM ranks WHERE rank <= (n * $share + 99) / 100"
+done | sort >theirs
+same "customer base: the best customers' share"
+jq -r .gini report.json >ours
+sql "SELECT printf('%.4f', (n + 1 - 2.0 * sum(cents * rank) / whole) / n) FROM ranks" >theirs
+same "customer base: Gini coefficient"
+
+# --- attribution ---------------------------------------------------------------------------------------------
+
+# A path is what was touched in the 30 days up to an order, back to the order before. What no order has is cut from its
+# end into paths without one, of 30 days each.
+sqlite3 shop.db <<'SQL'
+CREATE TABLE conversions AS SELECT rowid AS number, who, t, day, cents, lag(t, 1, 0) OVER (PARTITION BY who ORDER BY t) AS before
+  FROM orders WHERE NOT returned;
+CREATE TABLE steps AS SELECT c.number, c.who, c.day, c.cents / 100.0 AS value, (c.t - x.t) / 86400000.0 AS days, x.t, x.channel, x.number AS touch,
+  row_number() OVER (PARTITION BY c.number ORDER BY x.t, x.number) AS place, count(*) OVER (PARTITION BY c.number) AS touches,
+  max(CASE WHEN x.channel <> 'direct' THEN x.t END) OVER (PARTITION BY c.number) AS told
+  FROM conversions c JOIN touches x ON x.who = c.who AND x.t <= c.t AND x.t > c.t - 30 * 86400000 AND x.t > c.before;
+CREATE TABLE credits AS SELECT *, 1.0 * (place = 1) AS first_touch, 1.0 * (place = touches) AS last_touch, 1.0 / touches AS linear_touch,
+  1.0 * CASE WHEN told IS NULL THEN place = touches ELSE t = told END AS last_non_direct,
+  CASE touches WHEN 1 THEN 1.0 WHEN 2 THEN 0.5 ELSE CASE WHEN place IN (1, touches) THEN 0.4 ELSE 0.2 / (touches - 2) END END AS position_based,
+  pow(2, -days / 7) / sum(pow(2, -days / 7)) OVER (PARTITION BY number) AS time_decay
+  FROM steps WHERE day BETWEEN '2026-04-01' AND '2026-09-30';
+CREATE TABLE spare AS SELECT x.* FROM touches x WHERE day <= '2026-09-30'
+  AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.touch = x.number AND s.day <= '2026-09-30');
+CREATE INDEX spare_of ON spare(who, t);
+CREATE TABLE ends AS WITH RECURSIVE e(who, t) AS (SELECT who, max(t) FROM spare GROUP BY who
+  UNION ALL SELECT e.who, (SELECT max(t) FROM spare x WHERE x.who = e.who AND x.t <= e.t - 30 * 86400000) FROM e WHERE e.t IS NOT NULL)
+  SELECT who, t FROM e WHERE t >= 1000 * strftime('%s', '2026-04-01');
+CREATE TABLE idle AS SELECT e.who, e.t AS ended, x.channel, x.t, row_number() OVER (PARTITION BY e.who, e.t ORDER BY x.t, x.number) AS place
+  FROM ends e JOIN spare x ON x.who = e.who AND x.t <= e.t AND x.t > e.t - 30 * 86400000;
+-- The chain of order 1: "" is the start, 1 an order, 0 none.
+CREATE TABLE walks AS SELECT 'o' || number AS path, place, channel FROM credits UNION ALL SELECT who || ' ' || ended, place, channel FROM idle;
+CREATE INDEX walks_of ON walks(path, place);
+CREATE TABLE moves AS SELECT came, went, count(*) * 1.0 / sum(count(*)) OVER (PARTITION BY came) AS share FROM (
+  SELECT coalesce(b.channel, '') AS came, a.channel AS went FROM walks a LEFT JOIN walks b ON b.path = a.path AND b.place = a.place - 1
+  UNION ALL SELECT channel, CASE WHEN path LIKE 'o%' THEN '1' ELSE '0' END FROM walks a
+    WHERE place = (SELECT max(place) FROM walks b WHERE b.path = a.path)) GROUP BY 1, 2;
+-- With each channel taken out, and with none: how likely an order is from each state.
+CREATE TABLE chances AS SELECT DISTINCT g.went AS gone, m.came AS state, 0.0 AS p FROM moves m, (SELECT went FROM moves UNION SELECT '-') g;
+CREATE UNIQUE INDEX chances_of ON chances(gone, state);
+SQL
+for _ in $(seq 80); do
+  echo "UPDATE chances SET p = (SELECT sum(share * CASE WHEN went = gone OR went = '0' THEN 0 WHEN went = '1' THEN 1
+    ELSE (SELECT p FROM chances c WHERE c.gone = chances.gone AND c.state = went) END) FROM moves WHERE came = chances.state);"
+done | { echo 'BEGIN;' && cat && echo 'COMMIT;'; } | sqlite3 shop.db
+
+report attribution --from 2026-04-01 --to 2026-09-30 --set models=first,last,linear,last_non_direct,position,time_decay,markov
+for model in first_touch last_touch linear_touch last_non_direct position_based time_decay; do
+  rows models .channel_name "(.${model}_conversions * 1e6 | round)" "(.${model}_value * 1e4 | round)" >ours
+  sql "SELECT channel, CAST(round(sum($model) * 1e6) AS INTEGER), CAST(round(sum($model * value) * 1e4) AS INTEGER) FROM credits GROUP BY 1" >theirs
+  same "attribution: $model by channel"
+done
+rows models .channel_name '(.removal_effects_conversion * 1e6 | round)' >ours
+sql "SELECT gone, CAST(round((1 - p / (SELECT p FROM chances WHERE gone = '-' AND state = '')) * 1e6) AS INTEGER) FROM chances
+  WHERE state = '' AND gone NOT IN ('-', '0', '1')" >theirs
+same "attribution: what is lost without a channel, by the Markov chain"
+jq -r .journeys report.json >ours
+sql "SELECT (SELECT count(*) FROM conversions WHERE day BETWEEN '2026-04-01' AND '2026-09-30') || ' with a conversion (value ' ||
+  (SELECT $(money 'sum(cents)') FROM conversions WHERE day BETWEEN '2026-04-01' AND '2026-09-30') || '), ' || count(*) || ' without' FROM ends" >theirs
+same "attribution: how many journeys there were"
+
+# --- research online, purchase offline -------------------------------------------------------------------------
+
+# Store purchases, and what she did online in the seven days before each. Every one is a card's, so all are identified.
+sqlite3 shop.db <<'SQL'
+CREATE TABLE tickets AS SELECT o.number, o.who, o.t, o.store, o.cents,
+  (SELECT max(x.t) FROM online x WHERE x.who = o.who AND x.t <= o.t AND x.t > o.t - 7 * 86400000) AS seen,
+  (SELECT channel FROM touches x WHERE x.who = o.who AND x.t <= o.t AND x.t > o.t - 7 * 86400000 ORDER BY x.t DESC, x.number DESC LIMIT 1) AS channel
+  FROM orders o WHERE NOT returned AND o.channel = 'store' AND day BETWEEN '2026-04-01' AND '2026-09-30';
+CREATE TABLE looked AS SELECT DISTINCT o.number, o.cents, x.product FROM tickets o JOIN online x ON x.who = o.who AND x.t <= o.t AND x.t > o.t - 7 * 86400000
+  WHERE x.product IS NOT NULL;
+SQL
+after='sum(seen IS NOT NULL)'
+revenue_after="$(money 'sum(CASE WHEN seen IS NOT NULL THEN cents ELSE 0 END)')"
+report ropo --from 2026-04-01 --to 2026-09-30 --set within_days=7 --set products=0
+rows ropo .orders .revenue .identified_orders .ropo_orders .ropo_revenue '(.ropo_rate * 1e9 | round)' >ours
+sql "SELECT count(*), $(money 'sum(cents)'), count(*), $after, $revenue_after,
+  CAST(round(1e9 * sum(CASE WHEN seen IS NOT NULL THEN cents END) / sum(cents)) AS INTEGER) FROM tickets" >theirs
+same "ROPO: rate"
+rows stores .store .orders .revenue .ropo_orders .ropo_revenue >ours
+sql "SELECT store, count(*), $(money 'sum(cents)'), $after, $revenue_after FROM tickets GROUP BY 1" >theirs
+same "ROPO: by store"
+rows ranges .range .orders .revenue .ropo_orders .ropo_revenue >ours
+sql "SELECT range, count(*), $(money 'sum(cents)'), $after, $revenue_after
+  FROM (SELECT t.number, range, seen, sum(i.cents) AS cents FROM tickets t JOIN items i USING (number) GROUP BY 1, 2) GROUP BY 1" >theirs
+same "ROPO: by product range"
+rows channels .channel .orders .revenue >ours
+sql "SELECT coalesce(channel, '(none)'), count(*), $(money 'sum(cents)') FROM tickets WHERE seen IS NOT NULL GROUP BY 1" >theirs
+same "ROPO: by channel"
+rows lags .lag .orders .revenue | grep -v ' | 0 | 0.00' >ours
+sql "SELECT CASE (t - seen) / 86400000 WHEN 0 THEN 'under 1 day' WHEN 1 THEN '1 day' WHEN 2 THEN '2 to 3 days' WHEN 3 THEN '2 to 3 days'
+  ELSE '4 to 7 days' END, count(*), $(money 'sum(cents)') FROM tickets WHERE seen IS NOT NULL GROUP BY 1" >theirs
+same "ROPO: by time before"
+rows products .product .orders .revenue .bought >ours
+sql "SELECT product, count(*), $(money 'sum(cents)'), sum(EXISTS (SELECT 1 FROM items i WHERE i.number = l.number AND i.sku = l.product))
+  FROM looked l GROUP BY 1" >theirs
+same "ROPO: products seen before"
+rows reverse .orders .revenue .reverse_orders .reverse_revenue >ours
+sql "SELECT count(*), $(money 'sum(cents)'), sum(after), $(money 'sum(cents * after)') FROM (SELECT *, EXISTS (SELECT 1 FROM orders x
+  WHERE x.who = o.who AND x.channel = 'store' AND NOT x.returned AND x.t <= o.t AND x.t > o.t - 7 * 86400000) AS after
+  FROM orders o WHERE NOT returned AND channel = 'web' AND day BETWEEN '2026-04-01' AND '2026-09-30')" >theirs
+same "ROPO: online orders after a store"
+
 # --- RFM -----------------------------------------------------------------------------------------------------
 
 # Of all products and of each range, at the end of two days, by the quantiles of the later one: R's type 7, whose
@@ -224,6 +380,14 @@ same "RFM: who moved from where to where"
 # holds WHAT: the report's numbers satisfy this, as jq says.
 holds() { if jq -e "$2" report.json >/dev/null; then echo "ok - $1"; else echo "not ok - $1"; fi; }
 
+report attribution --set models=first,last
+holds "affiliates come late: the last touch has them for half as much again as the first" \
+  '.tables.models[] | select(.channel_name == "affiliate") | .last_touch_conversions > 1.5 * .first_touch_conversions'
+holds "paid social opens: the first touch has it for a quarter more than the last" \
+  '.tables.models[] | select(.channel_name == "paid social") | .first_touch_conversions > 1.25 * .last_touch_conversions'
+report ropo --from 2026-02-01 --to 2026-10-31 --set within_days=7
+holds "about a seventh of the store's sales were planted to be looked for online; by chance a few more were" \
+  '.tables.ropo[0].ropo_rate | . > 0.14 and . < 0.28'
 report rfm
 holds "of all customers 22 in 100 were planted to lapse; more than these have not bought for long, and less than half" \
   '[.tables.segments[] | select(.segment | IN("Lost", "About To Sleep", "At Risk", "Can'"'"'t Lose Them")) | .share] | add | . > 0.22 and . < 0.5'

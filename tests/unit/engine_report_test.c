@@ -186,13 +186,13 @@ static void test_periods(void **state) {
   (void)state;
   expect_json("sales", MARCH,
               "\"period\":\"2026-03-01 to 2026-03-31\",\"time_zone\":\"Europe/Paris\","
-              "\"previous_from\":\"2026-02-01\"");
-  expect_json("sales", "{\"from\":\"2026-03-02\",\"to\":\"2026-03-08\"}", "\"previous_from\":\"2026-02-23\"");
+              "\"previous\":\"2026-02-01 to 2026-02-28\"");
+  expect_json("sales", "{\"from\":\"2026-03-02\",\"to\":\"2026-03-08\"}", "\"previous\":\"2026-02-23 to 2026-03-01\"");
   // An hour that is missing at the end of March is none of a period by days.
-  expect_json("sales", "{\"from\":\"2026-03-26\",\"to\":\"2026-04-01\"}", "\"previous_from\":\"2026-03-19\"");
+  expect_json("sales", "{\"from\":\"2026-03-26\",\"to\":\"2026-04-01\"}", "\"previous\":\"2026-03-19 to 2026-03-25\"");
   expect_json("sales", "{\"from\":\"2026-03-01T10:00:00Z\",\"to\":\"2026-03-01T12:00:00Z\"}",
               "\"period\":\"2026-03-01 11:00:00 to 2026-03-01 13:00:00\",\"time_zone\":\"Europe/Paris\","
-              "\"previous_from\":\"2026-03-01 09:00:00\"");
+              "\"previous\":\"2026-03-01 09:00:00 to 2026-03-01 11:00:00\"");
   // The clock stands at 300 days after the first of January, 01:00 in Paris.
   expect_json("sales", "{}", "\"period\":\"2026-09-30 to 2026-10-27\"");
   expect_json("sales", "{\"to\":\"2026-03-28\",\"by\":null}", "\"period\":\"2026-03-01 to 2026-03-28\"");
