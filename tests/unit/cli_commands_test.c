@@ -117,8 +117,8 @@ static void test_completion_of_a_shared_name(void **state) {
   buffer_init(&out);
   assert_true(completion_script("bash", &out));
   text_of(&out);
-  assert_non_null(strstr((char *)out.data, "|\"score clv --format\") words=\"csv json ndjson text\""));
-  assert_non_null(strstr((char *)out.data, "  \"attribute \"*\" --format\") words=\"csv json table\""));
+  assert_non_null(strstr((char *)out.data, "|\"score clv --format\"|\"score appetence --format\") words=\"csv json ndjson text\""));
+  assert_non_null(strstr((char *)out.data, "  \"attribute \"*\" --format\") words=\"csv json table text xlsx\""));
   assert_non_null(strstr((char *)out.data, "\"loyalty codes --format\") words=\"ndjson csv\""));
   assert_null(strstr((char *)out.data, "  ) "));
   buffer_release(&out);
