@@ -20,7 +20,7 @@
 static void print_option(const struct print_document *list, struct value option, struct buffer *out) {
   struct bytes otherwise = print_find_text(list, option, "default");
   buffer_append_text(out, "    ");
-  print_member(out, list, option, "name", 10);
+  print_member(out, list, option, "name", 15);
   buffer_append_text(out, "  ");
   print_member(out, list, option, "description", 0);
   if (otherwise.size_bytes > 0) buffer_append_format(out, " (%.*s)", BYTES_ARG(otherwise));
