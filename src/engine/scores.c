@@ -41,6 +41,12 @@ static void tell_progress(const struct engine *engine, const struct segment_defi
   json_object_end(writer);
 }
 
+void scores_tell(const struct segment_set *set, const struct segment_definition *definition,
+                 struct json_writer *writer) {
+  tell(&score_of(segment_set_score(set, definition->question))->scheme, definition, writer);
+  json_object_end(writer);
+}
+
 static void tell_stored(const struct engine *engine, const struct segment_set *set,
                         const struct segment_definition *definition, struct json_writer *writer) {
   tell(&score_of(segment_set_score(set, definition->question))->scheme, definition, writer);
