@@ -36,8 +36,6 @@ enum err attribution_settings_put(struct request *request, struct worker *worker
   request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
   if (!request->refusal) return diag_no_memory(diag);
   struct json_writer writer = request_answer(request, 200);
-  err = engine_attribution_settings_put(request->api->engine, document, author, &writer,
-                                        request_commit(request, 200, NULL, NULL), request->refusal, diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_attribution_settings_put(request->api->engine, document, author, &writer,
+                                         request_commit(request, 200, NULL, NULL), request->refusal, diag);
 }

@@ -38,12 +38,6 @@ static enum err read_options(struct request *request, struct worker *worker, str
   return bytes_trim(request->json).size_bytes == 0 ? ERR_OK : request_document(request, worker, options, diag);
 }
 
-static bool goes_on(void *context, uint64_t done, uint64_t total) {
-  struct request *request = context;
-  (void)done, (void)total;
-  return !request->api->stopping;
-}
-
 static enum err answer_report(struct request *request, const struct engine_report_request *asked, enum report_form form,
                               struct bytes table, struct diag *diag) {
   struct engine_view *view;
@@ -63,7 +57,7 @@ static enum err answer_report(struct request *request, const struct engine_repor
 
 enum err reports_make(struct request *request, struct worker *worker, struct diag *diag) {
   struct engine_report_request asked = {
-      .threads = request->api->options.query_threads, .progress = goes_on, .context = request};
+      .threads = request->api->options.query_threads, .progress = request_goes_on, .context = request};
   enum report_form form = REPORT_FORM_JSON;
   struct bytes table = {NULL, 0};
   enum err err = read_form(request, &form, &table, diag);
@@ -99,8 +93,6 @@ enum err reports_settings_put(struct request *request, struct worker *worker, st
   request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
   if (!request->refusal) return diag_no_memory(diag);
   struct json_writer writer = request_answer(request, 200);
-  err = trade_put(request->api->engine, document, author, &writer, request_commit(request, 200, NULL, NULL),
-                  request->refusal, diag);
-  if (!err) request->marked = true;
-  return err;
+  return trade_put(request->api->engine, document, author, &writer, request_commit(request, 200, NULL, NULL),
+                   request->refusal, diag);
 }

@@ -16,43 +16,29 @@ enum err scores_get(struct request *request, struct worker *worker, struct diag 
   return engine_score_json(request->api->engine, request->parameters[0], &writer, diag);
 }
 
-// A walk over everybody ends when the server does.
-static bool goes_on(void *context, uint64_t done, uint64_t total) {
-  const struct request *request = context;
-  (void)done, (void)total;
-  return !request->api->stopping;
-}
-
 enum err scores_put(struct request *request, struct worker *worker, struct diag *diag) {
   struct value document;
   if (request->json.size_bytes == 0)
     return diag_set(diag, ERR_INVALID, "missing_body", "This address takes a score as its body, and there is none.");
   enum err err = request_document(request, worker, &document, diag);
   if (err) return err;
-  struct bytes author = request->key.name.size_bytes ? request->key.name : BYTES("api");
   struct json_writer writer = request_answer(request, 200);
-  err = engine_score_put(request->api->engine, document, author, goes_on, request, &writer,
-                         request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_score_put(request->api->engine, document, request_key_name(request), request_goes_on, request, &writer,
+                          request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err scores_refresh(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  enum err err = engine_score_refresh(request->api->engine, request->parameters[0], goes_on, request, &writer,
-                                      request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_score_refresh(request->api->engine, request->parameters[0], request_goes_on, request, &writer,
+                              request_commit(request, 200, NULL, NULL), diag);
 }
 
 enum err scores_archive(struct request *request, struct worker *worker, struct diag *diag) {
   (void)worker;
   struct json_writer writer = request_answer(request, 200);
-  enum err err = engine_score_archive(request->api->engine, request->parameters[0], &writer,
-                                      request_commit(request, 200, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_score_archive(request->api->engine, request->parameters[0], &writer,
+                              request_commit(request, 200, NULL, NULL), diag);
 }
 
 // A day as "2026-11-22"; other times have no place here.
@@ -70,7 +56,7 @@ static enum err read_day(const struct request *request, struct engine_score_aske
 }
 
 enum err scores_summaries(struct request *request, struct worker *worker, struct diag *diag) {
-  struct engine_score_asked asked = {.progress = goes_on, .context = request};
+  struct engine_score_asked asked = {.progress = request_goes_on, .context = request};
   struct engine_view *view;
   (void)worker;
   enum err err = request_parameters(request, "at range", diag);

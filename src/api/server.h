@@ -44,10 +44,11 @@ struct api {
   size_t request_count; // free ones
   struct link links;    // head of a ring
   size_t link_count;
-  size_t running;               // requests between the end of their body and their own end
-  size_t suspended;             // of them: with the runners or the store
-  size_t syncing;               // those that the store is to call back for
-  bool upkeep_ends, upkeep_due; // it stops; it has work that should not wait
+  size_t running;           // requests between the end of their body and their own end
+  size_t suspended;         // of them: with the runners or the store
+  size_t syncing;           // those that the store is to call back for
+  bool upkeep_due;          // it has work that should not wait
+  _Atomic bool upkeep_ends; // it stops; set under the lock
   pthread_t upkeep;
   _Atomic bool timers_end;
   pthread_t timers;

@@ -53,6 +53,12 @@ static void wake(void *context) {
   pthread_mutex_unlock(&api->lock);
 }
 
+// At a stop, and when the server could not be opened.
+static bool goes_on(void *context) {
+  struct api *api = context;
+  return !api->stopping && !api->upkeep_ends;
+}
+
 static bool sleep_a_second(struct api *api) {
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
@@ -80,8 +86,10 @@ static void *run(void *context) {
 
 enum err upkeep_start(struct api *api) {
   engine_set_wake(api->engine, wake, api);
+  engine_set_goes_on(api->engine, goes_on, api);
   if (pthread_create(&api->upkeep, NULL, run, api) == 0) return ERR_OK;
   engine_set_wake(api->engine, NULL, NULL);
+  engine_set_goes_on(api->engine, NULL, NULL);
   return ERR_NO_MEMORY;
 }
 
@@ -92,4 +100,5 @@ void upkeep_stop(struct api *api) {
   pthread_cond_broadcast(&api->changed);
   pthread_mutex_unlock(&api->lock);
   pthread_join(api->upkeep, NULL);
+  engine_set_goes_on(api->engine, NULL, NULL);
 }

@@ -3,14 +3,8 @@
 #include "api/server.h"
 #include "engine/appetence.h"
 
-static bool goes_on(void *context, uint64_t done, uint64_t total) {
-  struct request *request = context;
-  (void)done, (void)total;
-  return !request->api->stopping;
-}
-
 enum err scores_orders(struct request *request, struct worker *worker, struct diag *diag) {
-  const struct worth_how how = {request->api->options.query_threads, goes_on, request};
+  const struct worth_how how = {request->api->options.query_threads, request_goes_on, request};
   struct engine_view *view;
   (void)worker;
   enum err err = request_parameters(request, "", diag);
@@ -45,7 +39,7 @@ static enum err read_horizon(struct request *request, struct value document, dou
 }
 
 enum err appetence_put(struct request *request, struct worker *worker, struct diag *diag) {
-  const struct worth_how how = {request->api->options.query_threads, goes_on, request};
+  const struct worth_how how = {request->api->options.query_threads, request_goes_on, request};
   struct value document;
   struct bytes range, author;
   double days;
@@ -55,8 +49,6 @@ enum err appetence_put(struct request *request, struct worker *worker, struct di
   if (!err) err = read_horizon(request, document, &days, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 201);
-  err = engine_appetence_put(request->api->engine, range, (int64_t)(days * 86400e6), &how, author, &writer,
-                             request_commit(request, 201, NULL, NULL), diag);
-  if (!err) request->marked = true;
-  return err;
+  return engine_appetence_put(request->api->engine, range, (int64_t)(days * 86400e6), &how, author, &writer,
+                              request_commit(request, 201, NULL, NULL), diag);
 }

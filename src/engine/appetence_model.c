@@ -2,12 +2,14 @@
 //
 // DOCUMENT rows "appetence\0<version>" hold {"learned_at","author","model":{…}}; versions are dense from 1. Doubles are
 // kept as the shortest decimal that reads back as the same double, so a model that is recalled says what it said.
-// Learning takes a walk: only the number is taken under rules_mutex, and two that learn at once get two versions.
+// Learning takes a walk: only the number is taken under rules_mutex, and two that learn at once get two versions. The
+// audit has each, as "appetence.learned" of its range: nothing before, the document after.
 #include <math.h>
 #include <string.h>
 
 #include "base/real.h"
 #include "engine/appetence.h"
+#include "engine/audit.h"
 #include "engine/read.h"
 #include "scoring/rfm.h"
 
@@ -36,8 +38,11 @@ void engine_appetence_write(const struct appetence *appetence, struct json_write
 
 struct keeping {
   struct engine *engine;
+  struct appetence *appetence;
   uint64_t version;
   struct buffer row;
+  struct bytes author;
+  const char *now;
 };
 
 static enum err put_row(struct store_txn *txn, void *context, struct diag *diag) {
@@ -56,8 +61,7 @@ static void write_document(const struct appetence *appetence, struct buffer *jso
   json_object_end(&writer);
 }
 
-static enum err pack(struct keeping *keeping, const struct buffer *json, struct bytes author, const char *now,
-                     struct diag *diag) {
+static enum err pack(struct keeping *keeping, const struct buffer *json, struct diag *diag) {
   struct value_parser *parser = NULL;
   struct value_builder builder;
   struct buffer model;
@@ -66,8 +70,8 @@ static enum err pack(struct keeping *keeping, const struct buffer *json, struct 
   if (err == ERR_OK) err = value_parse_json(parser, buffer_view(json), keeping->engine->names, &model, diag);
   value_builder_init(&builder, &keeping->row, keeping->engine->names);
   value_document_begin(&builder);
-  engine_put_text(&builder, "learned_at", bytes_from_text(now));
-  engine_put_text(&builder, "author", author);
+  engine_put_text(&builder, "learned_at", bytes_from_text(keeping->now));
+  engine_put_text(&builder, "author", keeping->author);
   value_put_name(&builder, BYTES("model"));
   if (err == ERR_OK) value_put_value(&builder, (struct value){buffer_view(&model)});
   if (err != ERR_OK) value_put_null(&builder);
@@ -106,46 +110,62 @@ static bool take_version(void *context, uint64_t version, struct value row) {
   return false;
 }
 
-static enum err keep(struct keeping *keeping, struct engine_commit *commit, struct diag *diag) {
+static void tell_kept(const struct keeping *keeping, struct json_writer *writer) {
+  json_object_begin(writer);
+  engine_appetence_write(keeping->appetence, writer);
+  json_member_text(writer, "learned_at", keeping->now);
+  json_member_bytes(writer, "author", keeping->author);
+  json_object_end(writer);
+}
+
+// The answer is written before the commit, so that what rides finds it.
+static enum err run_noted(struct keeping *keeping, struct json_writer *writer, struct engine_commit *commit,
+                          struct diag *diag) {
+  struct audit_entry entry = {
+      .action = "appetence.learned", .author = keeping->author, .subject = bytes_from_text(keeping->appetence->range)};
+  struct json_writer side;
+  struct buffer after;
+  buffer_init(&after);
+  json_writer_init(&side, &after);
+  tell_kept(keeping, &side);
+  tell_kept(keeping, writer);
+  entry.after = buffer_view(&after);
+  enum err err = after.failed || writer->out->failed ? diag_no_memory(diag) : ERR_OK;
+  if (err == ERR_OK) err = audit_run(keeping->engine, put_row, keeping, &entry, commit, diag);
+  buffer_release(&after);
+  return err;
+}
+
+static enum err keep(struct keeping *keeping, struct json_writer *writer, struct engine_commit *commit,
+                     struct diag *diag) {
   struct store_snapshot *snapshot;
   uint64_t newest = 0;
   enum err err = store_snapshot_open(keeping->engine->store, &snapshot);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
   err = walk_versions(keeping->engine, snapshot, 0, UINT64_MAX, take_version, &newest, diag);
   store_snapshot_close(snapshot);
-  keeping->version = newest + 1;
-  return err == ERR_OK ? engine_run(keeping->engine, put_row, keeping, commit, diag) : err;
-}
-
-static void tell_kept(const struct appetence *appetence, const char *now, struct bytes author,
-                      struct json_writer *writer) {
-  json_object_begin(writer);
-  engine_appetence_write(appetence, writer);
-  json_member_text(writer, "learned_at", now);
-  json_member_bytes(writer, "author", author);
-  json_object_end(writer);
+  keeping->version = keeping->appetence->version = newest + 1;
+  return err == ERR_OK ? run_noted(keeping, writer, commit, diag) : err;
 }
 
 static enum err put_learned(struct engine *engine, struct appetence *appetence, struct bytes author,
                             struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
-  struct keeping keeping = {.engine = engine};
-  struct buffer json;
   char now[CLOCK_TEXT_BYTES];
+  struct keeping keeping = {.engine = engine, .appetence = appetence, .author = author, .now = now};
+  struct buffer json;
   clock_format(appetence->at_us, now);
   buffer_init(&json);
   buffer_init(&keeping.row);
   write_document(appetence, &json);
-  enum err err = pack(&keeping, &json, author, now, diag);
+  enum err err = pack(&keeping, &json, diag);
   if (err == ERR_OK) {
     pthread_mutex_lock(&engine->rules_mutex);
-    err = keep(&keeping, commit, diag);
+    err = keep(&keeping, writer, commit, diag);
     pthread_mutex_unlock(&engine->rules_mutex);
   }
-  appetence->version = keeping.version;
-  if (err == ERR_OK) tell_kept(appetence, now, author, writer);
   buffer_release(&json);
   buffer_release(&keeping.row);
-  return err == ERR_OK && writer->out->failed ? diag_no_memory(diag) : err;
+  return err;
 }
 
 enum err engine_appetence_put(struct engine *engine, struct bytes range, int64_t horizon_us,

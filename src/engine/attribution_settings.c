@@ -1,11 +1,13 @@
 // attribution_settings: versions of the settings of attribution.
 //
 // DOCUMENT rows "attribution\0<version>" hold {"changed_at","author","settings":{…}} as it was given; versions are
-// dense from 1, and none means the default. One change at a time, under rules_mutex.
+// dense from 1, and none means the default. One change at a time, under rules_mutex; the audit has each, as
+// "settings.put" of "attribution".
 // Documents are read under names of their own: the default need not be in a workspace's dictionary to be read, and a
 // workspace that is only looked at takes no new names.
 #include "base/limits.h"
 #include "engine/attribution.h"
+#include "engine/audit.h"
 #include "engine/catalog.h"
 #include "engine/read.h"
 
@@ -167,6 +169,13 @@ static enum err tell(const struct engine *engine, const struct telling *telling,
   return err;
 }
 
+static struct telling telling_of(const struct engine *engine, uint64_t version, struct value row) {
+  struct telling telling = {version, {0}, BYTES("default"), settings_of(engine, row)};
+  if (version != 0) telling.changed_at = engine_member_text(engine, row, "changed_at");
+  if (version != 0) telling.author = engine_member_text(engine, row, "author");
+  return telling;
+}
+
 enum err engine_attribution_settings_json(struct engine_view *view, uint64_t version, struct json_writer *writer,
                                           struct diag *diag) {
   const struct engine *engine = view->engine;
@@ -181,9 +190,7 @@ enum err engine_attribution_settings_json(struct engine_view *view, uint64_t ver
     err = diag_set(diag, ERR_NOT_FOUND, "no_settings", "there is no version %llu of the settings of attribution",
                    (unsigned long long)version);
   } else {
-    struct telling telling = {found, {0}, BYTES("default"), settings_of(engine, row)};
-    if (found != 0) telling.changed_at = engine_member_text(engine, row, "changed_at");
-    if (found != 0) telling.author = engine_member_text(engine, row, "author");
+    struct telling telling = telling_of(engine, found, row);
     err = tell(engine, &telling, NULL, writer, diag);
   }
   arena_release(&arena);
@@ -203,8 +210,27 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   return store_put(txn, STORE_DOCUMENT, key_view(&change->key), buffer_view(&change->row));
 }
 
-static enum err write_version(struct engine *engine, const struct telling *telling, struct engine_commit *commit,
-                              struct diag *diag) {
+// Both sides whole, with the defaults of the program: of the first that is put, before is the default.
+static enum err run_noted(struct engine *engine, struct change *change, const struct telling *before,
+                          const struct telling *after, struct engine_commit *commit, struct diag *diag) {
+  struct audit_entry entry = {.action = "settings.put", .author = after->author, .subject = BYTES("attribution")};
+  struct json_writer writers[2];
+  struct buffer sides[2];
+  for (size_t i = 0; i < 2; i++) {
+    buffer_init(&sides[i]);
+    json_writer_init(&writers[i], &sides[i]);
+  }
+  enum err err = tell(engine, before, NULL, &writers[0], diag);
+  if (err == ERR_OK) err = tell(engine, after, NULL, &writers[1], diag);
+  entry.before = buffer_view(&sides[0]);
+  entry.after = buffer_view(&sides[1]);
+  if (err == ERR_OK) err = audit_run(engine, put_row, change, &entry, commit, diag);
+  for (size_t i = 0; i < 2; i++) buffer_release(&sides[i]);
+  return err;
+}
+
+static enum err write_version(struct engine *engine, const struct telling *before, const struct telling *telling,
+                              struct engine_commit *commit, struct diag *diag) {
   struct change change;
   struct value_builder builder;
   engine_number_key(&change.key, ROWS, telling->version);
@@ -217,24 +243,24 @@ static enum err write_version(struct engine *engine, const struct telling *telli
   value_put_value(&builder, telling->given);
   value_document_end(&builder);
   enum err err = value_builder_finish(&builder);
-  if (err == ERR_OK) err = engine_run(engine, put_row, &change, commit, diag);
+  if (err == ERR_OK) err = run_noted(engine, &change, before, telling, commit, diag);
   if (err == ERR_NO_MEMORY) diag_no_memory(diag);
   buffer_release(&change.row);
   return err;
 }
 
-static enum err newest_version(struct engine *engine, uint64_t *version, struct diag *diag) {
+// Of the newest version, in the arena.
+static enum err read_newest(struct engine *engine, struct arena *arena, struct telling *newest, struct diag *diag) {
   struct store_snapshot *snapshot;
-  struct arena arena;
   struct value row;
+  uint64_t version = 0;
   enum err err = store_snapshot_open(engine->store, &snapshot);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
-  arena_init(&arena, 0);
-  *version = 0;
-  err = read_version(snapshot, &arena, version, &row);
-  arena_release(&arena);
+  err = read_version(snapshot, arena, &version, &row);
   store_snapshot_close(snapshot);
-  return err == ERR_OK ? ERR_OK : engine_explain_failure(err, diag);
+  if (err != ERR_OK) return engine_explain_failure(err, diag);
+  *newest = telling_of(engine, version, row);
+  return ERR_OK;
 }
 
 static enum err check_document(struct engine *engine, struct value document, struct rule_check *warnings,
@@ -252,6 +278,7 @@ enum err engine_attribution_settings_put(struct engine *engine, struct value doc
                                          struct json_writer *writer, struct engine_commit *commit,
                                          struct rule_diag *refusal, struct diag *diag) {
   char now[CLOCK_TEXT_BYTES];
+  struct arena arena;
   if (engine->read_only)
     return diag_set(diag, ERR_DENIED, "read_only", "this command only looks at the workspace and cannot change it");
   struct rule_check *warnings = alloc_zero(1, sizeof *warnings);
@@ -259,13 +286,15 @@ enum err engine_attribution_settings_put(struct engine *engine, struct value doc
   enum err err = engine_check_words("author", author, LIMIT_NAME_BYTES, diag);
   if (err == ERR_OK) err = check_document(engine, document, warnings, refusal, diag);
   clock_format(clock_now_us(engine->clock), now);
+  arena_init(&arena, 0);
   pthread_mutex_lock(&engine->rules_mutex);
-  struct telling telling = {0, bytes_from_text(now), author, document};
-  if (err == ERR_OK) err = newest_version(engine, &telling.version, diag);
-  telling.version++;
+  struct telling before = {0}, telling = {0, bytes_from_text(now), author, document};
+  if (err == ERR_OK) err = read_newest(engine, &arena, &before, diag);
+  telling.version = before.version + 1;
   if (err == ERR_OK) err = tell(engine, &telling, warnings, writer, diag);
-  if (err == ERR_OK) err = write_version(engine, &telling, commit, diag);
+  if (err == ERR_OK) err = write_version(engine, &before, &telling, commit, diag);
   pthread_mutex_unlock(&engine->rules_mutex);
+  arena_release(&arena);
   alloc_free(warnings);
   return err;
 }

@@ -219,7 +219,8 @@ static bool is_of(struct engine_view *view, uint64_t then, uint64_t customer) {
 
 // Every action of loyalty begins with what it is of; these are the others.
 static bool is_loyalty(struct bytes action) {
-  static const char *const others[] = {"segment.", "rules.", "key.", "source.", "workspace."};
+  static const char *const others[] = {"segment.", "score.", "appetence.", "settings.",
+                                       "rules.",   "key.",   "source.",    "workspace."};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     if (bytes_starts_with(action, bytes_from_text(others[i]))) return false;
   return true;

@@ -438,12 +438,18 @@ enum err engine_timer_tick(struct engine *engine, bool *more, struct diag *diag)
 // --- upkeep (engine/upkeep.c) --------------------------------------------------------------------------------
 
 // Work that is due: old deduplication keys, unfinished jobs. Called about once a second by the server; does at most
-// some tens of milliseconds of it. *idle is true when nothing is left for now.
+// some tens of milliseconds of it, but for a walk over everybody that finds the thresholds of a score. *idle is true
+// when nothing is left for now.
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag);
 
 // Builds the projections (customer/projection.h) that make counts over events fast, of everybody, at once: engine_tick
 // does so in time, of those of whom little changes.
 enum err engine_project_now(struct engine *engine, struct diag *diag);
+
+// `goes_on` is asked while engine_tick walks over all customers; false ends that walk, which is due again at the next
+// call. NULL: it is never ended. To be set while no other thread uses the engine.
+typedef bool engine_goes_on_fn(void *context);
+void engine_set_goes_on(struct engine *engine, engine_goes_on_fn *goes_on, void *context);
 
 // `wake` is called, from any thread and with no lock held, when engine_tick has work that should not wait for the next
 // second. NULL: nobody wants to know. To be set while no other thread uses the engine.

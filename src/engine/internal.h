@@ -105,6 +105,8 @@ struct engine {
   struct feed *feed;    // who entered and left them (feed.h)
   engine_wake_fn *wake; // tells the caller that there is upkeep; NULL: nobody wants to know
   void *wake_context;
+  engine_goes_on_fn *goes_on; // whether a walk of the upkeep may go on; NULL: always
+  void *goes_on_context;
   pthread_mutex_t upkeep_mutex;                    // one tick at a time
   int64_t message_base_us;                         // nothing was received before; 0: not looked after yet
   uint8_t sweep_from[IDENTITY_EVENT_ID_BYTES + 1]; // where the sweep of deduplication keys goes on

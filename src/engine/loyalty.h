@@ -563,13 +563,13 @@ enum err loyalty_once_keep(struct work *work, uint64_t customer, uint32_t progra
                            struct bytes value, const struct loyalty_lot *lot);
 // The lot of what was earned once, from its row; 0: it gave none.
 enum err loyalty_once_lot(struct work *work, struct bytes row, uint64_t *lot);
-// Adjustments of these customers that wait for a second person wait no longer (loyalty_points.c).
+// Adjustments of these customers that wait for a second person wait no longer (loyalty_approval.c).
 enum err loyalty_approvals_forget(struct work *work, const uint64_t *customers, size_t count);
 // What rows of LEDGER keep of a lot: currency, amount at first, number and dates, as varints. At most so many bytes.
 enum { LOYALTY_LOT_ROW_BYTES = 6 * VARINT_BYTES_MAX };
 uint8_t *loyalty_lot_row_put(uint8_t *at, const struct loyalty_lot *lot);
 void loyalty_lot_row_read(struct varint_reader *reader, struct loyalty_lot *lot);
-// A hold was released by the engine: whoever captures it is told that it was voided (loyalty_points.c).
+// A hold was released by the engine: whoever captures it is told that it was voided (loyalty_hold.c).
 enum err loyalty_hold_row_void(struct work *work, uint64_t customer, uint64_t number);
 
 // Before records and timelines are united. Whatever is the loser's becomes the survivor's; a receipt that both have is

@@ -5,46 +5,17 @@
 // cards pay their part; what is left is money; rules earn on what was paid by money or card. The order is kept as one
 // row under the customer ("o", its id), with every share frozen, so that a return needs nothing else; ORDERS leads from
 // its id to whoever has it. An id that is there already is the same order: the first reply is given again.
-#include "engine/loyalty.h"
+//
+// loyalty_order_price.c says what it comes to, loyalty_order_pay.c pays and fills the order; here are its rows, its
+// reply, and the way from one to the next.
+#include "engine/loyalty_order.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/varint.h"
 
-enum { OFFERS_MAX = 1000, REJECTED_MAX = 256, OWNERS_MAX = 16, LOOKS_MAX = 4 * OFFERS_MAX };
-
-struct rejection {
-  struct bytes code, rule; // of one of the two
-  const char *reason;
-};
-
-// A code or a rule that offers something, beside what loyalty_discount sees of it.
-struct source {
-  struct loyalty_held_code *code; // NULL: a rule
-  const struct loyalty_voucher *voucher;
-  const struct loyalty_live_rule *rule;
-};
-
-struct booking {
-  struct loyalty_kit *kit;
-  struct work *work;
-  const struct work_event *event;
-  const struct loyalty_event *in_hand;
-  const struct loyalty_request *request; // NULL: a shop's own event
-  struct loyalty_basket *basket;
-  struct loyalty_offer *offers;
-  struct source *sources;
-  size_t offer_count;
-  struct rejection *rejected;
-  size_t rejected_count;
-  struct loyalty_order order;
-  struct loyalty_look *looks; // at rules whose discount was not offered; NULL: nobody asks
-  size_t look_count;
-  int64_t due, money; // cents
-  struct loyalty_outcomes outcomes;
-  const struct loyalty_order *again; // it was booked, and less of it is priced again; NULL
-};
+enum { OWNERS_MAX = 16 };
 
 // --- rows ----------------------------------------------------------------------------------------------------
 
@@ -123,560 +94,15 @@ enum err loyalty_order_hand_over(struct work *work, struct bytes id, uint64_t fr
   return there ? store_put(work->txn, STORE_ORDERS, id, bytes_of(row, (size_t)(at - row))) : ERR_OK;
 }
 
-// --- what is offered -------------------------------------------------------------------------------------------
-
-static void reject(struct booking *booking, struct bytes code, struct bytes rule, const char *reason) {
-  if (booking->rejected_count < REJECTED_MAX)
-    booking->rejected[booking->rejected_count++] = (struct rejection){code, rule, reason};
-}
-
-static enum err add_offer(struct booking *booking, const struct loyalty_offer *offer, struct source source) {
-  if (booking->offer_count == OFFERS_MAX)
-    return diag_set(booking->work->diag, ERR_LIMIT, "too_many", "a basket takes at most %d discounts", OFFERS_MAX);
-  booking->sources[booking->offer_count] = source;
-  booking->offers[booking->offer_count++] = *offer;
-  return ERR_OK;
-}
-
-static void note_look(struct booking *booking, const struct loyalty_live_rule *rule, const char *reason,
-                      int64_t cents) {
-  if (booking->looks != NULL && booking->look_count < LOOKS_MAX)
-    booking->looks[booking->look_count++] = (struct loyalty_look){rule, reason, cents};
-}
-
-// What a rule took off when it was booked.
-static int64_t taken_off(const struct loyalty_order *order, struct loyalty_rule_ref rule) {
-  int64_t cents = 0;
-  for (size_t i = 0; i < order->used_count; i++) {
-    const struct loyalty_used *used = &order->used[i];
-    if (used->code.size_bytes == 0 && used->rule.campaign == rule.campaign && used->rule.rule == rule.rule)
-      cents += used->cents + used->shipping_cents;
-  }
-  return cents;
-}
-
-// Others may have used up the budget since: what it gave this order stays this order's.
-static enum err offer_rule_again(struct booking *booking, const struct loyalty_live_rule *rule,
-                                 struct loyalty_offer *offer) {
-  const struct loyalty_campaign *campaign = rule->campaign;
-  if (campaign != NULL && (campaign->budget.cents > 0 || campaign->budget.uses > 0))
-    offer->room_cents = taken_off(booking->again, rule->ref);
-  return offer->room_cents == 0 ? ERR_OK : add_offer(booking, offer, (struct source){.rule = rule});
-}
-
-static enum err offer_rule(struct booking *booking, const struct loyalty_live_rule *rule) {
-  struct work *work = booking->work;
-  struct loyalty_judgement judgement;
-  enum err err = loyalty_judge(rule, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
-                               work->arena, &judgement);
-  if (err != ERR_OK) return err;
-  if (!judgement.discounts) {
-    note_look(booking, rule, judgement.skipped == NULL ? "condition_false" : judgement.skipped, 0);
-    return ERR_OK;
-  }
-  struct loyalty_offer offer = {.discount = &rule->rule->discount,
-                                .lines = judgement.discount_lines,
-                                .room_cents = INT64_MAX,
-                                .over = LOYALTY_TRIM};
-  if (booking->again != NULL) return offer_rule_again(booking, rule, &offer);
-  if (rule->campaign != NULL) {
-    offer.room_cents = loyalty_budget_room(work, rule->campaign, LOYALTY_COUNT_CENTS);
-    offer.over = rule->campaign->budget.over;
-    if (loyalty_budget_room(work, rule->campaign, LOYALTY_COUNT_USES) <= 0) {
-      reject(booking, BYTES(""), rule->rule->id, "CAMPAIGN_LIMIT_REACHED");
-      note_look(booking, rule, "CAMPAIGN_LIMIT_REACHED", 0);
-      return ERR_OK;
-    }
-  }
-  return add_offer(booking, &offer, (struct source){.rule = rule});
-}
-
-static enum err offer_rules(struct booking *booking) {
-  const struct loyalty_live_rule *const *rules;
-  size_t count;
-  enum err err = loyalty_set_find(booking->work->loyalty, booking->in_hand->name, booking->in_hand->message,
-                                  booking->in_hand->at_us, booking->work->arena, &rules, &count);
-  for (size_t i = 0; err == ERR_OK && i < count; i++)
-    if (rules[i]->rule->discount.kind != LOYALTY_NO_DISCOUNT) err = offer_rule(booking, rules[i]);
-  return err;
-}
-
-// Why a code may not be used here and now; NULL: it may.
-enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event *event,
-                            const struct loyalty_held_code *held, const struct loyalty_voucher *voucher,
-                            const char **refusal) {
-  struct work *work = kit->work;
-  struct loyalty_code_try attempt = {.voucher = voucher,
-                                     .code = held->there ? &held->code : NULL,
-                                     .customer = kit->nobody ? 0 : kit->customer->record.id,
-                                     .at_us = event->at_us};
-  struct loyalty_ledger *ledger;
-  struct loyalty_counter_key key = {.kind = LOYALTY_COUNT_VOUCHER_USES,
-                                    .number = voucher == NULL ? 0 : voucher->number};
-  enum err err = ERR_OK;
-  if (attempt.code != NULL && voucher != NULL) {
-    err = loyalty_ledger_open(work, kit->customer, voucher->programme, false, &ledger);
-    if (err == ERR_OK && ledger != NULL) attempt.customer_uses = loyalty_voucher_uses(ledger->wallet, voucher->number);
-    if (voucher->uses_total > 0) attempt.voucher_uses = *loyalty_counter_of(work, &key);
-    if (err == ERR_OK)
-      err = loyalty_is_true(loyalty_set_recipients(work->loyalty, voucher->number), NULL, kit->machine, &kit->facts,
-                            work->now_us, &attempt.recipient);
-    if (err == ERR_OK)
-      err = loyalty_is_true(loyalty_set_condition(work->loyalty, voucher->number), event, kit->machine, &kit->facts,
-                            work->now_us, &attempt.condition);
-  }
-  if (err == ERR_OK) *refusal = loyalty_code_refusal(&attempt);
-  return err;
-}
-
-static enum err offer_code(struct booking *booking, struct bytes text) {
-  struct work *work = booking->work;
-  struct loyalty_held_code *held = loyalty_code_of(work, text);
-  const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
-  const char *refusal = voucher == NULL ? "CouponNotFound" : NULL;
-  bool *lines = NULL;
-  enum err err = ERR_OK;
-  if (booking->kit->simulated == NULL)
-    err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
-  if (err != ERR_OK) return err;
-  if (refusal != NULL) {
-    reject(booking, text, BYTES(""), refusal);
-    return ERR_OK;
-  }
-  if (voucher->discount.kind == LOYALTY_CREDIT) return ERR_OK; // a card pays
-  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
-  if (where != NULL)
-    err = loyalty_lines_where(where, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
-                              work->arena, &lines);
-  struct loyalty_counter_key money = {.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = voucher->number};
-  struct loyalty_offer offer = {.discount = &voucher->discount,
-                                .lines = lines,
-                                .minimum_cents = voucher->minimum_cents,
-                                .group = voucher->group,
-                                .exclusive = voucher->exclusive,
-                                .is_code = true,
-                                .room_cents = INT64_MAX,
-                                .over = voucher->over};
-  if (err == ERR_OK && voucher->budget_cents > 0)
-    offer.room_cents = voucher->budget_cents - *loyalty_counter_of(work, &money);
-  return err == ERR_OK ? add_offer(booking, &offer, (struct source){.code = held, .voucher = voucher}) : err;
-}
-
-// A code that the order used, whose condition is asked of what is left of it.
-static enum err offer_code_again(struct booking *booking, const struct loyalty_used *used) {
-  struct work *work = booking->work;
-  struct loyalty_kit *kit = booking->kit;
-  const struct loyalty_voucher *voucher = loyalty_set_voucher(work->loyalty, used->voucher);
-  bool *lines = NULL, is_good;
-  if (voucher == NULL) return ERR_OK;
-  enum err err = loyalty_is_true(loyalty_set_condition(work->loyalty, voucher->number), booking->in_hand, kit->machine,
-                                 &kit->facts, work->now_us, &is_good);
-  if (err != ERR_OK || !is_good) return err;
-  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
-  if (where != NULL)
-    err = loyalty_lines_where(where, booking->in_hand, kit->machine, &kit->facts, work->now_us, work->arena, &lines);
-  struct loyalty_offer offer = {.discount = &voucher->discount,
-                                .lines = lines,
-                                .minimum_cents = voucher->minimum_cents,
-                                .group = voucher->group,
-                                .exclusive = voucher->exclusive,
-                                .is_code = true,
-                                .room_cents = INT64_MAX,
-                                .over = LOYALTY_TRIM};
-  if (voucher->budget_cents > 0) offer.room_cents = used->cents + used->shipping_cents;
-  if (err != ERR_OK || offer.room_cents == 0) return err;
-  return add_offer(booking, &offer, (struct source){.voucher = voucher});
-}
-
-static const struct loyalty_stacking *stacking_of(const struct booking *booking) {
-  static const struct loyalty_stacking plain;
-  for (size_t i = 0; i < booking->offer_count; i++)
-    if (booking->sources[i].voucher != NULL)
-      return &loyalty_set_programme(booking->work->loyalty, booking->sources[i].voucher->programme)->stacking;
-  for (size_t i = 0; i < booking->offer_count; i++) return &booking->sources[i].rule->programme->stacking;
-  return loyalty_set_programmes(booking->work->loyalty) > 0
-             ? &loyalty_set_programme_at(booking->work->loyalty, 0)->stacking
-             : &plain;
-}
-
-// The rules' refusals are no codes' concern.
-static bool is_code_rejected(const struct booking *booking) {
-  for (size_t i = 0; i < booking->rejected_count; i++)
-    if (booking->rejected[i].code.size_bytes > 0) return true;
-  return false;
-}
-
-static enum err take_room(struct booking *booking) {
-  struct work *work = booking->work;
-  booking->offers = arena_take_zero(work->arena, OFFERS_MAX, sizeof *booking->offers);
-  booking->sources = arena_take_zero(work->arena, OFFERS_MAX, sizeof *booking->sources);
-  booking->rejected = arena_take_zero(work->arena, REJECTED_MAX, sizeof *booking->rejected);
-  return booking->offers == NULL || booking->sources == NULL || booking->rejected == NULL ? diag_no_memory(work->diag)
-                                                                                          : ERR_OK;
-}
-
-// With the rest alone she would have left out the codes that are not good for it: the others are taken without them.
-enum err loyalty_order_price_again(struct loyalty_kit *kit, const struct loyalty_order *order,
-                                   const struct loyalty_event *event, struct loyalty_basket *basket) {
-  struct booking booking = {.kit = kit, .work = kit->work, .in_hand = event, .basket = basket, .again = order};
-  enum err err = take_room(&booking);
-  if (err == ERR_OK) err = offer_rules(&booking);
-  for (size_t i = 0; err == ERR_OK && i < order->used_count; i++)
-    if (order->used[i].code.size_bytes > 0) err = offer_code_again(&booking, &order->used[i]);
-  if (err != ERR_OK) return err;
-  struct loyalty_stacking stacking = *stacking_of(&booking);
-  stacking.partial = true;
-  return loyalty_discount(basket, booking.offers, booking.offer_count, &stacking, false, kit->work->arena,
-                          kit->work->diag);
-}
-
-static enum err price(struct booking *booking) {
-  struct work *work = booking->work;
-  if (take_room(booking) != ERR_OK) return ERR_NO_MEMORY;
-  if (booking->request->explain) {
-    booking->looks = arena_take_zero(work->arena, LOOKS_MAX, sizeof *booking->looks);
-    if (booking->looks == NULL) return diag_no_memory(work->diag);
-  }
-  enum err err = offer_rules(booking);
-  for (size_t i = 0; err == ERR_OK && i < booking->request->code_count; i++)
-    err = offer_code(booking, booking->request->codes[i]);
-  if (err == ERR_OK)
-    err = loyalty_discount(booking->basket, booking->offers, booking->offer_count, stacking_of(booking),
-                           is_code_rejected(booking), work->arena, work->diag);
-  for (size_t i = 0; err == ERR_OK && i < booking->offer_count; i++) {
-    const struct source *source = &booking->sources[i];
-    if (source->rule != NULL)
-      note_look(booking, source->rule, booking->offers[i].refusal,
-                booking->offers[i].cents + booking->offers[i].shipping_cents);
-    if (booking->offers[i].refusal != NULL)
-      reject(booking, source->code != NULL ? source->code->text : BYTES(""),
-             source->rule != NULL ? source->rule->rule->id : BYTES(""), booking->offers[i].refusal);
-  }
-  booking->due = loyalty_basket_due(booking->basket);
-  return err;
-}
-
-// A shop that tells of an order says what was paid: what the lines and the shipping come to beside that was taken off,
-// or was something else that was paid for.
-static enum err take_as_told(struct booking *booking) {
-  struct loyalty_basket *basket = booking->basket;
-  struct work *work = booking->work;
-  struct value total = value_member(basket->value, work->engine->names, BYTES("total"));
-  struct decimal number;
-  int64_t told, due = loyalty_basket_due(basket);
-  booking->due = due;
-  if (!value_as_number(total, &number) || decimal_to_scaled_i64(number, 2, &told) != ERR_OK || told < 0) return ERR_OK;
-  booking->due = told;
-  if (told >= due) {
-    basket->shipping += told - due;
-    return ERR_OK;
-  }
-  int64_t *weights = arena_take(work->arena, (basket->line_count + 1) * sizeof *weights);
-  int64_t *shares = arena_take(work->arena, (basket->line_count + 1) * sizeof *shares);
-  if (weights == NULL || shares == NULL) return diag_no_memory(work->diag);
-  int64_t off = due - told < basket->amount ? due - told : basket->amount;
-  for (size_t i = 0; i < basket->line_count; i++) weights[i] = basket->lines[i].amount;
-  loyalty_share_out(off, weights, basket->line_count, shares);
-  for (size_t i = 0; i < basket->line_count; i++) basket->lines[i].discount = shares[i];
-  basket->discount = off;
-  basket->shipping_discount = due - told - off;
-  return ERR_OK;
-}
-
-// --- paying --------------------------------------------------------------------------------------------------
-
-static enum err add_tender(struct booking *booking, const struct loyalty_tender *tender) {
-  struct loyalty_order *order = &booking->order;
-  struct loyalty_tender *tenders = arena_take(booking->work->arena, (order->tender_count + 1) * sizeof *tenders);
-  if (tenders == NULL) return diag_no_memory(booking->work->diag);
-  if (order->tender_count > 0) memcpy(tenders, order->tenders, order->tender_count * sizeof *tenders);
-  tenders[order->tender_count++] = *tender;
-  order->tenders = tenders;
-  booking->money -= tender->cents;
-  return ERR_OK;
-}
-
-static struct loyalty_cause cause_of(const struct booking *booking, const struct loyalty_ledger *ledger) {
-  int64_t at_us = booking->in_hand->at_us;
-  return (struct loyalty_cause){.reference = booking->order.id,
-                                .identifier = booking->order.identifier,
-                                .effective_us = at_us < ledger->now_us ? at_us : ledger->now_us};
-}
-
-static struct loyalty_move move_of(const struct booking *booking, uint32_t programme, enum loyalty_limit_what what,
-                                   uint8_t currency, int64_t points) {
-  return (struct loyalty_move){.programme = programme,
-                               .what = what,
-                               .currency = currency,
-                               .cashier = booking->order.cashier,
-                               .count = 1,
-                               .points = points,
-                               .at_us = booking->order.time_us};
-}
-
-// A use of a code; loyalty_redeem counts it.
-static enum err guard_use(const struct booking *booking, const struct loyalty_voucher *voucher) {
-  struct loyalty_ledger *ledger;
-  struct loyalty_move move = move_of(booking, voucher->programme, LOYALTY_MOVE_REDEEM, 0, 0);
-  enum err err = loyalty_ledger_open(booking->work, booking->kit->customer, voucher->programme, false, &ledger);
-  return err == ERR_OK ? loyalty_guard(booking->work, booking->kit->customer, ledger, &move) : err;
-}
-
-// No more points than are due, and no fraction of one is given away.
-static enum err pay_points(struct booking *booking, const struct loyalty_pay *wanted) {
-  struct work *work = booking->work;
-  struct loyalty_pay held = *wanted, *pay = &held;
-  struct loyalty_ledger *ledger;
-  uint64_t customer = booking->kit->customer->record.id;
-  if (wanted->kind == LOYALTY_PAY_HOLD) {
-    enum err found = loyalty_hold_find(work, customer, &held);
-    if (found != ERR_OK) return found;
-  }
-  enum err err = loyalty_ledger_open(work, booking->kit->customer, pay->programme, false, &ledger);
-  if (err != ERR_OK) return err;
-  if (ledger == NULL)
-    return diag_set(work->diag, ERR_DENIED, "INSUFFICIENT_POINTS", "this customer is no member of the programme");
-  const struct loyalty_currency *currency = loyalty_currency_at(ledger->programme, pay->currency);
-  if (currency == NULL || currency->worth_micros == 0)
-    return diag_set(work->diag, ERR_INVALID, "not_a_tender", "nothing can be paid with this currency: it has no worth");
-  int64_t amount = pay->amount, most, cents;
-  if (!loyalty_worth_amount(currency, booking->money, &most))
-    return diag_set(work->diag, ERR_LIMIT, "overflow", "this basket is too large to be paid with points");
-  if (amount > most) amount = most;
-  if (amount == 0) return ERR_OK;
-  if (!loyalty_worth_cents(currency, amount, &cents))
-    return diag_set(work->diag, ERR_LIMIT, "overflow", "this is too large an amount of points");
-  struct loyalty_tender tender = {.kind = LOYALTY_TENDER_POINTS,
-                                  .programme = pay->programme,
-                                  .currency = pay->currency,
-                                  .amount = amount,
-                                  .cents = cents < booking->money ? cents : booking->money};
-  struct loyalty_cause cause = cause_of(booking, ledger);
-  struct loyalty_move move = move_of(booking, pay->programme, LOYALTY_MOVE_BURN, pay->currency, amount);
-  err = loyalty_guard(work, booking->kit->customer, ledger, &move);
-  if (err == ERR_OK) err = loyalty_guard_count(work, ledger, &move);
-  if (err != ERR_OK) return err;
-  if (pay->kind == LOYALTY_PAY_HOLD)
-    err = loyalty_hold_capture(ledger, &cause, pay->hold, amount, &tender.parts, &tender.part_count);
-  else
-    err = loyalty_spend(ledger, &cause, pay->currency, amount, &tender.parts, &tender.part_count);
-  if (err == ERR_OK && pay->kind == LOYALTY_PAY_HOLD) err = loyalty_hold_taken(work, customer, pay, amount);
-  return err == ERR_OK ? add_tender(booking, &tender) : err;
-}
-
-static enum err pay_card(struct booking *booking, struct bytes code, int64_t amount) {
-  struct work *work = booking->work;
-  struct loyalty_held_code *held = loyalty_code_of(work, code);
-  const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
-  const char *refusal;
-  enum err err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
-  if (err != ERR_OK) return err;
-  if (refusal != NULL) {
-    diag_set(work->diag, ERR_DENIED, refusal, "%s", loyalty_refusal_words(refusal));
-    diag_in_field(work->diag, "pay.card");
-    return ERR_DENIED;
-  }
-  if (voucher->discount.kind != LOYALTY_CREDIT)
-    return diag_set(work->diag, ERR_INVALID, "not_a_card", "this code takes something off; only a card pays");
-  if (amount > held->code.balance)
-    return diag_set(work->diag, ERR_DENIED, "INSUFFICIENT_BALANCE", "the card holds less than that");
-  if (amount == 0 || amount > booking->money)
-    amount = held->code.balance < booking->money ? held->code.balance : booking->money;
-  if (amount == 0) return ERR_OK;
-  struct loyalty_redemption redemption = {.code = held->text,
-                                          .order = booking->order.id,
-                                          .identifier = booking->order.identifier,
-                                          .voucher = voucher->number,
-                                          .cents = amount,
-                                          .time_us = booking->in_hand->at_us,
-                                          .source = booking->order.source,
-                                          .cashier = booking->order.cashier};
-  err = guard_use(booking, voucher);
-  if (err == ERR_OK) err = loyalty_redeem(work, booking->kit->customer, held, &redemption);
-  struct loyalty_tender tender = {.kind = LOYALTY_TENDER_CARD,
-                                  .programme = voucher->programme,
-                                  .code = held->text,
-                                  .amount = amount,
-                                  .cents = amount,
-                                  .redemption = redemption.id};
-  return err == ERR_OK ? add_tender(booking, &tender) : err;
-}
-
-static bool is_card(const struct booking *booking, struct bytes code) {
-  const struct loyalty_held_code *held = loyalty_code_of(booking->work, code);
-  const struct loyalty_voucher *voucher =
-      held->there ? loyalty_set_voucher(booking->work->loyalty, held->code.voucher) : NULL;
-  return voucher != NULL && voucher->discount.kind == LOYALTY_CREDIT;
-}
-
-static bool is_rejected(const struct booking *booking, struct bytes code) {
-  for (size_t i = 0; i < booking->rejected_count; i++)
-    if (bytes_equal(booking->rejected[i].code, code)) return true;
-  return false;
-}
-
-// A card among the codes pays as much as it can.
-// What a till took while it was away, against what its programme lets it take.
-static enum err check_floor(const struct booking *booking) {
-  struct work *work = booking->work;
-  for (size_t i = 0; i < loyalty_set_programmes(work->loyalty); i++) {
-    const struct loyalty_programme *programme = loyalty_set_programme_at(work->loyalty, i);
-    int64_t cents = 0;
-    for (size_t j = 0; j < booking->order.tender_count; j++)
-      if (booking->order.tenders[j].programme == programme->number) cents += booking->order.tenders[j].cents;
-    if (!programme->offline.earn_only && cents > programme->offline.floor_cents)
-      return diag_set(work->diag, ERR_DENIED, "OFFLINE_FLOOR_LIMIT", "%s",
-                      loyalty_refusal_words("OFFLINE_FLOOR_LIMIT"));
-  }
-  return ERR_OK;
-}
-
-// As it was paid, as far as there is something to pay.
-static enum err pay_as_before(struct booking *booking) {
-  const struct loyalty_order *was = booking->kit->simulated->was;
-  enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < was->tender_count; i++) {
-    struct loyalty_tender tender = was->tenders[i];
-    if (tender.cents > booking->money) tender.cents = booking->money;
-    err = add_tender(booking, &tender);
-  }
-  return err;
-}
-
-static enum err pay(struct booking *booking) {
-  const struct loyalty_request *request = booking->request;
-  enum err err = ERR_OK;
-  booking->money = booking->due;
-  if (booking->kit->simulated != NULL) return pay_as_before(booking);
-  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->pay_count; i++)
-    err = request->pay[i].kind == LOYALTY_PAY_CARD ? pay_card(booking, request->pay[i].code, request->pay[i].amount)
-                                                   : pay_points(booking, &request->pay[i]);
-  for (size_t i = 0; err == ERR_OK && request != NULL && i < request->code_count; i++)
-    if (!is_rejected(booking, request->codes[i]) && is_card(booking, request->codes[i]))
-      err = pay_card(booking, request->codes[i], 0);
-  return err == ERR_OK && request != NULL && request->business_us != 0 ? check_floor(booking) : err;
-}
-
-// What was paid by money or card: points earn no points.
-static int64_t paid_of(const struct booking *booking) {
-  int64_t paid = booking->due;
-  for (size_t i = 0; i < booking->order.tender_count; i++)
-    if (booking->order.tenders[i].kind == LOYALTY_TENDER_POINTS) paid -= booking->order.tenders[i].cents;
-  return paid;
-}
-
-// --- what was used ---------------------------------------------------------------------------------------------
-
-static enum err use_code(struct booking *booking, const struct source *source, const struct loyalty_offer *offer,
-                         struct loyalty_used *used) {
-  struct loyalty_redemption redemption = {.code = source->code->text,
-                                          .order = booking->order.id,
-                                          .identifier = booking->order.identifier,
-                                          .voucher = source->voucher->number,
-                                          .cents = offer->cents,
-                                          .time_us = booking->in_hand->at_us,
-                                          .source = booking->order.source,
-                                          .cashier = booking->order.cashier};
-  enum err err = guard_use(booking, source->voucher);
-  if (err == ERR_OK) err = loyalty_redeem(booking->work, booking->kit->customer, source->code, &redemption);
-  used->code = source->code->text;
-  used->voucher = source->voucher->number;
-  used->redemption = redemption.id;
-  return err;
-}
-
-static void count_rule(struct work *work, const struct loyalty_live_rule *rule, int64_t cents) {
-  struct loyalty_counter_key money = {.kind = LOYALTY_COUNT_CENTS, .number = rule->ref.campaign};
-  struct loyalty_counter_key uses = {.kind = LOYALTY_COUNT_USES, .number = rule->ref.campaign};
-  if (rule->campaign == NULL) return;
-  if (rule->campaign->budget.cents > 0) *loyalty_counter_of(work, &money) += cents;
-  if (rule->campaign->budget.uses > 0) *loyalty_counter_of(work, &uses) += 1;
-}
-
-static enum err use_offers(struct booking *booking) {
-  struct work *work = booking->work;
-  booking->order.used = arena_take_zero(work->arena, booking->offer_count + 1, sizeof *booking->order.used);
-  if (booking->order.used == NULL) return diag_no_memory(work->diag);
-  struct loyalty_simulated *simulated = booking->kit->simulated;
-  if (simulated != NULL)
-    simulated->rules = arena_take_zero(work->arena, booking->offer_count + 1, sizeof *simulated->rules);
-  if (simulated != NULL && simulated->rules == NULL) return diag_no_memory(work->diag);
-  enum err err = ERR_OK;
-  for (size_t i = 0; err == ERR_OK && i < booking->offer_count; i++) {
-    const struct loyalty_offer *offer = &booking->offers[i];
-    const struct source *source = &booking->sources[i];
-    if (offer->refusal != NULL) continue;
-    struct loyalty_used *used = &booking->order.used[booking->order.used_count++];
-    *used = (struct loyalty_used){.cents = offer->cents, .shipping_cents = offer->shipping_cents};
-    if (simulated != NULL) simulated->rules[booking->order.used_count - 1] = source->rule;
-    if (source->rule != NULL) used->rule = source->rule->ref;
-    if (source->rule != NULL)
-      count_rule(work, source->rule, offer->cents + offer->shipping_cents);
-    else if (simulated == NULL)
-      err = use_code(booking, source, offer, used);
-  }
-  return err;
-}
-
-// --- the order -------------------------------------------------------------------------------------------------
-
-static enum err keep_lines(struct booking *booking) {
-  const struct loyalty_basket *basket = booking->basket;
-  struct loyalty_order *order = &booking->order;
-  order->lines = arena_take_zero(booking->work->arena, basket->line_count + 1, sizeof *order->lines);
-  if (order->lines == NULL) return diag_no_memory(booking->work->diag);
-  for (size_t i = 0; i < basket->line_count; i++)
-    order->lines[i] = (struct loyalty_order_line){.id = basket->lines[i].id,
-                                                  .sku = basket->lines[i].sku,
-                                                  .quantity = basket->lines[i].quantity,
-                                                  .amount = basket->lines[i].amount,
-                                                  .discount = basket->lines[i].discount};
-  order->line_count = basket->line_count;
-  order->shipping = basket->shipping;
-  order->shipping_discount = basket->shipping_discount;
-  order->tax = basket->tax;
-  return ERR_OK;
-}
-
-// One amount for each programme and currency, of however many rules.
-static enum err keep_posted(struct booking *booking) {
-  struct loyalty_order *order = &booking->order;
-  const struct loyalty_outcomes *outcomes = &booking->outcomes;
-  order->posted = arena_take_zero(booking->work->arena, outcomes->count + 1, sizeof *order->posted);
-  struct loyalty_lot *lots = arena_take_zero(booking->work->arena, outcomes->count + 1, sizeof *lots);
-  if (order->posted == NULL || lots == NULL) return diag_no_memory(booking->work->diag);
-  for (size_t i = 0; i < outcomes->count; i++) {
-    const struct loyalty_outcome *outcome = &outcomes->items[i];
-    if (outcome->amount == 0 || outcome->lot.id == 0) continue;
-    uint32_t programme = outcome->rule->programme->number;
-    struct loyalty_posted *posted = NULL;
-    for (size_t j = 0; j < order->posted_count; j++)
-      if (order->posted[j].programme == programme && order->posted[j].currency == outcome->lot.currency)
-        posted = &order->posted[j];
-    if (posted != NULL) continue;
-    posted = &order->posted[order->posted_count++];
-    *posted = (struct loyalty_posted){.programme = programme, .currency = outcome->lot.currency, .lots = lots};
-    for (size_t j = i; j < outcomes->count; j++) {
-      const struct loyalty_outcome *same = &outcomes->items[j];
-      if (same->amount == 0 || same->rule->programme->number != programme || same->lot.currency != posted->currency)
-        continue;
-      posted->amount += same->amount;
-      *lots++ = same->lot;
-      posted->lot_count++;
-    }
-  }
-  return ERR_OK;
-}
-
 // --- telling -------------------------------------------------------------------------------------------------
 
 static void put_cents(struct json_writer *writer, const char *name, int64_t cents) {
   json_member_scaled(writer, name, cents, 2);
 }
 
-static void write_discount(const struct booking *booking, size_t index, struct json_writer *writer) {
+static void write_discount(const struct loyalty_booking *booking, size_t index, struct json_writer *writer) {
   const struct loyalty_offer *offer = &booking->offers[index];
-  const struct source *source = &booking->sources[index];
+  const struct loyalty_offer_of *source = &booking->sources[index];
   json_object_begin(writer);
   json_member_text(writer, "type", "discount");
   if (source->code != NULL) json_member_bytes(writer, "code", source->code->text);
@@ -705,7 +131,7 @@ static void write_rule(const struct loyalty_live_rule *rule, struct json_writer 
   if (rule->campaign != NULL) json_member_bytes(writer, "campaign", rule->campaign->id);
 }
 
-static void write_points(const struct booking *booking, const struct loyalty_outcome *outcome,
+static void write_points(const struct loyalty_booking *booking, const struct loyalty_outcome *outcome,
                          struct json_writer *writer) {
   const struct loyalty_currency *currency =
       loyalty_currency_at(outcome->rule->programme, outcome->rule->rule->currency);
@@ -729,7 +155,7 @@ static void write_given(const struct loyalty_outcome *outcome, struct json_write
   json_object_end(writer);
 }
 
-static void write_tender(const struct booking *booking, const struct loyalty_tender *tender,
+static void write_tender(const struct loyalty_booking *booking, const struct loyalty_tender *tender,
                          struct json_writer *writer) {
   json_object_begin(writer);
   json_member_text(writer, "type", "pay");
@@ -741,7 +167,7 @@ static void write_tender(const struct booking *booking, const struct loyalty_ten
   json_object_end(writer);
 }
 
-static void write_effects(const struct booking *booking, struct json_writer *writer) {
+static void write_effects(const struct loyalty_booking *booking, struct json_writer *writer) {
   json_name(writer, "effects");
   json_array_begin(writer);
   for (size_t i = 0; i < booking->offer_count; i++)
@@ -764,7 +190,7 @@ static void write_rejection(struct json_writer *writer, struct bytes code, struc
   json_object_end(writer);
 }
 
-static void write_rejected(const struct booking *booking, struct json_writer *writer) {
+static void write_rejected(const struct loyalty_booking *booking, struct json_writer *writer) {
   json_name(writer, "rejected");
   json_array_begin(writer);
   for (size_t i = 0; i < booking->rejected_count; i++)
@@ -777,7 +203,7 @@ static void write_rejected(const struct booking *booking, struct json_writer *wr
   json_array_end(writer);
 }
 
-static void write_totals(const struct booking *booking, struct json_writer *writer) {
+static void write_totals(const struct loyalty_booking *booking, struct json_writer *writer) {
   const struct loyalty_basket *basket = booking->basket;
   int64_t points = 0, cards = 0;
   for (size_t i = 0; i < booking->order.tender_count; i++)
@@ -796,7 +222,7 @@ static void write_totals(const struct booking *booking, struct json_writer *writ
 }
 
 // What is missing to the next tier, and to each reward.
-static enum err write_missing(const struct booking *booking, struct json_writer *writer) {
+static enum err write_missing(const struct loyalty_booking *booking, struct json_writer *writer) {
   struct loyalty_wallet *wallets;
   size_t count;
   enum err err = loyalty_wallets(booking->work, booking->kit->customer, &wallets, &count);
@@ -828,7 +254,7 @@ static enum err write_missing(const struct booking *booking, struct json_writer 
   return err;
 }
 
-static enum err write_reply(const struct booking *booking, struct json_writer *writer) {
+static enum err write_reply(const struct loyalty_booking *booking, struct json_writer *writer) {
   char customer[CUSTOMER_ID_TEXT_BYTES];
   json_object_begin(writer);
   customer_id_format(booking->kit->customer->record.id, customer);
@@ -856,7 +282,7 @@ static void write_replay(const struct loyalty_order *order, struct json_writer *
   json_object_end(writer);
 }
 
-static enum err keep_reply(struct booking *booking) {
+static enum err keep_reply(struct loyalty_booking *booking) {
   struct work *work = booking->work;
   struct json_writer writer;
   struct buffer reply;
@@ -877,7 +303,7 @@ static struct bytes identifier_of(struct work *work, const struct work_event *ev
 }
 
 // The order's event says what it comes to, and was made before it was priced.
-static enum err compare_due(struct booking *booking) {
+static enum err compare_due(struct loyalty_booking *booking) {
   const struct loyalty_request *request = booking->request;
   if (request->due != NULL) *request->due = booking->due;
   if (request->expected == NULL || *request->expected == booking->due) return ERR_OK;
@@ -886,34 +312,34 @@ static enum err compare_due(struct booking *booking) {
 }
 
 // Its event says what it came to then, of what this shop has priced.
-static enum err message_of(struct booking *booking, struct value *message) {
+static enum err message_of(struct loyalty_booking *booking, struct value *message) {
   *message = booking->event->event->message;
   if (booking->kit->simulated == NULL || booking->request == NULL) return ERR_OK;
   return loyalty_with_total(booking->work, *message, booking->due, message);
 }
 
-static void tell_simulated(const struct booking *booking, struct loyalty_simulated *simulated) {
+static void tell_simulated(const struct loyalty_booking *booking, struct loyalty_simulated *simulated) {
   simulated->order = booking->order;
   simulated->outcomes = booking->outcomes;
 }
 
 // Paid, earned on, and told.
-static enum err settle(struct booking *booking) {
+static enum err settle(struct loyalty_booking *booking) {
   struct work *work = booking->work;
   struct loyalty_event with_paid = *booking->in_hand;
   struct value message;
   with_paid.basket = booking->basket;
-  enum err err = use_offers(booking);
-  if (err == ERR_OK) err = pay(booking);
+  enum err err = loyalty_order_use(booking);
+  if (err == ERR_OK) err = loyalty_order_pay(booking);
   if (err == ERR_OK) err = message_of(booking, &message);
   if (err == ERR_OK)
-    err = loyalty_with_paid(message, booking->basket, paid_of(booking), work->engine->names, work->arena,
-                            &with_paid.message);
+    err = loyalty_with_paid(message, booking->basket, loyalty_order_paid_by_money(booking), work->engine->names,
+                            work->arena, &with_paid.message);
   if (err == ERR_OK)
     err =
         loyalty_earn_rules(booking->kit, &with_paid, booking->order.id, booking->order.identifier, &booking->outcomes);
-  if (err == ERR_OK) err = keep_lines(booking);
-  if (err == ERR_OK) err = keep_posted(booking);
+  if (err == ERR_OK) err = loyalty_order_keep_lines(booking);
+  if (err == ERR_OK) err = loyalty_order_keep_posted(booking);
   if (err != ERR_OK) return err;
   if (booking->kit->simulated == NULL) {
     if (booking->kit->answers != NULL) err = loyalty_asked_row(booking->kit, &booking->order.asked);
@@ -923,10 +349,10 @@ static enum err settle(struct booking *booking) {
   return ERR_OK;
 }
 
-static enum err book(struct booking *booking) {
+static enum err book(struct loyalty_booking *booking) {
   struct work *work = booking->work;
   bool due_alone = booking->request != NULL && booking->request->due != NULL; // it will be booked in a second look
-  enum err err = booking->request != NULL ? price(booking) : take_as_told(booking);
+  enum err err = booking->request != NULL ? loyalty_order_price(booking) : loyalty_order_take_as_told(booking);
   if (err == ERR_OK && booking->request != NULL) err = compare_due(booking);
   if (err == ERR_OK && !due_alone) err = settle(booking);
   if (err != ERR_OK || due_alone || booking->order.id.size_bytes == 0)
@@ -959,20 +385,20 @@ enum err loyalty_order_book(struct loyalty_kit *kit, const struct work_event *ev
     if (request != NULL) write_replay(known, request->writer);
     return ERR_OK;
   }
-  struct booking booking = {.kit = kit,
-                            .work = work,
-                            .event = event,
-                            .in_hand = in_hand,
-                            .request = request,
-                            .basket = &basket,
-                            .order = {.id = basket.order,
-                                      .posting = event->sequence,
-                                      .origin = kit->customer->record.id,
-                                      .identifier = identifier_of(work, event),
-                                      .time_us = in_hand->at_us,
-                                      .recorded_us = work->now_us,
-                                      .source = event->event->source,
-                                      .cashier = work->cashier}};
+  struct loyalty_booking booking = {.kit = kit,
+                                    .work = work,
+                                    .event = event,
+                                    .in_hand = in_hand,
+                                    .request = request,
+                                    .basket = &basket,
+                                    .order = {.id = basket.order,
+                                              .posting = event->sequence,
+                                              .origin = kit->customer->record.id,
+                                              .identifier = identifier_of(work, event),
+                                              .time_us = in_hand->at_us,
+                                              .recorded_us = work->now_us,
+                                              .source = event->event->source,
+                                              .cashier = work->cashier}};
   err = loyalty_guard_basket(work, kit->customer);
   if (err == ERR_OK && kit->simulated == NULL && !kit->nobody) err = loyalty_enrol_buyer(work, kit->customer);
   if (err == ERR_OK && kit->simulated == NULL && is_reevaluated(work->loyalty)) err = loyalty_asked_keep(kit);

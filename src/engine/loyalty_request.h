@@ -62,7 +62,7 @@ struct member_change {
 };
 enum err member_call_audit(struct member_call *call, const struct member_change *change);
 
-// The customer that the member `name` names; an identifier that nobody has makes one (loyalty_points.c).
+// The customer that the member `name` names; an identifier that nobody has makes one (loyalty_join.c).
 enum err member_call_find_or_make(struct member_call *call, const char *name, struct diag *diag);
 // Finds the two of a referral for member_call_run_ids: the friend first. The advocate may be named by a code of hers.
 enum err loyalty_referral_find(struct member_call *call, const char *friend, const char *advocate, struct diag *diag);

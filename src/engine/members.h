@@ -79,7 +79,7 @@ enum err engine_order_release(struct engine *engine, const struct engine_caller 
 enum err engine_till_batch(struct engine *engine, const struct engine_caller *caller, struct value request,
                            struct json_writer *writer, struct store_mark *mark, struct diag *diag);
 
-// --- points (loyalty_points.c) -------------------------------------------------------------------------------
+// --- points (loyalty_points.c, loyalty_hold.c, loyalty_approval.c) --------------------------------------------
 
 // {"customer","programme"?,"currency"?,"amount","reference"?}. The programme may be left out when there is only one.
 // -> {"id","balance":{…as engine_member_json…}}

@@ -69,5 +69,8 @@ enum err score_find(struct engine_view *view, const struct trade *trade, int64_t
 
 // --- scores.c --------------------------------------------------------------------------------------------------
 
-// Refreshes a score that is due. *more: call again.
+// A version of the set as engine_score_json tells it, without progress.
+void scores_tell(const struct segment_set *set, const struct segment_definition *definition,
+                 struct json_writer *writer);
+// Refreshes a score that is due, unless engine_set_goes_on ends it. *more: call again.
 enum err scores_tick(struct engine *engine, bool *more, struct diag *diag);

@@ -41,6 +41,12 @@ static void tell_progress(const struct engine *engine, const struct segment_defi
   json_object_end(writer);
 }
 
+void scores_tell(const struct segment_set *set, const struct segment_definition *definition,
+                 struct json_writer *writer) {
+  tell(&score_of(segment_set_score(set, definition->question))->scheme, definition, writer);
+  json_object_end(writer);
+}
+
 static void tell_stored(const struct engine *engine, const struct segment_set *set,
                         const struct segment_definition *definition, struct json_writer *writer) {
   tell(&score_of(segment_set_score(set, definition->question))->scheme, definition, writer);
@@ -241,6 +247,12 @@ static bool find_due(struct engine *engine, struct arena *arena, const struct se
   return false;
 }
 
+static bool goes_on(void *context, uint64_t done, uint64_t total) {
+  const struct engine *engine = context;
+  (void)done, (void)total;
+  return engine->goes_on == NULL || engine->goes_on(engine->goes_on_context);
+}
+
 enum err scores_tick(struct engine *engine, bool *more, struct diag *diag) {
   struct engine_commit commit = {0};
   struct json_writer writer;
@@ -254,8 +266,9 @@ enum err scores_tick(struct engine *engine, bool *more, struct diag *diag) {
   if (set != NULL) segment_set_close(set);
   buffer_init(&answer);
   json_writer_init(&writer, &answer);
-  if (*more) err = engine_score_refresh(engine, id, NULL, NULL, &writer, &commit, diag);
+  if (*more) err = engine_score_refresh(engine, id, goes_on, engine, &writer, &commit, diag);
   if (err == ERR_CONFLICT || err == ERR_NOT_FOUND) err = ERR_OK; // somebody was there before: it is looked at again
+  if (err == ERR_STOPPED) err = ERR_OK;                          // it stays due
   buffer_release(&answer);
   arena_release(&arena);
   return err;

@@ -14,7 +14,7 @@ enum err engine_score_put(struct engine *engine, struct value document, struct b
                           engine_query_progress_fn *progress, void *context, struct json_writer *writer,
                           struct engine_commit *commit, struct diag *diag);
 // Finds the thresholds anew, by the orders of now. The answer as above. ERR_NOT_FOUND code "no_score" with the nearest;
-// ERR_CONFLICT "changed" when the score was put meanwhile.
+// ERR_CONFLICT "changed" when the score was put meanwhile. The audit has it as the commit's author's doing.
 enum err engine_score_refresh(struct engine *engine, struct bytes id, engine_query_progress_fn *progress, void *context,
                               struct json_writer *writer, struct engine_commit *commit, struct diag *diag);
 // {"id","name","kind","ranges",…,"thresholds","version","status","created_at","live_at","refreshed_at","author"}.

@@ -17,6 +17,7 @@
 #include "base/nearest.h"
 #include "engine/audit.h"
 #include "engine/catalog.h"
+#include "engine/score.h"
 #include "rule/program.h"
 #include "segment/audience.h"
 
@@ -111,15 +112,20 @@ struct change {
   struct audit_entry entry;       // without an author: nobody made it
 };
 
-// A side of the audit; NULL: there is none.
-static enum err segment_side(struct change *change, const struct segment_definition *definition, struct bytes *text) {
+// A side of the audit, which is of the set; NULL: there is none. Of a score its document with the thresholds.
+static enum err segment_side(struct change *change, const struct segment_set *set,
+                             const struct segment_definition *definition, struct bytes *text) {
   struct json_writer writer;
   struct buffer out;
   if (definition == NULL) return ERR_OK;
   buffer_init(&out);
   json_writer_init(&writer, &out);
-  segment_definition_json(definition, &writer);
-  json_object_end(&writer);
+  if (definition->kind == SEGMENT_SCORE) {
+    scores_tell(set, definition, &writer);
+  } else {
+    segment_definition_json(definition, &writer);
+    json_object_end(&writer);
+  }
   if (!out.failed) *text = arena_copy(change->arena, buffer_view(&out));
   buffer_release(&out);
   return text->data == NULL ? ERR_NO_MEMORY : ERR_OK;
@@ -130,9 +136,12 @@ static enum err note(struct change *change, const char *action, struct bytes aut
                      struct diag *diag) {
   change->entry = (struct audit_entry){.action = action, .author = author};
   change->entry.subject = after != NULL ? after->id : before->id;
-  enum err err = segment_side(change, before, &change->entry.before);
-  if (err == ERR_OK) err = segment_side(change, after, &change->entry.after);
-  return err == ERR_OK ? ERR_OK : diag_no_memory(diag);
+  enum err err = segment_side(change, change->engine->live->set, before, &change->entry.before);
+  if (err == ERR_OK) err = segment_side(change, change->next, after, &change->entry.after);
+  if (err == ERR_OK) return ERR_OK;
+  if (change->next != NULL) segment_set_close(change->next); // nobody will carry it out
+  change->next = NULL;
+  return diag_no_memory(diag);
 }
 
 static enum err put_rows(struct store_txn *txn, void *context, struct diag *diag) {
@@ -343,16 +352,16 @@ static void tell_put(void *context, const struct segment_definition *definition,
   json_object_end(writer);
 }
 
-static enum err put_locked(struct change *change, struct segment_definition *wanted, segments_tell_fn *tell,
-                           void *context, struct json_writer *writer, struct engine_commit *commit, struct diag *diag) {
+static enum err put_locked(struct change *change, struct segment_definition *wanted, const char *action,
+                           struct bytes author, segments_tell_fn *tell, void *context, struct json_writer *writer,
+                           struct engine_commit *commit, struct diag *diag) {
   enum err err = ensure_source(change->engine, diag);
   if (err == ERR_OK) err = plan_put(change, wanted, diag);
   if (err == ERR_OK) err = try_change(change, diag);
   if (err != ERR_OK) return err;
   const struct segment_definition *row = row_of(change, wanted->question);
   tell(context, row, writer);
-  const char *action = wanted->kind == SEGMENT_SCORE ? "score.put" : "segment.put";
-  err = note(change, action, wanted->author, newest_of(change->engine, wanted->id), row, diag);
+  err = note(change, action, author, newest_of(change->engine, wanted->id), row, diag);
   return err == ERR_OK ? carry_out(change, commit, diag) : err;
 }
 
@@ -368,10 +377,13 @@ enum err segments_put_score(struct engine *engine, struct segment_definition *wa
                             struct engine_commit *commit, struct diag *diag) {
   struct arena arena;
   struct change change = {.engine = engine, .arena = &arena};
+  bool refreshes = expected != 0; // then it is another's definition, or the clock's doing
+  const char *action = refreshes ? "score.refreshed" : "score.put";
+  struct bytes author = refreshes ? commit->author : wanted->author;
   arena_init(&arena, 0);
   pthread_mutex_lock(&engine->live->changing);
   enum err err = check_expected(engine, wanted->id, expected, diag);
-  if (err == ERR_OK) err = put_locked(&change, wanted, tell, context, writer, commit, diag);
+  if (err == ERR_OK) err = put_locked(&change, wanted, action, author, tell, context, writer, commit, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);
   return explained(err, diag);
@@ -402,7 +414,7 @@ enum err engine_segment_put(struct engine *engine, struct value document, struct
   }
   if (err == ERR_OK) {
     pthread_mutex_lock(&engine->live->changing);
-    err = put_locked(&change, &wanted, tell_put, check, writer, commit, diag);
+    err = put_locked(&change, &wanted, "segment.put", author, tell_put, check, writer, commit, diag);
     pthread_mutex_unlock(&engine->live->changing);
   }
   arena_release(&arena);
@@ -457,7 +469,8 @@ enum err segments_end(struct engine *engine, struct bytes id, bool score, segmen
   enum err err = plan_archive(&change, id, score, diag);
   if (err == ERR_OK) tell(context, &change.rows[change.count - 1], writer);
   if (err == ERR_OK)
-    err = note(&change, score ? "score.archived" : "segment.archived", commit->author, newest_of(engine, id), NULL, diag);
+    err =
+        note(&change, score ? "score.archived" : "segment.archived", commit->author, newest_of(engine, id), NULL, diag);
   if (err == ERR_OK) err = carry_out(&change, commit, diag);
   pthread_mutex_unlock(&engine->live->changing);
   arena_release(&arena);

@@ -2,8 +2,10 @@
 //
 // DOCUMENT rows "trade\0<version>" hold {"changed_at","author","trade":{…}}; versions are dense from 1, the highest is
 // in force, and a workspace without any has the default. A document is read and compiled before it is stored: what
-// stands there can be read. Changes come one at a time, under rules_mutex, so that no two have one version.
+// stands there can be read. Changes come one at a time, under rules_mutex, so that no two have one version; the audit
+// has each, as "settings.put" of "reports".
 #include "base/alloc.h"
+#include "engine/audit.h"
 #include "engine/open.h"
 #include "engine/read.h"
 #include "engine/trade_private.h"
@@ -122,30 +124,49 @@ static enum err put_row(struct store_txn *txn, void *context, struct diag *diag)
   return store_put(txn, STORE_DOCUMENT, key_view(&key), buffer_view(&change->row));
 }
 
-static enum err next_version(struct change *change, struct arena *arena, struct diag *diag) {
+static enum err next_version(struct change *change, struct arena *arena, struct stored *newest, struct diag *diag) {
   struct store_snapshot *snapshot;
-  struct stored newest;
   enum err err = store_snapshot_open(change->engine->store, &snapshot);
   if (err != ERR_OK) return engine_explain_failure(err, diag);
-  err = read_newest(change->engine, snapshot, arena, &newest, diag);
+  err = read_newest(change->engine, snapshot, arena, newest, diag);
   store_snapshot_close(snapshot);
-  change->stored.version = newest.version + 1;
+  change->stored.version = newest->version + 1;
   return err;
 }
 
-static enum err put_changed(struct change *change, struct diag *diag) {
+static enum err write_side(const struct change *change, const struct trade *trade, const struct stored *stored,
+                           struct arena *arena, struct bytes *text) {
+  struct audit_side side;
+  write_stored(change->engine, trade, stored, audit_side_begin(&side));
+  return audit_side_end(&side, arena, text);
+}
+
+// Both sides whole, with the defaults of the program: of the first that is put, before is the default.
+static enum err run_noted(struct change *change, const struct stored *before, struct bytes author, struct arena *arena,
+                          struct diag *diag) {
+  struct engine *engine = change->engine;
+  struct audit_entry entry = {.action = "settings.put", .author = author, .subject = BYTES("reports")};
+  struct trade *trade = NULL;
+  enum err err = trade_make(engine, document_of(engine, before), NULL, &trade, NULL, diag);
+  if (err == ERR_OK) err = write_side(change, trade, before, arena, &entry.before);
+  if (err == ERR_OK) err = write_side(change, change->trade, &change->stored, arena, &entry.after);
+  trade_close(trade);
+  return err == ERR_OK ? audit_run(engine, put_row, change, &entry, change->commit, diag) : err;
+}
+
+static enum err put_changed(struct change *change, struct bytes author, struct diag *diag) {
   struct json_writer *writer = change->writer;
+  struct stored before;
   struct arena arena;
   arena_init(&arena, 0);
   pthread_mutex_lock(&change->engine->rules_mutex);
-  enum err err = next_version(change, &arena, diag);
+  enum err err = next_version(change, &arena, &before, diag);
   if (err == ERR_OK) {
     json_object_begin(writer);
     write_stored(change->engine, change->trade, &change->stored, writer);
     engine_warnings_json(change->check, writer);
     json_object_end(writer);
-    err =
-        writer->out->failed ? diag_no_memory(diag) : engine_run(change->engine, put_row, change, change->commit, diag);
+    err = writer->out->failed ? diag_no_memory(diag) : run_noted(change, &before, author, &arena, diag);
   }
   pthread_mutex_unlock(&change->engine->rules_mutex);
   arena_release(&arena);
@@ -163,7 +184,7 @@ enum err trade_put(struct engine *engine, struct value document, struct bytes au
                      ? trade_make(engine, document, check, &change.trade, refusal, diag)
                      : diag_set(diag, ERR_INVALID, "wrong_type", "expected an object");
   if (err == ERR_OK) err = pack(&change, document, author, diag);
-  if (err == ERR_OK) err = put_changed(&change, diag);
+  if (err == ERR_OK) err = put_changed(&change, author, diag);
   trade_close(change.trade);
   buffer_release(&change.row);
   alloc_free(check);

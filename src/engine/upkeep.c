@@ -8,7 +8,7 @@
 // goes on, RERUN_US a call (rerun.c), and so do versions of segments that are being computed (live_build.c). Old
 // changes of the feed are deleted (feed.c). Projections that are due are built, a batch a call (projection_build.c).
 // Batches of codes are made, CODES_US a call (loyalty_codes_job.c). Thresholds of scores are found anew when their day,
-// week or month has begun (scores.c).
+// week or month has begun (scores.c): that walk is not cut into pieces, but ends when the caller wants to stop.
 // All can stop at any row and begin again.
 //
 // META rows: "message_floor", and "message_base": when the workspace was first looked after; nothing was received
@@ -178,6 +178,11 @@ static enum err compact_erased(struct engine *engine, bool *more, struct diag *d
 void engine_set_wake(struct engine *engine, engine_wake_fn *wake, void *context) {
   engine->wake = wake;
   engine->wake_context = context;
+}
+
+void engine_set_goes_on(struct engine *engine, engine_goes_on_fn *goes_on, void *context) {
+  engine->goes_on = goes_on;
+  engine->goes_on_context = context;
 }
 
 enum err engine_tick(struct engine *engine, bool *idle, struct diag *diag) {

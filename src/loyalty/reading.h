@@ -2,7 +2,7 @@
 //
 // A table says of each member its name, its form and where in the struct it lies. Four walks go over the same tables,
 // so that no member can be read and not told, or stored and not got back:
-//   reading_object   a person's document (document_read.c, document_form.c)
+//   reading_object   a person's document (reading.c, reading_form.c)
 //   the same, stored the stored form, which is the same document with plain numbers for amounts and with what people
 //                    do not give (numbers of things, instants); nothing is looked up then
 //   document_tell    told as JSON (document_json.c): what is as by default is left out
@@ -119,7 +119,7 @@ static inline bool reading_is_stored(const struct reading *reading) {
   return reading->catalog == NULL;
 }
 
-// --- document_read.c ---
+// --- reading.c ---
 
 // `item` has its defaults already.
 enum err reading_object(struct reading *reading, const struct table *table, struct value value, void *item);
@@ -146,7 +146,7 @@ struct numbering {
 enum err reading_number(struct reading *reading, void *items, struct numbering now, struct numbering before,
                         size_t number_bytes, uint32_t *given);
 
-// --- document_form.c ---
+// --- reading_form.c ---
 
 // One value that is no container, at its place in `item`.
 enum err reading_form(struct reading *reading, const struct member *member, struct value value, void *item);

@@ -2,7 +2,10 @@
 // secret; and what was written about somebody who is erased is gone.
 #include "engine_member_kit.h"
 
+#include "engine/attribution.h"
 #include "engine/audit.h"
+#include "engine/scores.h"
+#include "engine/trade.h"
 
 #define CLUB                                                                                                           \
   "{\"id\":\"club\",\"timezone\":\"Europe/Paris\",\"money\":\"EUR\",\"approval_above\":100,\"currencies\":["           \
@@ -406,6 +409,127 @@ static void segments_and_settings_are_told(void **state) {
   kit_close(&kit);
 }
 
+enum document { REPORTS, ATTRIBUTION, SCORE };
+
+static void put_document(struct kit *kit, enum document which, const char *json, const char *author) {
+  struct engine_commit commit = {0};
+  struct live_answer answer;
+  struct buffer packed;
+  buffer_init(&packed);
+  live_ask(&answer);
+  assert_int_equal(value_parse_json(kit->parser, bytes_from_text(json), engine_names(kit->engine), &packed, NULL),
+                   ERR_OK);
+  struct value document = {buffer_view(&packed)};
+  struct bytes by = bytes_from_text(author);
+  enum err err =
+      which == REPORTS ? trade_put(kit->engine, document, by, &answer.writer, &commit, NULL, &answer.diag)
+      : which == ATTRIBUTION
+          ? engine_attribution_settings_put(kit->engine, document, by, &answer.writer, &commit, NULL, &answer.diag)
+          : engine_score_put(kit->engine, document, by, NULL, NULL, &answer.writer, &commit, &answer.diag);
+  free(live_told(kit, &answer, err));
+  buffer_release(&packed);
+}
+
+// The text stands in the side of the entry, which is told before the other entries.
+static void side_has(const char *entry, const char *side, const char *text) {
+  const char *before = strstr(entry, "\"before\":"), *after = strstr(entry, "\"after\":");
+  assert_non_null(before);
+  assert_non_null(after);
+  const char *end = strstr(after, "\"action\":");
+  const char *from = strcmp(side, "before") == 0 ? before : after, *to = from == before ? after : end;
+  const char *found = strstr(from, text);
+  if (found == NULL || (to != NULL && found >= to)) fail_msg("%s is not %s in %s", text, side, entry);
+}
+
+static void settings_of_reports_are_told(void **state) {
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  put_document(&kit, REPORTS, "{\"amount\":\"total\"}", "camille");
+  put_document(&kit, REPORTS, "{\"amount\":\"revenue\",\"returned\":null}", "ben");
+  char *json = audit(&kit, (struct engine_audit_query){.subject = BYTES("reports")});
+  assert_int_equal(live_count(json, "\"action\":\"settings.put\""), 2);
+  assert_non_null(strstr(json, "\"author\":\"ben\",\"action\""));
+  side_has(json, "before", "\"amount\":\"total\"");
+  side_has(json, "before", "\"version\":1,");
+  side_has(json, "after", "\"amount\":\"revenue\"");
+  side_has(json, "after", "\"returned\":null");
+  side_has(json, "after", "\"version\":2,");
+  char *first = strstr(json, "\"author\":\"camille\",\"action\"");
+  assert_non_null(first);
+  side_has(first, "before", "\"amount\":\"coalesce(total, revenue, value)\""); // the program's own default
+  side_has(first, "before", "\"author\":\"default\"");
+  free(json);
+  kit_close(&kit);
+}
+
+static void settings_of_attribution_are_told(void **state) {
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  put_document(&kit, ATTRIBUTION, "{\"lookback\":\"7 days\"}", "camille");
+  put_document(&kit, ATTRIBUTION, "{\"lookback\":\"14 days\"}", "ben");
+  char *json = audit(&kit, (struct engine_audit_query){.subject = BYTES("attribution")});
+  assert_int_equal(live_count(json, "\"action\":\"settings.put\""), 2);
+  side_has(json, "before", "\"lookback\":\"7 days\"");
+  side_has(json, "after", "\"lookback\":\"14 days\"");
+  assert_non_null(strstr(json, "\"author\":\"ben\",\"action\""));
+  side_has(strstr(json, "\"author\":\"camille\",\"action\""), "before", "\"author\":\"default\"");
+  free(json);
+  json = audit(&kit, (struct engine_audit_query){.loyalty = true});
+  assert_null(strstr(json, "settings.put"));
+  free(json);
+  kit_close(&kit);
+}
+
+static void refresh_score(struct kit *kit, const char *author) {
+  struct engine_commit commit = {.author = bytes_from_text(author)};
+  struct live_answer answer;
+  live_ask(&answer);
+  free(live_told(kit, &answer,
+                 engine_score_refresh(kit->engine, BYTES("rfm"), NULL, NULL, &answer.writer, &commit, &answer.diag)));
+}
+
+// Thresholds that the clock finds anew are nobody's doing.
+static void scores_are_told_with_their_thresholds(void **state) {
+  struct engine_commit commit = {.author = BYTES("eve")};
+  struct live_answer answer;
+  struct kit kit;
+  (void)state;
+  open_club(&kit);
+  put_document(&kit, SCORE,
+               "{\"id\":\"rfm\",\"method\":\"fixed\",\"bins\":2,\"thresholds\":{\"global\":{\"recency\":[30],"
+               "\"frequency\":[2],\"monetary\":[100]}}}",
+               "camille");
+  put_document(&kit, SCORE,
+               "{\"id\":\"rfm\",\"method\":\"fixed\",\"bins\":2,\"thresholds\":{\"global\":{\"recency\":[60],"
+               "\"frequency\":[2],\"monetary\":[100]}}}",
+               "ben");
+  char *json = audit_of(&kit, "score.put");
+  assert_int_equal(live_count(json, "\"action\""), 2);
+  assert_non_null(strstr(json, "\"author\":\"ben\",\"action\":\"score.put\",\"subject\":\"rfm\""));
+  side_has(json, "before", "\"thresholds\":{\"global\":{\"bins\":2,\"recency\":[30]");
+  side_has(json, "after", "\"thresholds\":{\"global\":{\"bins\":2,\"recency\":[60]");
+  assert_int_equal(live_count(json, "\"before\":null"), 1);
+  free(json);
+  refresh_score(&kit, "");
+  clock_hold(&kit.clock, clock_now_us(&kit.clock) + CLOCK_DAY_US);
+  refresh_score(&kit, "dora");
+  json = audit_of(&kit, "score.refreshed");
+  assert_int_equal(live_count(json, "\"action\""), 1);
+  assert_non_null(strstr(json, "\"author\":\"dora\",\"action\""));
+  side_has(json, "after", "\"author\":\"ben\""); // whose definition it still is
+  free(json);
+  live_ask(&answer);
+  free(live_told(&kit, &answer, engine_score_archive(kit.engine, BYTES("rfm"), &answer.writer, &commit, &answer.diag)));
+  json = audit_of(&kit, "score.archived");
+  assert_non_null(strstr(json, "\"author\":\"eve\",\"action\""));
+  side_has(json, "before", "\"recency\":[60]");
+  assert_int_equal(live_count(json, "\"after\":null"), 1);
+  free(json);
+  kit_close(&kit);
+}
+
 static void rules_are_told(void **state) {
   struct engine_commit commit = {0};
   struct value_parser *parser;
@@ -431,14 +555,25 @@ static void rules_are_told(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(an_adjustment_is_told_once),        cmocka_unit_test(what_is_refused_leaves_nothing),
-      cmocka_unit_test(documents_are_told_whole),          cmocka_unit_test(orders_are_told_when_they_change),
-      cmocka_unit_test(codes_are_told_without_being_told), cmocka_unit_test(short_codes_show_less),
-      cmocka_unit_test(pages_meet_without_a_gap),          cmocka_unit_test(a_wrong_cursor_is_refused),
-      cmocka_unit_test(another_person_decides_once),       cmocka_unit_test(what_nobody_decides_expires),
-      cmocka_unit_test(nothing_waits_for_who_is_erased),   cmocka_unit_test(what_was_changed_follows_a_merge),
-      cmocka_unit_test(what_people_wrote_goes_with_her),   cmocka_unit_test(sources_and_keys_are_told),
-      cmocka_unit_test(segments_and_settings_are_told),    cmocka_unit_test(rules_are_told),
+      cmocka_unit_test(an_adjustment_is_told_once),
+      cmocka_unit_test(what_is_refused_leaves_nothing),
+      cmocka_unit_test(documents_are_told_whole),
+      cmocka_unit_test(orders_are_told_when_they_change),
+      cmocka_unit_test(codes_are_told_without_being_told),
+      cmocka_unit_test(short_codes_show_less),
+      cmocka_unit_test(pages_meet_without_a_gap),
+      cmocka_unit_test(a_wrong_cursor_is_refused),
+      cmocka_unit_test(another_person_decides_once),
+      cmocka_unit_test(what_nobody_decides_expires),
+      cmocka_unit_test(nothing_waits_for_who_is_erased),
+      cmocka_unit_test(what_was_changed_follows_a_merge),
+      cmocka_unit_test(what_people_wrote_goes_with_her),
+      cmocka_unit_test(sources_and_keys_are_told),
+      cmocka_unit_test(segments_and_settings_are_told),
+      cmocka_unit_test(rules_are_told),
+      cmocka_unit_test(settings_of_reports_are_told),
+      cmocka_unit_test(settings_of_attribution_are_told),
+      cmocka_unit_test(scores_are_told_with_their_thresholds),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,37 @@ static void test_thresholds_are_found(void **state) {
   live_contains(score("rfm"), "\"refreshed_at\":\"2026-11-01T00:00:00.000Z\"");
 }
 
+static bool never(void *context) {
+  ++*(unsigned *)context;
+  return false;
+}
+
+// A server that stops does not wait for the walk over everybody, and the next one makes up for it.
+static void test_a_stop_ends_a_refresh(void **state) {
+  unsigned asked = 0;
+  struct diag diag;
+  bool idle = true;
+  (void)state;
+  some_orders(1, 21);
+  put("{\"id\":\"rfm\",\"refresh\":\"daily\"}");
+  char *before = score("rfm");
+  clock_hold(&kit.clock, KIT_EPOCH_US + (int64_t)(TODAY_S + 2 * DAY_S) * CLOCK_SECOND_US);
+  engine_set_goes_on(kit.engine, never, &asked);
+  diag_init(&diag);
+  for (int i = 0; i < 3; i++) assert_int_equal(engine_tick(kit.engine, &idle, &diag), ERR_OK);
+  assert_true(asked > 0);
+  assert_false(idle); // it is still due
+  char *stopped = score("rfm");
+  assert_string_equal(before, stopped);
+  engine_set_goes_on(kit.engine, NULL, NULL);
+  live_settle(&kit);
+  char *after = score("rfm");
+  assert_string_not_equal(before, after);
+  free(before);
+  free(stopped);
+  free(after);
+}
+
 // --- definitions ---------------------------------------------------------------------------------------------
 
 static void test_refused(void **state) {
@@ -622,6 +653,7 @@ int main(void) {
       TEST(test_recency_falls_at_local_midnight),
       TEST(test_orders_leave_the_window),
       TEST(test_thresholds_are_found),
+      TEST(test_a_stop_ends_a_refresh),
       TEST(test_refused),
       TEST(test_references),
       TEST(test_archived),

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "engine/appetence.h"
+#include "engine/members.h"
 #include "engine/report.h"
 #include "segment/definition.h"
 
@@ -380,6 +381,26 @@ static enum err keep_and_recall(void) {
   return err;
 }
 
+// Once for each, and whole.
+static void test_kept_models_are_in_the_audit(void **state) {
+  struct engine_audit_query query = {.action = BYTES("appetence.learned"), .subject = BYTES("Phones"), .limit = 10};
+  struct live_answer answer;
+  struct engine_view *view;
+  (void)state;
+  make_shop();
+  assert_int_equal(keep_and_recall(), ERR_OK);
+  assert_int_equal(keep_and_recall(), ERR_OK);
+  live_ask(&answer);
+  assert_int_equal(engine_view_open(kit.engine, &view), ERR_OK);
+  enum err err = engine_audit_json(view, &query, &answer.writer, &answer.diag);
+  engine_view_close(view);
+  char *json = live_told(&kit, &answer, err);
+  assert_int_equal(live_count(json, "\"author\":\"ann\",\"action\""), 2);
+  assert_int_equal(live_count(json, "\"before\":null,\"after\":{\"range\":\"Phones\",\"horizon_days\":30,"), 2);
+  assert_int_equal(live_count(json, "\"version\":2,"), 1);
+  free(json);
+}
+
 static void test_kept_models_with_short_memory(void **state) {
   (void)state;
   bool fired = true;
@@ -404,6 +425,7 @@ int main(void) {
       TEST(test_cross_sell_refused),
       TEST(test_threads_and_stops),
       TEST(test_short_memory),
+      TEST(test_kept_models_are_in_the_audit),
       TEST(test_kept_models_with_short_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,37 @@ describe("the audit", () => {
   });
 });
 
+describe("the audit of settings", () => {
+  it("tells who changed reports, attribution and scores, before and after", async () => {
+    const { key } = await client.makeKey({ kind: "secret", name: "dora", scopes: ["read", "write", "admin"] });
+    const dora = site.server.client(key);
+    const thresholds = { global: { recency: [30], frequency: [2], monetary: [100] } };
+    (await dora.ask("PUT", "/v1/reports/settings", { body: { amount: "total" } })).expect();
+    (await dora.ask("PUT", "/v1/attribution/settings", { body: { lookback: "7 days" } })).expect();
+    (await dora.ask("PUT", "/v1/scores", { body: { id: "rfm", method: "fixed", bins: 2, thresholds } })).expect();
+    (await dora.ask("POST", "/v1/scores/rfm/refresh")).expect();
+    (await dora.ask("DELETE", "/v1/scores/rfm")).expect();
+    type Side = { amount?: string; lookback?: string; thresholds?: { global: { recency: number[] } } } | null;
+    type Entry = { action: string; subject: string; before: Side; after: Side };
+    const { items } = (await dora.get("/v1/audit", { author: "dora" })).expect<{ items: Entry[] }>();
+    assert.deepEqual(
+      items.map(({ action, subject }) => [action, subject]),
+      [
+        ["score.archived", "rfm"],
+        ["score.refreshed", "rfm"],
+        ["score.put", "rfm"],
+        ["settings.put", "attribution"],
+        ["settings.put", "reports"],
+      ],
+    );
+    assert.deepEqual(items[0]?.before?.thresholds?.global.recency, [30]);
+    assert.equal(items[0]?.after, null);
+    assert.equal(items[2]?.before, null);
+    assert.deepEqual([items[3]?.before?.lookback, items[3]?.after?.lookback], ["30 days", "7 days"]);
+    assert.deepEqual([items[4]?.before?.amount, items[4]?.after?.amount], ["coalesce(total, revenue, value)", "total"]);
+  });
+});
+
 describe("sources", () => {
   it("are made, changed member by member, and listed", async () => {
     const made = await client.putSource({ name: "till Lyon", kind: "till", user_id_type: "user_id", priority: 3 });
