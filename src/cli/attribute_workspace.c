@@ -227,8 +227,9 @@ static void print_settings(const struct print_document *settings, struct buffer 
 
 enum err command_attribute_settings(struct cli *cli, struct diag *diag) {
   bool put = cli->options.arg_count > 0;
-  struct target_call call = {.op = put ? TARGET_ATTRIBUTION_SETTINGS_PUT : TARGET_ATTRIBUTION_SETTINGS,
-                             .args = {[TARGET_ARG_VERSION] = options_text(&cli->options, OPTION_SETTINGS_VERSION, NULL)}};
+  struct target_call call = {
+      .op = put ? TARGET_ATTRIBUTION_SETTINGS_PUT : TARGET_ATTRIBUTION_SETTINGS,
+      .args = {[TARGET_ARG_VERSION] = options_text(&cli->options, OPTION_SETTINGS_VERSION, NULL)}};
   struct buffer file;
   buffer_init(&file);
   enum err err = put ? ask_read_file(cli->options.args[0], LIMIT_BODY_BYTES, &file, diag) : ERR_OK;

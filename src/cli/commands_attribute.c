@@ -16,8 +16,8 @@
 #include "base/real.h"
 #include "cli/attribute_workspace.h"
 #include "cli/command.h"
-#include "cli/stop.h"
 #include "cli/print.h"
+#include "cli/stop.h"
 
 enum { PIECE_BYTES = 1 << 20, LIST_BYTES = 64 * 1024, BAR_CELLS = 24, NAME_CELLS = 32, BARS_MODELS_MAX = 1 };
 enum format { FORMAT_CSV, FORMAT_JSON, FORMAT_TABLE, FORMAT_TEXT, FORMAT_XLSX }; // text is the table

@@ -5,8 +5,9 @@
 #include "rule/check.h"
 #include "segment/set.h"
 
-// An event, trait or property is known when the dictionary has its name; segments, attributes and scores when a version of
-// them is being built or live. It holds the definitions in force when it was opened, and with them the names it gives out.
+// An event, trait or property is known when the dictionary has its name; segments, attributes and scores when a version
+// of them is being built or live. It holds the definitions in force when it was opened, and with them the names it
+// gives out.
 struct catalog {
   struct rule_catalog names; // what struct rule_check wants; its context is this
   struct engine *engine;

@@ -117,7 +117,8 @@ static void test_completion_of_a_shared_name(void **state) {
   buffer_init(&out);
   assert_true(completion_script("bash", &out));
   text_of(&out);
-  assert_non_null(strstr((char *)out.data, "|\"score clv --format\"|\"score appetence --format\") words=\"csv json ndjson text\""));
+  assert_non_null(
+      strstr((char *)out.data, "|\"score clv --format\"|\"score appetence --format\") words=\"csv json ndjson text\""));
   assert_non_null(strstr((char *)out.data, "  \"attribute \"*\" --format\") words=\"csv json table text xlsx\""));
   assert_non_null(strstr((char *)out.data, "\"loyalty codes --format\") words=\"ndjson csv\""));
   assert_null(strstr((char *)out.data, "  ) "));
@@ -126,9 +127,12 @@ static void test_completion_of_a_shared_name(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_find),        cmocka_unit_test(test_overview_names_every_command),
-      cmocka_unit_test(test_summaries),   cmocka_unit_test(test_pages_name_every_flag),
-      cmocka_unit_test(test_completions), cmocka_unit_test(test_completion_of_a_shared_name),
+      cmocka_unit_test(test_find),
+      cmocka_unit_test(test_overview_names_every_command),
+      cmocka_unit_test(test_summaries),
+      cmocka_unit_test(test_pages_name_every_flag),
+      cmocka_unit_test(test_completions),
+      cmocka_unit_test(test_completion_of_a_shared_name),
       cmocka_unit_test(test_the_manual_is_roff),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
