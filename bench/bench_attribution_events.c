@@ -25,7 +25,8 @@
 enum { RUNS = 5, PATH_BYTES = 512, QUICK_SHARE = 20, CHANNEL_ID = 100, CHANNELS = 3 };
 
 static const char SETTINGS[] =
-    "{\"touchpoints\":[{\"event\":\"Page Viewed\"},{\"event\":\"Product Viewed\"},{\"event\":\"Email Opened\"},"
+    "{\"order_id\":null,"
+    "\"touchpoints\":[{\"event\":\"Page Viewed\"},{\"event\":\"Product Viewed\"},{\"event\":\"Email Opened\"},"
     "{\"event\":\"Email Clicked\"},{\"event\":\"Cart Viewed\"}],"
     "\"channels\":[{\"channel\":\"email\",\"event\":\"Email Clicked\"},{\"channel\":\"email\",\"event\":\"Email "
     "Opened\"},"

@@ -499,6 +499,10 @@ static enum err read_store(struct reading *reading, struct value value) {
   return read_value(reading, value, RULE_SUBJECT_EVENT, BYTES(""), "store", &reading->settings->store);
 }
 
+static enum err read_order_id(struct reading *reading, struct value value) {
+  return read_value(reading, value, RULE_SUBJECT_EVENT, BYTES(""), "order_id", &reading->settings->order_id);
+}
+
 static enum err read_ranges(struct reading *reading, struct value value) {
   static const char *const KNOWN[] = {"items", "range", "amount"};
   struct attribution_settings *settings = reading->settings;
@@ -605,6 +609,7 @@ static const struct {
     {"campaign", NULLABLE, read_campaign},
     {"creative", NULLABLE, read_creative},
     {"store", NULLABLE, read_store},
+    {"order_id", NULLABLE, read_order_id},
     {"ranges", NULLABLE, read_ranges},
     {"online", 0, read_online},
     {"visits", 0, read_visits},

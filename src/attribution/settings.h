@@ -11,8 +11,8 @@
 //    "other":"other","direct":["direct"],"paid":["paid search"],
 //    "lookback":"30 days","split":true,"nulls":true,"transforms":["exposure"],"last":20,
 //    "half_life":"7 days","position":[40,20,40],"exclude":"in_segment(\"staff\")",
-//    "campaign":EXPR,"creative":EXPR,"store":EXPR,"ranges":{"items":"products","range":"category",
-//    "amount":"price * quantity"},
+//    "campaign":EXPR,"creative":EXPR,"store":EXPR,"order_id":"order_id",
+//    "ranges":{"items":"products","range":"category","amount":"price * quantity"},
 //    "online":[{"event":"Product Viewed"}],"visits":[{"event":"Store Visited"}],"product":"sku",
 //    "costs":[{"channel":"paid search","from":"2026-01-01","to":"2026-01-31","amount":"1200.00"}]}
 // The first of `channels` that fits is a touch's channel, `other` when none does. Channels are numbered in order of the
@@ -89,6 +89,7 @@ struct attribution_settings {
   double first_weight, last_weight;
   struct rule_program *exclude;                     // NULL: nobody
   struct rule_program *campaign, *creative, *store; // any value; NULL: none
+  struct rule_program *order_id;                    // of a conversion: those with one id are one; NULL: none has any
   struct bytes items;                               // the list of an event's lines, a path of properties
   struct rule_program *range, *line_amount;         // over a line
   const struct attribution_cost *costs;

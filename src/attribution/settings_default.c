@@ -74,7 +74,7 @@ static const char *const PIECES[] = {
     " \"lookback\": \"30 days\", \"split\": true, \"nulls\": true, \"transforms\": [], \"last\": null,\n"
     " \"half_life\": \"7 days\", \"position\": [40, 20, 40], \"exclude\": null,\n"
     " \"campaign\": \"context.campaign.name\", \"creative\": \"context.campaign.content\",\n"
-    " \"store\": \"coalesce(store, context.store)\",\n"
+    " \"store\": \"coalesce(store, context.store)\", \"order_id\": \"order_id\",\n"
     " \"ranges\": {\"items\": \"products\", \"range\": \"category\", \"amount\": \"price * "
     "coalesce(quantity, 1)\"},\n"
     " \"online\": [\n"

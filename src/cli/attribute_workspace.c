@@ -169,6 +169,7 @@ static enum err write_options(const struct options *options, bool all_paths, str
   if (options->values[OPTION_CHAIN_ORDER].text != NULL)
     json_member_u64(&writer, "order", (uint64_t)options->values[OPTION_CHAIN_ORDER].number);
   if (all_paths) json_member_u64(&writer, "paths", 0);
+  if (!all_paths && options_given(options, OPTION_PER_ORDER)) json_member_bool(&writer, "orders", true);
   const char *costs = options_text(options, OPTION_COSTS, NULL);
   if (costs != NULL) err = write_costs(costs, &writer, diag);
   json_object_end(&writer);
@@ -195,6 +196,12 @@ static enum err emit_paths(struct cli *cli, const char *path, struct diag *diag)
   return err;
 }
 
+// Of CSV, which has one table, --per-order is the one that it adds.
+static const char *table_of(const struct options *options, enum report_form form) {
+  bool per_order = form == REPORT_FORM_CSV && options_given(options, OPTION_PER_ORDER);
+  return options_text(options, OPTION_TABLE, per_order ? "orders" : NULL);
+}
+
 static enum err show_report(struct cli *cli, struct diag *diag) {
   enum report_form form = form_of(&cli->options);
   struct buffer body, text;
@@ -202,8 +209,7 @@ static enum err show_report(struct cli *cli, struct diag *diag) {
   buffer_init(&text);
   enum err err = report_check_form(cli, form, diag);
   if (err == ERR_OK) err = write_options(&cli->options, false, &body, diag);
-  const struct report_ask asked = {"attribution", buffer_view(&body), form,
-                                   options_text(&cli->options, OPTION_TABLE, NULL)};
+  const struct report_ask asked = {"attribution", buffer_view(&body), form, table_of(&cli->options, form)};
   if (err == ERR_OK) err = report_ask(cli, &asked, &text, diag);
   if (err == ERR_OK) err = report_give(cli, form, &text, diag);
   buffer_release(&body);

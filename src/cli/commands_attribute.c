@@ -376,6 +376,9 @@ static enum err run(struct attribution *attribution, struct diag *diag) {
   if (format == FORMAT_XLSX)
     return diag_set(diag, ERR_INVALID, "usage",
                     "a file of paths is answered as csv, json or table; xlsx is of a workspace");
+  if (options_given(attribution->options, OPTION_PER_ORDER))
+    return diag_set(diag, ERR_INVALID, "usage",
+                    "a file of paths knows no orders: --per-order is of a workspace (--data or --url); see --per-path");
   enum err err = read_flags(attribution, diag);
   if (err == ERR_OK) err = read_paths(attribution, diag);
   if (err == ERR_OK) err = transform_all(attribution, diag);

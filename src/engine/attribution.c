@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "engine/attribution_orders.h"
 #include "engine/attribution_tables.h"
 #include "engine/catalog.h"
 #include "engine/read.h"
@@ -23,6 +24,7 @@ struct asked {
   enum attribution_by by;
   struct bytes segment;
   size_t paths;
+  bool orders;
   struct value settings, costs;
   struct engine_report_period period;
   struct attribution_settings *read;
@@ -68,6 +70,36 @@ static enum err read_by(const struct engine *engine, struct value options, struc
   return wrong(diag, "by");
 }
 
+// Whether the Markov model is among these words; what is no model is refused later, with the journeys in hand.
+static bool asks_markov(struct bytes rest) {
+  struct heuristics_options options;
+  struct paths none;
+  unsigned models = 0;
+  heuristics_defaults(&options);
+  paths_init(&none);
+  while (rest.size_bytes > 0) {
+    const uint8_t *comma = memchr(rest.data, ',', rest.size_bytes);
+    size_t size = comma != NULL ? (size_t)(comma - rest.data) : rest.size_bytes;
+    models |= comparison_models_find(bytes_trim(bytes_of(rest.data, size)), &none, &options);
+    rest = comma != NULL ? bytes_of(comma + 1, rest.size_bytes - size - 1) : BYTES("");
+  }
+  paths_release(&none);
+  return models >> COMPARISON_MARKOV & 1;
+}
+
+static enum err read_orders(const struct engine *engine, struct value options, struct asked *asked, struct diag *diag) {
+  struct value value = option(engine, options, "orders");
+  if (value_is_absent(value)) return ERR_OK;
+  if (!value_as_bool(value, &asked->orders))
+    diag_set(diag, ERR_INVALID, "wrong_type", "expected true or false");
+  else if (asked->orders && !asks_markov(asked->models))
+    diag_set(diag, ERR_INVALID, "missing_member",
+             "\"orders\" shares each order out by the Markov model: add markov to \"models\"");
+  else
+    return ERR_OK;
+  return wrong(diag, "orders");
+}
+
 static enum err read_options(const struct engine *engine, struct value options, struct asked *asked,
                              struct diag *diag) {
   int64_t order = 1, paths = PATHS_DEFAULT;
@@ -78,6 +110,7 @@ static enum err read_options(const struct engine *engine, struct value options, 
   enum err err = read_number(engine, options, "order", 1, MARKOV_ORDER_MAX, &order, diag);
   if (err == ERR_OK) err = read_number(engine, options, "paths", 0, REPORT_ROWS_MAX, &paths, diag);
   if (err == ERR_OK) err = read_by(engine, options, asked, diag);
+  if (err == ERR_OK) err = read_orders(engine, options, asked, diag);
   asked->order = (unsigned)order;
   asked->paths = (size_t)paths;
   asked->settings = option(engine, options, "settings");
@@ -202,8 +235,35 @@ static int32_t local_day(struct engine_view *view, int64_t time_us) {
   return (int32_t)(wall_us / CLOCK_DAY_US - (wall_us % CLOCK_DAY_US < 0));
 }
 
+// A walk that is one of two tells half of the way.
+struct half {
+  engine_query_progress_fn *progress;
+  void *context;
+  bool is_second;
+};
+
+static bool tell_half(void *context, uint64_t done, uint64_t total) {
+  const struct half *half = context;
+  return half->progress(half->context, done + (half->is_second ? total : 0), 2 * total);
+}
+
+static enum err write_orders(const struct attribution_walk *walk, const struct attribution_tables *tables,
+                             struct diag *diag) {
+  const struct paths *paths = &tables->journeys->all.paths;
+  struct attribution_orders orders;
+  enum err err = attribution_orders_fit(paths, (int64_t)tables->to_day - tables->from_day + 1, diag);
+  if (err != ERR_OK) return err;
+  attribution_orders_init(&orders, paths, &tables->comparison.markov);
+  err = attribution_walk_orders(walk, &orders, diag);
+  if (err == ERR_OK) err = attribution_orders_write(&orders, tables->report, diag);
+  attribution_orders_release(&orders);
+  return err;
+}
+
+// `second`: the walk that tells the orders, when they are asked for.
 static enum err write_tables(struct engine_view *view, const struct asked *asked, unsigned threads,
-                             const struct attribution_journeys *journeys, struct report *report, struct diag *diag) {
+                             const struct attribution_journeys *journeys, const struct attribution_walk *second,
+                             struct report *report, struct diag *diag) {
   struct attribution_tables tables = {.settings = asked->read,
                                       .journeys = journeys,
                                       .by = asked->by,
@@ -220,6 +280,7 @@ static enum err write_tables(struct engine_view *view, const struct asked *asked
     tell_facts(asked, journeys, &tables.comparison, report);
     err = attribution_tables_write(&tables, diag);
   }
+  if (err == ERR_OK && asked->orders) err = write_orders(second, &tables, diag);
   comparison_release(&tables.comparison);
   arena_release(&arena);
   return err == ERR_OK ? report_failed(report, diag) : err;
@@ -275,9 +336,15 @@ static enum err run(struct engine_view *view, const struct engine_report_request
                                   .context = request->context};
   enum err err = asked->by == ATTRIBUTION_BY_SEGMENT ? open_segment(view, asked, &walk.segment, diag) : ERR_OK;
   if (err != ERR_OK) return err;
+  struct half half = {request->progress, request->context, false};
+  if (asked->orders && request->progress != NULL) {
+    walk.progress = tell_half;
+    walk.context = &half;
+  }
   err = attribution_walk(&walk, &journeys, diag);
+  half.is_second = true;
   unsigned threads = request->threads != 0 ? request->threads : 1;
-  if (err == ERR_OK) err = write_tables(view, asked, threads, &journeys, report, diag);
+  if (err == ERR_OK) err = write_tables(view, asked, threads, &journeys, &walk, report, diag);
   attribution_journeys_release(&journeys);
   if (walk.segment != NULL) rule_program_close(walk.segment);
   return err;

@@ -4,11 +4,13 @@
 // parts (attribution_merge.c). Invariants:
 //   1. What is said of an event by its name and its hot amount is decided without its message: a message is read when
 //      an expression is asked, and then once.
-//   2. Events before journey_begin matter in one way only: a customer who converted then is not new.
+//   2. Of conversions with one order id the first that lies after journey_begin counts, in whatever walk. Only where a
+//      customer has two conversions, or orders are told, are ids looked at, and so messages read.
+//   3. Events before journey_begin matter in one way only: a customer who converted then is not new.
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/attribution_hand.h"
+#include "engine/attribution_orders.h"
 #include "engine/attribution_pool.h"
 #include "engine/read.h"
 
@@ -26,8 +28,9 @@ struct run {
   uint32_t names[ATTRIBUTION_NAMES_MAX];
   struct role roles[ATTRIBUTION_NAMES_MAX];
   size_t name_count;
-  uint32_t properties, items; // ids of names in messages
-  bool looks_back;            // an expression over the event in hand asks for other events
+  uint32_t properties, items;        // ids of names in messages
+  bool looks_back;                   // an expression over the event in hand asks for other events
+  struct attribution_orders *orders; // of the walk that tells them; NULL: journeys are added up
   struct attribution_part parts[WALK_PARTS];
 };
 
@@ -35,7 +38,9 @@ struct run {
 struct looking {
   struct run *run;
   struct attribution_part *part;
+  size_t part_index;
   struct attribution_hand hand;
+  struct bytes *ids; // of orders, by conversion; NULL: not looked at
   bool is_new_before, in_segment;
   struct arena *arena;
   struct diag *diag;
@@ -139,6 +144,10 @@ static enum err add_journey(void *context, const struct journey *journey, struct
   struct looking *looking = context;
   struct attribution_part *part = looking->part;
   const struct attribution_settings *settings = looking->run->settings;
+  if (looking->run->orders != NULL)
+    return attribution_orders_add(looking->run->orders, looking->part_index, &part->steps.channels,
+                                  looking->hand.facts->id, journey, looking->ids[journey->ordinal], looking->arena,
+                                  diag);
   bool converts = journey->conversion != NULL;
   bool is_new = converts && journey->ordinal == 0 && looking->is_new_before;
   double value = converts ? journey->conversion->value : 0;
@@ -255,6 +264,9 @@ static enum err cut_customer(struct looking *looking) {
     hand_take(&looking->hand, index);
     err = gather_event(looking, &gathering);
   }
+  if (err == ERR_OK)
+    err = attribution_orders_once(&looking->hand, run->orders != NULL, gathering.conversions,
+                                  &gathering.events.conversion_count, looking->arena, &looking->ids);
   if (err != ERR_OK) return err;
   return journey_cut(&run->cut, &gathering.events, looking->arena, add_journey, looking, looking->diag);
 }
@@ -272,7 +284,7 @@ static enum err of_customer(struct looking *looking, const struct rule_program *
 static enum err look(void *state, size_t index, struct facts *facts, struct arena *arena, struct diag *diag) {
   struct run *run = state;
   struct attribution_part *part = &run->parts[index];
-  struct looking looking = {.run = run, .part = part, .arena = arena, .diag = diag};
+  struct looking looking = {.run = run, .part = part, .part_index = index, .arena = arena, .diag = diag};
   bool excluded;
   enum err err = part->machine == NULL ? attribution_part_open(part, run->walk, diag) : ERR_OK;
   looking.hand =
@@ -406,6 +418,23 @@ enum err attribution_walk(const struct attribution_walk *walk, struct attributio
   if (run == NULL) return diag_no_memory(diag);
   enum err err = run_walk(run, diag);
   if (err == ERR_OK) err = attribution_merge(run->parts, walk, journeys, diag);
+  for (size_t i = 0; i < WALK_PARTS; i++) attribution_part_release(&run->parts[i]);
+  alloc_free(run);
+  return err;
+}
+
+enum err attribution_walk_orders(const struct attribution_walk *walk, struct attribution_orders *orders,
+                                 struct diag *diag) {
+  struct attribution_walk asked = *walk;
+  bool by_label = walk->by == ATTRIBUTION_BY_CAMPAIGN || walk->by == ATTRIBUTION_BY_CREATIVE;
+  if (!by_label) asked.by = ATTRIBUTION_BY_CHANNEL;
+  asked.fresh = false;
+  asked.segment = NULL;
+  struct run *run = run_open(&asked);
+  if (run == NULL) return diag_no_memory(diag);
+  run->orders = orders;
+  run->cut.nulls = false;
+  enum err err = run_walk(run, diag);
   for (size_t i = 0; i < WALK_PARTS; i++) attribution_part_release(&run->parts[i]);
   alloc_free(run);
   return err;

@@ -7,6 +7,7 @@
 #include "attribution/paths_csv.h"
 #include "base/alloc.h"
 #include "engine/attribution.h"
+#include "engine/attribution_orders.h"
 #include "engine/report.h"
 
 enum { CROWD = 400, DAY = 86400 };
@@ -176,6 +177,95 @@ static void settings_of_the_request(void **state) {
          "other,2,57,0\nweb,1,100.1,0\n");
 }
 
+// --- orders ----------------------------------------------------------------------------------------------------
+
+#define ORDER_COLUMNS "time,customer_id,order_id,order_value,channel_name,conversions,value\n"
+
+// By hand: of 4 journeys with a touch 3 convert; half of those at the mail do, 1 of the 2 comes by search. Through the
+// mail go 1/2 * 1/2 of 3/4, through search 1/4 * 1/2: effects of 1/3 and 1/6.
+static void orders(void **state) {
+  (void)state;
+  expect("{" JANUARY ",\"models\":\"markov\",\"orders\":true}", "orders",
+         ORDER_COLUMNS "2026-01-02T03:55:00.000Z,c2,,20,store,1,20\n"
+                       "2026-01-03T07:33:20.000Z,c4,,7,,1,7\n"
+                       "2026-01-04T11:20:00.000Z,c1,,100.1,paid search,0.3333333333333333,33.36666666666666\n"
+                       "2026-01-04T11:20:00.000Z,c1,,100.1,email,0.6666666666666666,66.73333333333332\n"
+                       "2026-01-06T15:06:40.000Z,c1,,50,direct,1,50\n");
+  expect("{" JANUARY ",\"models\":\"markov\",\"orders\":true,\"by\":\"campaign\",\"settings\":{\"order_id\":"
+         "\"store\",\"exclude\":\"count(\\\"Store Visited\\\") > 0\"}}",
+         "orders",
+         ORDER_COLUMNS "2026-01-03T07:33:20.000Z,c4,,7,,1,7\n"
+                       "2026-01-04T11:20:00.000Z,c1,web,100.1,winter,0.3333333333333333,33.36666666666666\n"
+                       "2026-01-04T11:20:00.000Z,c1,web,100.1,(email),0.6666666666666666,66.73333333333332\n"
+                       "2026-01-06T15:06:40.000Z,c1,Lyon,50,(direct),1,50\n");
+}
+
+static void orders_are_asked_for(void **state) {
+  (void)state;
+  struct report *report = made("{" JANUARY "}", 1);
+  struct buffer out;
+  struct diag diag;
+  buffer_init(&out);
+  assert_int_equal(report_write_csv(report, BYTES("orders"), &out, &diag), ERR_NOT_FOUND);
+  buffer_release(&out);
+  report_close(report);
+}
+
+// Her second order comes again with the same id, with another amount and with a touch before it; a number is an id,
+// too.
+static void repeated_orders(void **state) {
+  static const char *const again[] = {
+      "message track t=490000 user_id:ann name=Order+Completed {\"properties\":{\"order_id\":17,\"total\":30}}",
+      "message track t=500000 user_id:ann name=Email+Clicked {}",
+      "message track t=510000 user_id:ann name=Order+Completed {\"properties\":{\"order_id\":\"17\",\"total\":31}}",
+      "message track t=520000 user_id:ann name=Order+Completed {\"properties\":{\"order_id\":\"18\",\"total\":32}}",
+      "message track t=530000 user_id:bob name=Order+Completed {\"properties\":{\"order_id\":\"18\",\"total\":33}}",
+  };
+  (void)state;
+  read_lines(&kit, again, sizeof again / sizeof *again);
+  expect("{" JANUARY ",\"paths\":0}", "paths",
+         "path,total_conversions,total_conversion_value,total_null\n"
+         "paid search > email,1,100.1,0\n"
+         "direct,1,50,0\n"
+         "email,1,32,1\n"
+         "store,1,20,0\n"
+         ",3,70,0\n");
+  expect("{\"from\":\"2026-01-06\",\"to\":\"2026-01-31\",\"orders\":true}", "orders",
+         ORDER_COLUMNS "2026-01-06T15:06:40.000Z,c1,,50,direct,1,50\n"
+                       "2026-01-06T16:06:40.000Z,c1,17,30,,1,30\n"
+                       "2026-01-07T00:26:40.000Z,c1,18,32,email,1,32\n"
+                       "2026-01-07T03:13:20.000Z,c2,18,33,,1,33\n");
+  expect("{" JANUARY ",\"models\":\"last\",\"settings\":{\"order_id\":null},\"paths\":0}", "path_length",
+         "touches,conversions,conversion_value,without_conversion\n0,4,102,0\n1,3,101,1\n2,1,100.1,0\n");
+}
+
+// A million and one orders of three channels, one of them twice.
+static void too_many_orders(void **state) {
+  (void)state;
+  const paths_step steps[] = {0, 1, 0, 2};
+  struct paths_figures figures = {.conversions = REPORT_ROWS_MAX / 3};
+  struct paths paths;
+  struct diag diag;
+  paths_step number;
+  paths_init(&paths);
+  diag_init(&diag);
+  for (size_t i = 0; i < 3; i++) {
+    static const char *const NAMES[] = {"a", "b", "c"};
+    assert_int_equal(paths_channel(&paths, bytes_from_text(NAMES[i]), &number, &diag), ERR_OK);
+  }
+  assert_int_equal(paths_add(&paths, steps, 4, &figures, &diag), ERR_OK);
+  figures.conversions = 1;
+  assert_int_equal(paths_add(&paths, NULL, 0, &figures, &diag), ERR_OK);
+  assert_int_equal(attribution_orders_fit(&paths, 60, &diag), ERR_OK);
+  assert_int_equal(paths_add(&paths, NULL, 0, &figures, &diag), ERR_OK);
+  assert_int_equal(attribution_orders_fit(&paths, 60, &diag), ERR_LIMIT);
+  assert_string_equal(diag.code, "too_large");
+  assert_string_equal(diag.field, "orders");
+  assert_non_null(strstr(diag.message, "would have 1000001 rows"));
+  assert_non_null(strstr(diag.message, "about 59 of its 60 days"));
+  paths_release(&paths);
+}
+
 static void refuse(const char *options, const char *field, const char *code) {
   struct report *report = NULL;
   struct diag diag;
@@ -196,6 +286,8 @@ static void refused(void **state) {
   refuse("{\"by\":\"segment:nobody\"}", "by", "unknown_segment");
   refuse("{\"paths\":-1}", "paths", "out_of_range");
   refuse("{\"model\":\"last\"}", "model", "unknown_member");
+  refuse("{\"orders\":1}", "orders", "wrong_type");
+  refuse("{\"orders\":true,\"models\":\"last,shapley\"}", "orders", "missing_member");
   refuse("{\"settings\":{\"lookback\":\"soon\"}}", "lookback", "bad_duration");
   refuse("{\"by\":\"campaign\",\"models\":\"last_paid\"}", "models", "unknown_word");
 }
@@ -363,7 +455,8 @@ static void as_a_file_of_the_paths(void **state) {
 static void any_number_of_threads(void **state) {
   (void)state;
   static const char *const OPTIONS[] = {"{" JANUARY ",\"models\":\"all\"}", "{" JANUARY ",\"by\":\"store\"}",
-                                        "{" JANUARY ",\"by\":\"campaign\",\"models\":\"time_decay,markov\"}"};
+                                        "{" JANUARY ",\"by\":\"campaign\",\"models\":\"time_decay,markov\"}",
+                                        "{" JANUARY ",\"orders\":true,\"order\":2}"};
   for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
     struct buffer texts[3];
     for (unsigned k = 0; k < 3; k++) {
@@ -380,12 +473,113 @@ static void any_number_of_threads(void **state) {
   }
 }
 
+// What the text up to the next comma or line's end is, and what comes behind it.
+static const char *next_field(const char *text, char *field, size_t size) {
+  size_t length = strcspn(text, ",\n");
+  assert_true(length < size);
+  memcpy(field, text, length);
+  field[length] = '\0';
+  return text + length + 1;
+}
+
+enum { CHANNELS = 64 };
+
+struct channel_sums {
+  char names[CHANNELS][64];
+  double conversions[CHANNELS], value[CHANNELS];
+  size_t count;
+};
+
+static size_t channel_at(struct channel_sums *sums, const char *name) {
+  size_t at = 0;
+  while (at < sums->count && strcmp(sums->names[at], name) != 0) at++;
+  assert_true(at < CHANNELS);
+  if (at == sums->count) snprintf(sums->names[sums->count++], sizeof sums->names[0], "%s", name);
+  return at;
+}
+
+static bool near(double a, double b) {
+  double gap = a > b ? a - b : b - a, size = b > 0 ? b : -b;
+  return gap <= 1e-11 * (size + 1);
+}
+
+// Of each order shares add up to 1 and to its value; orders come by time and customer. Returns how many there are.
+static size_t add_orders(const char *csv, struct channel_sums *sums) {
+  char field[7][64], time[64] = "", customer[64] = "";
+  double conversions = 1, value = 0, whole = 0;
+  size_t orders = 0;
+  assert_memory_equal(csv, ORDER_COLUMNS, strlen(ORDER_COLUMNS));
+  for (csv += strlen(ORDER_COLUMNS); *csv != '\0';) {
+    for (size_t i = 0; i < 7; i++) csv = next_field(csv, field[i], sizeof field[i]);
+    int order = strcmp(field[0], time);
+    assert_true(order >= 0);
+    if (order > 0 || strcmp(field[1], customer) != 0 || near(conversions, 1)) {
+      assert_true(near(conversions, 1) && near(value, whole));
+      if (order == 0 && strcmp(field[1], customer) != 0)
+        assert_true(strtol(customer + 1, NULL, 10) < strtol(field[1] + 1, NULL, 10));
+      conversions = value = 0;
+      orders++;
+    }
+    snprintf(time, sizeof time, "%s", field[0]);
+    snprintf(customer, sizeof customer, "%s", field[1]);
+    whole = strtod(field[3], NULL);
+    conversions += strtod(field[5], NULL);
+    value += strtod(field[6], NULL);
+    size_t at = channel_at(sums, field[4]);
+    sums->conversions[at] += strtod(field[5], NULL);
+    sums->value[at] += strtod(field[6], NULL);
+  }
+  assert_true(near(conversions, 1) && near(value, whole));
+  return orders;
+}
+
+// Over all orders a channel's shares are what groups of them have together; and all channels have together what the
+// model gives them, though each for itself has another part of it.
+static void orders_of_a_crowd(void **state) {
+  (void)state;
+  struct buffer csv, groups_csv, models;
+  struct channel_sums *of_orders = alloc_zero(1, sizeof *of_orders), *of_groups = alloc_zero(1, sizeof *of_groups);
+  double all = 0, modelled = 0, value = 0, modelled_value = 0;
+  char field[6][64];
+  assert_true(of_orders != NULL && of_groups != NULL);
+  table_of("{" JANUARY ",\"models\":\"markov\",\"order\":2,\"orders\":true}", 2, "orders", &csv);
+  table_of("{" JANUARY ",\"models\":\"markov\",\"order\":2,\"by\":\"store\"}", 2, "groups", &groups_csv);
+  table_of("{" JANUARY ",\"models\":\"markov\",\"order\":2}", 2, "models", &models);
+  assert_true(add_orders((const char *)csv.data, of_orders) > 300);
+  const char *at = strchr((const char *)groups_csv.data, '\n') + 1;
+  while (*at != '\0') {
+    for (size_t i = 0; i < 4; i++) at = next_field(at, field[i], sizeof field[i]);
+    of_groups->conversions[channel_at(of_groups, field[1])] += strtod(field[2], NULL);
+    of_groups->value[channel_at(of_groups, field[1])] += strtod(field[3], NULL);
+  }
+  for (size_t i = 0; i < of_groups->count; i++) {
+    size_t same = channel_at(of_orders, of_groups->names[i]);
+    assert_true(near(of_orders->conversions[same], of_groups->conversions[i]));
+    assert_true(near(of_orders->value[same], of_groups->value[i]));
+    all += of_orders->conversions[same];
+    value += of_orders->value[same];
+  }
+  at = strchr((const char *)models.data, '\n') + 1;
+  while (*at != '\0') {
+    for (size_t i = 0; i < 5; i++) at = next_field(at, field[i], sizeof field[i]);
+    modelled += strtod(field[1], NULL);
+    modelled_value += strtod(field[2], NULL);
+  }
+  assert_true(near(all, modelled) && near(value, modelled_value));
+  alloc_free(of_orders);
+  alloc_free(of_groups);
+  buffer_release(&csv);
+  buffer_release(&groups_csv);
+  buffer_release(&models);
+}
+
 // --- short memory ----------------------------------------------------------------------------------------------
 
 static void short_of_memory(void **state) {
   (void)state;
   static const char *const OPTIONS[] = {"{" JANUARY ",\"models\":\"all\"}", "{" JANUARY ",\"by\":\"range\"}",
-                                        "{" JANUARY ",\"by\":\"campaign\",\"costs\":[]}"};
+                                        "{" JANUARY ",\"by\":\"campaign\",\"costs\":[]}",
+                                        "{" JANUARY ",\"orders\":true,\"by\":\"creative\"}"};
   for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
     for (uint64_t allowed = 0;; allowed += 1 + allowed / 100) {
       struct report *report = NULL;
@@ -408,6 +602,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(groups, open_shop, close_shop),
       cmocka_unit_test_setup_teardown(costs, open_shop, close_shop),
       cmocka_unit_test_setup_teardown(settings_of_the_request, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(orders, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(orders_are_asked_for, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(repeated_orders, open_shop, close_shop),
+      cmocka_unit_test(too_many_orders),
+      cmocka_unit_test_setup_teardown(orders_of_a_crowd, open_crowd, close_shop),
       cmocka_unit_test_setup_teardown(refused, open_shop, close_shop),
       cmocka_unit_test_setup_teardown(versions_of_settings, open_shop, close_shop),
       cmocka_unit_test_setup_teardown(as_a_file_of_the_paths, open_crowd, close_shop),

@@ -136,6 +136,21 @@ describe("rapport attribute", () => {
     }
   });
 
+  it("prints what each order gives its channels with --per-order", async () => {
+    const sent = (await make({ ...march, models: "markov", orders: true }, "?format=csv&table=orders")).text;
+    const lines = sent.trim().split("\n");
+    assert.equal(lines[0], "time,customer_id,order_id,order_value,channel_name,conversions,value");
+    assert.match(lines[1] ?? "", /^2026-03-03T10:00:00.000Z,c[0-9]+,,80,paid search,0.333[0-9]*,26.66[0-9]*$/);
+    assert.match(lines[2] ?? "", /^2026-03-03T10:00:00.000Z,c[0-9]+,,80,email,0.666[0-9]*,53.33[0-9]*$/);
+    assert.equal(lines.length, 3);
+    const period = ["--from", "2026-03-01", "--to", "2026-03-31"];
+    const per = ["attribute", ...period, "--per-order", "--model", "markov", "--format", "csv"];
+    assert.equal((await run(per, { env })).stdout, sent);
+    const refused = await run(["attribute", ...period, "--per-order", "--model", "last"], { env });
+    assert.match(refused.stderr, /add markov to "models"/);
+    (await make({ ...march, orders: 7 })).refused(400, "wrong_type");
+  });
+
   it("emits the journeys, changes the settings, and says which flags are of files", async () => {
     const emitted = await run([...asked, "--emit-paths", "-"], { env });
     assert.match(emitted.stdout, /^path,total_conversions,[^]*\npaid search > email,1,80,0\n/);
