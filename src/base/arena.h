@@ -5,6 +5,7 @@
 // Threads: one arena belongs to one thread at a time.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/bytes.h"
@@ -15,10 +16,15 @@ struct arena {
   struct arena_block *newest;
   size_t used_bytes;  // handed out since the last clear
   size_t limit_bytes; // 0: none; past it arena_take returns NULL
+  bool small;         // the first block is
 };
 
 // An empty arena; takes no memory until the first arena_take. `limit_bytes` 0 means no limit.
 void arena_init(struct arena *arena, size_t limit_bytes);
+
+// As arena_init without a limit, for what is kept by the thousand and is mostly a few hundred bytes: a compiled rule.
+void arena_init_small(struct arena *arena);
+
 void arena_release(struct arena *arena);
 
 // Ends every pointer taken so far; keeps one block for reuse.

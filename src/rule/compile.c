@@ -442,7 +442,7 @@ enum err rule_compile(const struct rule_node *tree, const struct rule_compile *w
   struct rule_program *made = alloc_zero(1, sizeof *made);
   *program = NULL;
   if (made == NULL) return diag_no_memory(diag);
-  arena_init(&made->arena, 0);
+  arena_init_small(&made->arena);
   made->serial = atomic_fetch_add(&serials, 1) + 1;
   made->zone = with->zone;
   made->zone_serial = rule_zone_serial(with->zone);

@@ -101,6 +101,30 @@ static void arena_keeps_its_limit(void **state) {
   arena_release(&arena);
 }
 
+// Begins small, grows as others do, and begins small again.
+static void arena_begins_small(void **state) {
+  (void)state;
+  struct arena arena;
+  arena_init_small(&arena);
+  for (int again = 0; again < 2; again++) {
+    assert_true(arena.small);
+    uint8_t *items[100];
+    for (size_t i = 0; i < 100; i++) {
+      items[i] = arena_take(&arena, i % 60);
+      assert_non_null(items[i]);
+      assert_int_equal((uintptr_t)items[i] % 16, 0);
+      memset(items[i], (int)i, i % 60);
+    }
+    uint8_t *large = arena_take_zero(&arena, 1, 1024 * 1024);
+    assert_non_null(large);
+    assert_int_equal(large[1024 * 1024 - 1], 0);
+    for (size_t i = 0; i < 100; i++)
+      for (size_t j = 0; j < i % 60; j++) assert_int_equal(items[i][j], i);
+    arena_release(&arena);
+    assert_int_equal(arena.used_bytes, 0);
+  }
+}
+
 static void arena_copies_and_formats(void **state) {
   (void)state;
   struct arena arena;
@@ -124,6 +148,7 @@ int main(void) {
       cmocka_unit_test(arena_items_are_aligned_and_apart),
       cmocka_unit_test(arena_lists_grow),
       cmocka_unit_test(arena_keeps_its_limit),
+      cmocka_unit_test(arena_begins_small),
       cmocka_unit_test(arena_copies_and_formats),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
