@@ -91,6 +91,11 @@ enum err answers_get(struct answers *answers, uint64_t customer, uint32_t questi
   return segment_answer(&evaluation, question, entry);
 }
 
+enum err answers_membership(struct answers *answers, uint64_t customer, const struct membership **membership) {
+  *membership = &answers->membership;
+  return read_customer(answers, customer);
+}
+
 // --- by id ---------------------------------------------------------------------------------------------------
 
 const struct segment_definition *answers_find(const struct answers *answers, struct bytes id) {

@@ -22,6 +22,10 @@ int64_t answers_now_us(const struct answers *answers); // by the engine's clock
 // The entry of a question of the set, about a customer. Values live until another customer is asked about.
 enum err answers_get(struct answers *answers, uint64_t customer, uint32_t question, struct membership_entry *entry);
 
+// All entries of a customer, as they are kept: some may be past their valid-until. A question without one answers no,
+// or null, for ever. Until another customer is asked about.
+enum err answers_membership(struct answers *answers, uint64_t customer, const struct membership **membership);
+
 // For facts: in_segment, attributes.x and score by id, points and tier; null for whatever else. The context is a struct
 // answers.
 enum err answers_lookup(void *context, uint64_t customer, enum rule_function function, const struct bytes *arguments,

@@ -312,20 +312,55 @@ static void write_since(struct json_writer *writer, const struct segment_definit
   json_object_end(writer);
 }
 
-// One pass for the segments, one for the attributes.
-static enum err write_answers(struct answers *answers, uint64_t customer, bool attributes, struct json_writer *writer,
-                              const struct names *names) {
+enum { WORD_BITS = 64, MARK_WORDS = SEGMENT_QUESTIONS_MAX / WORD_BITS + 1 };
+
+// The indexes of the questions of which her membership says something, bit by bit.
+static enum err mark_known(struct answers *answers, uint64_t customer, uint64_t *known) {
+  const struct membership *membership;
+  enum err err = answers_membership(answers, customer, &membership);
+  for (size_t i = 0; err == ERR_OK && i < membership->count; i++) {
+    size_t at = segment_set_place(answers_set(answers), membership->entries[i].question);
+    if (at / WORD_BITS < MARK_WORDS) known[at / WORD_BITS] |= UINT64_C(1) << at % WORD_BITS;
+  }
+  return err;
+}
+
+static enum err write_membership(struct answers *answers, uint64_t customer, const struct segment_definition *segment,
+                                 struct json_writer *writer) {
+  struct membership_entry entry;
+  bool told = segment->kind == SEGMENT_EXPRESSION || segment->kind == SEGMENT_LIST;
+  if (segment->status != SEGMENT_LIVE || !told) return ERR_OK;
+  enum err err = answers_get(answers, customer, segment->question, &entry);
+  if (err == ERR_OK && entry.member) write_since(writer, segment, &entry, customer);
+  return err;
+}
+
+// In the order of the set. Of a thousand segments she is in a hundred: the others are not looked at one by one, which
+// was a third of what reading a customer took.
+static enum err write_memberships(struct answers *answers, uint64_t customer, struct json_writer *writer) {
+  const struct segment_set *set = answers_set(answers);
+  uint64_t known[MARK_WORDS] = {0};
+  if (set == NULL) return ERR_OK;
+  enum err err = mark_known(answers, customer, known);
+  for (size_t word = 0; word < MARK_WORDS; word++)
+    for (uint64_t bits = known[word]; err == ERR_OK && bits != 0; bits &= bits - 1)
+      err = write_membership(answers, customer, segment_set_at(set, word * WORD_BITS + (size_t)__builtin_ctzll(bits)),
+                             writer);
+  return err;
+}
+
+static enum err write_attributes(struct answers *answers, uint64_t customer, struct json_writer *writer,
+                                 const struct names *names) {
   const struct segment_set *set = answers_set(answers);
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && set != NULL && i < segment_set_count(set); i++) {
-    const struct segment_definition *segment = segment_set_at(set, i);
     struct membership_entry entry;
-    if (segment->status != SEGMENT_LIVE || segment->kind == SEGMENT_SCORE) continue;
-    if ((segment->kind == SEGMENT_ATTRIBUTE) != attributes) continue;
-    err = answers_get(answers, customer, segment->question, &entry);
-    if (err == ERR_OK && !attributes && entry.member) write_since(writer, segment, &entry, customer);
-    if (err != ERR_OK || !attributes) continue;
-    json_name_bytes(writer, segment->id);
+    if (segment_set_kind(set, i) != SEGMENT_ATTRIBUTE) continue;
+    const struct segment_definition *attribute = segment_set_at(set, i);
+    if (attribute->status != SEGMENT_LIVE) continue;
+    err = answers_get(answers, customer, attribute->question, &entry);
+    if (err != ERR_OK) break;
+    json_name_bytes(writer, attribute->id);
     value_to_json(writer, entry.value, names);
   }
   return err;
@@ -335,9 +370,10 @@ static enum err write_scores(struct answers *answers, uint64_t customer, struct 
   const struct segment_set *set = answers_set(answers);
   enum err err = ERR_OK;
   for (size_t i = 0; err == ERR_OK && set != NULL && i < segment_set_count(set); i++) {
-    const struct segment_definition *definition = segment_set_at(set, i);
     struct membership_entry entry;
-    if (definition->status != SEGMENT_LIVE || definition->kind != SEGMENT_SCORE) continue;
+    if (segment_set_kind(set, i) != SEGMENT_SCORE) continue;
+    const struct segment_definition *definition = segment_set_at(set, i);
+    if (definition->status != SEGMENT_LIVE) continue;
     err = answers_get(answers, customer, definition->question, &entry);
     if (err != ERR_OK) break;
     json_name_bytes(writer, definition->id);
@@ -352,11 +388,11 @@ enum err segments_write_customer(struct engine_view *view, uint64_t customer, st
   if (err != ERR_OK) return err;
   json_name(writer, "segments");
   json_array_begin(writer);
-  err = write_answers(answers, customer, false, writer, view->engine->names);
+  err = write_memberships(answers, customer, writer);
   json_array_end(writer);
   json_name(writer, "attributes");
   json_object_begin(writer);
-  if (err == ERR_OK) err = write_answers(answers, customer, true, writer, view->engine->names);
+  if (err == ERR_OK) err = write_attributes(answers, customer, writer, view->engine->names);
   json_object_end(writer);
   json_name(writer, "scores");
   json_object_begin(writer);

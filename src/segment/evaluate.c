@@ -19,6 +19,7 @@ struct evaluating {
   struct membership_entry *added;
   size_t added_count, added_room;
   size_t gone;        // entries of the membership that say nothing (any more), or are of questions no longer in the set
+  bool strangers;     // there are some of the latter
   uint32_t *entry_of; // by position: index + 1 of the entry; first those of the membership, then the added ones
   uint16_t *position_of; // by entry of the membership; SEGMENT_NOWHERE: no longer in the set
   uint64_t *due;         // bit by position
@@ -373,43 +374,43 @@ static bool may_fall_due(const struct evaluating *evaluating, uint16_t position)
   return evaluating->only == NULL || has_bit(evaluating->only, position);
 }
 
-static uint16_t position_at(const struct evaluating *evaluating, size_t index) {
-  size_t own = evaluating->membership->count;
-  const struct membership_entry *entry =
-      index < own ? &evaluating->membership->entries[index] : &evaluating->added[index - own];
-  return segment_set_position(evaluating->set, entry->question);
-}
-
-static int64_t until_at(const struct evaluating *evaluating, size_t index) {
-  size_t own = evaluating->membership->count;
-  return index < own ? evaluating->membership->entries[index].valid_until_us
-                     : evaluating->added[index - own].valid_until_us;
+static int64_t next_due_of(const struct evaluating *evaluating, const struct membership_entry *entries, size_t count,
+                           int64_t least_us) {
+  for (size_t i = 0; i < count; i++)
+    if (entries[i].valid_until_us < least_us &&
+        may_fall_due(evaluating, segment_set_position(evaluating->set, entries[i].question)))
+      least_us = entries[i].valid_until_us;
+  return least_us;
 }
 
 static int64_t next_due_us(const struct evaluating *evaluating) {
-  int64_t least = MEMBERSHIP_FOREVER;
-  size_t count = evaluating->membership->count + evaluating->added_count;
-  for (size_t i = 0; i < count; i++) {
-    int64_t until_us = until_at(evaluating, i);
-    if (until_us < least && may_fall_due(evaluating, position_at(evaluating, i))) least = until_us;
-  }
-  return least;
+  const struct membership *own = evaluating->membership;
+  int64_t least_us = next_due_of(evaluating, own->entries, own->count, MEMBERSHIP_FOREVER);
+  return next_due_of(evaluating, evaluating->added, evaluating->added_count, least_us);
 }
 
-static void ask_due(struct evaluating *evaluating, int64_t at_us) {
-  size_t count = evaluating->membership->count + evaluating->added_count;
+static void ask_due_of(struct evaluating *evaluating, const struct membership_entry *entries, size_t count,
+                       int64_t at_us) {
   for (size_t i = 0; i < count; i++) {
-    if (until_at(evaluating, i) > at_us) continue;
-    uint16_t position = position_at(evaluating, i);
+    if (entries[i].valid_until_us > at_us) continue;
+    uint16_t position = segment_set_position(evaluating->set, entries[i].question);
     if (may_fall_due(evaluating, position)) ask(evaluating, position);
   }
 }
 
-// Up to now, without it.
-static enum err catch_up(struct evaluating *evaluating) {
+static void ask_due(struct evaluating *evaluating, int64_t at_us) {
+  const struct membership *own = evaluating->membership;
+  ask_due_of(evaluating, own->entries, own->count, at_us);
+  ask_due_of(evaluating, evaluating->added, evaluating->added_count, at_us);
+}
+
+// Up to now, without it. Is there something left that is due by now?
+static enum err catch_up(struct evaluating *evaluating, bool *left) {
+  int64_t now_us = evaluating->out->now_us;
   for (;;) {
     int64_t at_us = next_due_us(evaluating);
-    if (at_us >= evaluating->out->now_us || evaluating->out->evaluated >= SEGMENT_CATCH_UP_MAX) return ERR_OK;
+    *left = at_us <= now_us;
+    if (at_us >= now_us || evaluating->out->evaluated >= SEGMENT_CATCH_UP_MAX) return ERR_OK;
     ask_due(evaluating, at_us);
     enum err err = pass(evaluating, at_us);
     if (err != ERR_OK) return err;
@@ -418,9 +419,10 @@ static enum err catch_up(struct evaluating *evaluating) {
 
 // All that fell due; nearly always nothing did, which begin has seen.
 static enum err ask_clock(struct evaluating *evaluating) {
+  bool left = false;
   if (evaluating->least_us > evaluating->out->now_us) return ERR_OK;
-  enum err err = catch_up(evaluating);
-  if (err == ERR_OK) ask_due(evaluating, evaluating->out->now_us);
+  enum err err = catch_up(evaluating, &left);
+  if (err == ERR_OK && left) ask_due(evaluating, evaluating->out->now_us);
   return err;
 }
 
@@ -461,18 +463,19 @@ static void place_entries(struct evaluating *evaluating) {
   const struct membership_entry *entries = evaluating->membership->entries;
   uint32_t count = (uint32_t)evaluating->membership->count, *entry_of = evaluating->entry_of;
   int64_t least_us = MEMBERSHIP_FOREVER;
-  size_t gone = 0;
+  size_t gone = 0, strangers = 0;
   for (uint32_t i = 0; i < count; i++) {
     uint16_t position = segment_set_position(set, entries[i].question);
     if (position == SEGMENT_NOWHERE)
-      gone++;
+      strangers++;
     else
       entry_of[position] = i + 1;
     if (entries[i].valid_until_us < least_us) least_us = entries[i].valid_until_us;
     if (entries[i].valid_until_us == MEMBERSHIP_FOREVER) gone += says_nothing(&entries[i]);
   }
   evaluating->least_us = least_us;
-  evaluating->gone = gone;
+  evaluating->gone = gone + strangers;
+  evaluating->strangers = strangers > 0;
 }
 
 static enum err begin(struct evaluating *evaluating, struct segment_evaluation *out) {
@@ -564,6 +567,7 @@ static void drop_gone(struct evaluating *evaluating, bool drop) {
 // One array by question, without entries that say nothing and, to `drop`, without those of questions that are gone.
 static enum err merge_entries(struct evaluating *evaluating, bool drop) {
   struct membership *membership = evaluating->membership;
+  drop = drop && evaluating->strangers; // nobody asks hundreds for their places then
   if (evaluating->added_count == 0) {
     if (evaluating->gone > 0) drop_gone(evaluating, drop);
     return ERR_OK;

@@ -279,6 +279,15 @@ const struct segment_definition *segment_set_at(const struct segment_set *set, s
   return index < set->count ? &set->questions[index].definition : NULL;
 }
 
+enum segment_kind segment_set_kind(const struct segment_set *set, size_t index) {
+  return (enum segment_kind)set->turns[index].kind;
+}
+
+size_t segment_set_place(const struct segment_set *set, uint32_t question) {
+  uint16_t position = segment_set_position(set, question);
+  return position == SEGMENT_NOWHERE ? SIZE_MAX : position;
+}
+
 const struct segment_definition *segment_set_question(const struct segment_set *set, uint32_t question) {
   return segment_set_at(set, segment_set_position(set, question));
 }

@@ -56,6 +56,8 @@ void segment_set_close(const struct segment_set *set); // one less
 size_t segment_set_count(const struct segment_set *set);
 // Views into the set. NULL: not in it.
 const struct segment_definition *segment_set_at(const struct segment_set *set, size_t index); // in order of evaluation
+enum segment_kind segment_set_kind(const struct segment_set *set, size_t index); // without a look at the definition
+size_t segment_set_place(const struct segment_set *set, uint32_t question);      // SIZE_MAX: not in it
 const struct segment_definition *segment_set_question(const struct segment_set *set, uint32_t question);
 const struct segment_definition *segment_set_live(const struct segment_set *set, struct bytes id);
 // What orders the customers of a limited audience; NULL when nothing does.

@@ -17,6 +17,7 @@
 
 #include <rocksdb/memtablerep.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/version.h>
 
 #include <algorithm>
@@ -435,4 +436,8 @@ private:
 
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count) {
   family->rep.memtable_factory = std::make_shared<Factory>(prefix_bytes, bucket_count);
+}
+
+void store_memtable_follow(rocksdb_options_t *family, size_t prefix_bytes) {
+  family->rep.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(prefix_bytes));
 }

@@ -16,6 +16,10 @@ extern "C" {
 // are then found by hash as well.
 void store_memtable_set(rocksdb_options_t *family, size_t prefix_bytes, size_t bucket_count);
 
+// Of a column family with a skip list, whose rows are written in runs: a row goes in beside the one before it of the
+// same first `prefix_bytes`, without a search from the top.
+void store_memtable_follow(rocksdb_options_t *family, size_t prefix_bytes);
+
 #ifdef __cplusplus
 }
 #endif

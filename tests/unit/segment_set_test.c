@@ -136,6 +136,11 @@ static void test_found(void **state) {
   assert_int_equal(segment_set_live(kit->set, BYTES("a"))->question, 900);
   assert_int_equal(segment_set_question(kit->set, 2)->version, 2);
   assert_int_equal(segment_set_live(kit->set, BYTES("guests"))->kind, SEGMENT_LIST);
+  for (size_t i = 0; i < segment_set_count(kit->set); i++) {
+    assert_int_equal(segment_set_kind(kit->set, i), segment_set_at(kit->set, i)->kind);
+    assert_int_equal(segment_set_place(kit->set, segment_set_at(kit->set, i)->question), i);
+  }
+  assert_true(segment_set_place(kit->set, 1) == SIZE_MAX);
   assert_null(segment_set_live(kit->set, BYTES("b")));
   assert_null(segment_set_question(kit->set, 1));
   assert_null(segment_set_question(kit->set, 0));
