@@ -236,7 +236,7 @@ static void make_store(const char *path, uint64_t customers) {
 
 static FILE *run_script(const struct options *options, const char *mode, const char *database, const char *file) {
   char command[3 * PATH_BYTES];
-  snprintf(command, sizeof command, "node '%s/duckdb.mjs' %s '%s' %zu '%s'", options->scripts, mode, database,
+  snprintf(command, sizeof command, "node '%s/duckdb.mjs' %s '%s' %" PRIu64 " '%s'", options->scripts, mode, database,
            options->threads, file);
   FILE *pipe = popen(command, "r");
   if (pipe == NULL) fail(command, strerror(errno));

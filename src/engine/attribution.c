@@ -39,7 +39,8 @@ static enum err wrong(struct diag *diag, const char *name) {
 
 static struct value option(const struct engine *engine, struct value options, const char *name) {
   struct value value = value_member(options, engine->names, bytes_from_text(name));
-  return value_type(value) == VALUE_NULL ? (struct value){0} : value;
+  if (value_type(value) == VALUE_NULL) value = (struct value){0};
+  return value;
 }
 
 static enum err read_number(const struct engine *engine, struct value options, const char *name, int64_t least,

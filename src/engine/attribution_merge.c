@@ -298,7 +298,7 @@ static enum err finish(struct merging *merging, const struct attribution_pool *r
   if (err == ERR_OK) err = add_in_order(merging, &raw->paths, order, &out->paths);
   if (err == ERR_OK && !more_timed(out, out->paths.channels.count + 1)) err = diag_no_memory(merging->diag);
   for (size_t i = 0; i < merging->steps.channels.count && err == ERR_OK; i++)
-    if (merging->final[i] != UINT16_MAX && i < raw->timed_capacity) out->timed[merging->final[i]] = raw->timed[i];
+    if (i < raw->timed_capacity && merging->final[i] != UINT16_MAX) out->timed[merging->final[i]] = raw->timed[i];
   out->paths.has_value = out->paths.has_nulls = true;
   alloc_free(order);
   return err;

@@ -37,7 +37,8 @@ static void put_bytes(struct buffer *out, struct bytes bytes) {
 }
 
 static enum err keep_question(struct loyalty_asked *asked, struct buffer *packed, struct bytes *question) {
-  *question = packed->failed ? (struct bytes){0} : arena_copy(asked->kit->work->arena, buffer_view(packed));
+  *question = (struct bytes){0};
+  if (!packed->failed) *question = arena_copy(asked->kit->work->arena, buffer_view(packed));
   buffer_release(packed);
   return question->data == NULL ? ERR_NO_MEMORY : ERR_OK;
 }

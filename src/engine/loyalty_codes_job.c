@@ -230,7 +230,7 @@ struct change {
   struct batch batch;
   bool changed;
   struct json_writer *writer;
-  struct buffer *scratch;
+  struct buffer scratch;
 };
 
 static enum err change_body(struct store_txn *txn, void *context, struct diag *diag) {
@@ -240,15 +240,13 @@ static enum err change_body(struct store_txn *txn, void *context, struct diag *d
   json_writer_init(change->writer, out);
   write_batch(&change->batch, change->writer);
   if (out->failed) return diag_no_memory(diag);
-  return change->changed ? put_batch(change->engine, txn, &change->batch, change->scratch, diag) : ERR_OK;
+  return change->changed ? put_batch(change->engine, txn, &change->batch, &change->scratch, diag) : ERR_OK;
 }
 
 static enum err run_change(struct change *change, struct engine_commit *commit, struct diag *diag) {
-  struct buffer scratch;
-  buffer_init(&scratch);
-  change->scratch = &scratch;
+  buffer_init(&change->scratch);
   enum err err = engine_run(change->engine, change_body, change, commit, diag);
-  buffer_release(&scratch);
+  buffer_release(&change->scratch);
   return err;
 }
 
@@ -452,7 +450,7 @@ static enum err chunk_body(struct work *work, void *context) {
 
 static enum err fail_body(struct store_txn *txn, void *context, struct diag *diag) {
   struct change *change = context;
-  return put_batch(change->engine, txn, &change->batch, change->scratch, diag);
+  return put_batch(change->engine, txn, &change->batch, &change->scratch, diag);
 }
 
 // What the rules say ends it; a full disk or short memory does not: it is tried again.
@@ -460,7 +458,6 @@ static enum err give_up(struct engine *engine, const struct batch *batch, enum e
                         struct diag *diag) {
   struct change change = {.engine = engine, .batch = *batch};
   struct store_mark mark;
-  struct buffer scratch;
   if (err != ERR_DENIED && err != ERR_LIMIT && err != ERR_INVALID && err != ERR_NOT_FOUND) {
     *diag = *why;
     return err;
@@ -469,10 +466,9 @@ static enum err give_up(struct engine *engine, const struct batch *batch, enum e
   change.batch.ended_us = clock_now_us(engine->clock);
   change.batch.error = bytes_from_text(why->code);
   change.batch.detail = bytes_from_text(why->message);
-  buffer_init(&scratch);
-  change.scratch = &scratch;
+  buffer_init(&change.scratch);
   err = store_run(engine->store, fail_body, &change, &mark, diag);
-  buffer_release(&scratch);
+  buffer_release(&change.scratch);
   return err;
 }
 

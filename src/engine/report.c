@@ -254,7 +254,7 @@ static enum err find_begin(struct engine_view *view, struct value option, unsign
 // month 28 to 31 days, so half a unit more or less changes nothing.
 static enum err units_between(struct engine_view *view, enum rule_unit unit, int64_t from_us, int64_t to_us,
                               int64_t *units, struct diag *diag) {
-  int64_t from_start, to_start;
+  int64_t from_start, to_start = to_us;
   *units = 0;
   enum err err = start_of(view, from_us, unit, 0, &from_start, diag);
   if (err == ERR_OK) err = start_of(view, to_us, unit, 0, &to_start, diag);

@@ -396,12 +396,13 @@ static void transfer(struct player *from, struct player *to) {
     struct model_lot *given = add_lot(&to->model, 0, lot->earned_us);
     lot->active -= part;
     amount -= part;
-    *given = (struct model_lot){.id = id++,
+    *given = (struct model_lot){.id = id,
                                 .external = lot->external,
                                 .earned_us = lot->earned_us,
                                 .active_us = lot->active_us,
                                 .expires_us = lot->expires_us,
                                 .active = part};
+    id++;
   }
   pay_debt(&to->model);
 }

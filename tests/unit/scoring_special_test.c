@@ -78,7 +78,7 @@ static double euler_integral(double a, double b, double c, double z) {
   enum { STEPS = 20000 };
   double sum = 0;
   for (int i = 1; i < STEPS; i++) {
-    double t = (double)i / STEPS;
+    double t = i * (1.0 / STEPS);
     sum += (i % 2 == 1 ? 4 : 2) *
            exp((b - 1) * log(t) + (c - b - 1) * log1p(-t) - a * log1p(-z * t) - special_log_beta(b, c - b));
   }
