@@ -69,10 +69,12 @@ matches() {
     }' "$1" "$2"
 }
 
+# Below the ports that the system gives to whoever connects: one of those can be taken between here and the server's
+# start, and whoever waits for it there may meet herself.
 free_port() {
   local port
   for _ in 1 2 3 4 5 6 7 8; do
-    port=$((20000 + RANDOM % 20000))
+    port=$((20000 + RANDOM % 12000))
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
   done
   echo "$port"
@@ -86,6 +88,7 @@ run_command() {
   servers="$servers $!"
   for _ in $(seq 100); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return 0; fi
+    if ! kill -0 $! 2>/dev/null; then echo "the server has ended: $(cat serve.log 2>/dev/null)" && return 1; fi
     sleep 0.1
   done
 }
