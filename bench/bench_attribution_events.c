@@ -5,6 +5,7 @@
 // is 30 days and the period all of it. Rapport makes the journeys and runs every model with Markov of order 1 exactly;
 // DuckDB puts each order's touches in a row and counts equal rows, and its count of conversions, of those with a touch
 // and of different paths must be the same. One round to warm up, then five, of which the median counts.
+// The peer: bench/segment.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
