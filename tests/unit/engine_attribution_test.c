@@ -38,16 +38,7 @@ static const char *const lines[] = {
 };
 
 static int open_shop(void **state) {
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int close_shop(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 // --- asking ----------------------------------------------------------------------------------------------------
@@ -394,8 +385,7 @@ static void add_event(int customer, int64_t time) {
 }
 
 static int open_crowd(void **state) {
-  (void)state;
-  read_open(&kit);
+  read_set_up(state, &kit, NULL, 0);
   for (int i = 0; i < CROWD; i++) {
     int64_t time = (int64_t)random_next(20 * DAY);
     for (uint64_t events = random_next(14); events > 0; events--, time += (int64_t)random_next(4 * DAY))
@@ -597,21 +587,21 @@ static void short_of_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(known_journeys, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(real_times, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(groups, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(costs, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(settings_of_the_request, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(orders, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(orders_are_asked_for, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(repeated_orders, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(known_journeys, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(real_times, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(groups, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(costs, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(settings_of_the_request, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(orders, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(orders_are_asked_for, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(repeated_orders, open_shop, read_tear_down),
       cmocka_unit_test(too_many_orders),
-      cmocka_unit_test_setup_teardown(orders_of_a_crowd, open_crowd, close_shop),
-      cmocka_unit_test_setup_teardown(refused, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(versions_of_settings, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(as_a_file_of_the_paths, open_crowd, close_shop),
-      cmocka_unit_test_setup_teardown(any_number_of_threads, open_crowd, close_shop),
-      cmocka_unit_test_setup_teardown(short_of_memory, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(orders_of_a_crowd, open_crowd, read_tear_down),
+      cmocka_unit_test_setup_teardown(refused, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(versions_of_settings, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(as_a_file_of_the_paths, open_crowd, read_tear_down),
+      cmocka_unit_test_setup_teardown(any_number_of_threads, open_crowd, read_tear_down),
+      cmocka_unit_test_setup_teardown(short_of_memory, open_shop, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

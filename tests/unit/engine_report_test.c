@@ -52,16 +52,9 @@ static const char *const lines[] = {
 static int set_up(void **state) {
   struct engine_commit commit = {0};
   struct diag diag;
-  (void)state;
-  read_open(&kit);
+  read_set_up(state, &kit, NULL, 0);
   assert_int_equal(engine_zone_put(kit.engine, BYTES("Europe/Paris"), BYTES("ann"), &commit, &diag), ERR_OK);
   read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
   return 0;
 }
 
@@ -415,21 +408,21 @@ static void test_every_allocation_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_sales_figures, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_sales_by_place_and_time, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_periods, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_moves, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_groups, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_cohorts, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_concentration, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_refusals, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_campaigns, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_campaigns_refusals, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_sales_figures, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_sales_by_place_and_time, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_periods, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_moves, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_groups, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_cohorts, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_concentration, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_refusals, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_campaigns, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_campaigns_refusals, set_up, read_tear_down),
       cmocka_unit_test(test_the_list),
-      cmocka_unit_test_setup_teardown(test_any_number_of_threads_gives_the_same_bytes, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_whoever_looks_on_may_stop_it, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_any_number_of_threads_gives_the_same_bytes, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_whoever_looks_on_may_stop_it, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,16 +51,7 @@ static const char *const lines[] = {
 };
 
 static int set_up(void **state) {
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 static enum err make(const char *options, unsigned threads, struct report **report, struct diag *diag) {
@@ -189,12 +180,12 @@ static void short_of_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(store_sales, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(the_reverse, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(windows_and_settings, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(any_number_of_threads, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(short_of_memory, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(store_sales, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(the_reverse, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(windows_and_settings, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(refused, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(any_number_of_threads, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(short_of_memory, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,15 +99,7 @@ static void order(int customer, double day, int total, const char *range) {
 }
 
 static int open_kit(void **state) {
-  (void)state;
-  read_open(&kit);
-  return 0;
-}
-
-static int close_kit(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, NULL, 0);
 }
 
 // --- incrementality ------------------------------------------------------------------------------------------
@@ -415,7 +407,7 @@ static void test_kept_models_with_short_memory(void **state) {
 }
 
 int main(void) {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, open_kit, close_kit)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, open_kit, read_tear_down)
   const struct CMUnitTest tests[] = {
       TEST(test_incrementality),
       TEST(test_incrementality_refused),
