@@ -1,14 +1,12 @@
 // Attribution of a workspace: journeys whose every figure is known; a file of the paths it gives has the same credit to
 // the last bit; any number of threads gives the same bytes; groups, costs and settings; and all of it with the n-th
 // allocation failing.
-#include "engine_read_fixture.h"
+#include "engine_report_kit.h"
 
 #include "attribution/comparison.h"
 #include "attribution/paths_csv.h"
-#include "base/alloc.h"
 #include "engine/attribution.h"
 #include "engine/attribution_orders.h"
-#include "engine/report.h"
 
 enum { CROWD = 400, DAY = 86400 };
 
@@ -43,38 +41,17 @@ static int open_shop(void **state) {
 
 // --- asking ----------------------------------------------------------------------------------------------------
 
-static enum err make(const char *options, unsigned threads, struct report **report, struct diag *diag) {
-  struct engine_report_request request = {.threads = threads};
-  struct engine_view *view;
-  struct rule_diag refusal;
-  struct buffer packed;
-  buffer_init(&packed);
-  enum err err = value_parse_json(kit.parser, bytes_from_text(options), engine_names(kit.engine), &packed, diag);
-  request.options = (struct value){buffer_view(&packed)};
-  if (err == ERR_OK) err = engine_view_open(kit.engine, &view);
-  if (err == ERR_OK) {
-    err = engine_report(view, BYTES("attribution"), &request, report, &refusal, diag);
-    engine_view_close(view);
-  }
-  buffer_release(&packed);
-  return err;
-}
-
-static struct report *made(const char *options, unsigned threads) {
-  struct report *report = NULL;
-  struct diag diag;
-  diag_init(&diag);
-  if (make(options, threads, &report, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
-  return report;
+static struct asked attribution(const char *options, unsigned threads) {
+  return (struct asked){.kind = "attribution", .options = options, .threads = threads};
 }
 
 static void table_of(const char *options, unsigned threads, const char *table, struct buffer *out) {
-  struct report *report = made(options, threads);
+  struct asked asked = attribution(options, threads);
   struct diag diag;
+  asked.table = table;
   buffer_init(out);
-  if (report_write_csv(report, bytes_from_text(table), out, &diag) != ERR_OK) fail_msg("%s", diag.message);
+  if (asked_write(&kit, &asked, out, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
   buffer_append_byte(out, '\0');
-  report_close(report);
 }
 
 static void expect(const char *options, const char *table, const char *wanted) {
@@ -193,13 +170,13 @@ static void orders(void **state) {
 
 static void orders_are_asked_for(void **state) {
   (void)state;
-  struct report *report = made("{" JANUARY "}", 1);
+  struct asked asked = attribution("{" JANUARY "}", 1);
   struct buffer out;
   struct diag diag;
+  asked.table = "orders";
   buffer_init(&out);
-  assert_int_equal(report_write_csv(report, BYTES("orders"), &out, &diag), ERR_NOT_FOUND);
+  assert_int_equal(asked_write(&kit, &asked, &out, &diag), ERR_NOT_FOUND);
   buffer_release(&out);
-  report_close(report);
 }
 
 // Her second order comes again with the same id, with another amount and with a touch before it; a number is an id,
@@ -258,13 +235,10 @@ static void too_many_orders(void **state) {
 }
 
 static void refuse(const char *options, const char *field, const char *code) {
-  struct report *report = NULL;
+  const struct asked asked = attribution(options, 1);
   struct diag diag;
-  diag_init(&diag);
-  assert_int_not_equal(make(options, 1, &report, &diag), ERR_OK);
-  assert_null(report);
-  if (strcmp(diag.field, field) != 0 || strcmp(diag.code, code) != 0)
-    fail_msg("%s: %s %s: %s", options, diag.field, diag.code, diag.message);
+  asked_refused(&kit, &asked, code, &diag);
+  assert_string_equal(diag.field, field);
 }
 
 static void refused(void **state) {
@@ -448,18 +422,8 @@ static void any_number_of_threads(void **state) {
                                         "{" JANUARY ",\"by\":\"campaign\",\"models\":\"time_decay,markov\"}",
                                         "{" JANUARY ",\"orders\":true,\"order\":2}"};
   for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-    struct buffer texts[3];
-    for (unsigned k = 0; k < 3; k++) {
-      struct json_writer writer;
-      struct report *report = made(OPTIONS[i], 1 + 3 * k);
-      buffer_init(&texts[k]);
-      json_writer_init(&writer, &texts[k]);
-      report_write_json(report, &writer);
-      report_close(report);
-    }
-    assert_true(bytes_equal(buffer_view(&texts[0]), buffer_view(&texts[1])));
-    assert_true(bytes_equal(buffer_view(&texts[0]), buffer_view(&texts[2])));
-    for (unsigned k = 0; k < 3; k++) buffer_release(&texts[k]);
+    const struct asked asked = attribution(OPTIONS[i], 1);
+    asked_in_threads(&kit, &asked);
   }
 }
 
@@ -571,17 +535,8 @@ static void short_of_memory(void **state) {
                                         "{" JANUARY ",\"by\":\"campaign\",\"costs\":[]}",
                                         "{" JANUARY ",\"orders\":true,\"by\":\"creative\"}"};
   for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-    for (uint64_t allowed = 0;; allowed += 1 + allowed / 100) {
-      struct report *report = NULL;
-      struct diag diag;
-      diag_init(&diag);
-      alloc_fail_after(allowed, false);
-      enum err err = make(OPTIONS[i], 1, &report, &diag);
-      bool failed = alloc_fail_disarm();
-      if (err == ERR_OK) report_close(report);
-      if (!failed) break;
-      if (err != ERR_OK) assert_int_equal(err, ERR_NO_MEMORY);
-    }
+    const struct asked asked = attribution(OPTIONS[i], 1);
+    asked_short_of_memory(&kit, &asked, 100);
   }
 }
 
