@@ -19,6 +19,7 @@
 #include "customer/timeline.h"
 #include "engine/attribution_walk.h"
 #include "engine/engine.h"
+#include "parts/measure.h"
 #include "parts/options.h"
 #include "parts/shop.h"
 #include "rule/zone.h"
@@ -49,22 +50,6 @@ struct outcome {
 static void fail(const char *what, const char *why) {
   fprintf(stderr, "bench_attribution_events: %s: %s\n", what, why);
   exit(1);
-}
-
-static double clock_s(clockid_t clock) {
-  struct timespec time;
-  clock_gettime(clock, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b) {
-  double left = *(const double *)a, right = *(const double *)b;
-  return (left > right) - (left < right);
-}
-
-static double median(double *values, size_t count) {
-  qsort(values, count, sizeof *values, by_value);
-  return values[count / 2];
 }
 
 // --- the settings ----------------------------------------------------------------------------------------------
@@ -126,9 +111,9 @@ static void run(struct engine_view *view, const struct attribution_settings *set
   struct comparison_options what = {.markov = {.order = 1, .threads = threads}};
   struct diag diag;
   bool paid[PATHS_CHANNELS_MAX] = {false};
-  double before_s = clock_s(CLOCK_MONOTONIC);
+  double before_s = measure_clock_s(CLOCK_MONOTONIC);
   if (attribution_walk(&walk, &journeys, &diag) != ERR_OK) fail("journeys", diag.message);
-  outcome->walk_seconds = clock_s(CLOCK_MONOTONIC) - before_s;
+  outcome->walk_seconds = measure_clock_s(CLOCK_MONOTONIC) - before_s;
   const struct paths *paths = &journeys.all.paths;
   heuristics_defaults(&what.heuristics);
   what.heuristics.threads = threads;
@@ -167,16 +152,16 @@ static void ask_rapport(const struct options *options, const char *path, struct 
   struct names *names = open_names();
   struct attribution_settings *settings = open_settings(names, zone);
   for (int i = -1; i < RUNS; i++) {
-    double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    double before_s = measure_clock_s(CLOCK_MONOTONIC), cpu_before_s = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID);
     run(view, settings, (unsigned)options->threads, outcome);
     if (i < 0) continue;
-    seconds[i] = clock_s(CLOCK_MONOTONIC) - before_s;
-    cpu_seconds[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
+    seconds[i] = measure_clock_s(CLOCK_MONOTONIC) - before_s;
+    cpu_seconds[i] = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
     walk_seconds[i] = outcome->walk_seconds;
   }
-  outcome->seconds = median(seconds, RUNS);
-  outcome->cpu_seconds = median(cpu_seconds, RUNS);
-  outcome->walk_seconds = median(walk_seconds, RUNS);
+  outcome->seconds = measure_median(seconds, RUNS);
+  outcome->cpu_seconds = measure_median(cpu_seconds, RUNS);
+  outcome->walk_seconds = measure_median(walk_seconds, RUNS);
   attribution_settings_close(settings);
   names_close(names);
   engine_view_close(view);
@@ -210,8 +195,8 @@ static bool ask_duckdb(const struct options *options, const char *database, stru
                      &outcome->paths) == 4;
   for (int i = 0; read && i < RUNS; i++) read = fscanf(pipe, "%lf %lf", &seconds[i], &cpu_seconds[i]) == 2;
   if (pclose(pipe) != 0 || !read) return false;
-  outcome->seconds = median(seconds, RUNS);
-  outcome->cpu_seconds = median(cpu_seconds, RUNS);
+  outcome->seconds = measure_median(seconds, RUNS);
+  outcome->cpu_seconds = measure_median(cpu_seconds, RUNS);
   return true;
 }
 

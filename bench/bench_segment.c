@@ -16,6 +16,7 @@
 
 #include "customer/scan.h"
 #include "engine/engine.h"
+#include "parts/measure.h"
 #include "parts/options.h"
 #include "parts/shop.h"
 #include "rule/check.h"
@@ -50,22 +51,6 @@ struct outcome {
 static void fail(const char *what, const char *why) {
   fprintf(stderr, "bench_segment: %s: %s\n", what, why);
   exit(1);
-}
-
-static double clock_s(clockid_t clock) {
-  struct timespec time;
-  clock_gettime(clock, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b) {
-  double left = *(const double *)a, right = *(const double *)b;
-  return (left > right) - (left < right);
-}
-
-static double median(double *values, size_t count) {
-  qsort(values, count, sizeof *values, by_value);
-  return values[count / 2];
 }
 
 // --- Rapport -------------------------------------------------------------------------------------------------
@@ -162,13 +147,13 @@ static void measure(const struct workspace *workspace, const struct rule_program
   double seconds[RUNS], cpu_seconds[RUNS];
   outcome->answer = count_members(workspace, program);
   for (int i = 0; i < RUNS; i++) {
-    double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    double before_s = measure_clock_s(CLOCK_MONOTONIC), cpu_before_s = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID);
     count_members(workspace, program);
-    seconds[i] = clock_s(CLOCK_MONOTONIC) - before_s;
-    cpu_seconds[i] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
+    seconds[i] = measure_clock_s(CLOCK_MONOTONIC) - before_s;
+    cpu_seconds[i] = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
   }
-  outcome->seconds = median(seconds, RUNS);
-  outcome->cpu_seconds = median(cpu_seconds, RUNS);
+  outcome->seconds = measure_median(seconds, RUNS);
+  outcome->cpu_seconds = measure_median(cpu_seconds, RUNS);
 }
 
 // The events need no engine; projections are built by one, which finds a workspace without rules, names or sources.
@@ -184,9 +169,10 @@ static void build_projections(struct store *store) {
   if (err == ERR_NOT_FOUND) err = engine_create_workspace(store, options.clock, &diag);
   if (err == ERR_OK && engine == NULL) err = engine_open(&engine, &options, &diag);
   if (err != ERR_OK) fail("engine", diag.message);
-  double before_s = clock_s(CLOCK_MONOTONIC), cpu_before_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+  double before_s = measure_clock_s(CLOCK_MONOTONIC), cpu_before_s = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID);
   if (engine_project_now(engine, &diag) != ERR_OK) fail("projections", diag.message);
-  double seconds = clock_s(CLOCK_MONOTONIC) - before_s, cpu_seconds = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
+  double seconds = measure_clock_s(CLOCK_MONOTONIC) - before_s,
+         cpu_seconds = measure_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_s;
   engine_close(engine);
   if (store_compact(store, STORE_PROJECTION, BYTES(""), BYTES(""), &diag) != ERR_OK) fail("projections", diag.message);
   if (store_get_stats(store, &stats) != ERR_OK) fail("statistics", "the store gives none");
@@ -265,8 +251,8 @@ static void ask_duckdb(const struct options *options, const char *database, stru
     bool read = fscanf(pipe, "%31s %" SCNu64, name, &outcomes[i].answer) == 2;
     for (int j = 0; read && j < RUNS; j++) read = fscanf(pipe, "%lf %lf", &seconds[j], &cpu_seconds[j]) == 2;
     if (!read || strcmp(name, questions[i].name) != 0) fail("DuckDB", "no answer");
-    outcomes[i].seconds = median(seconds, RUNS);
-    outcomes[i].cpu_seconds = median(cpu_seconds, RUNS);
+    outcomes[i].seconds = measure_median(seconds, RUNS);
+    outcomes[i].cpu_seconds = measure_median(cpu_seconds, RUNS);
   }
   if (pclose(pipe) != 0) fail("DuckDB", "it failed");
 }

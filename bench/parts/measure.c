@@ -24,6 +24,22 @@ int64_t measure_wall_us(void) {
   return read_clock_us(CLOCK_REALTIME);
 }
 
+double measure_clock_s(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static int by_value(const void *a, const void *b) {
+  double left = *(const double *)a, right = *(const double *)b;
+  return (left > right) - (left < right);
+}
+
+double measure_median(double *values, size_t count) {
+  qsort(values, count, sizeof *values, by_value);
+  return values[count / 2];
+}
+
 // --- latencies -----------------------------------------------------------------------------------------------
 
 // Up to 127 us each microsecond has a bucket; above, each power of two has 64.

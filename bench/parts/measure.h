@@ -9,9 +9,12 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <time.h>
 
 int64_t measure_now_us(void);  // monotonic
 int64_t measure_wall_us(void); // since 1970
+double measure_clock_s(clockid_t clock);
+double measure_median(double *values, size_t count); // sorts them
 
 // Latencies in buckets at most 1.6 % wide, up to an hour.
 enum { LATENCY_SUB_BITS = 6, LATENCY_BUCKETS = 27 << LATENCY_SUB_BITS };

@@ -27,14 +27,8 @@ enum err attribution_settings_get(struct request *request, struct worker *worker
 enum err attribution_settings_put(struct request *request, struct worker *worker, struct diag *diag) {
   struct value document;
   struct bytes author;
-  if (request->json.size_bytes == 0)
-    return diag_set(diag, ERR_INVALID, "missing_body",
-                    "This address takes the settings as its body, and there are none.");
-  enum err err = request_document(request, worker, &document, diag);
-  if (!err) err = request_author(request, document, &author, diag);
+  enum err err = request_settings(request, worker, &document, &author, diag);
   if (err) return err;
-  request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
-  if (!request->refusal) return diag_no_memory(diag);
   struct json_writer writer = request_answer(request, 200);
   return engine_attribution_settings_put(request->api->engine, document, author, &writer,
                                          request_commit(request, 200, NULL, NULL), request->refusal, diag);

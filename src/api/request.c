@@ -262,6 +262,16 @@ enum err request_definition(struct request *request, struct worker *worker, stru
   return err ? err : request_refusal(request, diag);
 }
 
+enum err request_settings(struct request *request, struct worker *worker, struct value *document, struct bytes *author,
+                          struct diag *diag) {
+  if (request->json.size_bytes == 0)
+    return diag_set(diag, ERR_INVALID, "missing_body",
+                    "This address takes the settings as its body, and there are none.");
+  enum err err = request_document(request, worker, document, diag);
+  if (!err) err = request_author(request, *document, author, diag);
+  return err ? err : request_refusal(request, diag);
+}
+
 enum err request_refusal(struct request *request, struct diag *diag) {
   request->refusal = arena_take_zero(&request->arena, 1, sizeof *request->refusal);
   return request->refusal ? ERR_OK : diag_no_memory(diag);

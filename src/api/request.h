@@ -129,6 +129,10 @@ enum err request_body(struct request *request, struct worker *worker, const char
 // The same of a definition, a document whose members the engine checks; an expression in it may be refused.
 enum err request_definition(struct request *request, struct worker *worker, struct value *document, struct diag *diag);
 
+// The same of the settings of reports or attribution, with the author of the change.
+enum err request_settings(struct request *request, struct worker *worker, struct value *document, struct bytes *author,
+                          struct diag *diag);
+
 // Makes `request->refusal`, for calls that read expressions.
 enum err request_refusal(struct request *request, struct diag *diag);
 

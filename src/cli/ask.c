@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct diag *diag) {
   struct print_document document;
   enum err err = ERR_OK;
@@ -36,6 +38,24 @@ enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_v
   enum err err = ask_call(cli, call, writes, &json, diag);
   if (err == ERR_OK) err = ask_show(cli, buffer_view(&json), view, diag);
   buffer_release(&json);
+  return err;
+}
+
+static void print_settings(const struct print_document *settings, struct buffer *out) {
+  print_warnings(settings);
+  print_plain(settings, out);
+}
+
+enum err ask_settings(struct cli *cli, const struct target_call *get, enum target_op put, struct diag *diag) {
+  struct target_call call = *get;
+  struct buffer file;
+  bool writes = cli->options.arg_count > 0;
+  buffer_init(&file);
+  enum err err = writes ? ask_read_file(cli->options.args[0], LIMIT_BODY_BYTES, &file, diag) : ERR_OK;
+  if (writes) call.op = put;
+  call.body = buffer_view(&file);
+  if (err == ERR_OK) err = ask(cli, &call, writes, print_settings, diag);
+  buffer_release(&file);
   return err;
 }
 

@@ -16,6 +16,9 @@ enum err ask(struct cli *cli, const struct target_call *call, bool writes, ask_v
 // Opens the target, makes the call and closes it: the answer is appended to `json`.
 enum err ask_call(struct cli *cli, const struct target_call *call, bool writes, struct buffer *json, struct diag *diag);
 
+// Settings of the workspace as `get` tells them; where an argument names a file, those in it are put by `put` first.
+enum err ask_settings(struct cli *cli, const struct target_call *get, enum target_op put, struct diag *diag);
+
 // Prints an answer that is there already.
 enum err ask_show(struct cli *cli, struct bytes json, ask_view_fn *view, struct diag *diag);
 

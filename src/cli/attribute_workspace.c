@@ -226,21 +226,9 @@ enum err attribute_workspace(struct cli *cli, struct diag *diag) {
 
 // --- settings --------------------------------------------------------------------------------------------------
 
-static void print_settings(const struct print_document *settings, struct buffer *out) {
-  print_warnings(settings);
-  print_plain(settings, out);
-}
-
 enum err command_attribute_settings(struct cli *cli, struct diag *diag) {
-  bool put = cli->options.arg_count > 0;
-  struct target_call call = {
-      .op = put ? TARGET_ATTRIBUTION_SETTINGS_PUT : TARGET_ATTRIBUTION_SETTINGS,
+  const struct target_call get = {
+      .op = TARGET_ATTRIBUTION_SETTINGS,
       .args = {[TARGET_ARG_VERSION] = options_text(&cli->options, OPTION_SETTINGS_VERSION, NULL)}};
-  struct buffer file;
-  buffer_init(&file);
-  enum err err = put ? ask_read_file(cli->options.args[0], LIMIT_BODY_BYTES, &file, diag) : ERR_OK;
-  call.body = buffer_view(&file);
-  if (err == ERR_OK) err = ask(cli, &call, put, print_settings, diag);
-  buffer_release(&file);
-  return err;
+  return ask_settings(cli, &get, TARGET_ATTRIBUTION_SETTINGS_PUT, diag);
 }

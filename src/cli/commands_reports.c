@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "cli/ask.h"
 #include "cli/progress.h"
 #include "cli/report_ask.h"
@@ -199,19 +198,6 @@ enum err command_report(struct cli *cli, struct diag *diag) {
 
 // --- settings ------------------------------------------------------------------------------------------------
 
-static void print_settings(const struct print_document *settings, struct buffer *out) {
-  print_warnings(settings);
-  print_plain(settings, out);
-}
-
 enum err command_report_settings(struct cli *cli, struct diag *diag) {
-  bool put = cli->options.arg_count > 0;
-  struct target_call call = {.op = put ? TARGET_REPORT_SETTINGS_PUT : TARGET_REPORT_SETTINGS};
-  struct buffer file;
-  buffer_init(&file);
-  enum err err = put ? ask_read_file(cli->options.args[0], LIMIT_BODY_BYTES, &file, diag) : ERR_OK;
-  call.body = buffer_view(&file);
-  if (err == ERR_OK) err = ask(cli, &call, put, print_settings, diag);
-  buffer_release(&file);
-  return err;
+  return ask_settings(cli, &(struct target_call){.op = TARGET_REPORT_SETTINGS}, TARGET_REPORT_SETTINGS_PUT, diag);
 }

@@ -13,7 +13,7 @@
 #include "engine/report.h"
 #include "value/given.h"
 
-enum { DAYS_DEFAULT = 90, PATHS_DEFAULT = 100, MODELS_TEXT_BYTES = 512 };
+enum { DAYS_DEFAULT = 90, PATHS_DEFAULT = 20, MODELS_TEXT_BYTES = 512 };
 
 static const char *const BY_WORDS[ATTRIBUTION_BY_COUNT] = {"channel", "campaign", "creative", "store",
                                                            "range",   "customer", "segment"};

@@ -8,23 +8,12 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "customer/record.h"
+#include "engine/trade.h"
 
 // --- what came twice -------------------------------------------------------------------------------------------
-
-struct numbered {
-  struct bytes id;
-  size_t index;
-};
-
-static int by_id(const void *a, const void *b) {
-  const struct numbered *left = a, *right = b;
-  int order = bytes_compare(left->id, right->id);
-  return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
-}
 
 static enum err read_ids(struct attribution_hand *hand, const struct journey_conversion *conversions, size_t count,
                          struct arena *arena, struct bytes *ids) {
@@ -42,15 +31,10 @@ static enum err read_ids(struct attribution_hand *hand, const struct journey_con
 
 static enum err drop_repeats(struct journey_conversion *conversions, struct bytes *ids, size_t *count,
                              struct arena *arena) {
-  size_t found = 0, kept = 0;
-  struct numbered *numbered = arena_take(arena, (*count + 1) * sizeof *numbered);
-  bool *drop = arena_take_zero(arena, *count + 1, sizeof *drop);
-  if (numbered == NULL || drop == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < *count; i++)
-    if (ids[i].size_bytes > 0) numbered[found++] = (struct numbered){ids[i], i};
-  if (found < 2) return ERR_OK;
-  qsort(numbered, found, sizeof *numbered, by_id);
-  for (size_t i = 1; i < found; i++) drop[numbered[i].index] = bytes_equal(numbered[i].id, numbered[i - 1].id);
+  size_t kept = 0;
+  bool *drop;
+  enum err err = trade_repeats(ids, *count, arena, &drop);
+  if (err != ERR_OK || drop == NULL) return err;
   for (size_t i = 0; i < *count; i++) {
     if (drop[i]) continue;
     conversions[kept] = conversions[i];

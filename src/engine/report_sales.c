@@ -347,6 +347,24 @@ static void tell_shares(struct report *report, const struct tally *all) {
   }
 }
 
+// `units`: pieces are told, of places it is the average basket.
+static void tell_rows(struct report *report, const struct sums *sums, int64_t revenue, bool units) {
+  for (size_t i = 0; i < sums->count; i++) {
+    const int64_t *now = sums->rows[i].numbers, *before = now + row_at(BEFORE, 0);
+    cells_name(report, sums->rows[i].name);
+    cells_money(report, now[ROW_REVENUE]);
+    cells_share(report, now[ROW_REVENUE], revenue);
+    cells_count(report, now[ROW_ORDERS]);
+    if (units)
+      cells_count(report, now[ROW_UNITS]);
+    else
+      cells_average(report, now[ROW_REVENUE], now[ROW_ORDERS]);
+    cells_money(report, now[ROW_RETURNED]);
+    cells_money(report, before[ROW_REVENUE]);
+    cells_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
+  }
+}
+
 // By channel or by store.
 static void tell_places(struct report *report, const char *id, const char *title, const char *label, struct sums *sums,
                         int64_t revenue) {
@@ -364,17 +382,7 @@ static void tell_places(struct report *report, const char *id, const char *title
   snprintf(table, sizeof table, "%ss", id);
   sums_sort(sums, row_at(NOW, ROW_REVENUE));
   report_table(report, table, title, columns, sizeof columns / sizeof *columns);
-  for (size_t i = 0; i < sums->count; i++) {
-    const int64_t *now = sums->rows[i].numbers, *before = now + row_at(BEFORE, 0);
-    cells_name(report, sums->rows[i].name);
-    cells_money(report, now[ROW_REVENUE]);
-    cells_share(report, now[ROW_REVENUE], revenue);
-    cells_count(report, now[ROW_ORDERS]);
-    cells_average(report, now[ROW_REVENUE], now[ROW_ORDERS]);
-    cells_money(report, now[ROW_RETURNED]);
-    cells_money(report, before[ROW_REVENUE]);
-    cells_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
-  }
+  tell_rows(report, sums, revenue, false);
 }
 
 static void tell_ranges(struct report *report, struct sums *sums) {
@@ -392,17 +400,7 @@ static void tell_ranges(struct report *report, struct sums *sums) {
   sums_sort(sums, row_at(NOW, ROW_REVENUE));
   for (size_t i = 0; i < sums->count; i++) revenue += sums->rows[i].numbers[ROW_REVENUE];
   report_table(report, "ranges", "By product range", columns, sizeof columns / sizeof *columns);
-  for (size_t i = 0; i < sums->count; i++) {
-    const int64_t *now = sums->rows[i].numbers, *before = now + row_at(BEFORE, 0);
-    cells_name(report, sums->rows[i].name);
-    cells_money(report, now[ROW_REVENUE]);
-    cells_share(report, now[ROW_REVENUE], revenue);
-    cells_count(report, now[ROW_ORDERS]);
-    cells_count(report, now[ROW_UNITS]);
-    cells_money(report, now[ROW_RETURNED]);
-    cells_money(report, before[ROW_REVENUE]);
-    cells_change(report, now[ROW_REVENUE], before[ROW_REVENUE]);
-  }
+  tell_rows(report, sums, revenue, true);
 }
 
 static void tell_spans(struct report *report, const struct run *run, const struct tally *all) {

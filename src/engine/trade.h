@@ -54,6 +54,9 @@ void trade_fact(const struct trade *trade, struct report *report);
 enum err trade_orders(const struct trade *trade, struct facts *facts, int64_t from_us, int64_t to_us, bool items,
                       struct arena *arena, const struct trade_order **orders, size_t *count, struct diag *diag);
 
+// Which of ids (empty: none) came before, by index; NULL: none did. Memory of *repeats: the arena.
+enum err trade_repeats(const struct bytes *ids, size_t count, struct arena *arena, bool **repeats);
+
 // An amount as reports add it up: in hundredths, a half to the even one. False: it is 10^13 or more and no amount of
 // money but a mistake; *cents is 0 then.
 bool trade_cents(struct decimal amount, int64_t *cents);

@@ -197,18 +197,28 @@ static int by_id(const void *a, const void *b) {
   return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
 }
 
-// Returns are told apart by nothing: two parts of one order come back under its id.
-static enum err drop_repeats(struct reader *reader, struct trade_order *orders, const struct bytes *ids,
-                             size_t *count) {
-  size_t found = 0, kept = 0;
-  struct numbered *numbered = arena_take(reader->arena, (*count + 1) * sizeof *numbered);
-  bool *drop = arena_take_zero(reader->arena, *count + 1, sizeof *drop);
-  if (numbered == NULL || drop == NULL) return ERR_NO_MEMORY;
-  for (size_t i = 0; i < *count; i++)
+enum err trade_repeats(const struct bytes *ids, size_t count, struct arena *arena, bool **repeats) {
+  size_t found = 0;
+  struct numbered *numbered = arena_take(arena, (count + 1) * sizeof *numbered);
+  bool *again = arena_take_zero(arena, count + 1, sizeof *again);
+  *repeats = NULL;
+  if (numbered == NULL || again == NULL) return ERR_NO_MEMORY;
+  for (size_t i = 0; i < count; i++)
     if (ids[i].size_bytes > 0) numbered[found++] = (struct numbered){ids[i], i};
   if (found < 2) return ERR_OK;
   qsort(numbered, found, sizeof *numbered, by_id);
-  for (size_t i = 1; i < found; i++) drop[numbered[i].index] = bytes_equal(numbered[i].id, numbered[i - 1].id);
+  for (size_t i = 1; i < found; i++) again[numbered[i].index] = bytes_equal(numbered[i].id, numbered[i - 1].id);
+  *repeats = again;
+  return ERR_OK;
+}
+
+// Returns are told apart by nothing: two parts of one order come back under its id.
+static enum err drop_repeats(struct reader *reader, struct trade_order *orders, const struct bytes *ids,
+                             size_t *count) {
+  size_t kept = 0;
+  bool *drop;
+  enum err err = trade_repeats(ids, *count, reader->arena, &drop);
+  if (err != ERR_OK || drop == NULL) return err;
   for (size_t i = 0; i < *count; i++)
     if (!drop[i]) orders[kept++] = orders[i];
   *count = kept;

@@ -1,14 +1,12 @@
 // Attribution of a workspace: journeys whose every figure is known; a file of the paths it gives has the same credit to
 // the last bit; any number of threads gives the same bytes; groups, costs and settings; and all of it with the n-th
 // allocation failing.
-#include "engine_read_fixture.h"
+#include "engine_report_kit.h"
 
 #include "attribution/comparison.h"
 #include "attribution/paths_csv.h"
-#include "base/alloc.h"
 #include "engine/attribution.h"
 #include "engine/attribution_orders.h"
-#include "engine/report.h"
 
 enum { CROWD = 400, DAY = 86400 };
 
@@ -38,52 +36,22 @@ static const char *const lines[] = {
 };
 
 static int open_shop(void **state) {
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int close_shop(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 // --- asking ----------------------------------------------------------------------------------------------------
 
-static enum err make(const char *options, unsigned threads, struct report **report, struct diag *diag) {
-  struct engine_report_request request = {.threads = threads};
-  struct engine_view *view;
-  struct rule_diag refusal;
-  struct buffer packed;
-  buffer_init(&packed);
-  enum err err = value_parse_json(kit.parser, bytes_from_text(options), engine_names(kit.engine), &packed, diag);
-  request.options = (struct value){buffer_view(&packed)};
-  if (err == ERR_OK) err = engine_view_open(kit.engine, &view);
-  if (err == ERR_OK) {
-    err = engine_report(view, BYTES("attribution"), &request, report, &refusal, diag);
-    engine_view_close(view);
-  }
-  buffer_release(&packed);
-  return err;
-}
-
-static struct report *made(const char *options, unsigned threads) {
-  struct report *report = NULL;
-  struct diag diag;
-  diag_init(&diag);
-  if (make(options, threads, &report, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
-  return report;
+static struct asked attribution(const char *options, unsigned threads) {
+  return (struct asked){.kind = "attribution", .options = options, .threads = threads};
 }
 
 static void table_of(const char *options, unsigned threads, const char *table, struct buffer *out) {
-  struct report *report = made(options, threads);
+  struct asked asked = attribution(options, threads);
   struct diag diag;
+  asked.table = table;
   buffer_init(out);
-  if (report_write_csv(report, bytes_from_text(table), out, &diag) != ERR_OK) fail_msg("%s", diag.message);
+  if (asked_write(&kit, &asked, out, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
   buffer_append_byte(out, '\0');
-  report_close(report);
 }
 
 static void expect(const char *options, const char *table, const char *wanted) {
@@ -202,13 +170,13 @@ static void orders(void **state) {
 
 static void orders_are_asked_for(void **state) {
   (void)state;
-  struct report *report = made("{" JANUARY "}", 1);
+  struct asked asked = attribution("{" JANUARY "}", 1);
   struct buffer out;
   struct diag diag;
+  asked.table = "orders";
   buffer_init(&out);
-  assert_int_equal(report_write_csv(report, BYTES("orders"), &out, &diag), ERR_NOT_FOUND);
+  assert_int_equal(asked_write(&kit, &asked, &out, &diag), ERR_NOT_FOUND);
   buffer_release(&out);
-  report_close(report);
 }
 
 // Her second order comes again with the same id, with another amount and with a touch before it; a number is an id,
@@ -267,13 +235,10 @@ static void too_many_orders(void **state) {
 }
 
 static void refuse(const char *options, const char *field, const char *code) {
-  struct report *report = NULL;
+  const struct asked asked = attribution(options, 1);
   struct diag diag;
-  diag_init(&diag);
-  assert_int_not_equal(make(options, 1, &report, &diag), ERR_OK);
-  assert_null(report);
-  if (strcmp(diag.field, field) != 0 || strcmp(diag.code, code) != 0)
-    fail_msg("%s: %s %s: %s", options, diag.field, diag.code, diag.message);
+  asked_refused(&kit, &asked, code, &diag);
+  assert_string_equal(diag.field, field);
 }
 
 static void refused(void **state) {
@@ -394,8 +359,7 @@ static void add_event(int customer, int64_t time) {
 }
 
 static int open_crowd(void **state) {
-  (void)state;
-  read_open(&kit);
+  read_set_up(state, &kit, NULL, 0);
   for (int i = 0; i < CROWD; i++) {
     int64_t time = (int64_t)random_next(20 * DAY);
     for (uint64_t events = random_next(14); events > 0; events--, time += (int64_t)random_next(4 * DAY))
@@ -458,18 +422,8 @@ static void any_number_of_threads(void **state) {
                                         "{" JANUARY ",\"by\":\"campaign\",\"models\":\"time_decay,markov\"}",
                                         "{" JANUARY ",\"orders\":true,\"order\":2}"};
   for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-    struct buffer texts[3];
-    for (unsigned k = 0; k < 3; k++) {
-      struct json_writer writer;
-      struct report *report = made(OPTIONS[i], 1 + 3 * k);
-      buffer_init(&texts[k]);
-      json_writer_init(&writer, &texts[k]);
-      report_write_json(report, &writer);
-      report_close(report);
-    }
-    assert_true(bytes_equal(buffer_view(&texts[0]), buffer_view(&texts[1])));
-    assert_true(bytes_equal(buffer_view(&texts[0]), buffer_view(&texts[2])));
-    for (unsigned k = 0; k < 3; k++) buffer_release(&texts[k]);
+    const struct asked asked = attribution(OPTIONS[i], 1);
+    asked_in_threads(&kit, &asked);
   }
 }
 
@@ -581,37 +535,28 @@ static void short_of_memory(void **state) {
                                         "{" JANUARY ",\"by\":\"campaign\",\"costs\":[]}",
                                         "{" JANUARY ",\"orders\":true,\"by\":\"creative\"}"};
   for (size_t i = 0; i < sizeof OPTIONS / sizeof *OPTIONS; i++) {
-    for (uint64_t allowed = 0;; allowed += 1 + allowed / 100) {
-      struct report *report = NULL;
-      struct diag diag;
-      diag_init(&diag);
-      alloc_fail_after(allowed, false);
-      enum err err = make(OPTIONS[i], 1, &report, &diag);
-      bool failed = alloc_fail_disarm();
-      if (err == ERR_OK) report_close(report);
-      if (!failed) break;
-      if (err != ERR_OK) assert_int_equal(err, ERR_NO_MEMORY);
-    }
+    const struct asked asked = attribution(OPTIONS[i], 1);
+    asked_short_of_memory(&kit, &asked, 100);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(known_journeys, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(real_times, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(groups, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(costs, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(settings_of_the_request, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(orders, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(orders_are_asked_for, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(repeated_orders, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(known_journeys, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(real_times, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(groups, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(costs, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(settings_of_the_request, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(orders, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(orders_are_asked_for, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(repeated_orders, open_shop, read_tear_down),
       cmocka_unit_test(too_many_orders),
-      cmocka_unit_test_setup_teardown(orders_of_a_crowd, open_crowd, close_shop),
-      cmocka_unit_test_setup_teardown(refused, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(versions_of_settings, open_shop, close_shop),
-      cmocka_unit_test_setup_teardown(as_a_file_of_the_paths, open_crowd, close_shop),
-      cmocka_unit_test_setup_teardown(any_number_of_threads, open_crowd, close_shop),
-      cmocka_unit_test_setup_teardown(short_of_memory, open_shop, close_shop),
+      cmocka_unit_test_setup_teardown(orders_of_a_crowd, open_crowd, read_tear_down),
+      cmocka_unit_test_setup_teardown(refused, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(versions_of_settings, open_shop, read_tear_down),
+      cmocka_unit_test_setup_teardown(as_a_file_of_the_paths, open_crowd, read_tear_down),
+      cmocka_unit_test_setup_teardown(any_number_of_threads, open_crowd, read_tear_down),
+      cmocka_unit_test_setup_teardown(short_of_memory, open_shop, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

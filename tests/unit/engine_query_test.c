@@ -25,16 +25,7 @@ static const char *const lines[] = {
 };
 
 static int set_up(void **state) {
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 // --- asking --------------------------------------------------------------------------------------------------
@@ -510,22 +501,22 @@ static void test_short_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_counts_at_instants, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_any_number_of_threads_counts_the_same, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_what_meets_a_limit_is_unknown, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_lists, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_pages_are_the_whole, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_counts_at_instants, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_any_number_of_threads_counts_the_same, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_what_meets_a_limit_is_unknown, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_lists, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_pages_are_the_whole, set_up, read_tear_down),
       cmocka_unit_test(test_fields_are_parted_at_commas_outside),
-      cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_what_is_not_as_of_then, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_bad_fields, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_tells_conditions_from_values, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_warnings_name_what_was_meant, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_explains_value_by_value, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_explains_long_chains, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_asks_segments_and_attributes, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_the_zone_is_the_workspaces, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_short_memory, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_refusals, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_what_is_not_as_of_then, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_bad_fields, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_tells_conditions_from_values, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_warnings_name_what_was_meant, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_explains_value_by_value, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_explains_long_chains, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_asks_segments_and_attributes, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_the_zone_is_the_workspaces, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_short_memory, set_up, read_tear_down),
   };
   return cmocka_run_group_tests_name("expressions over a workspace", tests, NULL, NULL);
 }

@@ -17,16 +17,7 @@ static int set_up(void **state) {
       "message track t=6 user_id:u3 email:cy@x.org {}",
       "split user_id:u3 email:cy@x.org",
   };
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 // One try with `allowed` allocations. True when it went through.
@@ -208,12 +199,12 @@ static void test_a_chain_of_merges_is_followed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_every_question_survives_short_memory, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_rules_survive_short_memory, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_changing_rules_survives_short_memory, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_pages_give_every_event_once, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_statistics, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_a_chain_of_merges_is_followed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_every_question_survives_short_memory, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_rules_survive_short_memory, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_changing_rules_survives_short_memory, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_pages_give_every_event_once, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_statistics, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_a_chain_of_merges_is_followed, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,19 @@ static inline void read_lines(struct kit *kit, const char *const *lines, size_t 
   }
 }
 
+// Of a test: a workspace with those lines in it, and its end.
+static inline int read_set_up(void **state, struct kit *kit, const char *const *lines, size_t count) {
+  *state = kit;
+  read_open(kit);
+  read_lines(kit, lines, count);
+  return 0;
+}
+
+static inline int read_tear_down(void **state) {
+  kit_close(*state);
+  return 0;
+}
+
 // --- questions -----------------------------------------------------------------------------------------------
 
 static inline struct bytes read_word(char **words, size_t count, size_t index) {

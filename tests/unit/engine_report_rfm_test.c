@@ -2,10 +2,8 @@
 // hand with the same orders, summaries as files have them, options that are refused, and the same bytes in any number
 // of threads.
 #include "engine_live_kit.h"
-#include "engine_read_fixture.h"
+#include "engine_report_kit.h"
 
-#include "base/alloc.h"
-#include "engine/report.h"
 #include "engine/scores.h"
 #include "scoring/rfm.h"
 
@@ -65,45 +63,14 @@ static int tear_down(void **state) {
 
 // --- asking --------------------------------------------------------------------------------------------------
 
-static enum err ask(const char *kind, const char *options, unsigned threads, struct buffer *out, struct diag *diag) {
-  struct engine_view *view;
-  struct buffer packed;
-  struct report *report = NULL;
-  struct json_writer writer;
-  diag_init(diag);
-  buffer_init(&packed);
-  assert_int_equal(value_parse_json(kit.parser, bytes_from_text(options), engine_names(kit.engine), &packed, diag),
-                   ERR_OK);
-  struct engine_report_request request = {.options = {buffer_view(&packed)}, .threads = threads};
-  assert_int_equal(engine_view_open(kit.engine, &view), ERR_OK);
-  enum err err = engine_report(view, bytes_from_text(kind), &request, &report, NULL, diag);
-  json_writer_init(&writer, out);
-  if (err == ERR_OK) report_write_json(report, &writer);
-  report_close(report);
-  engine_view_close(view);
-  buffer_release(&packed);
-  return err;
-}
-
 // Freed by the caller.
-static char *told(const char *kind, const char *options, unsigned threads) {
-  struct buffer out;
-  struct diag diag;
-  buffer_init(&out);
-  if (ask(kind, options, threads, &out, &diag) != ERR_OK) fail_msg("%s: %s: %s", kind, diag.code, diag.message);
-  buffer_append_byte(&out, 0);
-  char *text = strdup((const char *)out.data);
-  buffer_release(&out);
-  return text;
+static char *told(const char *kind, const char *options) {
+  return asked_text(&kit, &(struct asked){.kind = kind, .options = options, .threads = 2});
 }
 
 static void refused(const char *kind, const char *options, const char *code) {
-  struct buffer out;
   struct diag diag;
-  buffer_init(&out);
-  if (ask(kind, options, 1, &out, &diag) == ERR_OK) fail_msg("taken: %s", options);
-  assert_string_equal(diag.code, code);
-  buffer_release(&out);
+  asked_refused(&kit, &(struct asked){.kind = kind, .options = options}, code, &diag);
 }
 
 #define AT "\"at\":\"2026-10-27\"" // AT_DAY
@@ -125,7 +92,7 @@ static void test_segments(void **state) {
   rfm_segments_default(&segments);
   assert_int_equal(rfm_thresholds_find(RFM_QUANTILE, 5, book.totals, book.customers.count, &bounds, &diag), ERR_OK);
   for (size_t i = 0; i < book.customers.count; i++) customers[segment_in_book(&bounds, &book.totals[i])]++;
-  char *text = told("rfm", "{" AT "}", 1);
+  char *text = told("rfm", "{" AT "}");
   for (size_t i = 0; i <= segments.count; i++) {
     char expected[96];
     snprintf(expected, sizeof expected, "{\"segment\":\"%s\",\"customers\":%u,", rfm_segment_name(&segments, i),
@@ -154,7 +121,7 @@ static void test_a_range(void **state) {
   assert_int_equal(rfm_thresholds_find(RFM_QUANTILE, 5, parts, count, &bounds, &diag), ERR_OK);
   for (size_t i = 0; i < count; i++) customers[segment_in_book(&bounds, &parts[i])]++;
   free(parts);
-  char *text = told("rfm", "{" AT ",\"range\":\"Phones\"}", 1);
+  char *text = told("rfm", "{" AT ",\"range\":\"Phones\"}");
   for (size_t i = 0; i <= segments.count; i++) {
     char expected[96];
     snprintf(expected, sizeof expected, "{\"segment\":\"%s\",\"customers\":%u,", rfm_segment_name(&segments, i),
@@ -222,7 +189,7 @@ static void test_moves(void **state) {
     rfm_moves_add(&moves, from, segment_in_book(&bounds, &book.totals[i]));
   }
   rfm_book_release(&before);
-  char *text = told("rfm_moves", "{" AT ",\"since\":\"2026-08-28\"}", 1);
+  char *text = told("rfm_moves", "{" AT ",\"since\":\"2026-08-28\"}");
   size_t rows = 0;
   for (size_t i = 0; i < moves.size * moves.size; i++) {
     char expected[160];
@@ -260,7 +227,7 @@ static void test_by_a_score(void **state) {
   (void)state;
   put_score("{\"id\":\"two\",\"bins\":2,\"method\":\"fixed\",\"thresholds\":{\"global\":{\"recency\":[100],"
             "\"frequency\":[3],\"monetary\":[1]}}}");
-  char *text = told("rfm", "{" AT "}", 2);
+  char *text = told("rfm", "{" AT "}");
   assert_non_null(strstr(text, "\"score\":\"two, version 1\""));
   unsigned matrix[2][2] = {{0}};
   for (size_t i = 0; i < book.customers.count; i++)
@@ -279,12 +246,7 @@ static void test_by_a_score(void **state) {
 static void test_threads(void **state) {
   (void)state;
   static const char *const kinds[] = {"rfm", "rfm_moves"};
-  for (size_t i = 0; i < 2; i++) {
-    char *one = told(kinds[i], "{" AT "}", 1), *eight = told(kinds[i], "{" AT "}", 8);
-    assert_string_equal(one, eight);
-    free(one);
-    free(eight);
-  }
+  for (size_t i = 0; i < 2; i++) asked_in_threads(&kit, &(struct asked){.kind = kinds[i], .options = "{" AT "}"});
 }
 
 int main(void) {

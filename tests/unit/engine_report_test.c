@@ -1,10 +1,7 @@
 // Reports over a workspace whose every figure is known: sales of a period beside the one before; the list of kinds;
 // options that are refused, each with its code and words; the same bytes in any number of threads; and all of it with
 // the n-th allocation failing.
-#include "engine_read_fixture.h"
-
-#include "base/alloc.h"
-#include "engine/report.h"
+#include "engine_report_kit.h"
 
 static struct kit kit;
 
@@ -52,90 +49,32 @@ static const char *const lines[] = {
 static int set_up(void **state) {
   struct engine_commit commit = {0};
   struct diag diag;
-  (void)state;
-  read_open(&kit);
+  read_set_up(state, &kit, NULL, 0);
   assert_int_equal(engine_zone_put(kit.engine, BYTES("Europe/Paris"), BYTES("ann"), &commit, &diag), ERR_OK);
   read_lines(&kit, lines, sizeof lines / sizeof *lines);
   return 0;
 }
 
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
-}
-
 // --- asking --------------------------------------------------------------------------------------------------
 
-enum form { FORM_JSON, FORM_CSV };
-
-struct asked {
-  const char *kind, *options;
-  unsigned threads;
-  enum form form;
-  const char *table;
-  engine_query_progress_fn *progress;
-};
-
-static enum err ask(const struct asked *asked, struct buffer *out, struct diag *diag) {
-  struct engine_report_request request = {.threads = asked->threads, .progress = asked->progress};
-  struct report *report = NULL;
-  struct engine_view *view;
-  struct json_writer writer;
-  struct rule_diag refusal;
-  struct buffer packed;
-  buffer_init(&packed);
-  diag_init(diag);
-  enum err err = value_parse_json(kit.parser, bytes_from_text(asked->options), engine_names(kit.engine), &packed, diag);
-  request.options = (struct value){buffer_view(&packed)};
-  if (err == ERR_OK) err = engine_view_open(kit.engine, &view);
-  if (err == ERR_OK) {
-    err = engine_report(view, bytes_from_text(asked->kind), &request, &report, &refusal, diag);
-    engine_view_close(view);
-  }
-  json_writer_init(&writer, out);
-  if (err == ERR_OK && asked->form == FORM_JSON) report_write_json(report, &writer);
-  if (err == ERR_OK && asked->form == FORM_CSV)
-    err = report_write_csv(report, bytes_from_text(asked->table), out, diag);
-  if (err == ERR_OK && out->failed) err = ERR_NO_MEMORY;
-  report_close(report);
-  buffer_release(&packed);
-  return err;
-}
-
 static void expect_csv(const char *kind, const char *options, const char *table, const char *expected) {
-  const struct asked asked = {.kind = kind, .options = options, .form = FORM_CSV, .table = table};
-  struct buffer out;
-  struct diag diag;
-  buffer_init(&out);
-  if (ask(&asked, &out, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
-  buffer_append_byte(&out, 0);
-  assert_string_equal((const char *)out.data, expected);
-  buffer_release(&out);
+  char *text = asked_text(&kit, &(struct asked){.kind = kind, .options = options, .table = table});
+  assert_string_equal(text, expected);
+  free(text);
 }
 
 static void expect_json(const char *kind, const char *options, const char *part) {
-  const struct asked asked = {.kind = kind, .options = options};
-  struct buffer out;
-  struct diag diag;
-  buffer_init(&out);
-  if (ask(&asked, &out, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
-  buffer_append_byte(&out, 0);
-  if (strstr((const char *)out.data, part) == NULL) fail_msg("%s", (const char *)out.data);
-  buffer_release(&out);
+  char *text = asked_text(&kit, &(struct asked){.kind = kind, .options = options});
+  if (strstr(text, part) == NULL) fail_msg("%s", text);
+  free(text);
 }
 
 static void expect_refused(const char *kind, const char *options, const char *code, const char *field,
                            const char *words) {
-  const struct asked asked = {.kind = kind, .options = options};
-  struct buffer out;
   struct diag diag;
-  buffer_init(&out);
-  if (ask(&asked, &out, &diag) == ERR_OK) fail_msg("%s was taken", options);
-  assert_string_equal(diag.code, code);
+  asked_refused(&kit, &(struct asked){.kind = kind, .options = options}, code, &diag);
   assert_string_equal(diag.field, field);
   if (strstr(diag.message, words) == NULL) fail_msg("%s: %s", options, diag.message);
-  buffer_release(&out);
 }
 
 // --- sales ---------------------------------------------------------------------------------------------------
@@ -364,7 +303,7 @@ static void test_any_number_of_threads_gives_the_same_bytes(void **state) {
       struct buffer out;
       struct diag diag;
       buffer_init(&out);
-      assert_int_equal(ask(&asked, &out, &diag), ERR_OK);
+      assert_int_equal(asked_write(&kit, &asked, &out, &diag), ERR_OK);
       if (t == 0) {
         firsts[i] = out;
         continue;
@@ -377,59 +316,35 @@ static void test_any_number_of_threads_gives_the_same_bytes(void **state) {
   for (size_t i = 0; i < EACH_COUNT; i++) buffer_release(&firsts[i]);
 }
 
-static bool stop_at_once(void *context, uint64_t done, uint64_t total) {
-  (void)context, (void)done, (void)total;
-  return false;
-}
-
 static void test_whoever_looks_on_may_stop_it(void **state) {
   (void)state;
-  for (size_t i = 0; i < EACH_COUNT; i++) {
-    const struct asked asked = {.kind = EACH[i].kind, .options = EACH[i].options, .progress = stop_at_once};
-    struct buffer out;
-    struct diag diag;
-    buffer_init(&out);
-    assert_int_equal(ask(&asked, &out, &diag), ERR_STOPPED);
-    assert_string_equal(diag.code, "stopped");
-    buffer_release(&out);
-  }
+  for (size_t i = 0; i < EACH_COUNT; i++)
+    asked_stopped(&kit, &(struct asked){.kind = EACH[i].kind, .options = EACH[i].options});
 }
 
 static void test_every_allocation_may_fail(void **state) {
   (void)state;
-  for (size_t i = 0; i < EACH_COUNT; i++) {
-    bool fired = true;
-    for (uint64_t n = 1; fired; n += 1 + n / 32) {
-      const struct asked asked = {.kind = EACH[i].kind, .options = EACH[i].options, .threads = 1};
-      struct buffer out;
-      struct diag diag;
-      buffer_init(&out);
-      alloc_fail_after(n, false);
-      enum err err = ask(&asked, &out, &diag);
-      fired = alloc_fail_disarm();
-      assert_true(err == ERR_NO_MEMORY || (err == ERR_OK && !out.failed));
-      buffer_release(&out);
-    }
-  }
+  for (size_t i = 0; i < EACH_COUNT; i++)
+    asked_short_of_memory(&kit, &(struct asked){.kind = EACH[i].kind, .options = EACH[i].options}, 32);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_sales_figures, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_sales_by_place_and_time, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_periods, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_moves, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_groups, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_cohorts, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_concentration, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_base_refusals, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_campaigns, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_campaigns_refusals, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_sales_figures, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_sales_by_place_and_time, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_periods, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_what_is_refused, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_moves, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_groups, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_cohorts, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_concentration, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_base_refusals, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_campaigns, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_campaigns_refusals, set_up, read_tear_down),
       cmocka_unit_test(test_the_list),
-      cmocka_unit_test_setup_teardown(test_any_number_of_threads_gives_the_same_bytes, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_whoever_looks_on_may_stop_it, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_any_number_of_threads_gives_the_same_bytes, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_whoever_looks_on_may_stop_it, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

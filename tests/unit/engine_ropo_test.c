@@ -1,9 +1,6 @@
 // Research online, purchase offline: a shop whose every figure is known, at every boundary of the window; the same
 // bytes in any number of threads; and all of it with the n-th allocation failing.
-#include "engine_read_fixture.h"
-
-#include "base/alloc.h"
-#include "engine/report.h"
+#include "engine_report_kit.h"
 
 static struct kit kit;
 
@@ -51,49 +48,15 @@ static const char *const lines[] = {
 };
 
 static int set_up(void **state) {
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
-}
-
-static enum err make(const char *options, unsigned threads, struct report **report, struct diag *diag) {
-  struct engine_report_request request = {.threads = threads};
-  struct engine_view *view;
-  struct rule_diag refusal;
-  struct buffer packed;
-  buffer_init(&packed);
-  enum err err = value_parse_json(kit.parser, bytes_from_text(options), engine_names(kit.engine), &packed, diag);
-  request.options = (struct value){buffer_view(&packed)};
-  if (err == ERR_OK) err = engine_view_open(kit.engine, &view);
-  if (err == ERR_OK) {
-    err = engine_report(view, BYTES("ropo"), &request, report, &refusal, diag);
-    engine_view_close(view);
-  }
-  buffer_release(&packed);
-  return err;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 #define FEBRUARY "\"from\":\"2026-02-01\",\"to\":\"2026-02-28\",\"within_days\":10"
 
 static void expect(const char *options, const char *table, const char *wanted) {
-  struct report *report = NULL;
-  struct buffer out;
-  struct diag diag;
-  diag_init(&diag);
-  buffer_init(&out);
-  if (make(options, 2, &report, &diag) != ERR_OK) fail_msg("%s: %s: %s", diag.code, diag.field, diag.message);
-  if (report_write_csv(report, bytes_from_text(table), &out, &diag) != ERR_OK) fail_msg("%s", diag.message);
-  buffer_append_byte(&out, '\0');
-  assert_string_equal((const char *)out.data, wanted);
-  buffer_release(&out);
-  report_close(report);
+  char *text = asked_text(&kit, &(struct asked){.kind = "ropo", .options = options, .table = table, .threads = 2});
+  assert_string_equal(text, wanted);
+  free(text);
 }
 
 #define FIGURES(after)                                                                                                 \
@@ -146,55 +109,32 @@ static void refused(void **state) {
                                          {"{\"within\":3}", "unknown_member"},
                                          {"{\"products\":\"x\"}", "wrong_type"}};
   for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-    struct report *report = NULL;
     struct diag diag;
-    diag_init(&diag);
-    assert_int_equal(make(CASES[i][0], 1, &report, &diag), ERR_INVALID);
-    assert_string_equal(diag.code, CASES[i][1]);
+    asked_refused(&kit, &(struct asked){.kind = "ropo", .options = CASES[i][0]}, CASES[i][1], &diag);
+    assert_int_equal(diag.err, ERR_INVALID);
   }
 }
 
+static const struct asked february = {.kind = "ropo", .options = "{" FEBRUARY "}"};
+
 static void any_number_of_threads(void **state) {
   (void)state;
-  struct buffer texts[2];
-  for (unsigned i = 0; i < 2; i++) {
-    struct report *report = NULL;
-    struct json_writer writer;
-    struct diag diag;
-    assert_int_equal(make("{" FEBRUARY "}", 1 + 3 * i, &report, &diag), ERR_OK);
-    buffer_init(&texts[i]);
-    json_writer_init(&writer, &texts[i]);
-    report_write_json(report, &writer);
-    report_close(report);
-  }
-  assert_true(bytes_equal(buffer_view(&texts[0]), buffer_view(&texts[1])));
-  buffer_release(&texts[0]);
-  buffer_release(&texts[1]);
+  asked_in_threads(&kit, &february);
 }
 
 static void short_of_memory(void **state) {
   (void)state;
-  for (uint64_t allowed = 0;; allowed += 1 + allowed / 200) {
-    struct report *report = NULL;
-    struct diag diag;
-    diag_init(&diag);
-    alloc_fail_after(allowed, false);
-    enum err err = make("{" FEBRUARY "}", 1, &report, &diag);
-    bool failed = alloc_fail_disarm();
-    if (err == ERR_OK) report_close(report);
-    if (!failed) break;
-    if (err != ERR_OK) assert_int_equal(err, ERR_NO_MEMORY);
-  }
+  asked_short_of_memory(&kit, &february, 200);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(store_sales, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(the_reverse, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(windows_and_settings, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(refused, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(any_number_of_threads, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(short_of_memory, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(store_sales, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(the_reverse, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(windows_and_settings, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(refused, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(any_number_of_threads, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(short_of_memory, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,15 +4,7 @@
 static struct kit kit;
 
 static int set_up(void **state) {
-  (void)state;
-  read_open(&kit);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, NULL, 0);
 }
 
 static enum err put(const char *json, struct bytes author, uint64_t *version, struct diag *diag) {
@@ -214,18 +206,18 @@ static void test_try_refuses_a_bad_document(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_first_version_is_the_default, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_put_changes_what_is_in_force_and_keeps_the_past, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_bad_documents_change_nothing, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_versions_outlive_the_engine, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_the_same_rules, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_a_higher_limit_merges, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_a_lower_limit_parts, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_blocking_a_value, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_dropping_a_type, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_a_type_keeps_its_class, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_keeps_what_a_person_parted, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_try_refuses_a_bad_document, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_first_version_is_the_default, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_put_changes_what_is_in_force_and_keeps_the_past, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_bad_documents_change_nothing, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_versions_outlive_the_engine, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_the_same_rules, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_a_higher_limit_merges, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_a_lower_limit_parts, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_blocking_a_value, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_dropping_a_type, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_a_type_keeps_its_class, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_keeps_what_a_person_parted, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_try_refuses_a_bad_document, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,15 +14,7 @@
 static struct kit kit;
 
 static int set_up(void **state) {
-  (void)state;
-  read_open(&kit);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, NULL, 0);
 }
 
 // --- scores --------------------------------------------------------------------------------------------------
@@ -647,7 +639,7 @@ static void test_random_histories(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, read_tear_down)
   const struct CMUnitTest tests[] = {
       TEST(test_an_order_counts_in_its_commit),
       TEST(test_recency_falls_at_local_midnight),

@@ -26,16 +26,7 @@ static const char *const lines[] = {
 };
 
 static int set_up(void **state) {
-  (void)state;
-  read_open(&kit);
-  read_lines(&kit, lines, sizeof lines / sizeof *lines);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, lines, sizeof lines / sizeof *lines);
 }
 
 // --- orders as text ------------------------------------------------------------------------------------------
@@ -263,13 +254,13 @@ static void test_every_allocation_of_a_change_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_the_default_fits_segments_events, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_times_are_half_open, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_the_document_of_nobody, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_a_document_of_ones_own, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_what_a_document_may_not_say, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_every_allocation_of_a_change_may_fail, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_the_default_fits_segments_events, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_times_are_half_open, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_the_document_of_nobody, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_a_document_of_ones_own, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_what_a_document_may_not_say, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_every_allocation_may_fail, set_up, read_tear_down),
+      cmocka_unit_test_setup_teardown(test_every_allocation_of_a_change_may_fail, set_up, read_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 // Reports of worth: incrementality by assignment, customer value, appetence and cross-sell, each over a workspace whose
 // figures are known; the same bytes in any number of threads; what is refused; and every allocation failing once.
 #include "engine_live_kit.h"
-#include "engine_read_fixture.h"
+#include "engine_report_kit.h"
 
 #include <math.h>
 
-#include "base/alloc.h"
 #include "engine/appetence.h"
 #include "engine/members.h"
-#include "engine/report.h"
 #include "segment/definition.h"
 
 enum { CUSTOMERS = 60, START_DAY = 300 };
@@ -17,64 +15,19 @@ static struct kit kit;
 
 // --- asking --------------------------------------------------------------------------------------------------
 
-struct asked {
-  const char *kind, *options, *table; // table NULL: JSON
-  unsigned threads;
-  engine_query_progress_fn *progress;
-};
-
-static enum err ask(const struct asked *asked, struct buffer *out, struct diag *diag) {
-  struct engine_report_request request = {.threads = asked->threads, .progress = asked->progress};
-  struct report *report = NULL;
-  struct engine_view *view;
-  struct json_writer writer;
-  struct rule_diag refusal;
-  struct buffer packed;
-  buffer_init(&packed);
-  diag_init(diag);
-  enum err err = value_parse_json(kit.parser, bytes_from_text(asked->options), engine_names(kit.engine), &packed, diag);
-  request.options = (struct value){buffer_view(&packed)};
-  if (err == ERR_OK) err = engine_view_open(kit.engine, &view);
-  if (err == ERR_OK) {
-    err = engine_report(view, bytes_from_text(asked->kind), &request, &report, &refusal, diag);
-    engine_view_close(view);
-  }
-  json_writer_init(&writer, out);
-  if (err == ERR_OK && asked->table == NULL) report_write_json(report, &writer);
-  if (err == ERR_OK && asked->table != NULL) err = report_write_csv(report, bytes_from_text(asked->table), out, diag);
-  if (err == ERR_OK && out->failed) err = ERR_NO_MEMORY;
-  report_close(report);
-  buffer_release(&packed);
-  return err;
-}
-
 // As text, the caller's to free.
-static char *told(const char *kind, const char *options, const char *table, unsigned threads) {
-  const struct asked asked = {.kind = kind, .options = options, .table = table, .threads = threads};
-  struct buffer out;
-  struct diag diag;
-  buffer_init(&out);
-  if (ask(&asked, &out, &diag) != ERR_OK)
-    fail_msg("%s %s: %s: %s: %s", kind, options, diag.code, diag.field, diag.message);
-  buffer_append_byte(&out, 0);
-  char *text = strdup((const char *)out.data);
-  buffer_release(&out);
-  return text;
+static char *told(const char *kind, const char *options, const char *table) {
+  return asked_text(&kit, &(struct asked){.kind = kind, .options = options, .table = table});
 }
 
 static void expect_part(const char *kind, const char *options, const char *part) {
-  live_contains(told(kind, options, NULL, 0), part);
+  live_contains(told(kind, options, NULL), part);
 }
 
 static void expect_refused(const char *kind, const char *options, const char *code, const char *words) {
-  const struct asked asked = {.kind = kind, .options = options};
-  struct buffer out;
   struct diag diag;
-  buffer_init(&out);
-  if (ask(&asked, &out, &diag) == ERR_OK) fail_msg("%s was taken", options);
-  if (strcmp(diag.code, code) != 0) fail_msg("%s: %s: %s", options, diag.code, diag.message);
+  asked_refused(&kit, &(struct asked){.kind = kind, .options = options}, code, &diag);
   if (strstr(diag.message, words) == NULL) fail_msg("%s: %s", options, diag.message);
-  buffer_release(&out);
 }
 
 static void line(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -99,15 +52,7 @@ static void order(int customer, double day, int total, const char *range) {
 }
 
 static int open_kit(void **state) {
-  (void)state;
-  read_open(&kit);
-  return 0;
-}
-
-static int close_kit(void **state) {
-  (void)state;
-  kit_close(&kit);
-  return 0;
+  return read_set_up(state, &kit, NULL, 0);
 }
 
 // --- incrementality ------------------------------------------------------------------------------------------
@@ -128,7 +73,7 @@ static void expect_sides(const char *options, const struct side *treated, const 
   char expected[512];
   const struct side *sides[] = {treated, control};
   size_t size = 0;
-  char *text = told("incrementality", options, "groups", 0), *at = strchr(text, '\n') + 1;
+  char *text = told("incrementality", options, "groups"), *at = strchr(text, '\n') + 1;
   for (int i = 0; i < 2; i++) {
     char name[16];
     int customers, buyers, orders;
@@ -249,7 +194,7 @@ static void test_value(void **state) {
   order(1, 10, 20, "Cases");
   expect_refused("clv", "{}", "no_repeats", "on two days");
   make_shop();
-  char *text = told("clv", "{\"calibration_end\":\"2026-08-01\",\"horizon\":\"10weeks\"}", "deciles", 0);
+  char *text = told("clv", "{\"calibration_end\":\"2026-08-01\",\"horizon\":\"10weeks\"}", "deciles");
   assert_int_equal(live_count(text, "\n"), 11);
   free(text);
   expect_part("clv", "{}", "\"horizon\":\"52 weeks\"");
@@ -264,7 +209,7 @@ static void test_appetence(void **state) {
   make_shop();
   expect_refused("appetence", "{\"range\":\"Phone\"}", "no_range", "there are: Cases, Phones");
   expect_refused("appetence", "{\"range\":\"Phones\",\"horizon\":\"3years\"}", "too_young", "shorter");
-  char *text = told("appetence", "{\"range\":\"Phones\",\"customers\":60}", "customers", 0);
+  char *text = told("appetence", "{\"range\":\"Phones\",\"customers\":60}", "customers");
   assert_int_equal(live_count(text, "\n"), CUSTOMERS + 1);
   free(text);
   expect_part("appetence", "{\"range\":\"Phones\"}", "\"feature\":\"range_views\"");
@@ -278,8 +223,8 @@ static void test_cross_sell(void **state) {
   for (int i = 3; i <= 10; i++) order(i, 20 + i, 100, "Phones");
   order(2, 250, 20, "Cases");
   const char *options = "{\"from\":\"Phones\",\"to\":\"Cases\",\"horizon\":\"60days\",\"score\":4}";
-  live_contains(told("cross_sell", options, "summary", 0), "buyers,both,high,potential,expected,rate\n10,1,2,1,0.");
-  live_contains(told("cross_sell", options, "customers", 0), "\nc1,0.");
+  live_contains(told("cross_sell", options, "summary"), "buyers,both,high,potential,expected,rate\n10,1,2,1,0.");
+  live_contains(told("cross_sell", options, "customers"), "\nc1,0.");
 }
 
 static void test_cross_sell_refused(void **state) {
@@ -307,50 +252,19 @@ static void make_all(void) {
   make_campaign();
 }
 
-static bool stop(void *context, uint64_t done, uint64_t total) {
-  (void)context, (void)done, (void)total;
-  return false;
-}
-
 static void test_threads_and_stops(void **state) {
   (void)state;
   make_all();
   for (size_t i = 0; i < ALL; i++) {
-    char *one = told(all[i].kind, all[i].options, NULL, 1);
-    for (unsigned threads = 2; threads <= 4; threads++) {
-      char *many = told(all[i].kind, all[i].options, NULL, threads);
-      assert_string_equal(one, many);
-      free(many);
-    }
-    free(one);
-    struct asked asked = all[i];
-    struct buffer out;
-    struct diag diag;
-    asked.progress = stop;
-    buffer_init(&out);
-    assert_int_equal(ask(&asked, &out, &diag), ERR_STOPPED);
-    buffer_release(&out);
+    asked_in_threads(&kit, &all[i]);
+    asked_stopped(&kit, &all[i]);
   }
 }
 
 static void test_short_memory(void **state) {
   (void)state;
   make_all();
-  for (size_t i = 0; i < ALL; i++) {
-    struct asked asked = all[i];
-    bool fired = true;
-    asked.threads = 1;
-    for (uint64_t n = 1; fired; n += 1 + n / 16) {
-      struct buffer out;
-      struct diag diag;
-      buffer_init(&out);
-      alloc_fail_after(n, false);
-      enum err err = ask(&asked, &out, &diag);
-      fired = alloc_fail_disarm();
-      assert_true(err == ERR_NO_MEMORY || (err == ERR_OK && !out.failed));
-      buffer_release(&out);
-    }
-  }
+  for (size_t i = 0; i < ALL; i++) asked_short_of_memory(&kit, &all[i], 16);
 }
 
 // Learns and keeps, then recalls.
@@ -415,7 +329,7 @@ static void test_kept_models_with_short_memory(void **state) {
 }
 
 int main(void) {
-#define TEST(function) cmocka_unit_test_setup_teardown(function, open_kit, close_kit)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, open_kit, read_tear_down)
   const struct CMUnitTest tests[] = {
       TEST(test_incrementality),
       TEST(test_incrementality_refused),
