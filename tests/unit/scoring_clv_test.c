@@ -184,13 +184,15 @@ static void probabilities_add_up(void **state) {
 static void poles_are_passed_smoothly(void **state) {
   (void)state;
   struct clv_history history = {3, 20, 30, 1};
-  for (double a = 0.99; a < 1.0101; a += 0.0005) {
+  for (int i = 0; i <= 40; i++) {
+    double a = 0.99 + i * 0.0005;
     struct clv_fit below = model_of(CLV_BGNBD, 0.6, 5, a - 1e-4, 2), at = model_of(CLV_BGNBD, 0.6, 5, a, 2);
     struct clv_fit above = model_of(CLV_BGNBD, 0.6, 5, a + 1e-4, 2);
     double middle = (clv_orders(&below, &history, 40) + clv_orders(&above, &history, 40)) / 2;
     NEAR(clv_orders(&at, &history, 40), middle, 1e-8);
   }
-  for (double b = 0.29; b < 0.3101; b += 0.0005) { // a + b about 1
+  for (int i = 0; i <= 40; i++) {
+    double b = 0.29 + i * 0.0005; // a + b about 1
     struct clv_fit below = model_of(CLV_BGNBD, 0.6, 5, 0.7, b - 1e-4), at = model_of(CLV_BGNBD, 0.6, 5, 0.7, b);
     struct clv_fit above = model_of(CLV_BGNBD, 0.6, 5, 0.7, b + 1e-4);
     double middle = (clv_orders_of_new(&below, 40) + clv_orders_of_new(&above, 40)) / 2;
@@ -242,7 +244,8 @@ static void far_out_is_finite(void **state) {
 static void runaways_become_simpler_models(void **state) {
   (void)state;
   struct clv_history history = {3, 20, 30, 1};
-  for (double size = 1e2; size < 1e6; size *= 10) {
+  for (int power = 2; power < 6; power++) {
+    double size = pow(10, power);
     // Everybody leaves with the chance 0.2 after an order.
     struct clv_fit fit = model_of(CLV_BGNBD, 0.6, 5, 0.2 * size, 0.8 * size);
     double simple = -expm1(-3.6 * log1p(0.2 * 39 / 35)) / 0.2;
