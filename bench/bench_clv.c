@@ -43,7 +43,7 @@ static double random_gamma(double shape) {
 
 static void draw(struct clv_history *history, struct clv_spend *spend) {
   double rate = random_gamma(rate_shape) / rate_scale, a = random_gamma(leave_a), b = random_gamma(leave_b);
-  double leave = a / (a + b), first = floor(random_share() * (double)(DAYS / 2)), days = DAYS - first, at = 0;
+  double leave = a / (a + b), first = floor(random_share() * DAYS / 2), days = DAYS - first, at = 0;
   *history = (struct clv_history){.age = days / WEEK_DAYS, .weight = 1};
   for (;;) {
     at -= log(random_share()) / rate * WEEK_DAYS;
