@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "attribution/comparison.h"
-#include "customer/timeline.h"
 #include "engine/attribution_walk.h"
 #include "engine/engine.h"
 #include "parts/measure.h"
@@ -170,17 +169,6 @@ static void ask_rapport(const struct options *options, const char *path, struct 
   rule_zone_close(zone);
 }
 
-static void make_store(const char *path, uint64_t customers) {
-  struct store_options options = {.path = path, .create = true, .bulk = true};
-  struct store *store;
-  struct diag diag;
-  diag_init(&diag);
-  if (store_open_rocksdb(&store, &options, &diag) != ERR_OK) fail(path, diag.message);
-  store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
-  if (shop_fill(store, customers, &diag) != ERR_OK) fail(path, diag.message);
-  store_close(store);
-}
-
 // --- DuckDB ----------------------------------------------------------------------------------------------------
 
 // A line "journeys conversions touched paths seconds cpu_seconds seconds cpu_seconds …".
@@ -201,6 +189,8 @@ static bool ask_duckdb(const struct options *options, const char *database, stru
 }
 
 int main(int count, char **arguments) {
+  struct diag diag;
+  diag_init(&diag);
   struct options options = {
       .directory = "build/bench-segment", .scripts = "bench/segment", .customers = 1000000, .threads = 2};
   const struct options_row rows[] = {
@@ -218,7 +208,7 @@ int main(int count, char **arguments) {
   snprintf(path, sizeof path, "%s/rapport-%" PRIu64, options.directory, options.customers);
   snprintf(database, sizeof database, "%s/events-%" PRIu64 ".duckdb", options.directory, options.customers);
   snprintf(format, sizeof format, "%s/FORMAT", path);
-  if (access(format, F_OK) != 0) make_store(path, options.customers);
+  if (access(format, F_OK) != 0 && shop_make(path, options.customers, &diag) != ERR_OK) fail(path, diag.message);
   ask_rapport(&options, path, &ours);
   printf("rapport    %" PRIu64 " conversions, %" PRIu64 " with a touch, %" PRIu64 " paths (%" PRIu64
          " with those that did not convert): journeys_s %.3f journeys_and_models_s %.3f cpu_s %.3f\n",

@@ -207,17 +207,6 @@ static void ask_rapport(const struct options *options, const char *path, struct 
   store_close(workspace.store);
 }
 
-static void make_store(const char *path, uint64_t customers) {
-  struct store_options options = {.path = path, .create = true, .bulk = true};
-  struct store *store;
-  struct diag diag;
-  diag_init(&diag);
-  if (store_open_rocksdb(&store, &options, &diag) != ERR_OK) fail(path, diag.message);
-  store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
-  if (shop_fill(store, customers, &diag) != ERR_OK) fail(path, diag.message);
-  store_close(store);
-}
-
 // --- DuckDB --------------------------------------------------------------------------------------------------
 
 static FILE *run_script(const struct options *options, const char *mode, const char *database, const char *file) {
@@ -275,6 +264,8 @@ static bool report(const struct outcome *ours, const struct outcome *theirs) {
 }
 
 int main(int count, char **arguments) {
+  struct diag diag;
+  diag_init(&diag);
   struct options options = {.directory = "build/bench-segment",
                             .scripts = "bench/segment",
                             .source = "projections",
@@ -296,7 +287,7 @@ int main(int count, char **arguments) {
   snprintf(path, sizeof path, "%s/rapport-%" PRIu64, options.directory, options.customers);
   snprintf(database, sizeof database, "%s/events-%" PRIu64 ".duckdb", options.directory, options.customers);
   snprintf(format, sizeof format, "%s/FORMAT", path);
-  if (access(format, F_OK) != 0) make_store(path, options.customers);
+  if (access(format, F_OK) != 0 && shop_make(path, options.customers, &diag) != ERR_OK) fail(path, diag.message);
   if (access(database, F_OK) != 0) make_duckdb(&options, database);
   ask_rapport(&options, path, ours);
   ask_duckdb(&options, database, theirs);

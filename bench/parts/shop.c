@@ -105,7 +105,7 @@ static enum err fill_customer(struct store_txn *txn, uint64_t id, struct arena *
   return err == ERR_OK ? store_put(txn, STORE_TIMELINE, key_view(&key), bytes_of(row, size)) : err;
 }
 
-enum err shop_fill(struct store *store, uint64_t count, struct diag *diag) {
+static enum err fill_store(struct store *store, uint64_t count, struct diag *diag) {
   struct arena arena;
   struct buffer buffer;
   struct store_mark mark;
@@ -127,6 +127,17 @@ enum err shop_fill(struct store *store, uint64_t count, struct diag *diag) {
   if (err == ERR_OK) err = store_compact(store, STORE_CUSTOMER, (struct bytes){NULL, 0}, (struct bytes){NULL, 0}, diag);
   buffer_release(&buffer);
   arena_release(&arena);
+  return err;
+}
+
+enum err shop_make(const char *path, uint64_t count, struct diag *diag) {
+  struct store_options options = {.path = path, .create = true, .bulk = true};
+  struct store *store;
+  enum err err = store_open_rocksdb(&store, &options, diag);
+  if (err != ERR_OK) return err;
+  store_set_tidy(store, STORE_TIMELINE, timeline_tidy);
+  err = fill_store(store, count, diag);
+  store_close(store);
   return err;
 }
 

@@ -17,9 +17,9 @@ extern const char *const shop_names[SHOP_NAMES]; // of ids 1 to 8
 // The events of one customer, in order; returns how many.
 size_t shop_events(uint64_t customer, struct timeline_event *events);
 
-// Writes customers 1 to `count` into a new workspace: records, heads and rows of TIMELINE as they are once they are
-// compacted. Payloads are left out: no query here asks for any.
-enum err shop_fill(struct store *store, uint64_t count, struct diag *diag);
+// Makes a workspace at `path` with customers 1 to `count`: records, heads and rows of TIMELINE as they are once they
+// are compacted. Payloads are left out: no query here asks for any.
+enum err shop_make(const char *path, uint64_t count, struct diag *diag);
 
 // The same as lines "customer,time_us,name,cents,channel,store"; no cents where there is no total.
 enum err shop_write_csv(FILE *file, uint64_t count);

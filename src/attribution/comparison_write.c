@@ -7,7 +7,6 @@
 #include "attribution/paths_text.h"
 #include "attribution/sheet.h"
 #include "base/alloc.h"
-#include "base/real.h"
 
 enum { COLUMNS_MAX = 2 * COMPARISON_MODEL_COUNT + 2, COLUMN_BYTES = 48 };
 
@@ -59,12 +58,6 @@ void comparison_write_csv(const struct comparison *comparison, const struct path
 
 // --- JSON ----------------------------------------------------------------------------------------------------
 
-static void member_real(struct json_writer *writer, const char *name, double number) {
-  char text[REAL_TEXT_BYTES];
-  json_name(writer, name);
-  json_raw(writer, bytes_of(text, real_write(text, number)));
-}
-
 static double all_value(const struct paths *paths) {
   double sum = paths_value(&paths->empty), rest = 0;
   for (size_t i = 0; i < paths->row_count; i++) {
@@ -82,9 +75,9 @@ static void write_markov(struct json_writer *writer, const struct markov *markov
   json_member_u64(writer, "states", markov->state_count);
   json_member_u64(writer, "transitions", markov->edge_count);
   json_member_bool(writer, "nulls", has_nulls && !options->without_nulls);
-  member_real(writer, "conversion_probability", markov->conversion);
+  json_member_real(writer, "conversion_probability", markov->conversion);
   json_member_text(writer, "solved_by", markov->iterated ? "iteration" : "elimination");
-  member_real(writer, "gap", markov->gap);
+  json_member_real(writer, "gap", markov->gap);
   json_object_end(writer);
 }
 
@@ -99,7 +92,7 @@ void comparison_write_json(const struct comparison *comparison, const struct pat
   json_member_u64(&writer, "paths", paths->row_count);
   json_member_u64(&writer, "conversions", paths->conversions);
   if (paths->has_nulls) json_member_u64(&writer, "nulls", paths->nulls);
-  if (paths->has_value) member_real(&writer, "value", all_value(paths));
+  if (paths->has_value) json_member_real(&writer, "value", all_value(paths));
   json_member_u64(&writer, "conversions_without_channel", paths->empty.conversions);
   if (comparison->models >> COMPARISON_MARKOV & 1)
     write_markov(&writer, &comparison->markov, options, paths->has_nulls);

@@ -5,9 +5,11 @@
 #include "base/json_writer.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/real.h"
 
 enum { NUMBER_TEXT_BYTES = 20 };
 
@@ -174,6 +176,14 @@ void json_u64(struct json_writer *writer, uint64_t number) {
   append_number(writer->out, number, false);
 }
 
+void json_real(struct json_writer *writer, double number) {
+  char text[REAL_TEXT_BYTES];
+  if (isfinite(number))
+    json_raw(writer, bytes_of(text, real_write(text, number)));
+  else
+    json_null(writer);
+}
+
 void json_bool(struct json_writer *writer, bool value) {
   json_raw(writer, value ? BYTES("true") : BYTES("false"));
 }
@@ -227,6 +237,11 @@ void json_member_scaled(struct json_writer *writer, const char *name, int64_t nu
 void json_member_u64(struct json_writer *writer, const char *name, uint64_t number) {
   json_name(writer, name);
   json_u64(writer, number);
+}
+
+void json_member_real(struct json_writer *writer, const char *name, double number) {
+  json_name(writer, name);
+  json_real(writer, number);
 }
 
 void json_member_bool(struct json_writer *writer, const char *name, bool value) {

@@ -35,6 +35,7 @@ void json_text(struct json_writer *writer, const char *text);
 void json_bytes(struct json_writer *writer, struct bytes text);
 void json_i64(struct json_writer *writer, int64_t number);
 void json_u64(struct json_writer *writer, uint64_t number);
+void json_real(struct json_writer *writer, double number); // real_write; what is not finite is null
 void json_bool(struct json_writer *writer, bool value);
 void json_null(struct json_writer *writer);
 
@@ -51,5 +52,6 @@ void json_member_i64(struct json_writer *writer, const char *name, int64_t numbe
 void json_member_u64(struct json_writer *writer, const char *name, uint64_t number);
 // A number of so many digits after the point, at most 18: 1250 with scale 2 is 12.50.
 void json_member_scaled(struct json_writer *writer, const char *name, int64_t number, int scale);
+void json_member_real(struct json_writer *writer, const char *name, double number);
 void json_member_bool(struct json_writer *writer, const char *name, bool value);
 void json_member_time(struct json_writer *writer, const char *name, int64_t time_us);

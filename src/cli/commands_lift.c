@@ -63,17 +63,6 @@ static enum err read_counts(const struct options *options, enum option option, s
                   options_param(option)->name, text);
 }
 
-static void put_real(struct json_writer *writer, const char *name, double number) {
-  char text[REAL_TEXT_BYTES];
-  json_name(writer, name);
-  if (!isfinite(number)) {
-    json_null(writer);
-    return;
-  }
-  real_write(text, number);
-  json_raw(writer, bytes_from_text(text));
-}
-
 // --- what a campaign brought ---------------------------------------------------------------------------------
 
 struct side {
@@ -179,25 +168,25 @@ static void write_side(struct json_writer *writer, const char *name, const struc
                        const struct side *side) {
   json_name(writer, name);
   json_object_begin(writer);
-  put_real(writer, "customers", side->buyers.customers);
-  put_real(writer, "bought", round(side->bought));
-  put_real(writer, "rate", side->buyers.mean);
-  if (campaign->has_revenue) put_real(writer, "revenue_per_customer", side->revenue.mean);
+  json_member_real(writer, "customers", side->buyers.customers);
+  json_member_real(writer, "bought", round(side->bought));
+  json_member_real(writer, "rate", side->buyers.mean);
+  if (campaign->has_revenue) json_member_real(writer, "revenue_per_customer", side->revenue.mean);
   json_object_end(writer);
 }
 
 static void write_lift(struct json_writer *writer, const char *name, const struct lift *lift, double customers) {
   json_name(writer, name);
   json_object_begin(writer);
-  put_real(writer, "difference", lift->difference);
-  put_real(writer, "low", lift->low);
-  put_real(writer, "high", lift->high);
-  put_real(writer, "lift", lift->relative);
-  put_real(writer, "p_value", lift->p_value);
-  put_real(writer, "incremental", lift->incremental);
-  put_real(writer, "incremental_low", lift->low * customers);
-  put_real(writer, "incremental_high", lift->high * customers);
-  put_real(writer, "explained", lift->explained);
+  json_member_real(writer, "difference", lift->difference);
+  json_member_real(writer, "low", lift->low);
+  json_member_real(writer, "high", lift->high);
+  json_member_real(writer, "lift", lift->relative);
+  json_member_real(writer, "p_value", lift->p_value);
+  json_member_real(writer, "incremental", lift->incremental);
+  json_member_real(writer, "incremental_low", lift->low * customers);
+  json_member_real(writer, "incremental_high", lift->high * customers);
+  json_member_real(writer, "explained", lift->explained);
   json_object_end(writer);
 }
 
@@ -207,19 +196,19 @@ static void write_campaign(const struct campaign *campaign, struct buffer *json)
   json_object_begin(&writer);
   write_side(&writer, "treated", campaign, &campaign->treated);
   write_side(&writer, "control", campaign, &campaign->control);
-  put_real(&writer, "confidence", campaign->confidence);
+  json_member_real(&writer, "confidence", campaign->confidence);
   write_lift(&writer, "buyers", &campaign->buyers, campaign->treated.buyers.customers);
   if (campaign->has_revenue) write_lift(&writer, "revenue", &campaign->revenue, campaign->treated.buyers.customers);
   if (campaign->has_revenue || campaign->worth > 0) {
     struct lift money = money_of(campaign);
-    put_real(&writer, "incremental_revenue", money.incremental);
-    put_real(&writer, "incremental_revenue_low", money.low);
-    put_real(&writer, "incremental_revenue_high", money.high);
+    json_member_real(&writer, "incremental_revenue", money.incremental);
+    json_member_real(&writer, "incremental_revenue_low", money.low);
+    json_member_real(&writer, "incremental_revenue_high", money.high);
     if (campaign->cost > 0) {
-      put_real(&writer, "cost", campaign->cost);
-      put_real(&writer, "iroas", money.incremental / campaign->cost);
-      put_real(&writer, "iroas_low", money.low / campaign->cost);
-      put_real(&writer, "iroas_high", money.high / campaign->cost);
+      json_member_real(&writer, "cost", campaign->cost);
+      json_member_real(&writer, "iroas", money.incremental / campaign->cost);
+      json_member_real(&writer, "iroas_low", money.low / campaign->cost);
+      json_member_real(&writer, "iroas_high", money.high / campaign->cost);
     }
   }
   json_object_end(&writer);
@@ -371,21 +360,21 @@ static enum err read_plan(struct plan *plan, const struct options *options, stru
 }
 
 static void write_size(struct json_writer *writer, double share, const struct size *size) {
-  put_real(writer, "control_share", share);
-  put_real(writer, "treated", size->treated);
-  put_real(writer, "control", size->control);
-  put_real(writer, "customers", size->treated + size->control);
+  json_member_real(writer, "control_share", share);
+  json_member_real(writer, "treated", size->treated);
+  json_member_real(writer, "control", size->control);
+  json_member_real(writer, "customers", size->treated + size->control);
 }
 
 static void write_plan(const struct plan *plan, const struct size *size, struct buffer *json) {
   struct json_writer writer;
   json_writer_init(&writer, json);
   json_object_begin(&writer);
-  put_real(&writer, "now", plan->now);
-  put_real(&writer, "then", plan->then);
-  if (plan->deviation > 0) put_real(&writer, "deviation", plan->deviation);
-  put_real(&writer, "confidence", plan->confidence);
-  put_real(&writer, "power", plan->power);
+  json_member_real(&writer, "now", plan->now);
+  json_member_real(&writer, "then", plan->then);
+  if (plan->deviation > 0) json_member_real(&writer, "deviation", plan->deviation);
+  json_member_real(&writer, "confidence", plan->confidence);
+  json_member_real(&writer, "power", plan->power);
   write_size(&writer, plan->control, size);
   json_object_end(&writer);
 }

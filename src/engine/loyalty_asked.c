@@ -85,24 +85,8 @@ static enum err pack(struct work *work, const struct rule_value *value, struct b
   *is_kept = true;
   if (value->type == RULE_TYPE_NULL) return ERR_OK;
   value_builder_init(&builder, out, work->engine->names);
-  switch (value->type) {
-  case RULE_TYPE_BOOL:
-    value_put_bool(&builder, value->boolean);
-    break;
-  case RULE_TYPE_NUMBER:
-    value_put_number(&builder, value->number);
-    break;
-  case RULE_TYPE_TEXT:
-    value_put_text(&builder, value->text);
-    break;
-  case RULE_TYPE_LIST:
-  case RULE_TYPE_DOCUMENT:
-    value_put_value(&builder, value->packed);
-    break;
-  default:
-    *is_kept = false;
-    return ERR_OK;
-  }
+  *is_kept = rule_value_put(&builder, value);
+  if (!*is_kept) return ERR_OK;
   return value_builder_finish(&builder);
 }
 

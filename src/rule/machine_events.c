@@ -239,24 +239,7 @@ static struct rule_value most_frequent(const struct gathering *gathering) {
 // A time becomes its text, as a packed list has no times.
 static void put_value(struct value_builder *builder, const struct rule_value *value) {
   char text[MACHINE_TEXT_BYTES];
-  switch (value->type) {
-  case RULE_TYPE_BOOL:
-    value_put_bool(builder, value->boolean);
-    break;
-  case RULE_TYPE_NUMBER:
-    value_put_number(builder, value->number);
-    break;
-  case RULE_TYPE_TEXT:
-    value_put_text(builder, value->text);
-    break;
-  case RULE_TYPE_LIST:
-  case RULE_TYPE_DOCUMENT:
-    value_put_value(builder, value->packed);
-    break;
-  default:
-    value_put_text(builder, bytes_of(text, machine_text(value, text)));
-    break;
-  }
+  if (!rule_value_put(builder, value)) value_put_text(builder, bytes_of(text, machine_text(value, text)));
 }
 
 static bool pack_list(struct gathering *gathering, struct rule_value *out) {

@@ -62,6 +62,26 @@ struct rule_value rule_value_of(struct value packed) {
   return value;
 }
 
+bool rule_value_put(struct value_builder *builder, const struct rule_value *value) {
+  switch (value->type) {
+  case RULE_TYPE_BOOL:
+    value_put_bool(builder, value->boolean);
+    return true;
+  case RULE_TYPE_NUMBER:
+    value_put_number(builder, value->number);
+    return true;
+  case RULE_TYPE_TEXT:
+    value_put_text(builder, value->text);
+    return true;
+  case RULE_TYPE_LIST:
+  case RULE_TYPE_DOCUMENT:
+    value_put_value(builder, value->packed);
+    return true;
+  default:
+    return false;
+  }
+}
+
 // --- functions -----------------------------------------------------------------------------------------------
 
 static const struct rule_function_info functions[RULE_FUNCTION_COUNT] = {

@@ -49,6 +49,8 @@ const char *rule_type_name(enum rule_type type); // "number"
 
 // A stored value; of an absent one null.
 struct rule_value rule_value_of(struct value packed);
+// The way back. False, and nothing is put: null, and the types that a document has not (a time, a duration).
+bool rule_value_put(struct value_builder *builder, const struct rule_value *value);
 
 enum rule_function {
   RULE_FUNCTION_NONE, // of a node that is no call, or before the check

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/real.h"
 
 enum feature {
   RANGE_VIEWS,
@@ -155,34 +154,23 @@ enum err appetence_learn(struct appetence_rows *rows, logistic_go_on_fn *go_on, 
 
 // --- telling it ----------------------------------------------------------------------------------------------
 
-static void put_real(struct json_writer *writer, const char *name, double number) {
-  char text[REAL_TEXT_BYTES];
-  json_name(writer, name);
-  if (!isfinite(number)) {
-    json_null(writer);
-    return;
-  }
-  real_write(text, number);
-  json_raw(writer, bytes_from_text(text));
-}
-
 static void write_model(const struct logistic *logistic, const char *const *names, struct json_writer *writer) {
   json_name(writer, "model");
   json_object_begin(writer);
-  put_real(writer, "intercept", logistic->intercept);
+  json_member_real(writer, "intercept", logistic->intercept);
   json_name(writer, "features");
   json_array_begin(writer);
   for (size_t i = 0; i < logistic->columns; i++) {
     json_object_begin(writer);
     json_member_text(writer, "name", names[i]);
-    put_real(writer, "mean", logistic->mean[i]);
-    put_real(writer, "scale", logistic->scale[i]);
-    put_real(writer, "coefficient", logistic->coefficients[i]);
+    json_member_real(writer, "mean", logistic->mean[i]);
+    json_member_real(writer, "scale", logistic->scale[i]);
+    json_member_real(writer, "coefficient", logistic->coefficients[i]);
     json_object_end(writer);
   }
   json_array_end(writer);
-  put_real(writer, "calibration_intercept", logistic->calibration_intercept);
-  put_real(writer, "calibration_slope", logistic->calibration_slope);
+  json_member_real(writer, "calibration_intercept", logistic->calibration_intercept);
+  json_member_real(writer, "calibration_slope", logistic->calibration_slope);
   json_object_end(writer);
 }
 
@@ -193,18 +181,18 @@ static void write_quality(const struct appetence_model *model, struct json_write
   json_member_u64(writer, "learned", model->learned);
   json_member_u64(writer, "calibrated", model->calibrated);
   json_member_u64(writer, "tested", model->tested);
-  put_real(writer, "bought", quality->yes);
-  put_real(writer, "auc", quality->auc);
-  put_real(writer, "log_loss", quality->log_loss);
-  put_real(writer, "base_log_loss", quality->base_log_loss);
-  put_real(writer, "brier", quality->brier);
+  json_member_real(writer, "bought", quality->yes);
+  json_member_real(writer, "auc", quality->auc);
+  json_member_real(writer, "log_loss", quality->log_loss);
+  json_member_real(writer, "base_log_loss", quality->base_log_loss);
+  json_member_real(writer, "brier", quality->brier);
   json_name(writer, "reliability");
   json_array_begin(writer);
   for (size_t i = 0; i < LOGISTIC_BINS; i++) {
     json_object_begin(writer);
-    put_real(writer, "customers", quality->bins[i].rows);
-    put_real(writer, "expected", quality->bins[i].probability);
-    put_real(writer, "bought", quality->bins[i].rows > 0 ? quality->bins[i].yes / quality->bins[i].rows : NAN);
+    json_member_real(writer, "customers", quality->bins[i].rows);
+    json_member_real(writer, "expected", quality->bins[i].probability);
+    json_member_real(writer, "bought", quality->bins[i].rows > 0 ? quality->bins[i].yes / quality->bins[i].rows : NAN);
     json_object_end(writer);
   }
   json_array_end(writer);

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/real.h"
 #include "value/given.h"
 
 static const char *const method_names[] = {"quantile", "ntile", "fixed"};
@@ -135,15 +134,12 @@ struct rfm_scores rfm_scores_of_number(unsigned number) {
 // --- thresholds as a document --------------------------------------------------------------------------------
 
 void rfm_thresholds_write(struct json_writer *writer, const struct rfm_thresholds *thresholds) {
-  char text[REAL_TEXT_BYTES];
   json_object_begin(writer);
   json_member_u64(writer, "bins", thresholds->bins);
   for (int measure = 0; measure < RFM_MEASURES; measure++) {
     json_name(writer, measure_names[measure]);
     json_array_begin(writer);
-    for (unsigned i = 0; i + 1 < thresholds->bins; i++) {
-      json_raw(writer, bytes_of(text, real_write(text, thresholds->bounds[measure][i])));
-    }
+    for (unsigned i = 0; i + 1 < thresholds->bins; i++) json_real(writer, thresholds->bounds[measure][i]);
     json_array_end(writer);
   }
   json_object_end(writer);

@@ -171,30 +171,10 @@ static enum err pack_value(struct evaluating *evaluating, const struct rule_valu
   struct value_builder builder;
   buffer_clear(&evaluating->packed);
   value_builder_init(&builder, &evaluating->packed, evaluating->set->names);
-  switch (value->type) {
-  case RULE_TYPE_NULL:
-  case RULE_TYPE_COUNT:
+  if (value->type == RULE_TYPE_NULL)
     value_put_null(&builder);
-    break;
-  case RULE_TYPE_BOOL:
-    value_put_bool(&builder, value->boolean);
-    break;
-  case RULE_TYPE_NUMBER:
-    value_put_number(&builder, value->number);
-    break;
-  case RULE_TYPE_TEXT:
-    value_put_text(&builder, value->text);
-    break;
-  case RULE_TYPE_LIST:
-  case RULE_TYPE_DOCUMENT:
-    value_put_value(&builder, value->packed);
-    break;
-  case RULE_TYPE_TIME:
-  case RULE_TYPE_DURATION:
-  case RULE_TYPE_CALENDAR:
+  else if (!rule_value_put(&builder, value))
     put_told(evaluating, &builder, value);
-    break;
-  }
   return value_builder_finish(&builder);
 }
 
