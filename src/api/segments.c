@@ -81,8 +81,8 @@ static enum err read_references(struct request *request, struct worker *worker, 
 }
 
 static enum err change_list(struct request *request, struct worker *worker, bool listed, struct diag *diag) {
-  struct bytes *references;
-  size_t count;
+  struct bytes *references = NULL;
+  size_t count = 0;
   enum err err = read_references(request, worker, &references, &count, diag);
   if (err) return err;
   struct json_writer writer = request_answer(request, 200);

@@ -205,7 +205,7 @@ static enum err add_pool(struct merging *merging, const struct attribution_pool 
   enum err err =
       figures.conversions > 0 || figures.nulls > 0 ? paths_add(&into->paths, NULL, 0, &figures, merging->diag) : ERR_OK;
   for (size_t i = 0; i < paths->row_count && err == ERR_OK; i++) {
-    const paths_step *steps;
+    const paths_step *steps = NULL;
     figures = figures_of(&paths->rows[i]);
     err = translate(merging, paths_steps(paths, &paths->rows[i]), paths->rows[i].count, numbers, &steps);
     if (err == ERR_OK) err = paths_add(&into->paths, steps, paths->rows[i].count, &figures, merging->diag);
@@ -276,7 +276,7 @@ static enum err add_in_order(struct merging *merging, const struct paths *paths,
   for (size_t i = 0; i < paths->row_count && err == ERR_OK; i++) {
     const struct paths_row *row = &paths->rows[order[i]];
     const struct paths_figures figures = {row->conversions, row->nulls, paths_value(row), 0};
-    const paths_step *steps;
+    const paths_step *steps = NULL;
     err = translate(merging, paths_steps(paths, row), row->count, merging->final, &steps);
     if (err == ERR_OK) err = paths_add(out, steps, row->count, &figures, merging->diag);
   }

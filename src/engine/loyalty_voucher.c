@@ -466,7 +466,7 @@ static enum err read_using(struct member_call *call, struct using *using, struct
 // A customer's own code is found through her.
 static enum err find_owner(struct member_call *call, struct using *using, struct diag *diag) {
   struct loyalty_code code;
-  bool there;
+  bool there = false;
   call->customer_count = 0;
   enum err err = peek(call->engine, using->code, &call->arena, &code, &there, diag);
   if (err != ERR_OK || !there || code.customer == 0) return err;
