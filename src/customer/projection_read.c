@@ -171,6 +171,14 @@ static void merge_two_times(const struct slice *slices, struct timeline_columns 
   }
 }
 
+// Leaves out what lies before the newest event up to now.
+static void keep_newest(const struct rule_events_wanted *wanted, struct slice *slice) {
+  const int64_t *times = slice->columns->time_us;
+  uint32_t past = slice->end;
+  while (past > slice->at && times[past - 1] > wanted->now_us) past--;
+  if (past > slice->at) slice->at = past - 1;
+}
+
 // At least two slices, none of them empty.
 static void merge(struct slice *slices, size_t count, bool times_only, struct timeline_columns *to) {
   while (count > 2) {
@@ -199,6 +207,7 @@ enum err projection_reader_columns(struct projection_reader *reader, uint64_t id
     const struct projection_row *row = row_of(reader, wanted->names[i]);
     if (row == NULL) continue;
     slices[count] = (struct slice){&row->columns, row->from[place], row->from[place + 1]};
+    if (wanted->newest_only) keep_newest(wanted, &slices[count]);
     events += slices[count].end - slices[count].at;
     count += slices[count].end > slices[count].at;
   }

@@ -433,6 +433,7 @@ static void compile_all(struct compiler *compiler, const struct rule_node *tree)
   }
   program->stack_depth = main_deepest + part_deepest + 1;
   compile_funnels(compiler);
+  compile_newest(compiler);
   compile_finish_needs(compiler);
 }
 

@@ -233,3 +233,27 @@ void compile_funnels(struct compiler *compiler) {
     sequence->funnel = funnel;
   }
 }
+
+// --- the newest event alone ----------------------------------------------------------------------------------
+
+// A window that the newest event up to now is in whenever any is, and that no calendar makes ragged.
+static bool is_open(const struct rule_span *span) {
+  if (span->kind == RULE_WINDOW_LAST) return span->length.unit < RULE_MONTH;
+  return span->kind != RULE_WINDOW_LAST_DAYS && span->kind != RULE_WINDOW_PREVIOUS && span->to_us == INT64_MAX;
+}
+
+// Whether there is one, and no more than that.
+static bool asks_newest(const struct rule_program *program, const struct rule_gather *gather) {
+  bool is_one = gather->aggregator == RULE_EXISTS || (gather->tested && gather->at_least <= 1);
+  return gather->subject || (is_one && gather->items == RULE_NONE && gather->gathered == RULE_GATHER_NOTHING &&
+                             is_all(&gather->where) && is_open(&program->spans[gather->window]));
+}
+
+void compile_newest(struct compiler *compiler) {
+  struct rule_program *program = compiler->program;
+  bool is = true;
+  for (uint32_t i = 0; is && i < program->gather_count; i++) is = asks_newest(program, &program->gathers[i]);
+  for (uint32_t i = 0; is && i < program->sequence_count; i++)
+    is = program->sequences[i].funnel.steps == 1 && is_open(&program->spans[program->sequences[i].window]);
+  program->newest_only = compiler->err == ERR_OK && is;
+}

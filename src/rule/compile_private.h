@@ -85,6 +85,7 @@ uint32_t compile_gather(struct compiler *compiler, const struct rule_node *node)
 uint32_t compile_sequence(struct compiler *compiler, const struct rule_node *node);
 // Finds the sequences that are funnels, once all parts are compiled.
 void compile_funnels(struct compiler *compiler);
+void compile_newest(struct compiler *compiler); // after the funnels
 void compile_part(struct compiler *compiler, const struct compile_part *part);
 // Takes the hot part out of `node`; what is left goes to `rest`.
 void compile_where(struct compiler *compiler, const struct rule_node *node, struct rule_where *where);

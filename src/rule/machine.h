@@ -38,9 +38,12 @@ enum {
 struct rule_events_wanted {
   const uint32_t *names; // sorted
   size_t name_count;
-  int64_t from_us; // those before are in no window
-  int64_t to_us;   // those from here on come too late for any window; events later than now are wanted all the same,
-                   // when valid-until is: the first of them ends the answer
+  int64_t from_us;  // those before are in no window
+  int64_t to_us;    // those from here on come too late for any window; events later than now are wanted all the same,
+                    // when valid-until is: the first of them ends the answer
+  bool newest_only; // of each name the newest event up to `now_us` decides, and whatever comes later: of two such
+                    // names a reader need not put all events in order
+  int64_t now_us;
 };
 
 // One customer. Callbacks are asked at most once a run for the same thing, and only for what the run needs. What they

@@ -141,7 +141,8 @@ void machine_set_spans(struct rule_machine *machine) {
     if (at->from_us < from_us) from_us = at->from_us;
     if (at->to_us > to_us) to_us = at->to_us;
   }
-  *wanted = (struct rule_events_wanted){program->needs.events, program->needs.event_count, from_us, to_us};
+  *wanted = (struct rule_events_wanted){
+      program->needs.events, program->needs.event_count, from_us, to_us, program->newest_only, machine->now_us};
   for (uint32_t i = 0; i < program->sequence_count; i++) // what must not follow may lie behind the window
     if (program->sequences[i].has_trailing) wanted->to_us = INT64_MAX;
 }

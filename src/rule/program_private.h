@@ -153,6 +153,7 @@ struct rule_program {
   uint32_t span_count;
   uint32_t stack_depth; // most values on the stack, a part inside the main one included
   uint32_t sequence_count, code_count;
+  bool newest_only; // rule_events_wanted
   struct rule_value *constants;
   struct rule_path *paths;
   const struct rule_zone *zone;

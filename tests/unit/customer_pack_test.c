@@ -94,8 +94,10 @@ static void check_choice(struct bytes row, const struct timeline_event *events, 
   uint32_t names[] = {events[fixture_random(random) % count].name, events[fixture_random(random) % count].name};
   int64_t bounds[] = {INT64_MIN, events[fixture_random(random) % count].at.time_us,
                       events[fixture_random(random) % count].at.time_us + 1, INT64_MAX};
-  struct rule_events_wanted wanted = {names, fixture_random(random) % 3, bounds[fixture_random(random) % 4],
-                                      bounds[fixture_random(random) % 4]};
+  struct rule_events_wanted wanted = {.names = names,
+                                      .name_count = fixture_random(random) % 3,
+                                      .from_us = bounds[fixture_random(random) % 4],
+                                      .to_us = bounds[fixture_random(random) % 4]};
   struct arena arena;
   struct timeline_columns columns;
   struct timeline_pack pack, kept;
@@ -230,7 +232,7 @@ static void test_damage_is_survived(void **state) {
   static struct timeline_event events[EVENTS_MAX];
   static uint8_t row[EVENTS_MAX * 96];
   uint32_t names[] = {1, 2, 3};
-  struct rule_events_wanted wanted = {names, 3, -4000000, 9000000};
+  struct rule_events_wanted wanted = {.names = names, .name_count = 3, .from_us = -4000000, .to_us = 9000000};
   for (int round = 0; round < 3000; round++) {
     size_t count = 1 + (size_t)(fixture_random(&random) % 50), found;
     struct arena arena;

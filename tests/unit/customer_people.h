@@ -135,7 +135,7 @@ static inline void people_write(struct people *people, struct person *person, si
 
 static inline enum err people_columns(struct facts *facts, const uint32_t *names, size_t count, int64_t from_us,
                                       int64_t to_us, struct rule_columns *columns) {
-  struct rule_events_wanted wanted = {names, count, from_us, to_us};
+  struct rule_events_wanted wanted = {.names = names, .name_count = count, .from_us = from_us, .to_us = to_us};
   return facts->customer.columns(facts->customer.context, &wanted, columns);
 }
 

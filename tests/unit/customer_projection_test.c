@@ -252,6 +252,30 @@ static void check_scan(struct crowd *crowd, const uint32_t *names, size_t count,
   scan_close(scan);
 }
 
+// Of each name nothing but older events than the newest up to `now_us` may be missing.
+static void check_newest(struct facts *facts, const uint32_t *names, size_t count, int64_t now_us) {
+  const struct rule_events_wanted every = {names, count, INT64_MIN, INT64_MAX, false, 0},
+                                  newest = {names, count, INT64_MIN, INT64_MAX, true, now_us};
+  struct rule_columns given;
+  int64_t times[PEOPLE_EVENTS_MAX];
+  uint32_t of[PEOPLE_EVENTS_MAX];
+  assert_int_equal(facts->customer.columns(facts->customer.context, &every, &given), ERR_OK);
+  size_t needed = 0;
+  for (size_t i = 0; i < given.count; i++) {
+    bool outdone = false;
+    for (size_t j = i + 1; j < given.count && given.time_us[j] <= now_us; j++)
+      outdone = outdone || given.name[j] == given.name[i];
+    if (outdone) continue;
+    times[needed] = given.time_us[i];
+    of[needed++] = given.name[i];
+  }
+  assert_int_equal(facts->customer.columns(facts->customer.context, &newest, &given), ERR_OK);
+  size_t met = 0;
+  for (size_t i = 0; i < given.count && met < needed; i++)
+    met += given.time_us[i] == times[met] && given.name[i] == of[met];
+  assert_int_equal(met, needed);
+}
+
 // With `times_only` a scan gives the same customers, and of them the same times and names in the same order.
 static void check_times(struct crowd *crowd, const uint32_t *names, size_t count) {
   struct scan_options options = {.snapshot = crowd->snapshot, .events = true, .names = names, .name_count = count};
@@ -271,6 +295,7 @@ static void check_times(struct crowd *crowd, const uint32_t *names, size_t count
     if (all.count == 0) continue;
     assert_memory_equal(all.time_us, some.time_us, all.count * sizeof *all.time_us);
     assert_memory_equal(all.name, some.name, all.count * sizeof *all.name);
+    check_newest(of_times, names, count, some.time_us[roll((unsigned)some.count)]);
   }
   assert_int_equal(err, ERR_NOT_FOUND);
   assert_int_equal(scan_next(times, &of_times), ERR_NOT_FOUND);

@@ -270,6 +270,14 @@ static bool is_wanted(const struct sample_event *event, const struct rule_events
   return false;
 }
 
+// Of a program to which the newest one alone matters, an older one of its name.
+static bool is_outdone(const struct sample *sample, size_t event, const struct rule_events_wanted *wanted) {
+  if (!wanted->newest_only) return false;
+  for (size_t i = event + 1; i < sample->event_count && sample->events[i].time_us <= wanted->now_us; i++)
+    if (sample->events[i].name_id == sample->events[event].name_id) return true;
+  return false;
+}
+
 struct cells {
   int64_t *time_us, *amount;
   uint32_t *name, *channel;
@@ -299,7 +307,7 @@ static enum err give_columns(void *context, const struct rule_events_wanted *wan
   if (!take_cells(view, sample->event_count + 1, &cells)) return ERR_NO_MEMORY;
   for (size_t i = 0; i < sample->event_count; i++) {
     const struct sample_event *event = &sample->events[i];
-    if (view->manner == SAMPLE_COLD && !is_wanted(event, wanted)) continue;
+    if (view->manner == SAMPLE_COLD && (!is_wanted(event, wanted) || is_outdone(sample, i, wanted))) continue;
     cells.time_us[count] = event->time_us;
     cells.name[count] = event->name_id;
     if (view->manner == SAMPLE_HOT) {

@@ -423,7 +423,8 @@ static enum err held_lookup(void *context, enum rule_function function, const st
 
 static void hold(struct held *held, struct world *world) {
   const struct rule_needs *needs = rule_program_needs(world->trial.program);
-  struct rule_events_wanted wanted = {needs->events, needs->event_count, INT64_MIN, INT64_MAX};
+  struct rule_events_wanted wanted = {
+      .names = needs->events, .name_count = needs->event_count, .from_us = INT64_MIN, .to_us = INT64_MAX};
   sample_view_reset(&world->view);
   held->inner = sample_customer(&world->view);
   assert_int_equal(held->inner.columns(held->inner.context, &wanted, &held->columns), ERR_OK);
