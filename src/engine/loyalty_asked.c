@@ -112,7 +112,7 @@ static enum err give_trait(void *context, uint32_t name, struct value *value) {
   enum err err = question_of_trait(asked, name, &question);
   const struct answer *known = err == ERR_OK ? find(asked, question) : NULL;
   if (known != NULL) {
-    *value = known->value.packed.size_bytes == 0 ? (struct value){0} : known->value;
+    *value = known->value.packed.size_bytes == 0 ? (struct value){{NULL, 0}} : known->value;
     return ERR_OK;
   }
   if (err == ERR_OK) err = asked->customer.trait(asked->customer.context, name, value);
@@ -138,7 +138,7 @@ static enum err give_lookup(void *context, enum rule_function function, const st
   enum err err = question_of_lookup(asked, function, arguments, count, &question);
   const struct answer *known = err == ERR_OK ? find(asked, question) : NULL;
   if (known != NULL && asked->again) {
-    *value = rule_value_of(known->value.packed.size_bytes == 0 ? (struct value){0} : known->value);
+    *value = rule_value_of(known->value.packed.size_bytes == 0 ? (struct value){{NULL, 0}} : known->value);
     return ERR_OK;
   }
   if (asked->again) work->loyalty = asked->in_force;
@@ -208,7 +208,7 @@ enum err loyalty_asked_row(const struct loyalty_kit *kit, struct bytes *row) {
     put_bytes(&out, kit->answers->answers[i].question);
     put_bytes(&out, kit->answers->answers[i].value.packed);
   }
-  *row = pins.failed || out.failed ? (struct bytes){0} : arena_copy(work->arena, buffer_view(&out));
+  *row = pins.failed || out.failed ? (struct bytes){NULL, 0} : arena_copy(work->arena, buffer_view(&out));
   buffer_release(&pins);
   buffer_release(&out);
   return row->data == NULL ? diag_no_memory(work->diag) : ERR_OK;
