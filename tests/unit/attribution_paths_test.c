@@ -16,9 +16,9 @@ static void expect_path(const struct paths *paths, size_t row, const char *wante
 }
 
 // With a byte order mark, quotes, and a column that is not asked for.
-#define MARKED                                                                                                         \
-  "\xef\xbb\xbf\"total_null\",\"id\",\"path\",\"total_conversion_value\",\"total_conversions\"\n"                      \
-  "2,x,\"a > b\",1.5,3\n0,\"y,z\",b,0.25,\"1\"\n"
+static const char marked[] =
+    "\xef\xbb\xbf\"total_null\",\"id\",\"path\",\"total_conversion_value\",\"total_conversions\"\n"
+    "2,x,\"a > b\",1.5,3\n0,\"y,z\",b,0.25,\"1\"\n";
 
 static void test_columns_and_delimiters(void **state) {
   (void)state;
@@ -26,7 +26,7 @@ static void test_columns_and_delimiters(void **state) {
       "path,total_conversions,total_conversion_value,total_null\na > b,3,1.5,2\nb,1,0.25,0\n",
       "path;total_conversions;total_conversion_value;total_null\na > b;3;1.5;2\nb;1;0.25;0",
       "path\ttotal_conversions\ttotal_conversion_value\ttotal_null\r\na > b\t3\t1.5\t2\r\n\r\nb\t1\t0.25\t0\r\n",
-      MARKED,
+      marked,
       "path,total_conversions,total_conversion_value,total_null\na>b,3.0,15e-1,2\n >b >,1e0,.25,0\n",
   };
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
