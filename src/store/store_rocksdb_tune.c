@@ -42,6 +42,9 @@ enum {
   RUNS = 4, // so many files lie side by side before they are merged
   RUNS_MESSAGE = 6,
   RUNS_LEVELS = 12,
+  RUNS_TIMER = 24,
+  RUNS_TIMER_SLOW = 40, // by itself RocksDB slows writers down at 20
+  RUNS_TIMER_STOP = 56,
   RUNS_WRITTEN = 10,
   RUNS_BULK = 8,
   RUNS_BULK_EVENTS = 16, // which hardly anybody reads meanwhile
@@ -213,12 +216,14 @@ static bool is_written_mostly(enum store_keyspace keyspace) {
 
 // Of whole runs the oldest are large and stay: where only four may lie side by side, each flush of 10 MB was merged at
 // once into the least of them, 20 times its size. More are looked through by a read, each behind its filter. 129 us an
-// event became 114 (1 M customers, 1,000 live segments).
+// event became 114 (1 M customers, 1,000 live segments). Timers are rewritten whole each time, and read only by the one
+// walk that asks who is due: a million due at once, 19 flushes, are one merge instead of two.
 static int runs_of(enum store_keyspace keyspace, bool bulk) {
   if (keyspace == STORE_IDENTIFIER) return RUNS; // asked of each run each time
   if (keyspace == STORE_MESSAGE) return RUNS_MESSAGE;
   if (bulk && (keyspace == STORE_PAYLOAD || keyspace == STORE_TIMELINE)) return RUNS_BULK_EVENTS;
   if (is_written_mostly(keyspace)) return RUNS_WRITTEN;
+  if (keyspace == STORE_TIMER) return RUNS_TIMER;
   return bulk ? RUNS_BULK : RUNS_LEVELS;
 }
 
@@ -233,6 +238,10 @@ static rocksdb_options_t *family_options(struct store_rocksdb_tune *tune, enum s
   else
     rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1);
   rocksdb_options_set_level0_file_num_compaction_trigger(family, runs_of(keyspace, bulk));
+  if (keyspace == STORE_TIMER) {
+    rocksdb_options_set_level0_slowdown_writes_trigger(family, RUNS_TIMER_SLOW);
+    rocksdb_options_set_level0_stop_writes_trigger(family, RUNS_TIMER_STOP);
+  }
   set_tables(family, tune->cache, keyspace);
   // What is read of a customer is there: the last level, where nearly all of it lies, needs no filter.
   rocksdb_options_set_optimize_filters_for_hits(family, key_class == STORE_KEY_customer);
