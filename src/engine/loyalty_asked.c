@@ -92,10 +92,12 @@ static enum err pack(struct work *work, const struct rule_value *value, struct b
 
 // --- what a run asks for -------------------------------------------------------------------------------------
 
-// Columns are in order of time.
+// Columns are in order of time. What is newest is so among those that are seen.
 static enum err give_columns(void *context, const struct rule_events_wanted *wanted, struct rule_columns *columns) {
   struct loyalty_asked *asked = context;
-  enum err err = asked->customer.columns(asked->customer.context, wanted, columns);
+  struct rule_events_wanted seen = *wanted;
+  if (asked->again && asked->until_us < seen.now_us) seen.now_us = asked->until_us;
+  enum err err = asked->customer.columns(asked->customer.context, &seen, columns);
   if (err != ERR_OK || !asked->again) return err;
   while (columns->count > 0 && columns->time_us[columns->count - 1] > asked->until_us) columns->count--;
   return ERR_OK;
