@@ -531,14 +531,13 @@ static size_t upper_bound(const struct membership *membership, uint32_t question
 static void drop_gone(struct evaluating *evaluating, bool drop) {
   struct membership *membership = evaluating->membership;
   struct membership_entry *entries = membership->entries;
-  size_t kept = 0;
-  for (size_t i = 0; i < membership->count; i++) {
-    if (!is_kept(evaluating, i, drop)) {
-      membership_note(membership, entries[i].question);
-      continue;
-    }
-    if (kept < i) entries[kept] = entries[i];
-    kept++;
+  size_t kept = 0, from = 0; // those of [from, i) are kept and not moved yet
+  for (size_t i = 0; i <= membership->count; i++) {
+    if (i < membership->count && is_kept(evaluating, i, drop)) continue;
+    if (kept < from) memmove(entries + kept, entries + from, (i - from) * sizeof *entries);
+    kept += i - from;
+    from = i + 1;
+    if (i < membership->count) membership_note(membership, entries[i].question);
   }
   if (kept < membership->count) evaluating->out->touched = true;
   membership->count = kept;
