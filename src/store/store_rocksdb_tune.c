@@ -37,9 +37,6 @@ enum {
   AUDIENCE_ROWS_BYTES = 1024, // what one key has there
   SHORT_ROWS_PERCENT = 52,    // of the cache: identifiers and heads of a million customers
   LONG_ROWS_PERCENT = 28,     // all rows of 20,000 to 30,000 customers
-  PAYLOAD_PART = 3,           // of all memtables, at most
-  CUSTOMER_PART = 4,
-  OTHER_PART = 6,
   LOG_PER_MEMTABLES = 3,
   LOG_PER_MEMTABLES_BULK = 6,
   RUNS = 4, // so many files lie side by side before they are merged
@@ -195,8 +192,7 @@ static size_t buckets_for(enum store_keyspace keyspace, size_t bytes) {
 
 static void set_memtable(rocksdb_options_t *family, enum store_keyspace keyspace, size_t total_bytes) {
   enum store_key_class key_class = store_keyspace_class(keyspace);
-  size_t part = keyspace == STORE_PAYLOAD ? PAYLOAD_PART : keyspace == STORE_CUSTOMER ? CUSTOMER_PART : OTHER_PART;
-  size_t bytes = total_bytes / part;
+  size_t bytes = keyspace == STORE_PAYLOAD ? total_bytes / 3 : total_bytes / 6;
   // Timers are walked in order all the time, so they stay in a skip list: a short one is in the processor's cache.
   bool is_short = key_class == STORE_KEY_small || keyspace == STORE_TIMER;
   if (is_short && bytes > SMALL_MEMTABLE_MIB * MIB) bytes = SMALL_MEMTABLE_MIB * MIB;
