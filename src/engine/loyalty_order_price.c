@@ -116,12 +116,32 @@ enum err loyalty_code_judge(struct loyalty_kit *kit, const struct loyalty_event 
   return err;
 }
 
+// What a code of this voucher offers to the lines that it may take something off, whatever is left of its budget.
+static enum err offer_of(struct loyalty_booking *booking, const struct loyalty_voucher *voucher,
+                         struct loyalty_offer *offer) {
+  struct work *work = booking->work;
+  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
+  bool *lines = NULL;
+  enum err err = ERR_OK;
+  if (where != NULL)
+    err = loyalty_lines_where(where, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
+                              work->arena, &lines);
+  *offer = (struct loyalty_offer){.discount = &voucher->discount,
+                                  .lines = lines,
+                                  .minimum_cents = voucher->minimum_cents,
+                                  .group = voucher->group,
+                                  .exclusive = voucher->exclusive,
+                                  .is_code = true,
+                                  .room_cents = INT64_MAX,
+                                  .over = voucher->over};
+  return err;
+}
+
 static enum err offer_code(struct loyalty_booking *booking, struct bytes text) {
   struct work *work = booking->work;
   struct loyalty_held_code *held = loyalty_code_of(work, text);
   const struct loyalty_voucher *voucher = held->there ? loyalty_set_voucher(work->loyalty, held->code.voucher) : NULL;
   const char *refusal = voucher == NULL ? "CouponNotFound" : NULL;
-  bool *lines = NULL;
   enum err err = ERR_OK;
   if (booking->kit->simulated == NULL)
     err = loyalty_code_judge(booking->kit, booking->in_hand, held, voucher, &refusal);
@@ -131,19 +151,9 @@ static enum err offer_code(struct loyalty_booking *booking, struct bytes text) {
     return ERR_OK;
   }
   if (voucher->discount.kind == LOYALTY_CREDIT) return ERR_OK; // a card pays
-  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
-  if (where != NULL)
-    err = loyalty_lines_where(where, booking->in_hand, booking->kit->machine, &booking->kit->facts, work->now_us,
-                              work->arena, &lines);
   struct loyalty_counter_key money = {.kind = LOYALTY_COUNT_VOUCHER_CENTS, .number = voucher->number};
-  struct loyalty_offer offer = {.discount = &voucher->discount,
-                                .lines = lines,
-                                .minimum_cents = voucher->minimum_cents,
-                                .group = voucher->group,
-                                .exclusive = voucher->exclusive,
-                                .is_code = true,
-                                .room_cents = INT64_MAX,
-                                .over = voucher->over};
+  struct loyalty_offer offer;
+  err = offer_of(booking, voucher, &offer);
   if (err == ERR_OK && voucher->budget_cents > 0)
     offer.room_cents = voucher->budget_cents - *loyalty_counter_of(work, &money);
   return err == ERR_OK ? add_offer(booking, &offer, (struct loyalty_offer_of){.code = held, .voucher = voucher}) : err;
@@ -154,22 +164,14 @@ static enum err offer_code_again(struct loyalty_booking *booking, const struct l
   struct work *work = booking->work;
   struct loyalty_kit *kit = booking->kit;
   const struct loyalty_voucher *voucher = loyalty_set_voucher(work->loyalty, used->voucher);
-  bool *lines = NULL, is_good;
+  bool is_good;
   if (voucher == NULL) return ERR_OK;
   enum err err = loyalty_is_true(loyalty_set_condition(work->loyalty, voucher->number), booking->in_hand, kit->machine,
                                  &kit->facts, work->now_us, &is_good);
   if (err != ERR_OK || !is_good) return err;
-  const struct rule_program *where = loyalty_set_voucher_lines(work->loyalty, voucher->number);
-  if (where != NULL)
-    err = loyalty_lines_where(where, booking->in_hand, kit->machine, &kit->facts, work->now_us, work->arena, &lines);
-  struct loyalty_offer offer = {.discount = &voucher->discount,
-                                .lines = lines,
-                                .minimum_cents = voucher->minimum_cents,
-                                .group = voucher->group,
-                                .exclusive = voucher->exclusive,
-                                .is_code = true,
-                                .room_cents = INT64_MAX,
-                                .over = LOYALTY_TRIM};
+  struct loyalty_offer offer;
+  err = offer_of(booking, voucher, &offer);
+  offer.over = LOYALTY_TRIM;
   if (voucher->budget_cents > 0) offer.room_cents = used->cents + used->shipping_cents;
   if (err != ERR_OK || offer.room_cents == 0) return err;
   return add_offer(booking, &offer, (struct loyalty_offer_of){.voucher = voucher});
