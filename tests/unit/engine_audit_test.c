@@ -444,40 +444,47 @@ static void side_has(const char *entry, const char *side, const char *text) {
   if (found == NULL || (to != NULL && found >= to)) fail_msg("%s is not %s in %s", text, side, entry);
 }
 
+// Camille puts the first document, in the place of the program's own default, and Ben the second. What the audit of
+// their subject then says, newest first, is the caller's to free; *first: Camille's entry in it.
+static char *two_settings(struct kit *kit, enum document which, const char *const documents[2], struct bytes subject,
+                          const char **first) {
+  put_document(kit, which, documents[0], "camille");
+  put_document(kit, which, documents[1], "ben");
+  char *json = audit(kit, (struct engine_audit_query){.subject = subject});
+  assert_int_equal(live_count(json, "\"action\":\"settings.put\""), 2);
+  assert_non_null(strstr(json, "\"author\":\"ben\",\"action\""));
+  *first = strstr(json, "\"author\":\"camille\",\"action\"");
+  assert_non_null(*first);
+  side_has(*first, "before", "\"author\":\"default\"");
+  return json;
+}
+
 static void settings_of_reports_are_told(void **state) {
+  static const char *const documents[] = {"{\"amount\":\"total\"}", "{\"amount\":\"revenue\",\"returned\":null}"};
+  const char *first;
   struct kit kit;
   (void)state;
   open_club(&kit);
-  put_document(&kit, REPORTS, "{\"amount\":\"total\"}", "camille");
-  put_document(&kit, REPORTS, "{\"amount\":\"revenue\",\"returned\":null}", "ben");
-  char *json = audit(&kit, (struct engine_audit_query){.subject = BYTES("reports")});
-  assert_int_equal(live_count(json, "\"action\":\"settings.put\""), 2);
-  assert_non_null(strstr(json, "\"author\":\"ben\",\"action\""));
+  char *json = two_settings(&kit, REPORTS, documents, BYTES("reports"), &first);
   side_has(json, "before", "\"amount\":\"total\"");
   side_has(json, "before", "\"version\":1,");
   side_has(json, "after", "\"amount\":\"revenue\"");
   side_has(json, "after", "\"returned\":null");
   side_has(json, "after", "\"version\":2,");
-  char *first = strstr(json, "\"author\":\"camille\",\"action\"");
-  assert_non_null(first);
   side_has(first, "before", "\"amount\":\"coalesce(total, revenue, value)\""); // the program's own default
-  side_has(first, "before", "\"author\":\"default\"");
   free(json);
   kit_close(&kit);
 }
 
 static void settings_of_attribution_are_told(void **state) {
+  static const char *const documents[] = {"{\"lookback\":\"7 days\"}", "{\"lookback\":\"14 days\"}"};
+  const char *first;
   struct kit kit;
   (void)state;
   open_club(&kit);
-  put_document(&kit, ATTRIBUTION, "{\"lookback\":\"7 days\"}", "camille");
-  put_document(&kit, ATTRIBUTION, "{\"lookback\":\"14 days\"}", "ben");
-  char *json = audit(&kit, (struct engine_audit_query){.subject = BYTES("attribution")});
-  assert_int_equal(live_count(json, "\"action\":\"settings.put\""), 2);
+  char *json = two_settings(&kit, ATTRIBUTION, documents, BYTES("attribution"), &first);
   side_has(json, "before", "\"lookback\":\"7 days\"");
   side_has(json, "after", "\"lookback\":\"14 days\"");
-  assert_non_null(strstr(json, "\"author\":\"ben\",\"action\""));
-  side_has(strstr(json, "\"author\":\"camille\",\"action\""), "before", "\"author\":\"default\"");
   free(json);
   json = audit(&kit, (struct engine_audit_query){.loyalty = true});
   assert_null(strstr(json, "settings.put"));
